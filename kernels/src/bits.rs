@@ -1,0 +1,219 @@
+//! Packed ±1: matrices and NHWC tensors.
+//!
+//! A value is one bit, 1 ↔ +1, 0 ↔ −1, the least significant bit of a word first. A row is padded to whole 64-bit words;
+//! the pad bits are 0 in every value of these types, so that two rows can be compared word by word without a mask.
+//!
+//! ```
+//! use bernet_kernels::bits::BitMatrix;
+//!
+//! let matrix = BitMatrix::from_signs(2, 3, &[0.5, -1.0, 0.0, -2.0, -0.1, 7.0])?;
+//! assert_eq!(matrix.row(0), [0b101]); // sign(0) = +1
+//! assert_eq!(matrix.row(1), [0b100]);
+//! assert!(matrix.get(1, 2) && !matrix.get(1, 1));
+//! # Ok::<(), bernet_kernels::Error>(())
+//! ```
+
+use crate::Error;
+use alloc::{vec, vec::Vec};
+
+/// Bits in a word.
+pub const WORD: usize = u64::BITS as usize;
+
+/// A matrix of ±1, `rows × columns`, owned; each row is `columns.div_ceil(64)` words.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BitMatrix {
+    rows: usize,
+    columns: usize,
+    words: Vec<u64>,
+}
+
+impl BitMatrix {
+    /// All −1.
+    ///
+    /// # Panics
+    /// Where the size in bytes does not fit in memory.
+    pub fn zeros(rows: usize, columns: usize) -> Self {
+        let words = rows.checked_mul(columns.div_ceil(WORD)).expect("the matrix fits in memory");
+        Self { rows, columns, words: vec![0; words] }
+    }
+
+    /// The value at each place from a function of row and column; `true` is +1.
+    pub fn from_fn(rows: usize, columns: usize, mut value: impl FnMut(usize, usize) -> bool) -> Self {
+        let mut matrix = Self::zeros(rows, columns);
+        for row in 0..rows {
+            for (word, bits) in matrix.row_mut(row).iter_mut().enumerate() {
+                for bit in 0..WORD.min(columns - word * WORD) {
+                    *bits |= u64::from(value(row, word * WORD + bit)) << bit;
+                }
+            }
+        }
+        matrix
+    }
+
+    /// The signs of `rows × columns` numbers, row by row; zero (of either sign) is +1, and so is NaN with a clear sign bit.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where `values` has another length.
+    pub fn from_signs(rows: usize, columns: usize, values: &[f32]) -> Result<Self, Error> {
+        Error::check_size("values", rows * columns, values.len())?;
+        Ok(Self::from_fn(rows, columns, |row, column| values[row * columns + column] >= 0.0))
+    }
+
+    /// Packs `rows × columns` booleans, row by row; `true` is +1.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where `values` has another length.
+    pub fn from_bools(rows: usize, columns: usize, values: &[bool]) -> Result<Self, Error> {
+        Error::check_size("values", rows * columns, values.len())?;
+        Ok(Self::from_fn(rows, columns, |row, column| values[row * columns + column]))
+    }
+
+    /// Takes words that are packed already.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where there are too few or too many; [`Error::PadBits`] where one is set.
+    pub fn from_words(rows: usize, columns: usize, words: Vec<u64>) -> Result<Self, Error> {
+        let row_words = columns.div_ceil(WORD);
+        let expected = rows.checked_mul(row_words).ok_or(Error::Dimension {
+            what: "rows × columns",
+            found: rows,
+            expected: "a matrix that fits in memory",
+        })?;
+        Error::check_size("words", expected, words.len())?;
+        if columns % WORD != 0 {
+            let pad = u64::MAX << (columns % WORD);
+            if let Some(row) = words.chunks_exact(row_words).position(|row| row[row_words - 1] & pad != 0) {
+                return Err(Error::PadBits { row });
+            }
+        }
+        Ok(Self { rows, columns, words })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns: values a row.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Words from one row to the next.
+    pub fn row_words(&self) -> usize {
+        self.columns.div_ceil(WORD)
+    }
+
+    /// All words, row by row.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// All words, to be written. The caller keeps the pad bits 0.
+    pub(crate) fn words_mut(&mut self) -> &mut [u64] {
+        &mut self.words
+    }
+
+    /// The words of a row.
+    pub fn row(&self, row: usize) -> &[u64] {
+        let words = self.row_words();
+        &self.words[row * words..][..words]
+    }
+
+    /// The words of a row, to be written. The caller keeps the pad bits 0.
+    pub(crate) fn row_mut(&mut self, row: usize) -> &mut [u64] {
+        let words = self.row_words();
+        &mut self.words[row * words..][..words]
+    }
+
+    /// Whether the value is +1.
+    ///
+    /// # Panics
+    /// Outside the matrix.
+    pub fn get(&self, row: usize, column: usize) -> bool {
+        assert!(column < self.columns, "column {column} of {}", self.columns);
+        self.row(row)[column / WORD] >> (column % WORD) & 1 == 1
+    }
+
+    /// Sets a value; `true` is +1.
+    ///
+    /// # Panics
+    /// Outside the matrix.
+    pub fn set(&mut self, row: usize, column: usize, value: bool) {
+        assert!(column < self.columns, "column {column} of {}", self.columns);
+        let word = &mut self.row_mut(row)[column / WORD];
+        *word = *word & !(1 << (column % WORD)) | u64::from(value) << (column % WORD);
+    }
+}
+
+/// The shape of a tensor, outermost first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub struct Shape {
+    /// Images.
+    pub batch: usize,
+    /// Lines an image.
+    pub height: usize,
+    /// Pixels a line.
+    pub width: usize,
+    /// Values a pixel.
+    pub channels: usize,
+}
+
+/// A tensor of ±1 in NHWC order. A line (all pixels of one `h`, channels contiguous, no gap between pixels) is a row of a
+/// [`BitMatrix`]: `batch · height` rows of `width · channels` columns. So a 6-pixel slice of a one-channel line is
+/// six neighbouring bits, and a line of 64-channel pixels is a word a pixel.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BitTensor {
+    shape: Shape,
+    lines: BitMatrix,
+}
+
+impl BitTensor {
+    /// All −1.
+    pub fn zeros(shape: Shape) -> Self {
+        Self { shape, lines: BitMatrix::zeros(shape.batch * shape.height, shape.width * shape.channels) }
+    }
+
+    /// A tensor from its lines.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where rows or columns of `lines` differ from the shape.
+    pub fn from_lines(shape: Shape, lines: BitMatrix) -> Result<Self, Error> {
+        Error::check_size("lines (batch · height)", shape.batch * shape.height, lines.rows())?;
+        Error::check_size("line (width · channels)", shape.width * shape.channels, lines.columns())?;
+        Ok(Self { shape, lines })
+    }
+
+    /// Its shape.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Its lines, `batch · height` rows.
+    pub fn lines(&self) -> &BitMatrix {
+        &self.lines
+    }
+
+    /// Its lines, to be written within the crate. The caller keeps the pad bits 0.
+    pub(crate) fn lines_mut(&mut self) -> &mut BitMatrix {
+        &mut self.lines
+    }
+
+    /// Whether the value is +1.
+    ///
+    /// # Panics
+    /// Outside the tensor.
+    pub fn get(&self, image: usize, y: usize, x: usize, channel: usize) -> bool {
+        assert!(y < self.shape.height && channel < self.shape.channels, "inside the tensor");
+        self.lines.get(image * self.shape.height + y, x * self.shape.channels + channel)
+    }
+
+    /// Sets a value; `true` is +1.
+    ///
+    /// # Panics
+    /// Outside the tensor.
+    pub fn set(&mut self, image: usize, y: usize, x: usize, channel: usize, value: bool) {
+        assert!(y < self.shape.height && channel < self.shape.channels, "inside the tensor");
+        self.lines.set(image * self.shape.height + y, x * self.shape.channels + channel, value);
+    }
+}

@@ -1,0 +1,59 @@
+//! What a caller can get wrong.
+
+use alloc::string::String;
+use core::fmt;
+
+/// A request that a kernel cannot carry out; nothing has been written when it is returned.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A buffer or a dimension does not have the size that the others ask for.
+    Size {
+        /// The argument, in the words of the documentation.
+        what: &'static str,
+        /// The size that fits.
+        expected: usize,
+        /// The size that was handed in.
+        found: usize,
+    },
+    /// A dimension is zero, or a product of dimensions does not fit.
+    Dimension {
+        /// The dimension, in the words of the documentation.
+        what: &'static str,
+        /// Its value.
+        found: usize,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// A bit after the last column of a packed row is set.
+    PadBits {
+        /// The first such row.
+        row: usize,
+    },
+    /// A number that must be a probability is not in [0, 1].
+    Probability {
+        /// Its position in the argument.
+        index: usize,
+        /// Its value, as text (a NaN is not equal to itself).
+        found: String,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Size { what, expected, found } => write!(f, "{what}: expected {expected}, found {found}"),
+            Self::Dimension { what, found, expected } => write!(f, "{what} is {found}, expected {expected}"),
+            Self::PadBits { row } => write!(f, "row {row}: a bit after the last column is set"),
+            Self::Probability { index, found } => write!(f, "probability {index} is {found}, expected 0 to 1"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl Error {
+    pub(crate) fn check_size(what: &'static str, expected: usize, found: usize) -> Result<(), Self> {
+        if expected == found { Ok(()) } else { Err(Self::Size { what, expected, found }) }
+    }
+}

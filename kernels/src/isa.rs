@@ -1,0 +1,220 @@
+//! Instruction-set levels: what the running CPU can do, as a value.
+//!
+//! A [`Level`] can only be had from detection, so holding one *is* the proof that its instructions exist; kernels
+//! take a level and never ask again. Callers choose once (usually [`Level::best`]) and may force a lower level by
+//! name:
+//!
+//! ```
+//! use bernet_kernels::isa::Level;
+//!
+//! let level = Level::best();
+//! assert!(Level::available().contains(&level));
+//! assert_eq!(Level::by_name("portable")?.name(), "portable");
+//! # Ok::<(), bernet_kernels::isa::LevelError>(())
+//! ```
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+/// The CPU features of each level, stated once. Detection and every `#[target_feature]` are generated from this
+/// list: `features!(Avx2 => callback ARGS)` expands to `callback!(["avx2" …] ARGS)`.
+macro_rules! features {
+    (Avx2 => $callback:ident $($args:tt)*) => {
+        $crate::isa::$callback! { ["avx2" "bmi1" "bmi2" "fma" "lzcnt" "popcnt"] $($args)* }
+    };
+    (Avx512 => $callback:ident $($args:tt)*) => {
+        $crate::isa::$callback! { ["avx2" "bmi1" "bmi2" "fma" "lzcnt" "popcnt"
+            "avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl"] $($args)* }
+    };
+    (Avx512Vpopcnt => $callback:ident $($args:tt)*) => {
+        $crate::isa::$callback! { ["avx2" "bmi1" "bmi2" "fma" "lzcnt" "popcnt"
+            "avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl" "avx512vpopcntdq"] $($args)* }
+    };
+    (Neon => $callback:ident $($args:tt)*) => {
+        $crate::isa::$callback! { ["neon"] $($args)* }
+    };
+}
+
+/// `compiled_for! { Avx2, fn … }`: the function, compiled with the level's features. Value intrinsics are safe inside;
+/// an intrinsic of an unlisted feature does not compile.
+macro_rules! compiled_for {
+    ([$($feature:tt)*] $(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
+        $(#[$meta])* $(#[target_feature(enable = $feature)])* $vis fn $($rest)*
+    };
+    ($level:ident, $($function:tt)*) => {
+        $crate::isa::features! { $level => compiled_for $($function)* }
+    };
+}
+pub(crate) use {compiled_for, features};
+
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+macro_rules! detected {
+    ([$($feature:tt)*]) => { $(std::arch::is_x86_feature_detected!($feature))&&* };
+}
+#[cfg(all(target_arch = "aarch64", feature = "std"))]
+macro_rules! detected {
+    ([$($feature:tt)*]) => { $(std::arch::is_aarch64_feature_detected!($feature))&&* };
+}
+// Without std nobody can ask the CPU: what the build was told to assume counts.
+#[cfg(not(feature = "std"))]
+macro_rules! detected {
+    ([$($feature:tt)*]) => { $(cfg!(target_feature = $feature))&&* };
+}
+
+#[allow(unused_imports, reason = "an architecture with no level but the portable one detects nothing")]
+use detected;
+
+macro_rules! token {
+    ($(#[$meta:meta])* $level:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+        pub struct $level(());
+
+        impl $level {
+            /// The token, if the running CPU has every feature of the level.
+            pub fn detect() -> Option<Self> {
+                (features! { $level => detected }).then_some(Self(()))
+            }
+        }
+    };
+}
+
+/// Plain Rust, on every CPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct Portable;
+
+#[cfg(target_arch = "x86_64")]
+token! {
+    /// AVX2 and FMA: Haswell, Zen and later.
+    Avx2
+}
+#[cfg(target_arch = "x86_64")]
+token! {
+    /// AVX-512 F, BW, CD, DQ, VL: Skylake-X and later.
+    Avx512
+}
+#[cfg(target_arch = "x86_64")]
+token! {
+    /// AVX-512 with VPOPCNTDQ: Ice Lake, Zen 4 and later.
+    Avx512Vpopcnt
+}
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+token! {
+    /// NEON: every 64-bit Arm.
+    Neon
+}
+
+/// An instruction set that the running CPU is known to have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[non_exhaustive]
+pub enum Level {
+    /// Plain Rust, on every CPU.
+    Portable(Portable),
+    /// AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    /// AVX-512 F, BW, CD, DQ, VL.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    /// AVX-512 with VPOPCNTDQ.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vpopcnt(Avx512Vpopcnt),
+    /// NEON.
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+    Neon(Neon),
+}
+
+/// Evaluates an expression with the token of whichever level it is: `dispatch!(level, token => token.kernel(…))`.
+macro_rules! dispatch {
+    ($level:expr, $token:ident => $body:expr) => {
+        match $level {
+            $crate::isa::Level::Portable($token) => $body,
+            #[cfg(target_arch = "x86_64")]
+            $crate::isa::Level::Avx2($token) => $body,
+            #[cfg(target_arch = "x86_64")]
+            $crate::isa::Level::Avx512($token) => $body,
+            #[cfg(target_arch = "x86_64")]
+            $crate::isa::Level::Avx512Vpopcnt($token) => $body,
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            $crate::isa::Level::Neon($token) => $body,
+        }
+    };
+}
+pub(crate) use dispatch;
+
+impl Level {
+    /// The names of all levels, on whatever CPU, in the order of preference, best last.
+    pub const NAMES: [&str; 5] = ["portable", "neon", "avx2", "avx512", "avx512-vpopcnt"];
+
+    /// Its name, as [`Level::by_name`] takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable(_) => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vpopcnt(_) => "avx512-vpopcnt",
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            Self::Neon(_) => "neon",
+        }
+    }
+
+    /// Every level that this CPU has, best last; `portable` is always the first.
+    pub fn available() -> Vec<Self> {
+        [
+            Some(Self::Portable(Portable)),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            Neon::detect().map(Self::Neon),
+            #[cfg(target_arch = "x86_64")]
+            Avx2::detect().map(Self::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            Avx512::detect().map(Self::Avx512),
+            #[cfg(target_arch = "x86_64")]
+            Avx512Vpopcnt::detect().map(Self::Avx512Vpopcnt),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// The best level that this CPU has.
+    pub fn best() -> Self {
+        Self::available().pop().unwrap_or(Self::Portable(Portable))
+    }
+
+    /// The level called `name`.
+    ///
+    /// # Errors
+    /// [`LevelError`] where there is no such level, or this CPU does not have it.
+    pub fn by_name(name: &str) -> Result<Self, LevelError> {
+        Self::available()
+            .into_iter()
+            .find(|level| level.name() == name)
+            .ok_or_else(|| LevelError { name: name.into() })
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A level that does not exist or that this CPU does not have.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LevelError {
+    name: String,
+}
+
+impl fmt::Display for LevelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = Level::NAMES.contains(&self.name.as_str());
+        let why = if known { "this CPU does not have it" } else { "there is no such level" };
+        let here: Vec<_> = Level::available().into_iter().map(Level::name).collect();
+        write!(f, "level `{}`: {why}; available here: {}", self.name, here.join(", "))
+    }
+}
+
+impl core::error::Error for LevelError {}
