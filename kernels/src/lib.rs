@@ -9,6 +9,7 @@ mod arch;
 pub mod bits;
 mod error;
 pub mod isa;
+pub mod poisson_binomial;
 pub mod portable;
 pub mod xnor;
 
