@@ -1,3 +1,4 @@
 //! bernet
 
+mod durable;
 pub mod model;
