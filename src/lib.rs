@@ -1,4 +1,5 @@
 //! bernet
 
 mod durable;
+pub mod infer;
 pub mod model;
