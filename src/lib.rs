@@ -1,3 +1,5 @@
 //! bernet
 
 pub mod data;
+mod durable;
+pub mod model;
