@@ -1,5 +1,6 @@
 //! bernet
 
+pub mod data;
 mod durable;
 pub mod infer;
 pub mod model;
