@@ -1,3 +1,4 @@
 //! bernet
 
 pub mod data;
+pub mod report;
