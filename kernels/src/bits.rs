@@ -147,7 +147,7 @@ impl BitMatrix {
             expected: "a matrix that fits in memory",
         })?;
         Error::check_size("words", expected, words.len())?;
-        if columns % WORD != 0 {
+        if !columns.is_multiple_of(WORD) {
             let pad = u64::MAX << (columns % WORD);
             if let Some(row) = words
                 .chunks_exact(row_words)

@@ -1,11 +1,9 @@
 //! AVX2.
 
+use super::nibbles;
 use crate::{
     isa::{Avx2, compiled_for},
-    xnor::{
-        nibbles,
-        tile::{Counts, MAX_COLUMNS, Patches, Tile},
-    },
+    xnor::tile::{Counts, MAX_COLUMNS, Patches, Tile},
 };
 use core::arch::x86_64::*;
 

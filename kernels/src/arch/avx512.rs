@@ -1,11 +1,9 @@
 //! AVX-512, with and without VPOPCNTDQ.
 
+use super::nibbles;
 use crate::{
     isa::{Avx512, Avx512Vpopcnt, compiled_for},
-    xnor::{
-        nibbles,
-        tile::{Counts, MAX_COLUMNS, Patches, Tile},
-    },
+    xnor::tile::{Counts, MAX_COLUMNS, Patches, Tile},
 };
 use core::arch::x86_64::*;
 

@@ -2,7 +2,6 @@
 
 mod conv;
 mod gemm;
-pub(crate) mod nibbles;
 mod output;
 mod pack;
 mod patches;

@@ -54,7 +54,7 @@ impl Band {
 
 /// What a convolution works in: reused, it is not allocated again.
 #[derive(Clone, Debug, Default)]
-pub struct Scratch {
+pub(super) struct Scratch {
     pub(super) lines: Vec<u64>,
     pub(super) rows: Vec<u64>,
 }
@@ -178,7 +178,9 @@ pub(super) struct InPlace<'a> {
 impl InPlace<'_> {
     /// Steps under a kernel line, if a pixel is a whole number of them.
     pub(super) fn steps<T: Tile>(_: T, geometry: &Geometry) -> Option<usize> {
-        (geometry.channels % (8 * T::STEP) == 0)
+        geometry
+            .channels
+            .is_multiple_of(8 * T::STEP)
             .then(|| geometry.kernel[1] * geometry.channels / (8 * T::STEP))
     }
 }
