@@ -153,7 +153,14 @@ fn spread<F: Float>(
     results: &[F::Vector],
     mut write: impl FnMut(usize, F::Vector),
 ) {
+    if !block.ragged && block.count == factors.count() {
+        for (j, &x) in results[..block.count].iter().enumerate() {
+            write(j, x);
+        }
+        return;
+    }
     let all = u32::MAX >> (32 - F::LANES);
+    let last = results.len() - 1;
     let mut next = [0; MAX_LANES];
     for j in 0..factors.count() {
         let v = block::row(float, factors, j, first);
@@ -168,11 +175,10 @@ fn spread<F: Float>(
         } else {
             let lanes = float.lanes(results);
             let mut values = [0.0; MAX_LANES];
+            // Read in any case, because a branch would be guessed wrong every other time.
             for l in 0..F::LANES {
-                if bits >> l & 1 == 1 {
-                    values[l] = lanes[next[l] * F::LANES + l];
-                    next[l] += 1;
-                }
+                values[l] = lanes[next[l].min(last) * F::LANES + l];
+                next[l] += (bits >> l & 1) as usize;
             }
             float.select(mask, float.load(&values), certain)
         };
