@@ -42,6 +42,17 @@ pub(super) fn row<F: Float>(float: F, factors: Factors<'_>, j: usize, first: usi
     float.load(&padded)
 }
 
+/// The first values, and zeros past the last.
+#[inline(always)]
+pub(super) fn load<F: Float>(float: F, from: &[f32]) -> F::Vector {
+    if from.len() >= F::LANES {
+        return float.load(from);
+    }
+    let mut padded = [0.0; MAX_LANES];
+    padded[..from.len()].copy_from_slice(from);
+    float.load(&padded)
+}
+
 /// Writes the lanes that stand for sums.
 #[inline(always)]
 pub(super) fn store<F: Float>(float: F, x: F::Vector, to: &mut [f32]) {

@@ -41,6 +41,7 @@ mod equations;
 mod forward;
 mod functions;
 mod gradient;
+mod layer;
 mod normal;
 mod plan;
 mod power_sums;
@@ -56,6 +57,7 @@ use crate::{
 };
 use alloc::{string::ToString, vec::Vec};
 
+pub use layer::{Activations, Layer};
 pub use plan::Plan;
 pub use power_sums::{Inverse, PowerSums};
 
