@@ -82,8 +82,8 @@ fn sample() -> Report {
     let freezing = || epochs().filter(|epoch| *epoch >= 17.0 && *epoch <= 38.0);
     Report::new("A binary net that reads handwritten digits")
         .summary(
-            "Made-up results that show what a report looks like. A net whose weights and activations are single bits was trained on \
-             the 55 000 training digits of MNIST, and then read the 10 000 test digits, which it had never seen.",
+            "Made-up results that show what a report looks like. A net whose weights and \
+             activations are single bits was trained on the 55 000 training digits of MNIST, and then read the 10 000 test digits, which it had never seen.",
         )
         .figure("97.12 %", "of the test digits are read right")
         .figure("4 232", "bytes hold the whole net")
@@ -91,11 +91,13 @@ fn sample() -> Report {
         .figure("2 min 41 s", "of training on two cores")
         .section(
             Section::new("Accuracy")
-                .table(accuracy, "Share of the 10 000 test digits that are read right. The bold row is this run; the others are cited."),
+                .table(accuracy, "Share of the 10 000 test digits that are read right. The bold row is this run; the \
+                     others are cited."),
         )
         .section(
             Section::new("Training and binarisation")
-                .text("Training begins with a random net and ends with every weight frozen to +1 or −1, a part at a time.")
+                .text("Training begins with a random net and ends with every weight frozen to +1 or −1, \
+                     a part at a time.")
                 .charts(
                     [
                         Chart::new("Accuracy", "epoch", "% of the 5 000 validation digits")
@@ -113,7 +115,8 @@ fn sample() -> Report {
         )
         .section(Section::new("Which digits are confused").confusion(
             confusion,
-            "Each row is a digit as labelled, each column what the net read. Blue: right; orange: mistakes, the more, the stronger.",
+            "Each row is a digit as labelled, each column what the net read. Blue: right; orange: \
+             mistakes; the more, the stronger.",
         ))
         .section(Section::new("The misread digits").pictures(
             pictures,

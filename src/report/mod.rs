@@ -1,5 +1,6 @@
-//! Reports: tables, curves, confusion matrices and pictures in one self-contained HTML file, and metrics as CSV. It knows no trainer
-//! and no model; whoever has results hands them over as text and numbers.
+//! Reports: tables, curves, confusion matrices and pictures in one self-contained HTML file, and
+//! metrics as CSV. It knows no trainer and no model; whoever has results hands them over as text
+//! and numbers.
 //!
 //! ```
 //! use bernet::report::{Align, Chart, Report, Section, Table};
