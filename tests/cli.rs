@@ -136,6 +136,86 @@ fn info_adds_up_to_the_file() {
     );
 }
 
+/// A square of ink in the middle of a grey picture.
+fn write_picture(path: &Path, side: u32, ink: std::ops::Range<u32>, inverted: bool) {
+    let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), side, side);
+    encoder.set_color(png::ColorType::Grayscale);
+    let bright = |at: u32| (ink.contains(&(at / side)) && ink.contains(&(at % side))) != inverted;
+    let pixels: Vec<_> = (0..side * side)
+        .map(|at| if bright(at) { 255 } else { 0 })
+        .collect();
+    encoder
+        .write_header()
+        .unwrap()
+        .write_image_data(&pixels)
+        .unwrap();
+}
+
+#[test]
+fn predict_reads_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let model = path("model.bnet");
+    write_model(&model, |_| ());
+    // 22·22 pixels of ink among 28·28 sum to 184: the logit of class 0, and −184 is that of all others.
+    write_picture(&path("bold.png"), 28, 3..25, false);
+    write_picture(&path("dark.png"), 28, 3..25, true);
+    // MNIST's form has the ink within 20·20 pixels, a sum of 16.
+    write_picture(&path("large.png"), 60, 10..50, false);
+    write_picture(&path("thin.png"), 28, 13..15, false);
+    let names = ["bold.png", "dark.png", "large.png", "thin.png"];
+    let output = bernet()
+        .arg("predict")
+        .arg(&model)
+        .args(names.map(path))
+        .output()
+        .unwrap();
+    let expected = [
+        "bold.png: digit 0, margin 368",
+        "dark.png: digit 0, margin 368 (inverted)",
+        "large.png: digit 0, margin 32 (scaled from 60×60 pixels)",
+        "thin.png: digit 1, margin 0",
+    ];
+    let lines: Vec<_> = succeeds(&output).lines().collect();
+    assert_eq!(lines.len(), expected.len(), "{lines:?}");
+    for (line, expected) in lines.into_iter().zip(expected) {
+        assert!(line.ends_with(expected), "{line:?}, not {expected:?}");
+    }
+
+    let predict = |picture: &str| {
+        bernet()
+            .arg("predict")
+            .arg(&model)
+            .arg(path(picture))
+            .output()
+            .unwrap()
+    };
+    fails(&predict("missing.png"), 1, "missing.png: No such file");
+    fails(&predict("model.bnet"), 1, "model.bnet: not a readable PNG");
+    fails(
+        &bernet().arg("predict").arg(&model).output().unwrap(),
+        2,
+        "<IMAGE.png>",
+    );
+    write_model(&model, |model| {
+        model.input.channels = 2;
+        model.layers = vec![Layer::Expectation {
+            weights: BitMatrix::zeros(10, 2),
+        }];
+    });
+    let output = bernet()
+        .arg("predict")
+        .arg(&model)
+        .arg(path("bold.png"))
+        .output()
+        .unwrap();
+    fails(
+        &output,
+        1,
+        "the model reads pictures of 2 channels, expected 1",
+    );
+}
+
 #[test]
 fn wrong_calls_get_one_line() {
     fails(&bernet().output().unwrap(), 2, "requires a subcommand");
@@ -298,7 +378,7 @@ fn a_full_disk_is_reported() {
 #[test]
 fn help_and_version_go_to_stdout() {
     let help = bernet().arg("--help").output().unwrap();
-    for command in ["eval", "info"] {
+    for command in ["eval", "info", "predict"] {
         assert!(succeeds(&help).contains(command));
     }
     let version = bernet().arg("--version").output().unwrap();

@@ -2,6 +2,7 @@
 
 mod eval;
 mod info;
+mod predict;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 use std::{
@@ -22,6 +23,7 @@ struct Arguments {
 enum Command {
     Eval(eval::Arguments),
     Info(info::Arguments),
+    Predict(predict::Arguments),
 }
 
 /// Does what the program's arguments say.
@@ -34,6 +36,7 @@ pub(crate) fn run() -> ExitCode {
     let done = match arguments.command {
         Command::Eval(arguments) => eval::run(&arguments, out),
         Command::Info(arguments) => info::run(&arguments, out),
+        Command::Predict(arguments) => predict::run(&arguments, out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
