@@ -1,4 +1,7 @@
 //! bernet
 
 pub mod data;
+mod durable;
+pub mod infer;
+pub mod model;
 pub mod report;

@@ -19,6 +19,59 @@ use alloc::{vec, vec::Vec};
 /// Bits in a word.
 pub const WORD: usize = u64::BITS as usize;
 
+/// Words as bytes, in the machine's order.
+pub(crate) fn bytes(words: &[u64]) -> &[u8] {
+    // SAFETY: any byte of a word is a byte; the length is that of the words.
+    unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
+}
+
+/// Words as bytes, in the machine's order, to be written.
+pub(crate) fn bytes_mut(words: &mut [u64]) -> &mut [u8] {
+    // SAFETY: any byte of a word is a byte, and any eight bytes are a word; the length is that of the words.
+    unsafe { core::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), size_of_val(words)) }
+}
+
+/// The `count ≤ 64` bits from bit `start` on, the others 0. Words after the last are taken as 0.
+#[inline(always)]
+pub(crate) fn read_bits(words: &[u64], start: usize, count: usize) -> u64 {
+    let (word, shift) = (start / WORD, start % WORD);
+    let mut bits = words[word] >> shift;
+    if shift + count > WORD {
+        bits |= words.get(word + 1).map_or(0, |next| next << (WORD - shift));
+    }
+    bits & u64::MAX >> (WORD - count)
+}
+
+/// Sets those bits from bit `start` on that are 1 in `bits`, whose bits from `count ≤ 64` on are 0.
+#[inline(always)]
+pub(crate) fn set_bits(words: &mut [u64], start: usize, count: usize, bits: u64) {
+    let (word, shift) = (start / WORD, start % WORD);
+    words[word] |= bits << shift;
+    if shift + count > WORD {
+        words[word + 1] |= bits >> (WORD - shift);
+    }
+}
+
+/// Sets those of `count` bits from `to_start` on that are 1 among the `count` bits from `from_start` on.
+#[inline(always)]
+pub(crate) fn copy_bits(
+    to: &mut [u64],
+    to_start: usize,
+    from: &[u64],
+    from_start: usize,
+    count: usize,
+) {
+    for done in (0..count).step_by(WORD) {
+        let some = WORD.min(count - done);
+        set_bits(
+            to,
+            to_start + done,
+            some,
+            read_bits(from, from_start + done, some),
+        );
+    }
+}
+
 /// A matrix of ±1, `rows × columns`, owned; each row is `columns.div_ceil(64)` words.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct BitMatrix {
@@ -33,12 +86,22 @@ impl BitMatrix {
     /// # Panics
     /// Where the size in bytes does not fit in memory.
     pub fn zeros(rows: usize, columns: usize) -> Self {
-        let words = rows.checked_mul(columns.div_ceil(WORD)).expect("the matrix fits in memory");
-        Self { rows, columns, words: vec![0; words] }
+        let words = rows
+            .checked_mul(columns.div_ceil(WORD))
+            .expect("the matrix fits in memory");
+        Self {
+            rows,
+            columns,
+            words: vec![0; words],
+        }
     }
 
     /// The value at each place from a function of row and column; `true` is +1.
-    pub fn from_fn(rows: usize, columns: usize, mut value: impl FnMut(usize, usize) -> bool) -> Self {
+    pub fn from_fn(
+        rows: usize,
+        columns: usize,
+        mut value: impl FnMut(usize, usize) -> bool,
+    ) -> Self {
         let mut matrix = Self::zeros(rows, columns);
         for row in 0..rows {
             for (word, bits) in matrix.row_mut(row).iter_mut().enumerate() {
@@ -55,8 +118,10 @@ impl BitMatrix {
     /// # Errors
     /// [`Error::Size`] where `values` has another length.
     pub fn from_signs(rows: usize, columns: usize, values: &[f32]) -> Result<Self, Error> {
-        Error::check_size("values", rows * columns, values.len())?;
-        Ok(Self::from_fn(rows, columns, |row, column| values[row * columns + column] >= 0.0))
+        Error::check_size("values", rows.saturating_mul(columns), values.len())?;
+        Ok(Self::from_fn(rows, columns, |row, column| {
+            values[row * columns + column] >= 0.0
+        }))
     }
 
     /// Packs `rows × columns` booleans, row by row; `true` is +1.
@@ -64,8 +129,10 @@ impl BitMatrix {
     /// # Errors
     /// [`Error::Size`] where `values` has another length.
     pub fn from_bools(rows: usize, columns: usize, values: &[bool]) -> Result<Self, Error> {
-        Error::check_size("values", rows * columns, values.len())?;
-        Ok(Self::from_fn(rows, columns, |row, column| values[row * columns + column]))
+        Error::check_size("values", rows.saturating_mul(columns), values.len())?;
+        Ok(Self::from_fn(rows, columns, |row, column| {
+            values[row * columns + column]
+        }))
     }
 
     /// Takes words that are packed already.
@@ -80,13 +147,20 @@ impl BitMatrix {
             expected: "a matrix that fits in memory",
         })?;
         Error::check_size("words", expected, words.len())?;
-        if columns % WORD != 0 {
+        if !columns.is_multiple_of(WORD) {
             let pad = u64::MAX << (columns % WORD);
-            if let Some(row) = words.chunks_exact(row_words).position(|row| row[row_words - 1] & pad != 0) {
+            if let Some(row) = words
+                .chunks_exact(row_words)
+                .position(|row| row[row_words - 1] & pad != 0)
+            {
                 return Err(Error::PadBits { row });
             }
         }
-        Ok(Self { rows, columns, words })
+        Ok(Self {
+            rows,
+            columns,
+            words,
+        })
     }
 
     /// Number of rows.
@@ -170,8 +244,16 @@ pub struct BitTensor {
 
 impl BitTensor {
     /// All −1.
+    ///
+    /// # Panics
+    /// Where the size in bytes does not fit in memory.
     pub fn zeros(shape: Shape) -> Self {
-        Self { shape, lines: BitMatrix::zeros(shape.batch * shape.height, shape.width * shape.channels) }
+        let product = |a: usize, b| a.checked_mul(b).expect("the tensor fits in memory");
+        let lines = BitMatrix::zeros(
+            product(shape.batch, shape.height),
+            product(shape.width, shape.channels),
+        );
+        Self { shape, lines }
     }
 
     /// A tensor from its lines.
@@ -179,14 +261,36 @@ impl BitTensor {
     /// # Errors
     /// [`Error::Size`] where rows or columns of `lines` differ from the shape.
     pub fn from_lines(shape: Shape, lines: BitMatrix) -> Result<Self, Error> {
-        Error::check_size("lines (batch · height)", shape.batch * shape.height, lines.rows())?;
-        Error::check_size("line (width · channels)", shape.width * shape.channels, lines.columns())?;
+        Error::check_size(
+            "lines (batch · height)",
+            shape.batch.saturating_mul(shape.height),
+            lines.rows(),
+        )?;
+        Error::check_size(
+            "line (width · channels)",
+            shape.width.saturating_mul(shape.channels),
+            lines.columns(),
+        )?;
         Ok(Self { shape, lines })
     }
 
     /// Its shape.
     pub fn shape(&self) -> Shape {
         self.shape
+    }
+
+    /// Its shape must be `expected`.
+    pub(crate) fn check_shape(&self, expected: Shape) -> Result<(), Error> {
+        let Shape {
+            batch,
+            height,
+            width,
+            channels,
+        } = self.shape;
+        Error::check_size("batch of out", expected.batch, batch)?;
+        Error::check_size("height of out", expected.height, height)?;
+        Error::check_size("width of out", expected.width, width)?;
+        Error::check_size("channels of out", expected.channels, channels)
     }
 
     /// Its lines, `batch · height` rows.
@@ -204,8 +308,14 @@ impl BitTensor {
     /// # Panics
     /// Outside the tensor.
     pub fn get(&self, image: usize, y: usize, x: usize, channel: usize) -> bool {
-        assert!(y < self.shape.height && channel < self.shape.channels, "inside the tensor");
-        self.lines.get(image * self.shape.height + y, x * self.shape.channels + channel)
+        assert!(
+            y < self.shape.height && channel < self.shape.channels,
+            "inside the tensor"
+        );
+        self.lines.get(
+            image * self.shape.height + y,
+            x * self.shape.channels + channel,
+        )
     }
 
     /// Sets a value; `true` is +1.
@@ -213,7 +323,14 @@ impl BitTensor {
     /// # Panics
     /// Outside the tensor.
     pub fn set(&mut self, image: usize, y: usize, x: usize, channel: usize, value: bool) {
-        assert!(y < self.shape.height && channel < self.shape.channels, "inside the tensor");
-        self.lines.set(image * self.shape.height + y, x * self.shape.channels + channel, value);
+        assert!(
+            y < self.shape.height && channel < self.shape.channels,
+            "inside the tensor"
+        );
+        self.lines.set(
+            image * self.shape.height + y,
+            x * self.shape.channels + channel,
+            value,
+        );
     }
 }

@@ -7,8 +7,11 @@ extern crate std;
 
 mod arch;
 pub mod bits;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod error;
 pub mod isa;
+pub mod poisson_binomial;
 pub mod portable;
 pub mod xnor;
 
