@@ -4,3 +4,4 @@ pub mod data;
 mod durable;
 pub mod infer;
 pub mod model;
+pub mod report;
