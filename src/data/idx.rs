@@ -11,11 +11,11 @@
 //!
 //! ```
 //! use bernet::data::idx;
-//! use std::io::Write;
 //!
 //! let folder = tempfile::tempdir()?;
 //! let (images, labels) = (folder.path().join("images"), folder.path().join("labels"));
-//! std::fs::write(&images, [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 127, 128, 255])?; // one image of 2×2
+//! // One image of 2×2 and its label.
+//! std::fs::write(&images, [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 127, 128, 255])?;
 //! std::fs::write(&labels, [0, 0, 8, 1, 0, 0, 0, 1, 7])?;
 //!
 //! let dataset = idx::read(&images, &labels, 128, 10)?;

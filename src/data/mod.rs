@@ -9,7 +9,8 @@
 //! // The first test digit is a seven: print it.
 //! let (image, shape) = (mnist.test.images(), mnist.test.image_shape());
 //! for y in 0..shape.height {
-//!     println!("{}", (0..shape.width).map(|x| if image.get(0, y, x, 0) { '#' } else { '.' }).collect::<String>());
+//!     let pixel = |x| if image.get(0, y, x, 0) { '#' } else { '.' };
+//!     println!("{}", (0..shape.width).map(pixel).collect::<String>());
 //! }
 //! assert_eq!(mnist.test.labels()[0], 7);
 //! # Ok::<(), bernet::data::Error>(())

@@ -15,10 +15,11 @@
 //! bits in gzip would take 1.9 MB.
 //!
 //! ```
-//! use bernet::data::{load_embedded, packed};
+//! use bernet::data::{Source, load_embedded, packed};
 //!
 //! let mnist = load_embedded();
-//! let small = bernet::data::Source { name: "ten".into(), train: mnist.train.subset(0..8), test: mnist.test.subset(0..2) };
+//! let (train, test) = (mnist.train.subset(0..8), mnist.test.subset(0..2));
+//! let small = Source { name: "ten".into(), train, test };
 //! let bytes = packed::encode(&small)?;
 //! assert_eq!(packed::decode("ten", "ten.gz".as_ref(), &bytes)?, small);
 //! # Ok::<(), bernet::data::Error>(())

@@ -13,7 +13,8 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// A picture of `height × width` pixels; `ink(y, x)` says which are dark.
+    /// A picture of `height × width` pixels; `ink(y, x)` says which are dark. A line break
+    /// in the caption is kept.
     ///
     /// ```
     /// use bernet::report::Picture;
