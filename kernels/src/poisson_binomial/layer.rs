@@ -417,14 +417,14 @@ impl Kernel for Backward<'_> {
             for pair in 0..pairs {
                 let mut coefficients = [[[zero; DEGREE]; SAMPLES]; OUTPUTS];
                 for (i, o) in (pair * OUTPUTS..((pair + 1) * OUTPUTS).min(outputs)).enumerate() {
-                    for t in 0..SAMPLES {
+                    for (t, coefficients) in coefficients[i].iter_mut().enumerate() {
                         let by_survival =
                             block::load(float, &self.by_survival[o * samples..][range(t)]);
-                        for d in 0..DEGREE {
+                        for (d, coefficient) in coefficients.iter_mut().enumerate() {
                             let slopes =
                                 &self.activations.slopes[(d * outputs + o) * samples..][range(t)];
                             let scale = float.mul(by_survival, float.splat((d + 1) as f32));
-                            coefficients[i][t][d] = float.mul(scale, block::load(float, slopes));
+                            *coefficient = float.mul(scale, block::load(float, slopes));
                         }
                     }
                 }

@@ -37,6 +37,8 @@
 mod autograd;
 mod block;
 mod circle;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod equations;
 mod forward;
 mod functions;

@@ -277,7 +277,10 @@ pub(super) fn invert<F: Float, const DEGREE: usize>(
     let survival = float.mul(per_period, float.add(circle.length, survival));
     Lanes {
         survival: float.min(one, float.max(zero, survival)),
-        mass: float.max(zero, float.mul(float.add(per_period, per_period), mass)),
+        mass: float.min(
+            one,
+            float.max(zero, float.mul(float.add(per_period, per_period), mass)),
+        ),
         error: float.mul(float.add(per_period, per_period), error),
         slopes: slopes.map(|slope| float.mul(per_period, slope)),
     }
