@@ -269,18 +269,13 @@ mod tests {
                 for (count, sums) in [
                     (0, 1),
                     (1, 1),
-                    (2, 3),
                     (3, 4),
                     (4, 5),
                     (5, 8),
-                    (7, 9),
-                    (8, 15),
-                    (9, 16),
-                    (15, 17),
-                    (35, 3),
+                    (9, 17),
+                    (16, 15),
                     (36, 33),
                     (37, 2),
-                    (64, 7),
                 ] {
                     let v = draw.probabilities(count, sums, count as u64);
                     all_right(
@@ -316,10 +311,10 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn every_form_and_method(draw in 0..Draw::ALL.len(), count in 0usize..100, sums in 1usize..40, offset in -12i32..12, seed: u64) {
+        fn every_form_and_method(draw in 0..Draw::ALL.len(), count in 0usize..70, sums in 1usize..36, offset in -12i32..12, seed: u64) {
             let v = Draw::ALL[draw].probabilities(count, sums, seed);
             let mean = column(&v, sums, 0).iter().sum::<f64>() as i32;
             for level in Level::available() {
