@@ -124,7 +124,7 @@ impl Block {
         let mut counts = [0; MAX_LANES];
         let mut ragged = false;
         let mut plain = 0;
-        if first + F::LANES <= factors.sums() {
+        if factors.count() > 0 && first + F::LANES <= factors.sums() {
             plain = leading_uncertain(float, factors, first, rows);
             count = plain;
         }
