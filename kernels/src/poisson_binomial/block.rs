@@ -1,8 +1,8 @@
 //! As many sums as a vector has lanes, without their certain factors.
 //!
 //! A factor of probability 0 or 1 only shifts the cut of its sum, so each lane keeps its uncertain factors alone,
-//! moved together, and its own cut among them. Lanes with fewer than the longest are filled up with factors of
-//! probability 0, which change nothing.
+//! moved together, and its own cut among them. Lanes with fewer than the longest are filled up with factors of probability 0 and 1
+//! in turn, and their cut raised by the ones: of four such factors the characteristic function is 1 without rounding.
 
 use super::Factors;
 use crate::arch::float::Float;
@@ -16,13 +16,15 @@ pub(super) const GROUP: usize = 4;
 pub(super) struct Block {
     /// The uncertain factors of the longest lane.
     pub(super) count: usize,
-    /// Per lane, how many uncertain successes the cut asks for, clamped to −1 ..= factors + 2, so that a decided sum has
-    /// nothing on either side of its cut.
+    /// Per lane, how many successes of its factors the cut asks for, clamped to −1 ..= factors + 2, so that a decided
+    /// sum has nothing on either side of its cut; with the ones that fill it up.
     pub(super) cuts: [i32; MAX_LANES],
     /// Whether the lanes have different factors left over, so that position and number differ.
     pub(super) ragged: bool,
     /// Per lane, the uncertain factors.
     counts: [usize; MAX_LANES],
+    /// Per lane, the ones among the factors that fill it up.
+    filled: [i32; MAX_LANES],
 }
 
 /// How many vectors [`Block::gather`] asks for.
@@ -159,9 +161,14 @@ impl Block {
         } else {
             counts = [count; MAX_LANES];
         }
+        let mut filled = [0; MAX_LANES];
         let lanes = float.lanes_mut(rows);
         for l in 0..F::LANES {
-            for j in counts[l]..count.next_multiple_of(GROUP) {
+            for j in counts[l]..count {
+                lanes[j * F::LANES + l] = (j % 2) as f32;
+                filled[l] += (j % 2) as i32;
+            }
+            for j in count..count.next_multiple_of(GROUP) {
                 lanes[j * F::LANES + l] = 0.0;
             }
         }
@@ -171,13 +178,15 @@ impl Block {
         for l in 0..F::LANES {
             cuts[l] = cut
                 .saturating_sub(shifts[l] as i32)
-                .clamp(-1, counts[l] as i32 + 2);
+                .clamp(-1, counts[l] as i32 + 2)
+                + filled[l];
         }
         Self {
             count,
             cuts,
             ragged,
             counts,
+            filled,
         }
     }
 
@@ -220,7 +229,8 @@ impl Block {
     #[inline(always)]
     pub(super) fn open<F: Float>(&self, float: F) -> F::Vector {
         let counts = float.load(&self.counts.map(|count| count as f32 + 0.5));
-        let (cuts, one, zero) = (self.cuts(float), float.splat(1.0), float.splat(0.0));
+        let (one, zero) = (float.splat(1.0), float.splat(0.0));
+        let cuts = float.sub(self.cuts(float), self.filled(float));
         let within = float.select(float.less(cuts, counts), one, zero);
         float.select(self.won(float), zero, within)
     }
@@ -228,6 +238,12 @@ impl Block {
     /// The lanes whose survival is 1 for certain.
     #[inline(always)]
     pub(super) fn won<F: Float>(&self, float: F) -> F::Mask {
-        float.less(self.cuts(float), float.splat(0.5))
+        let least = float.add(self.filled(float), float.splat(0.5));
+        float.less(self.cuts(float), least)
+    }
+
+    #[inline(always)]
+    fn filled<F: Float>(&self, float: F) -> F::Vector {
+        float.load(&self.filled.map(|ones| ones as f32))
     }
 }

@@ -16,12 +16,15 @@
 
 use super::{
     block::MAX_LANES,
+    forward::half_width,
     functions::{round, sin_cos},
 };
 use crate::arch::float::Float;
 
 /// The logarithm of the neglected tails: 1e-7.
 const LOG_TAIL: f32 = 16.0;
+/// Added to a number below 1 it leaves a multiple of 2⁻¹³.
+const SPLIT: f32 = 1536.0;
 /// `2σ² sin² u` beyond which a frequency does not count.
 const LOG_FREQUENCY: f32 = 14.0;
 /// `B` is 23 at σ = 2.7, below which every frequency counts.
@@ -31,7 +34,6 @@ pub(super) const MAX_FREQUENCIES: usize = 32;
 pub(super) struct Circle<F: Float> {
     /// `1/M`
     pub(super) per_period: F::Vector,
-    period: F::Vector,
     /// `B`
     half: F::Vector,
     /// `L`
@@ -65,22 +67,13 @@ impl<F: Float> Circle<F> {
     ) -> Self {
         let (one, two) = (float.splat(1.0), float.splat(2.0));
         let centre = round(float, mean);
-        let tail = float.mul_add(
-            float.splat(2.0 * LOG_TAIL),
-            variance,
-            float.splat(LOG_TAIL * LOG_TAIL / 9.0),
-        );
-        let half = round(
-            float,
-            float.add(float.sqrt(tail), float.splat(LOG_TAIL / 3.0 + 1.0)),
-        );
+        let half = round(float, float.add(half_width(float, LOG_TAIL, variance), one));
         let period = float.mul_add(two, half, one);
         let end = float.add(float.add(centre, half), one);
         let cut = float.min(float.max(cut, float.sub(centre, half)), end);
         let numbers = float.add(factors, one);
         Self {
             per_period: float.div(one, period),
-            period,
             half,
             variance,
             length: float.sub(end, cut),
@@ -111,22 +104,30 @@ impl<F: Float> Circle<F> {
         )
     }
 
-    /// Sine and cosine of `u_k` times a whole number: reduced to less than a turn before it is rounded.
+    /// Sine and cosine of an angle times a whole number, which may be hundreds of turns: the angle is split, so that the whole
+    /// turns of its larger part are taken off exactly. It must be the very angle of the factors, because their phases and
+    /// this one, both large, are nearly opposite.
     #[inline(always)]
-    pub(super) fn rotation(&self, float: F, k: usize, times: F::Vector) -> (F::Vector, F::Vector) {
-        let steps = float.mul(float.splat(k as f32), times);
-        let turn = float.add(self.period, self.period);
-        let per_turn = float.mul(float.splat(0.5), self.per_period);
-        let rest = float.neg_mul_add(round(float, float.mul(steps, per_turn)), turn, steps);
-        sin_cos(float, float.mul(rest, per_turn))
+    pub(super) fn rotation(
+        &self,
+        float: F,
+        turns: F::Vector,
+        times: F::Vector,
+    ) -> (F::Vector, F::Vector) {
+        let grid = float.splat(SPLIT);
+        let large = float.sub(float.add(turns, grid), grid);
+        let small = float.sub(turns, large);
+        let product = float.mul(large, times);
+        let rest = float.sub(product, round(float, product));
+        sin_cos(float, float.mul_add(small, times, rest))
     }
 
     /// [`rotation`](Self::rotation) to the cut and to the end of the sum.
     #[inline(always)]
-    pub(super) fn ends(&self, float: F, k: usize) -> [(F::Vector, F::Vector); 2] {
+    pub(super) fn ends(&self, float: F, turns: F::Vector) -> [(F::Vector, F::Vector); 2] {
         [
-            self.rotation(float, k, self.at_cut),
-            self.rotation(float, k, self.at_end),
+            self.rotation(float, turns, self.at_cut),
+            self.rotation(float, turns, self.at_end),
         ]
     }
 }

@@ -17,6 +17,8 @@ use crate::arch::float::{Float, Kernel};
 
 /// Zeros before place 0, so that a pass may read below it.
 const GUARD: usize = GROUP;
+/// Passes after which what is undecided is made to agree with what has been decided.
+const RESCALE: usize = 16;
 /// Outputs that the inner loop computes together, to share loads.
 const TILE: usize = 4;
 
@@ -26,6 +28,8 @@ pub(super) struct Distribution<'a, F: Float> {
     pub(super) top: usize,
     /// The entries, 0 outside the computed part.
     pub(super) places: &'a mut [F::Vector],
+    /// The places that the last pass computed.
+    pub(super) computed: core::ops::Range<usize>,
     /// What all entries ever computed sum to: 1 but for rounding, which it is divided by.
     pub(super) total: F::Vector,
     pub(super) survival: F::Vector,
@@ -61,7 +65,10 @@ impl Kernel for Survival<'_> {
         for first in (0..self.factors.sums()).step_by(F::LANES) {
             let block = Block::gather(float, self.factors, first, self.cut, rows);
             let used = &rows[..block::rows(block.count)];
-            let (survival, mass) = match self.form.for_uncertain(block.count) {
+            let (survival, mass) = match self
+                .form
+                .for_block(block.count, least_variance(float, used))
+            {
                 Form::Spectral => {
                     let spectrum = Spectrum::new(float, &block, used, memory);
                     (spectrum.survival, spectrum.mass)
@@ -71,7 +78,8 @@ impl Kernel for Survival<'_> {
                     (normal.survival, normal.mass)
                 }
                 form => {
-                    let y = distribution(float, form, &block, used, memory);
+                    let whole = form == Form::Full;
+                    let y = distribution(float, form, whole, &block, used, memory);
                     (y.survival, y.mass)
                 }
             };
@@ -82,11 +90,12 @@ impl Kernel for Survival<'_> {
     }
 }
 
-/// The distribution of the block's sums, as far as `form` computes it.
+/// The distribution of the block's sums, as far as `form` computes it: the `whole` of it, or what is undecided.
 #[inline(always)]
 pub(super) fn distribution<'a, F: Float>(
     float: F,
     form: Form,
+    whole: bool,
     block: &Block,
     rows: &[F::Vector],
     memory: &'a mut [F::Vector],
@@ -104,8 +113,8 @@ pub(super) fn distribution<'a, F: Float>(
     // The places low .. high may hold something.
     let mut low = 2;
     let mut high = 2 + (highest - lowest) as usize + 1;
-    let mut survived = zero;
-    let mut failed = zero;
+    let mut survived = Total::<F>::new(float);
+    let mut failed = Total::<F>::new(float);
     let starts = block.cuts.map(|cut| (top as i32 - cut) as f32);
     let mut moments = Moments::<F> {
         mean: float.load(&starts),
@@ -124,35 +133,44 @@ pub(super) fn distribution<'a, F: Float>(
             memory[GUARD + to..GUARD + high].fill(zero);
             (low, high) = (from, to.max(from));
         }
-        if form != Form::Full {
+        if !whole {
             // Above the cut's own place everything has survived; so far below it that the factors to come do not
-            // suffice for the place before it, which a certain factor's gradient is read from, everything has failed.
+            // suffice, everything has failed.
             for place in top + 1..high {
-                survived = float.add(survived, memory[GUARD + place]);
+                survived.add(float, memory[GUARD + place]);
                 memory[GUARD + place] = zero;
             }
             high = high.min(top + 1);
             low = low.min(high);
             let to_come = block.count.saturating_sub(first + GROUP);
-            let hopeless = (top - 1).saturating_sub(to_come).clamp(low, high);
+            let hopeless = top.saturating_sub(to_come).clamp(low, high);
             for place in &mut memory[GUARD + low..GUARD + hopeless] {
-                failed = float.add(failed, *place);
+                failed.add(float, *place);
                 *place = zero;
             }
             low = hopeless;
         }
+        if !whole && (first / GROUP + 1).is_multiple_of(RESCALE) {
+            rescale(
+                float,
+                &mut memory[GUARD + low..GUARD + high],
+                &survived,
+                &failed,
+            );
+        }
     }
     let places = &mut memory[GUARD..GUARD + length];
     for &place in places[top..].iter().rev() {
-        survived = float.add(survived, place);
+        survived.add(float, place);
     }
     for &place in &places[..top] {
-        failed = float.add(failed, place);
+        failed.add(float, place);
     }
     // Rounding makes each group's coefficients sum to a little more or less than 1, alike for all entries: that drift,
     // the larger part of the error after hundreds of factors, goes out again with the total.
     let one = float.splat(1.0);
-    let total = float.add(survived, failed);
+    let survived = survived.value(float);
+    let total = float.add(survived, failed.value(float));
     let mass = float.div(places[top], total);
     let survival = float.select(
         block.won(float),
@@ -162,6 +180,7 @@ pub(super) fn distribution<'a, F: Float>(
     Distribution {
         top,
         places,
+        computed: low..high,
         total,
         survival,
         mass,
@@ -239,6 +258,93 @@ fn product<F: Float>(
     sum
 }
 
+/// `L/3 + √(L²/9 + 2Lσ²)`: a sum is further than this above its mean, or below it, with a probability of at most `e^−L`
+/// (Bernstein's inequality).
+#[inline(always)]
+pub(super) fn half_width<F: Float>(float: F, log_tail: f32, variance: F::Vector) -> F::Vector {
+    let third = log_tail / 3.0;
+    let square = float.mul_add(
+        float.splat(2.0 * log_tail),
+        variance,
+        float.splat(third * third),
+    );
+    float.add(float.splat(third), float.sqrt(square))
+}
+
+/// Multiplies what is undecided by what makes it 1 together with what is decided.
+///
+/// The coefficients of equal factors are rounded alike, so that a thousand passes let the entries drift by a thousand times
+/// one rounding, and what is decided early has drifted less than what is decided late.
+#[inline(always)]
+fn rescale<F: Float>(
+    float: F,
+    undecided: &mut [F::Vector],
+    survived: &Total<F>,
+    failed: &Total<F>,
+) {
+    let one = float.splat(1.0);
+    let mut sum = float.splat(0.0);
+    for &place in &*undecided {
+        sum = float.add(sum, place);
+    }
+    let decided = float.add(survived.value(float), failed.value(float));
+    // Where little is undecided its drift does not matter, and the difference from 1 says nothing about it.
+    let little = float.less(sum, float.splat(1.0 / 16.0));
+    let scale = float.div(float.sub(one, decided), float.select(little, one, sum));
+    let scale = float.select(little, one, scale);
+    for place in undecided {
+        *place = float.mul(*place, scale);
+    }
+}
+
+/// A sum of many small terms that keeps what each addition rounds off (Kahan): a thousand passes each bring a little, and
+/// would all be rounded the same way.
+struct Total<F: Float> {
+    sum: F::Vector,
+    lost: F::Vector,
+}
+
+impl<F: Float> Total<F> {
+    #[inline(always)]
+    fn new(float: F) -> Self {
+        Self {
+            sum: float.splat(0.0),
+            lost: float.splat(0.0),
+        }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, float: F, term: F::Vector) {
+        let term = float.sub(term, self.lost);
+        let sum = float.add(self.sum, term);
+        self.lost = float.sub(float.sub(sum, self.sum), term);
+        self.sum = sum;
+    }
+
+    #[inline(always)]
+    fn value(&self, float: F) -> F::Vector {
+        float.sub(self.sum, self.lost)
+    }
+}
+
+/// The least variance of the lanes.
+#[inline(always)]
+pub(super) fn least_variance<F: Float>(float: F, rows: &[F::Vector]) -> f32 {
+    let mut variance = float.splat(0.0);
+    for &v in rows {
+        variance = float.mul_add(v, float.sub(float.splat(1.0), v), variance);
+    }
+    least(float, variance)
+}
+
+/// The least lane.
+#[inline(always)]
+pub(super) fn least<F: Float>(float: F, x: F::Vector) -> f32 {
+    let mut lanes = [f32::MAX; MAX_LANES];
+    float.store(x, &mut lanes);
+    lanes.iter().fold(f32::MAX, |least, &x| least.min(x))
+}
+
 /// Mean place and variance so far.
 struct Moments<F: Float> {
     mean: F::Vector,
@@ -254,10 +360,10 @@ impl<F: Float> Moments<F> {
         }
     }
 
-    /// The places from and up to which some lane is within `sigmas` deviations of its mean.
+    /// The places from and up to which some lane is within the band about its mean.
     #[inline(always)]
     fn range(&self, float: F, sigmas: f32) -> (usize, usize) {
-        let half = float.mul(float.splat(sigmas), float.sqrt(self.variance));
+        let half = half_width(float, 0.5 * sigmas * sigmas, self.variance);
         let (mut from, mut to) = ([0.0; MAX_LANES], [0.0; MAX_LANES]);
         float.store(float.sub(self.mean, half), &mut from);
         float.store(float.add(self.mean, half), &mut to);

@@ -38,12 +38,14 @@ pub(super) fn sin_cos<F: Float>(float: F, turns: F::Vector) -> (F::Vector, F::Ve
     )
 }
 
-/// Taylor's series of `sin(2πx)`; the first term left out is 4e-9 at ¼ turn.
+/// Taylor's series of `sin(2πx)`; the first term left out is 4e-9 at ¼ turn. 2π is taken in two parts and its product added last, so
+/// that at small angles the result is rounded once.
 #[inline(always)]
 fn sine<F: Float>(float: F, x: F::Vector) -> F::Vector {
     #[rustfmt::skip]
-    let series = [6.283_185_5, -41.341_7, 81.605_25, -76.705_86, 42.058_693, -15.094_643, 3.819_952_5];
-    float.mul(x, polynomial(float, float.mul(x, x), series))
+    let series = [-1.748_455_5e-7, -41.341_7, 81.605_25, -76.705_86, 42.058_693, -15.094_643, 3.819_952_5];
+    let rest = float.mul(x, polynomial(float, float.mul(x, x), series));
+    float.mul_add(x, float.splat(core::f32::consts::TAU), rest)
 }
 
 /// `e^x` to 2e-7 relative, for `x ≤ 88`; below −87 that of −87.

@@ -13,7 +13,7 @@
 //! distance from it they differ only in which half of `y` they read, so one loop serves lanes of both kinds.
 
 use super::{
-    Factors, Form, Gradient, Scratch, autograd,
+    Factors, Gradient, Scratch, autograd,
     block::{self, Block, MAX_LANES},
     equations,
     forward::{self, Distribution},
@@ -58,7 +58,9 @@ impl Kernel for WithGradient<'_> {
             let rows = &rows[..block::rows(block.count)];
             let range = first..(first + F::LANES).min(sums);
             let open = block.open(float);
-            let method = self.method.for_uncertain(block.count);
+            let (method, form) = self
+                .method
+                .for_block(block.count, forward::least_variance(float, rows));
             let (survival, mass, beside) = match method {
                 Gradient::Spectral => {
                     let spectrum = Spectrum::new(float, &block, rows, places);
@@ -71,15 +73,9 @@ impl Kernel for WithGradient<'_> {
                     (normal.survival, normal.mass, normal.beside(float, open))
                 }
                 _ => {
-                    let undecided = method == Gradient::Autograd;
-                    let form = if undecided {
-                        Form::Undecided
-                    } else {
-                        Form::Full
-                    };
-                    let y = forward::distribution(float, form, &block, rows, places);
+                    let y = forward::distribution(float, form, true, &block, rows, places);
                     let system = (factors.count(), self.cut);
-                    // The total is 1 but for rounding that all entries share.
+                    // The total is 1 but for rounding, which all entries share, and what is computed from them.
                     let open = float.div(open, y.total);
                     match method {
                         Gradient::Thomas => equations::thomas(float, &y, rows, open, results),
@@ -118,7 +114,8 @@ pub(super) fn precise<F: Float>(
     results: &mut [F::Vector],
 ) {
     let (zero, one, half) = (float.splat(0.0), float.splat(1.0), float.splat(0.5));
-    let (below, above) = y.places.split_at(y.top);
+    let below = &y.places[y.computed.start.min(y.top)..y.top];
+    let above = &y.places[y.top..y.computed.end.max(y.top)];
     let shared = below.len().min(above.len());
     for (rows, results) in rows
         .chunks_exact(TOGETHER)

@@ -1,14 +1,16 @@
 //! Which form to take.
 //!
 //! What the recursions cost grows with the square of the number of *uncertain* factors, what the characteristic function costs
-//! with their number; so the choice is made where that number is known, block by block, and no choice needs to know the variance.
+//! with their number; so the choice is made where that number is known, block by block.
 //!
-//! | | uncertain factors | form |
-//! |---|---|---|
-//! | survival | up to 128 | undecided parallelogram |
-//! | | more | spectral |
-//! | survival and gradient | up to 72 | full triangle and one-sided recursions |
-//! | | more | spectral |
+//! | | uncertain factors | least variance | form |
+//! |---|---|---|---|
+//! | survival | up to 128 | | undecided parallelogram |
+//! | | more | below 24 | band of 6σ |
+//! | | more | 24 and more | spectral |
+//! | survival and gradient | up to 72 | | full triangle and one-sided recursions |
+//! | | more | below 24 | the same in a band of 6σ |
+//! | | more | 24 and more | spectral |
 //!
 //! The limits are where the two met on a Zen 3 (AVX2). The normal approximation is never chosen: how wrong it is depends on the
 //! variance, and with all factors certain it says nothing. Neither are power sums, which are for whole layers and report
@@ -19,7 +21,7 @@
 //!
 //! let plan = Plan::new(800, 1e-6)?;
 //! assert_eq!(plan.form(), Form::Fastest);
-//! assert_eq!(Form::Fastest.for_uncertain(800), Form::Spectral);
+//! assert_eq!(Form::Fastest.for_block(800, 133.0), Form::Spectral);
 //! assert_eq!(plan.to_string(), "800 factors to 1e-6: survival fastest, with gradient fastest");
 //! assert_eq!(Plan::new(36, 1e-6)?.gradient(), Gradient::Precise);
 //! assert!(Plan::new(36, 1e-9).is_err());
@@ -37,11 +39,18 @@ const PRECISE: usize = 72;
 /// What the exact forms promise, in f32.
 const ACCURACY: f32 = 1e-6;
 
+/// Below this variance a band is narrow, and the characteristic function counts at angles where rounding shows.
+const LEAST_VARIANCE: f32 = 24.0;
+/// The band that is taken then.
+const BAND: Form = Form::Banded { sigmas: 6.0 };
+
 impl Form {
-    /// What [`Form::Fastest`] is for a block with so many uncertain factors; any other form is itself.
-    pub fn for_uncertain(self, factors: usize) -> Self {
+    /// What [`Form::Fastest`] is for a block with so many uncertain factors, whose least variance is `variance`; any other form
+    /// is itself.
+    pub fn for_block(self, factors: usize, variance: f32) -> Self {
         match self {
             Self::Fastest if factors <= UNDECIDED => Self::Undecided,
+            Self::Fastest if variance < LEAST_VARIANCE => BAND,
             Self::Fastest => Self::Spectral,
             forced => forced,
         }
@@ -49,12 +58,15 @@ impl Form {
 }
 
 impl Gradient {
-    /// What [`Gradient::Fastest`] is for a block with so many uncertain factors; any other method is itself.
-    pub fn for_uncertain(self, factors: usize) -> Self {
+    /// What [`Gradient::Fastest`] is for a block with so many uncertain factors, whose least variance is `variance`, and the form
+    /// of the distribution that it starts from; any other method is itself.
+    pub fn for_block(self, factors: usize, variance: f32) -> (Self, Form) {
         match self {
-            Self::Fastest if factors <= PRECISE => Self::Precise,
-            Self::Fastest => Self::Spectral,
-            forced => forced,
+            Self::Fastest if factors <= PRECISE => (Self::Precise, Form::Full),
+            Self::Fastest if variance < LEAST_VARIANCE => (Self::Precise, BAND),
+            Self::Fastest | Self::Spectral => (Self::Spectral, Form::Spectral),
+            Self::Normal => (Self::Normal, Form::Normal),
+            forced => (forced, Form::Full),
         }
     }
 }

@@ -8,7 +8,9 @@
 //! 1 − w ((2 + e₂) − w (1 + e₂ + e₄))  +  i sin u cos u (e₁ − w (e₁ + e₃))
 //! ```
 //!
-//! so that one frequency costs two operations per factor. No modulus exceeds 1: nothing overflows, whatever `N`.
+//! Equal factors repeat one another's rounding, which shows where large angles count: 1e-6 holds for `σ² ≥ 24`; below, 4096 equal factors reach
+//! 2e-5.
+//! One frequency costs two operations per factor. No modulus exceeds 1: nothing overflows, whatever `N`.
 //!
 //! **Gradient.** Without factor `j` the characteristic function is `C/(cos u + i m_j sin u)`, so that with `D_k = C_k exp(iα_k)`
 //!
@@ -23,8 +25,9 @@
 //! makes it exact at `m = ±1`.
 
 use super::{
-    block::{Block, MAX_LANES},
+    block::Block,
     circle::{Circle, MAX_FREQUENCIES},
+    forward::least,
 };
 use crate::arch::float::Float;
 
@@ -76,14 +79,15 @@ impl<F: Float> Spectrum<F> {
             imaginary: [zero; MAX_FREQUENCIES],
         };
         for first in (0..spectrum.frequencies).step_by(TOGETHER) {
-            let mut present = [one; TOGETHER];
+            let (mut present, mut turns) = ([one; TOGETHER], [zero; TOGETHER]);
             let (mut sines, mut cosines) = ([zero; TOGETHER], [one; TOGETHER]);
             for i in 0..TOGETHER {
                 let (beyond, frequency) = circle.frequency(float, first + i + 1);
                 present[i] = float.select(beyond, zero, one);
-                // Where there is none, any angle with a sine and a cosine will do.
+                turns[i] = frequency.turns;
+                // Where there is none, any angle will do whose sine and cosine are not 0: here 30°.
                 sines[i] = float.select(beyond, float.splat(0.5), frequency.sine);
-                cosines[i] = float.select(beyond, one, frequency.cosine);
+                cosines[i] = float.select(beyond, float.splat(0.866_025_4), frequency.cosine);
             }
             spectrum.sine[first..first + TOGETHER].copy_from_slice(&sines);
             spectrum.cosine[first..first + TOGETHER].copy_from_slice(&cosines);
@@ -93,7 +97,7 @@ impl<F: Float> Spectrum<F> {
                 let (sine, cosine) = (spectrum.sine[k], spectrum.cosine[k]);
                 let real = float.mul(present[i], product[i].0);
                 let imaginary = float.mul(present[i], product[i].1);
-                let [(sin_a, cos_a), (sin_b, cos_b)] = circle.ends(float, k + 1);
+                let [(sin_a, cos_a), (sin_b, cos_b)] = circle.ends(float, turns[i]);
                 let a_real = float.neg_mul_add(imaginary, sin_a, float.mul(real, cos_a));
                 let a_imaginary = float.mul_add(real, sin_a, float.mul(imaginary, cos_a));
                 let b_imaginary = float.mul_add(real, sin_b, float.mul(imaginary, cos_b));
@@ -220,14 +224,6 @@ impl<F: Float> Spectrum<F> {
     }
 }
 
-/// The least lane.
-#[inline(always)]
-fn least<F: Float>(float: F, x: F::Vector) -> f32 {
-    let mut lanes = [f32::MAX; MAX_LANES];
-    float.store(x, &mut lanes);
-    lanes.iter().fold(f32::MAX, |least, &x| least.min(x))
-}
-
 /// For each four factors `2 + e₂`, `1 + e₂ + e₄`, `e₁` and `e₁ + e₃`, in place of their rows; mean and variance of the sum.
 #[inline(always)]
 fn symmetric_sums<F: Float>(
@@ -268,18 +264,22 @@ fn products<F: Float>(
 ) -> [(F::Vector, F::Vector); TOGETHER] {
     let (zero, one) = (float.splat(0.0), float.splat(1.0));
     let (mut square, mut mixed) = ([zero; TOGETHER], [zero; TOGETHER]);
+    let mut minus_square = square;
     for i in 0..TOGETHER {
         square[i] = float.mul(sines[i], sines[i]);
+        minus_square[i] = float.sub(zero, square[i]);
         mixed[i] = float.mul(sines[i], cosines[i]);
     }
     let (mut real, mut imaginary) = ([one; TOGETHER], [zero; TOGETHER]);
     for quad in sums.chunks_exact(QUAD) {
         for i in 0..TOGETHER {
+            // The product less 1, so that what is rounded is small at small angles: many equal factors would
+            // repeat one rounding of a number near 1 thousands of times.
             let inner = float.neg_mul_add(square[i], quad[1], quad[0]);
-            let a = float.neg_mul_add(square[i], inner, one);
+            let a = float.mul(minus_square[i], inner);
             let b = float.mul(mixed[i], float.neg_mul_add(square[i], quad[3], quad[2]));
-            let next = float.neg_mul_add(imaginary[i], b, float.mul(real[i], a));
-            imaginary[i] = float.mul_add(imaginary[i], a, float.mul(real[i], b));
+            let next = float.neg_mul_add(imaginary[i], b, float.mul_add(real[i], a, real[i]));
+            imaginary[i] = float.mul_add(real[i], b, float.mul_add(imaginary[i], a, imaginary[i]));
             real[i] = next;
         }
     }
