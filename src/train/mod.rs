@@ -1,0 +1,20 @@
+//! Training.
+
+mod batch;
+mod config;
+mod layer;
+mod loss;
+mod matrix;
+mod methods;
+mod network;
+mod parameter;
+mod random;
+mod schedule;
+mod trainer;
+
+pub use config::{Config, MethodName};
+pub use layer::Initial;
+pub use network::{Input, LayerKind, Network, NetworkError, SEED, SEED_24};
+pub use parameter::Adam;
+pub use schedule::{Freezing, Geometric};
+pub use trainer::{Epoch, EpochLoss, TrainError, Trainer};
