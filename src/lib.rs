@@ -1,1 +1,3 @@
 //! bernet
+
+pub mod model;

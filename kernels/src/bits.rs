@@ -33,12 +33,22 @@ impl BitMatrix {
     /// # Panics
     /// Where the size in bytes does not fit in memory.
     pub fn zeros(rows: usize, columns: usize) -> Self {
-        let words = rows.checked_mul(columns.div_ceil(WORD)).expect("the matrix fits in memory");
-        Self { rows, columns, words: vec![0; words] }
+        let words = rows
+            .checked_mul(columns.div_ceil(WORD))
+            .expect("the matrix fits in memory");
+        Self {
+            rows,
+            columns,
+            words: vec![0; words],
+        }
     }
 
     /// The value at each place from a function of row and column; `true` is +1.
-    pub fn from_fn(rows: usize, columns: usize, mut value: impl FnMut(usize, usize) -> bool) -> Self {
+    pub fn from_fn(
+        rows: usize,
+        columns: usize,
+        mut value: impl FnMut(usize, usize) -> bool,
+    ) -> Self {
         let mut matrix = Self::zeros(rows, columns);
         for row in 0..rows {
             for (word, bits) in matrix.row_mut(row).iter_mut().enumerate() {
@@ -55,8 +65,10 @@ impl BitMatrix {
     /// # Errors
     /// [`Error::Size`] where `values` has another length.
     pub fn from_signs(rows: usize, columns: usize, values: &[f32]) -> Result<Self, Error> {
-        Error::check_size("values", rows * columns, values.len())?;
-        Ok(Self::from_fn(rows, columns, |row, column| values[row * columns + column] >= 0.0))
+        Error::check_size("values", rows.saturating_mul(columns), values.len())?;
+        Ok(Self::from_fn(rows, columns, |row, column| {
+            values[row * columns + column] >= 0.0
+        }))
     }
 
     /// Packs `rows × columns` booleans, row by row; `true` is +1.
@@ -64,8 +76,10 @@ impl BitMatrix {
     /// # Errors
     /// [`Error::Size`] where `values` has another length.
     pub fn from_bools(rows: usize, columns: usize, values: &[bool]) -> Result<Self, Error> {
-        Error::check_size("values", rows * columns, values.len())?;
-        Ok(Self::from_fn(rows, columns, |row, column| values[row * columns + column]))
+        Error::check_size("values", rows.saturating_mul(columns), values.len())?;
+        Ok(Self::from_fn(rows, columns, |row, column| {
+            values[row * columns + column]
+        }))
     }
 
     /// Takes words that are packed already.
@@ -82,11 +96,18 @@ impl BitMatrix {
         Error::check_size("words", expected, words.len())?;
         if columns % WORD != 0 {
             let pad = u64::MAX << (columns % WORD);
-            if let Some(row) = words.chunks_exact(row_words).position(|row| row[row_words - 1] & pad != 0) {
+            if let Some(row) = words
+                .chunks_exact(row_words)
+                .position(|row| row[row_words - 1] & pad != 0)
+            {
                 return Err(Error::PadBits { row });
             }
         }
-        Ok(Self { rows, columns, words })
+        Ok(Self {
+            rows,
+            columns,
+            words,
+        })
     }
 
     /// Number of rows.
@@ -170,8 +191,16 @@ pub struct BitTensor {
 
 impl BitTensor {
     /// All −1.
+    ///
+    /// # Panics
+    /// Where the size in bytes does not fit in memory.
     pub fn zeros(shape: Shape) -> Self {
-        Self { shape, lines: BitMatrix::zeros(shape.batch * shape.height, shape.width * shape.channels) }
+        let product = |a: usize, b| a.checked_mul(b).expect("the tensor fits in memory");
+        let lines = BitMatrix::zeros(
+            product(shape.batch, shape.height),
+            product(shape.width, shape.channels),
+        );
+        Self { shape, lines }
     }
 
     /// A tensor from its lines.
@@ -179,14 +208,36 @@ impl BitTensor {
     /// # Errors
     /// [`Error::Size`] where rows or columns of `lines` differ from the shape.
     pub fn from_lines(shape: Shape, lines: BitMatrix) -> Result<Self, Error> {
-        Error::check_size("lines (batch · height)", shape.batch * shape.height, lines.rows())?;
-        Error::check_size("line (width · channels)", shape.width * shape.channels, lines.columns())?;
+        Error::check_size(
+            "lines (batch · height)",
+            shape.batch.saturating_mul(shape.height),
+            lines.rows(),
+        )?;
+        Error::check_size(
+            "line (width · channels)",
+            shape.width.saturating_mul(shape.channels),
+            lines.columns(),
+        )?;
         Ok(Self { shape, lines })
     }
 
     /// Its shape.
     pub fn shape(&self) -> Shape {
         self.shape
+    }
+
+    /// Its shape must be `expected`.
+    pub(crate) fn check_shape(&self, expected: Shape) -> Result<(), Error> {
+        let Shape {
+            batch,
+            height,
+            width,
+            channels,
+        } = self.shape;
+        Error::check_size("batch of out", expected.batch, batch)?;
+        Error::check_size("height of out", expected.height, height)?;
+        Error::check_size("width of out", expected.width, width)?;
+        Error::check_size("channels of out", expected.channels, channels)
     }
 
     /// Its lines, `batch · height` rows.
@@ -204,8 +255,14 @@ impl BitTensor {
     /// # Panics
     /// Outside the tensor.
     pub fn get(&self, image: usize, y: usize, x: usize, channel: usize) -> bool {
-        assert!(y < self.shape.height && channel < self.shape.channels, "inside the tensor");
-        self.lines.get(image * self.shape.height + y, x * self.shape.channels + channel)
+        assert!(
+            y < self.shape.height && channel < self.shape.channels,
+            "inside the tensor"
+        );
+        self.lines.get(
+            image * self.shape.height + y,
+            x * self.shape.channels + channel,
+        )
     }
 
     /// Sets a value; `true` is +1.
@@ -213,7 +270,14 @@ impl BitTensor {
     /// # Panics
     /// Outside the tensor.
     pub fn set(&mut self, image: usize, y: usize, x: usize, channel: usize, value: bool) {
-        assert!(y < self.shape.height && channel < self.shape.channels, "inside the tensor");
-        self.lines.set(image * self.shape.height + y, x * self.shape.channels + channel, value);
+        assert!(
+            y < self.shape.height && channel < self.shape.channels,
+            "inside the tensor"
+        );
+        self.lines.set(
+            image * self.shape.height + y,
+            x * self.shape.channels + channel,
+            value,
+        );
     }
 }

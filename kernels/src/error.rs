@@ -42,10 +42,20 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Size { what, expected, found } => write!(f, "{what}: expected {expected}, found {found}"),
-            Self::Dimension { what, found, expected } => write!(f, "{what} is {found}, expected {expected}"),
+            Self::Size {
+                what,
+                expected,
+                found,
+            } => write!(f, "{what}: expected {expected}, found {found}"),
+            Self::Dimension {
+                what,
+                found,
+                expected,
+            } => write!(f, "{what} is {found}, expected {expected}"),
             Self::PadBits { row } => write!(f, "row {row}: a bit after the last column is set"),
-            Self::Probability { index, found } => write!(f, "probability {index} is {found}, expected 0 to 1"),
+            Self::Probability { index, found } => {
+                write!(f, "probability {index} is {found}, expected 0 to 1")
+            }
         }
     }
 }
@@ -53,7 +63,33 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 impl Error {
-    pub(crate) fn check_size(what: &'static str, expected: usize, found: usize) -> Result<(), Self> {
-        if expected == found { Ok(()) } else { Err(Self::Size { what, expected, found }) }
+    pub(crate) fn check_size(
+        what: &'static str,
+        expected: usize,
+        found: usize,
+    ) -> Result<(), Self> {
+        if expected == found {
+            Ok(())
+        } else {
+            Err(Self::Size {
+                what,
+                expected,
+                found,
+            })
+        }
+    }
+
+    /// The product of some dimensions, each at least 1.
+    pub(crate) fn check_product(what: &'static str, dimensions: &[usize]) -> Result<usize, Self> {
+        dimensions.iter().try_fold(1_usize, |product, &dimension| {
+            product
+                .checked_mul(dimension)
+                .filter(|&product| product > 0)
+                .ok_or(Self::Dimension {
+                    what,
+                    found: dimension,
+                    expected: "at least 1, and a product that fits in memory",
+                })
+        })
     }
 }

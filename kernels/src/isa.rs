@@ -61,7 +61,10 @@ macro_rules! detected {
     ([$($feature:tt)*]) => { $(cfg!(target_feature = $feature))&&* };
 }
 
-#[allow(unused_imports, reason = "an architecture with no level but the portable one detects nothing")]
+#[allow(
+    unused_imports,
+    reason = "an architecture with no level but the portable one detects nothing"
+)]
 use detected;
 
 macro_rules! token {
@@ -211,9 +214,18 @@ pub struct LevelError {
 impl fmt::Display for LevelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = Level::NAMES.contains(&self.name.as_str());
-        let why = if known { "this CPU does not have it" } else { "there is no such level" };
+        let why = if known {
+            "this CPU does not have it"
+        } else {
+            "there is no such level"
+        };
         let here: Vec<_> = Level::available().into_iter().map(Level::name).collect();
-        write!(f, "level `{}`: {why}; available here: {}", self.name, here.join(", "))
+        write!(
+            f,
+            "level `{}`: {why}; available here: {}",
+            self.name,
+            here.join(", ")
+        )
     }
 }
 

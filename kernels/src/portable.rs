@@ -1,4 +1,16 @@
 //! The scalar specification of every kernel, written to be read.
+//!
+//! ```
+//! use bernet_kernels::portable::dot;
+//!
+//! // + − + against + + −: one product is +1, two are −1.
+//! assert_eq!(dot(&[0b101], &[0b011], 3), -1);
+//! ```
+
+use crate::{
+    bits::{BitMatrix, BitTensor, Shape},
+    xnor::{Geometry, PaddingValue},
+};
 
 /// ±1 values: the dot product of two packed rows of `depth` values whose pad bits are 0.
 ///
@@ -6,4 +18,39 @@
 pub fn dot(a: &[u64], b: &[u64], depth: usize) -> i32 {
     let differing: u32 = a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum();
     depth as i32 - 2 * differing as i32
+}
+
+/// One sum of a convolution: output `channel` at line `y`, pixel `x` of an image.
+///
+/// `weights` has a row for each output channel, in the order kernel line, kernel column, channel. The tap `(i, j)` of the
+/// window reads line `y · stride + i − top`, pixel `x · stride + j − left`; outside the image it counts as the padding.
+pub fn convolution_sum(
+    geometry: &Geometry,
+    weights: &BitMatrix,
+    input: &BitTensor,
+    [image, y, x, channel]: [usize; 4],
+) -> i32 {
+    let Shape { height, width, .. } = input.shape();
+    let [top, left, ..] = geometry.padding;
+    let sign = |bit: bool| if bit { 1 } else { -1 };
+    let mut sum = 0;
+    for i in 0..geometry.kernel[0] {
+        for j in 0..geometry.kernel[1] {
+            // In the padded image.
+            let (line, pixel) = (y * geometry.stride[0] + i, x * geometry.stride[1] + j);
+            let inside =
+                (top..top + height).contains(&line) && (left..left + width).contains(&pixel);
+            for c in 0..geometry.channels {
+                let value = match geometry.padding_value {
+                    _ if inside => sign(input.get(image, line - top, pixel - left, c)),
+                    PaddingValue::MinusOne => -1,
+                    PaddingValue::Zero => 0,
+                    PaddingValue::PlusOne => 1,
+                };
+                let tap = (i * geometry.kernel[1] + j) * geometry.channels + c;
+                sum += value * sign(weights.get(channel, tap));
+            }
+        }
+    }
+    sum
 }

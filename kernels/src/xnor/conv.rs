@@ -5,8 +5,8 @@ use crate::{
     Error,
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
+    portable,
 };
-use alloc::vec;
 
 /// What a tap outside the image counts as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
@@ -40,26 +40,57 @@ pub struct Geometry {
 impl Geometry {
     /// Values under one window: `kernel height · kernel width · channels`, in that order.
     pub fn depth(&self) -> usize {
-        self.kernel[0] * self.kernel[1] * self.channels
+        self.kernel[0]
+            .saturating_mul(self.kernel[1])
+            .saturating_mul(self.channels)
     }
 
     /// The shape of the output for an input shape.
     ///
     /// # Errors
-    /// [`Error::Size`] where the channels differ; [`Error::Dimension`] where a dimension is 0 or the kernel does not fit.
+    /// [`Error::Size`] where the channels differ; [`Error::Dimension`] where a dimension is 0, the kernel does not fit, or
+    /// the padded size overflows.
     pub fn output_shape(&self, input: Shape) -> Result<Shape, Error> {
         Error::check_size("channels", self.channels, input.channels)?;
+        Error::check_product(
+            "outputs · batch · channels",
+            &[self.outputs, input.batch, self.channels],
+        )?;
         let [top, left, bottom, right] = self.padding;
-        let positions = |what, size: usize, kernel: usize, stride: usize| {
-            if kernel == 0 || stride == 0 || size < kernel {
-                return Err(Error::Dimension { what, found: size, expected: "at least the kernel, which is at least 1" });
+        let positions = |what, size: usize, padding: [usize; 2], kernel: usize, stride: usize| {
+            let padded = size
+                .checked_add(padding[0])
+                .and_then(|size| size.checked_add(padding[1]));
+            match padded {
+                Some(padded) if size > 0 && kernel > 0 && stride > 0 && padded >= kernel => {
+                    Ok((padded - kernel) / stride + 1)
+                }
+                _ => Err(Error::Dimension {
+                    what,
+                    found: size,
+                    expected: "at least 1 and, padded, at least the kernel; kernel and stride at least 1",
+                }),
             }
-            Ok((size - kernel) / stride + 1)
         };
+        let height = positions(
+            "height",
+            input.height,
+            [top, bottom],
+            self.kernel[0],
+            self.stride[0],
+        )?;
+        let width = positions(
+            "width",
+            input.width,
+            [left, right],
+            self.kernel[1],
+            self.stride[1],
+        )?;
+        Error::check_product("the output", &[input.batch, height, width, self.outputs])?;
         Ok(Shape {
             batch: input.batch,
-            height: positions("height", input.height + top + bottom, self.kernel[0], self.stride[0])?,
-            width: positions("width", input.width + left + right, self.kernel[1], self.stride[1])?,
+            height,
+            width,
             channels: self.outputs,
         })
     }
@@ -78,9 +109,20 @@ impl Conv2d {
     /// # Errors
     /// [`Error::Size`] where the rows are not the output channels or the columns not the depth.
     pub fn new(level: Level, geometry: Geometry, weights: &BitMatrix) -> Result<Self, Error> {
-        Error::check_size("rows of the weights (outputs)", geometry.outputs, weights.rows())?;
-        Error::check_size("columns of the weights (depth)", geometry.depth(), weights.columns())?;
-        Ok(Self { geometry, weights: PackedWeights::new(level, weights) })
+        Error::check_size(
+            "rows of the weights (outputs)",
+            geometry.outputs,
+            weights.rows(),
+        )?;
+        Error::check_size(
+            "columns of the weights (depth)",
+            geometry.depth(),
+            weights.columns(),
+        )?;
+        Ok(Self {
+            geometry,
+            weights: PackedWeights::new(level, weights),
+        })
     }
 
     /// Its geometry.
@@ -94,20 +136,49 @@ impl Conv2d {
     /// As [`Geometry::output_shape`]; [`Error::Size`] where `out` is not as long as the output shape.
     pub fn sums(&self, input: &BitTensor, out: &mut [i32]) -> Result<(), Error> {
         let shape = self.geometry.output_shape(input.shape())?;
-        Error::check_size("out", shape.batch * shape.height * shape.width * shape.channels, out.len())?;
-        let _ = &self.weights;
-        todo!("sums")
+        Error::check_size(
+            "out",
+            shape.batch * shape.height * shape.width * shape.channels,
+            out.len(),
+        )?;
+        for (place, sum) in out.iter_mut().enumerate() {
+            let (pixel, channel) = (place / shape.channels, place % shape.channels);
+            let (line, x) = (pixel / shape.width, pixel % shape.width);
+            let place = [line / shape.height, line % shape.height, x, channel];
+            *sum = portable::convolution_sum(&self.geometry, self.weights.rows(), input, place);
+        }
+        Ok(())
     }
 
     /// The activations, packed.
     ///
     /// # Errors
     /// As [`Geometry::output_shape`]; [`Error::Size`] where thresholds or the shape of `out` differ.
-    pub fn activations(&self, input: &BitTensor, thresholds: &[Threshold], out: &mut BitTensor) -> Result<(), Error> {
+    pub fn activations(
+        &self,
+        input: &BitTensor,
+        thresholds: &[Threshold],
+        out: &mut BitTensor,
+    ) -> Result<(), Error> {
         let shape = self.geometry.output_shape(input.shape())?;
-        let mut sums = vec![0; shape.batch * shape.height * shape.width * shape.channels];
-        self.sums(input, &mut sums)?;
-        let _ = (thresholds, out);
-        todo!("activations")
+        Error::check_size("thresholds (outputs)", shape.channels, thresholds.len())?;
+        out.check_shape(shape)?;
+        for image in 0..shape.batch {
+            for y in 0..shape.height {
+                for x in 0..shape.width {
+                    for (channel, threshold) in thresholds.iter().enumerate() {
+                        let place = [image, y, x, channel];
+                        let sum = portable::convolution_sum(
+                            &self.geometry,
+                            self.weights.rows(),
+                            input,
+                            place,
+                        );
+                        out.set(image, y, x, channel, threshold.apply(sum));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -9,10 +9,12 @@ use crate::{Error, bits::BitMatrix, portable};
 /// [`Error::Size`] where the depths differ or `out` is not `M · N` long.
 pub fn gemm_i32(a: &BitMatrix, weights: &PackedWeights, out: &mut [i32]) -> Result<(), Error> {
     Error::check_size("columns of a (depth)", weights.depth(), a.columns())?;
-    Error::check_size("out (M · N)", a.rows() * weights.outputs(), out.len())?;
+    let size = Error::check_product("M · N", &[a.rows(), weights.outputs()])?;
+    Error::check_size("out (M · N)", size, out.len())?;
     for m in 0..a.rows() {
         for n in 0..weights.outputs() {
-            out[m * weights.outputs() + n] = portable::dot(a.row(m), weights.row(n), a.columns());
+            out[m * weights.outputs() + n] =
+                portable::dot(a.row(m), weights.rows().row(n), a.columns());
         }
     }
     Ok(())
@@ -34,7 +36,11 @@ pub fn gemm_bits(
     Error::check_size("columns of out (N)", weights.outputs(), out.columns())?;
     for m in 0..a.rows() {
         for n in 0..weights.outputs() {
-            out.set(m, n, thresholds[n].apply(portable::dot(a.row(m), weights.row(n), a.columns())));
+            out.set(
+                m,
+                n,
+                thresholds[n].apply(portable::dot(a.row(m), weights.rows().row(n), a.columns())),
+            );
         }
     }
     Ok(())

@@ -12,7 +12,10 @@ pub struct PackedWeights {
 impl PackedWeights {
     /// Lays out `weights`, one row for each of the `N` outputs, `K` columns.
     pub fn new(level: Level, weights: &BitMatrix) -> Self {
-        Self { level, rows: weights.clone() }
+        Self {
+            level,
+            rows: weights.clone(),
+        }
     }
 
     /// The level whose kernel they are for.
@@ -30,7 +33,7 @@ impl PackedWeights {
         self.rows.columns()
     }
 
-    pub(super) fn row(&self, output: usize) -> &[u64] {
-        self.rows.row(output)
+    pub(super) fn rows(&self) -> &BitMatrix {
+        &self.rows
     }
 }

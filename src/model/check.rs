@@ -1,0 +1,272 @@
+//! Whether the layers of a model fit together.
+
+use super::{Conv, Input, Layer, Model};
+use bernet_kernels::bits::{BitMatrix, Shape};
+use std::fmt;
+use thiserror::Error;
+
+/// The most that a kernel's height or width, a stride or a padding may be.
+pub const DIMENSION_LIMIT: usize = u16::MAX as usize;
+
+/// The most values an image may have in any tensor of a net: input, padded input, activations, and the last layer's sums
+/// before they are added up over the positions.
+///
+/// It bounds the memory that running a net can take, whatever a file says; and since a window lies within one padded
+/// image, no sum comes near the ends of `i32`.
+pub const VALUES_LIMIT: usize = 1 << 24;
+
+/// Something in a model does not fit.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("{place}: {what}: expected {expected}, found {found}")]
+pub struct ModelError {
+    /// Where in the model.
+    pub place: Place,
+    /// Which of its properties.
+    pub what: &'static str,
+    /// What would fit.
+    pub expected: String,
+    /// What is there.
+    pub found: String,
+}
+
+/// A place in a model.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// The description of the input.
+    Input,
+    /// The list of layers as a whole.
+    Layers,
+    /// One layer.
+    Layer {
+        /// Its number, from 1.
+        number: usize,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// The metadata.
+    Metadata,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input => f.write_str("input"),
+            Self::Layers => f.write_str("layers"),
+            Self::Layer { number, kind } => write!(f, "layer {number} ({kind})"),
+            Self::Metadata => f.write_str("metadata"),
+        }
+    }
+}
+
+impl Place {
+    fn check(
+        self,
+        fits: bool,
+        what: &'static str,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Result<(), ModelError> {
+        if fits {
+            return Ok(());
+        }
+        Err(ModelError {
+            place: self,
+            what,
+            expected: expected.to_string(),
+            found: found.to_string(),
+        })
+    }
+
+    fn check_equal(
+        self,
+        what: &'static str,
+        expected: usize,
+        found: usize,
+    ) -> Result<(), ModelError> {
+        self.check(expected == found, what, expected, found)
+    }
+
+    fn check_range(
+        self,
+        what: &'static str,
+        least: usize,
+        most: usize,
+        found: usize,
+    ) -> Result<(), ModelError> {
+        self.check(
+            (least..=most).contains(&found),
+            what,
+            format_args!("{least} to {most}"),
+            found,
+        )
+    }
+
+    /// The product of the dimensions of one image is at least 1 and within [`VALUES_LIMIT`].
+    fn check_values(self, what: &'static str, dimensions: [usize; 3]) -> Result<(), ModelError> {
+        let values = dimensions
+            .iter()
+            .try_fold(1usize, |product, &size| product.checked_mul(size));
+        let fits = values.is_some_and(|values| (1..=VALUES_LIMIT).contains(&values));
+        let [height, width, channels] = dimensions;
+        self.check(
+            fits,
+            what,
+            format_args!("1 to {VALUES_LIMIT} values"),
+            format_args!("{height}×{width}×{channels}"),
+        )
+    }
+}
+
+impl Model {
+    /// Whether everything fits together: a model that passes can be written to a file and run.
+    ///
+    /// # Errors
+    /// The first thing that does not fit.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        self.shapes().map(drop)
+    }
+
+    /// The shape of one image's tensor after each layer; the logits count as `1×1×classes`.
+    ///
+    /// # Errors
+    /// As [`Model::validate`].
+    pub fn shapes(&self) -> Result<Vec<Shape>, ModelError> {
+        Place::Metadata.check(
+            !self.metadata.contains_key(""),
+            "key",
+            "at least one byte",
+            "an empty one",
+        )?;
+        self.check_order()?;
+        let mut shape = self.input.check()?;
+        let after = |(index, layer): (usize, &Layer)| {
+            let place = Place::Layer {
+                number: index + 1,
+                kind: layer.kind(),
+            };
+            shape = match layer {
+                &Layer::Crop {
+                    top,
+                    left,
+                    height,
+                    width,
+                } => check_crop(place, [top, left], [height, width], shape)?,
+                Layer::Conv(conv) => conv.check(place, shape)?,
+                Layer::Expectation { weights } => check_expectation(place, weights, shape)?,
+            };
+            Ok(shape)
+        };
+        self.layers.iter().enumerate().map(after).collect()
+    }
+
+    /// The expectation layer is there, once, at the end.
+    fn check_order(&self) -> Result<(), ModelError> {
+        let last = self.layers.last().map_or("no layer", Layer::kind);
+        Place::Layers.check(last == "expectation", "last layer", "expectation", last)?;
+        let early = self
+            .layers
+            .iter()
+            .position(|layer| matches!(layer, Layer::Expectation { .. }));
+        Place::Layers.check_equal(
+            "number of the first expectation layer",
+            self.layers.len(),
+            early.map_or(0, |i| i + 1),
+        )
+    }
+}
+
+impl Input {
+    fn check(&self) -> Result<Shape, ModelError> {
+        Place::Input.check_values("shape", [self.height, self.width, self.channels])?;
+        Ok(self.shape())
+    }
+}
+
+fn check_crop(
+    place: Place,
+    start: [usize; 2],
+    size: [usize; 2],
+    input: Shape,
+) -> Result<Shape, ModelError> {
+    for (what, start, size, all) in [
+        ("lines", start[0], size[0], input.height),
+        ("pixels a line", start[1], size[1], input.width),
+    ] {
+        let fits = size > 0 && start.checked_add(size).is_some_and(|end| end <= all);
+        place.check(
+            fits,
+            what,
+            format_args!("at least 1, within {all}"),
+            format_args!("{size} from {start}"),
+        )?;
+    }
+    Ok(Shape {
+        height: size[0],
+        width: size[1],
+        ..input
+    })
+}
+
+impl Conv {
+    fn check(&self, place: Place, input: Shape) -> Result<Shape, ModelError> {
+        let geometry = &self.geometry;
+        place.check_equal("input channels", input.channels, geometry.channels)?;
+        for size in geometry.kernel {
+            place.check_range("kernel", 1, DIMENSION_LIMIT, size)?;
+        }
+        for size in geometry.stride {
+            place.check_range("stride", 1, DIMENSION_LIMIT, size)?;
+        }
+        for size in geometry.padding {
+            place.check_range("padding", 0, DIMENSION_LIMIT, size)?;
+        }
+        let [top, left, bottom, right] = geometry.padding;
+        let [height, width] = [input.height + top + bottom, input.width + left + right];
+        place.check_values("padded input", [height, width, input.channels])?;
+        let [kernel_height, kernel_width] = geometry.kernel;
+        place.check(
+            kernel_height <= height && kernel_width <= width,
+            "kernel",
+            format_args!("within the padded input of {height}×{width}"),
+            format_args!("{kernel_height}×{kernel_width}"),
+        )?;
+        let output = geometry
+            .output_shape(input)
+            .expect("kernel and channels fit");
+        place.check_values("output", [output.height, output.width, output.channels])?;
+        place.check_equal(
+            "rows of the weights (outputs)",
+            geometry.outputs,
+            self.weights.rows(),
+        )?;
+        place.check_equal(
+            "columns of the weights (depth)",
+            geometry.depth(),
+            self.weights.columns(),
+        )?;
+        place.check_equal("thresholds", geometry.outputs, self.thresholds.len())?;
+        Ok(output)
+    }
+}
+
+fn check_expectation(place: Place, weights: &BitMatrix, input: Shape) -> Result<Shape, ModelError> {
+    let classes = weights.rows();
+    place.check(
+        classes >= 2,
+        "classes (rows of the weights)",
+        "at least 2",
+        classes,
+    )?;
+    place.check_values("sums", [input.height, input.width, classes])?;
+    place.check_equal(
+        "columns of the weights (input channels)",
+        input.channels,
+        weights.columns(),
+    )?;
+    Ok(Shape {
+        batch: 1,
+        height: 1,
+        width: 1,
+        channels: classes,
+    })
+}

@@ -1,0 +1,180 @@
+//! A net as data: its layers, their weights and thresholds, and the checks that make it runnable.
+//!
+//! A [`Model`] is what training produces, what a `.bnet` file holds (see [`format`]) and what inference plans from. Its
+//! fields are public and may be put together by hand; [`Model::validate`] says whether they fit together, and everything
+//! that runs or writes a model asks it first.
+//!
+//! ```
+//! use bernet::model::{Conv, Input, Layer, Model};
+//! use bernet_kernels::{
+//!     bits::BitMatrix,
+//!     xnor::{Geometry, PaddingValue, Threshold},
+//! };
+//!
+//! let geometry = Geometry {
+//!     channels: 1,
+//!     outputs: 2,
+//!     kernel: [3, 3],
+//!     stride: [1, 1],
+//!     padding: [0; 4],
+//!     padding_value: PaddingValue::MinusOne,
+//! };
+//! let model = Model {
+//!     input: Input { height: 4, width: 4, channels: 1, threshold: 128 },
+//!     layers: vec![
+//!         Layer::Conv(Conv {
+//!             geometry,
+//!             weights: BitMatrix::zeros(2, 9),
+//!             thresholds: vec![Threshold { at_least: 0, invert: false }; 2],
+//!         }),
+//!         Layer::Expectation { weights: BitMatrix::zeros(10, 2) },
+//!     ],
+//!     metadata: Default::default(),
+//! };
+//! let shapes = model.shapes()?;
+//! assert_eq!((shapes[0].height, shapes[0].width, shapes[0].channels), (2, 2, 2));
+//! assert_eq!(shapes[1].channels, 10);
+//! # Ok::<(), bernet::model::ModelError>(())
+//! ```
+
+mod check;
+
+pub use check::{DIMENSION_LIMIT, ModelError, Place, VALUES_LIMIT};
+
+use bernet_kernels::{
+    bits::{BitMatrix, BitTensor, Shape},
+    xnor::{Geometry, Threshold},
+};
+use std::collections::BTreeMap;
+
+/// A binary net: an image goes through the layers in turn, and the last one gives the logits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Model {
+    /// The images it reads.
+    pub input: Input,
+    /// The layers, first to last. The last is the only [`Layer::Expectation`].
+    pub layers: Vec<Layer>,
+    /// What else is known about the net, by name: the command that trained it, its accuracy, its licence.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The images that a model reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Input {
+    /// Lines an image.
+    pub height: usize,
+    /// Pixels a line.
+    pub width: usize,
+    /// Values a pixel.
+    pub channels: usize,
+    /// A grey value of at least this is +1.
+    pub threshold: u8,
+}
+
+/// A layer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Layer {
+    /// Keeps a rectangle of the image.
+    Crop {
+        /// Its first line.
+        top: usize,
+        /// Its first pixel in each line.
+        left: usize,
+        /// Its lines.
+        height: usize,
+        /// Its pixels a line.
+        width: usize,
+    },
+    /// A convolution and its activations.
+    Conv(Conv),
+    /// The last layer: the real-valued logits `Σ_positions Σ_k x_k w_k`, which are integers.
+    Expectation {
+        /// One row for each class, one column for each input channel.
+        weights: BitMatrix,
+    },
+}
+
+/// A convolution and its activations. A dense layer is one whose kernel is 1×1 (the same layer on every position) or
+/// covers the whole image.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Conv {
+    /// Channels, kernel, stride, padding.
+    pub geometry: Geometry,
+    /// One row for each output channel; columns in the order kernel line, kernel column, input channel.
+    pub weights: BitMatrix,
+    /// One for each output channel.
+    pub thresholds: Vec<Threshold>,
+}
+
+impl Input {
+    /// The shape of one image.
+    pub fn shape(&self) -> Shape {
+        Shape {
+            batch: 1,
+            height: self.height,
+            width: self.width,
+            channels: self.channels,
+        }
+    }
+
+    /// Binarises grey images, one after the other, each in the order line, pixel, channel.
+    ///
+    /// # Errors
+    /// [`ModelError`] where `grey` is not a whole number of images.
+    pub fn binarise(&self, grey: &[u8]) -> Result<BitTensor, ModelError> {
+        let wrong = || ModelError {
+            place: Place::Input,
+            what: "number of grey values",
+            expected: format!(
+                "a multiple of {}×{}×{}",
+                self.height, self.width, self.channels
+            ),
+            found: grey.len().to_string(),
+        };
+        let line = self.width.checked_mul(self.channels).ok_or_else(wrong)?;
+        let image = self
+            .height
+            .checked_mul(line)
+            .filter(|&image| image > 0)
+            .ok_or_else(wrong)?;
+        if !grey.len().is_multiple_of(image) {
+            return Err(wrong());
+        }
+        let shape = Shape {
+            batch: grey.len() / image,
+            ..self.shape()
+        };
+        let lines = BitMatrix::from_fn(shape.batch * self.height, line, |y, x| {
+            grey[y * line + x] >= self.threshold
+        });
+        Ok(BitTensor::from_lines(shape, lines).expect("the lines were made for this shape"))
+    }
+}
+
+impl Layer {
+    /// The name of its kind, as errors and tables call it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Crop { .. } => "crop",
+            Self::Conv(_) => "conv",
+            Self::Expectation { .. } => "expectation",
+        }
+    }
+
+    /// Its weights; a crop has none.
+    pub fn weights(&self) -> Option<&BitMatrix> {
+        match self {
+            Self::Crop { .. } => None,
+            Self::Conv(conv) => Some(&conv.weights),
+            Self::Expectation { weights } => Some(weights),
+        }
+    }
+
+    /// Its thresholds; only a convolution has some.
+    pub fn thresholds(&self) -> &[Threshold] {
+        match self {
+            Self::Conv(conv) => &conv.thresholds,
+            Self::Crop { .. } | Self::Expectation { .. } => &[],
+        }
+    }
+}
