@@ -36,9 +36,7 @@ impl MethodName {
 pub struct Config {
     /// The trainer.
     pub method: MethodName,
-    /// The net.
-    pub network: Network,
-    /// The seed of everything random.
+    /// The seed of everything random, below 2⁶³.
     pub seed: u64,
     /// Passes over the training set.
     pub epochs: u32,
@@ -62,6 +60,8 @@ pub struct Config {
     pub width: Geometric,
     /// Part-by-part binarisation.
     pub freezing: Option<Freezing>,
+    /// The net.
+    pub network: Network,
 }
 
 impl Config {
@@ -98,5 +98,18 @@ impl Config {
                 ..shared
             },
         }
+    }
+
+    /// As TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration is tables, numbers and names")
+    }
+
+    /// What [`Config::to_toml`] wrote.
+    ///
+    /// # Errors
+    /// Where in the text something else was expected.
+    pub fn from_toml(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
     }
 }

@@ -1,7 +1,9 @@
 //! Training.
 
 mod batch;
+mod checkpoint;
 mod config;
+mod export;
 mod layer;
 mod loss;
 mod matrix;
@@ -12,6 +14,7 @@ mod random;
 mod schedule;
 mod trainer;
 
+pub use checkpoint::CheckpointError;
 pub use config::{Config, MethodName};
 pub use layer::Initial;
 pub use network::{Input, LayerKind, Network, NetworkError, SEED, SEED_24};

@@ -45,6 +45,12 @@ impl Parameter {
         }
     }
 
+    /// How many numbers there are, if Adam's means are as many.
+    pub(crate) fn len(&self) -> Option<usize> {
+        let len = self.values.len();
+        (self.first.len() == len && self.second.len() == len).then_some(len)
+    }
+
     /// Sets a number for good: without a gradient it will not move again.
     pub(crate) fn pin(&mut self, index: usize, value: f32) {
         self.values[index] = value;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::data::Dataset;
 use serde::{Deserialize, Serialize};
-use std::time::Instant;
+use std::{ops::ControlFlow, time::Instant};
 
 /// The logits are divided by this much before the first step; it is trained from there.
 const INITIAL_SCALE: f32 = 8.0;
@@ -62,6 +62,16 @@ pub enum TrainError {
         /// What the data are.
         found: String,
     },
+    /// A stored state is not one of this net.
+    #[error("{what}: expected {expected}, found {found}")]
+    State {
+        /// Which part.
+        what: String,
+        /// Its size for the net.
+        expected: usize,
+        /// Its size in the state.
+        found: usize,
+    },
     /// The loss is no longer a number.
     #[error("the loss is {loss} at step {step} of {steps}; first bad layer: {layer}. A lower learning rate may help")]
     Diverged {
@@ -109,6 +119,11 @@ impl Trainer {
         history: Vec<Epoch>,
     ) -> Result<Self, TrainError> {
         let places = places(&config)?;
+        check_state(&config, &places, &layers, &scale, &history)?;
+        let mut layers = layers;
+        for (layer, place) in layers.iter_mut().zip(&places) {
+            layer.restore(*place);
+        }
         let caches = places.iter().map(|_| Cache::default()).collect();
         let method: Box<dyn Method> = match config.method {
             MethodName::Bernoulli => Box::new(Sampled),
@@ -133,11 +148,12 @@ impl Trainer {
         self.history.len() >= self.config.epochs as usize
     }
 
-    /// Trains one epoch. `step` is called after each step with the share of the epoch that is done.
+    /// Trains one epoch. `step` is called after each step with the share of the epoch that is done; where it breaks, the epoch
+    /// ends there, there is no result, and the trainer is no longer fit to be saved or trained on.
     ///
     /// # Errors
     /// [`TrainError::Data`] where the data do not suit the net; [`TrainError::Diverged`].
-    pub fn epoch(&mut self, train: &Dataset, mut step: impl FnMut(f64)) -> Result<EpochLoss, TrainError> {
+    pub fn epoch(&mut self, train: &Dataset, mut step: impl FnMut(f64) -> ControlFlow<()>) -> Result<Option<EpochLoss>, TrainError> {
         self.check(train)?;
         let number = self.history.len() as u64;
         let batch = self.config.batch;
@@ -150,14 +166,16 @@ impl Trainer {
             let loss = self.step(train, indices, done, steps * u64::from(self.config.epochs))?;
             sum.total += loss.total;
             sum.right += loss.right;
-            step((index + 1) as f64 / steps as f64);
+            if step((index + 1) as f64 / steps as f64).is_break() {
+                return Ok(None);
+            }
         }
         let images = steps as f64 * batch as f64;
-        Ok(EpochLoss {
+        Ok(Some(EpochLoss {
             loss: sum.total / images,
             accuracy: sum.right as f64 / images,
             seconds: start.elapsed().as_secs_f64(),
-        })
+        }))
     }
 
     /// Ends an epoch: writes it into the history with what its evaluation gave.
@@ -390,4 +408,33 @@ pub struct EpochLoss {
 fn places(config: &Config) -> Result<Vec<Place>, TrainError> {
     let geometries = config.network.geometries()?;
     Ok(geometries.into_iter().map(|(geometry, input, output)| Place { geometry, input, output }).collect())
+}
+
+/// Every part of a stored state has the size that the net asks for.
+fn check_state(
+    config: &Config,
+    places: &[Place],
+    layers: &[Layer],
+    scale: &Parameter,
+    history: &[Epoch],
+) -> Result<(), TrainError> {
+    let check = |what: String, expected: usize, found: usize| {
+        if expected == found { Ok(()) } else { Err(TrainError::State { what, expected, found }) }
+    };
+    check("layers".into(), places.len(), layers.len())?;
+    check("scale of the logits".into(), 1, scale.len().unwrap_or(0))?;
+    check("epochs at most".into(), history.len().min(config.epochs as usize), history.len())?;
+    for (index, (place, layer)) in places.iter().zip(layers).enumerate() {
+        let (k, n) = (place.depth(), place.outputs());
+        let what = |part: &str| format!("layer {}: {part}", index + 1);
+        check(what("latents"), k * n, layer.latent.len().unwrap_or(0))?;
+        check(what("frozen weights"), k * n, layer.frozen.len())?;
+        let hidden = index + 1 < places.len();
+        check(what("batch normalisations"), usize::from(hidden), usize::from(layer.norm.is_some()))?;
+        if let Some(norm) = &layer.norm {
+            check(what("γ"), n, norm.gamma.len().unwrap_or(0))?;
+            check(what("β"), n, norm.beta.len().unwrap_or(0))?;
+        }
+    }
+    Ok(())
 }
