@@ -1,3 +1,6 @@
 //! bernet
 
+pub mod data;
+mod durable;
 pub mod model;
+pub mod train;

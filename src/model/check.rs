@@ -15,6 +15,12 @@ pub const DIMENSION_LIMIT: usize = u16::MAX as usize;
 /// image, no sum comes near the ends of `i32`.
 pub const VALUES_LIMIT: usize = 1 << 24;
 
+/// The most layers a net may have.
+pub const LAYERS_LIMIT: usize = u16::MAX as usize;
+
+/// The most bytes that the metadata may take in a file: every key, every value, and 8 for each pair.
+pub const METADATA_LIMIT: usize = 1 << 20;
+
 /// Something in a model does not fit.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[error("{place}: {what}: expected {expected}, found {found}")]
@@ -131,12 +137,7 @@ impl Model {
     /// # Errors
     /// As [`Model::validate`].
     pub fn shapes(&self) -> Result<Vec<Shape>, ModelError> {
-        Place::Metadata.check(
-            !self.metadata.contains_key(""),
-            "key",
-            "at least one byte",
-            "an empty one",
-        )?;
+        self.check_metadata()?;
         self.check_order()?;
         let mut shape = self.input.check()?;
         let after = |(index, layer): (usize, &Layer)| {
@@ -159,8 +160,27 @@ impl Model {
         self.layers.iter().enumerate().map(after).collect()
     }
 
+    fn check_metadata(&self) -> Result<(), ModelError> {
+        Place::Metadata.check(
+            !self.metadata.contains_key(""),
+            "key",
+            "at least one byte",
+            "an empty one",
+        )?;
+        Place::Metadata.check_range("bytes", 0, METADATA_LIMIT, self.metadata_bytes())
+    }
+
+    /// Bytes of the metadata in a file.
+    pub(super) fn metadata_bytes(&self) -> usize {
+        self.metadata
+            .iter()
+            .map(|(key, value)| 8 + key.len() + value.len())
+            .sum()
+    }
+
     /// The expectation layer is there, once, at the end.
     fn check_order(&self) -> Result<(), ModelError> {
+        Place::Layers.check_range("number", 1, LAYERS_LIMIT, self.layers.len())?;
         let last = self.layers.last().map_or("no layer", Layer::kind);
         Place::Layers.check(last == "expectation", "last layer", "expectation", last)?;
         let early = self

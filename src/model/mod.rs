@@ -38,8 +38,11 @@
 //! ```
 
 mod check;
+pub mod format;
+mod summary;
 
-pub use check::{DIMENSION_LIMIT, ModelError, Place, VALUES_LIMIT};
+pub use check::{DIMENSION_LIMIT, LAYERS_LIMIT, METADATA_LIMIT, ModelError, Place, VALUES_LIMIT};
+pub use summary::{LayerSummary, Summary};
 
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},

@@ -1,0 +1,217 @@
+//! Labelled bit images.
+
+use super::Error;
+use bernet_kernels::bits::{BitMatrix, BitTensor, Shape, WORD};
+use std::ops::Range;
+
+/// Labelled images of one shape, one bit a pixel; ink is +1, paper −1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    images: BitTensor,
+    labels: Vec<u8>,
+    grey: Option<Vec<u8>>,
+    classes: usize,
+}
+
+impl Dataset {
+    /// Joins images (`n × height × width × 1`), their labels (`n`, each below `classes`) and, where there are any, the grey values
+    /// that the bits were made from (`n · height · width` bytes, image by image, line by line).
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where the sizes differ, there is more than one channel, or a label is out of range.
+    pub fn new(
+        images: BitTensor,
+        labels: Vec<u8>,
+        grey: Option<Vec<u8>>,
+        classes: usize,
+    ) -> Result<Self, Error> {
+        let shape = images.shape();
+        if shape.channels != 1 {
+            return Err(Error::mismatch("channels", 1, shape.channels));
+        }
+        if labels.len() != shape.batch {
+            return Err(Error::mismatch("labels", shape.batch, labels.len()));
+        }
+        if let Some(label) = labels.iter().find(|&&label| usize::from(label) >= classes) {
+            return Err(Error::mismatch("label", format!("below {classes}"), label));
+        }
+        let pixels = shape.batch * shape.height * shape.width;
+        match &grey {
+            Some(grey) if grey.len() != pixels => {
+                Err(Error::mismatch("grey values", pixels, grey.len()))
+            }
+            _ => Ok(Self {
+                images,
+                labels,
+                grey,
+                classes,
+            }),
+        }
+    }
+
+    /// All images, `len × height × width × 1`.
+    pub fn images(&self) -> &BitTensor {
+        &self.images
+    }
+
+    /// The label of each image.
+    pub fn labels(&self) -> &[u8] {
+        &self.labels
+    }
+
+    /// The grey values before binarisation, `len · height · width` bytes, where the source has them.
+    pub fn grey(&self) -> Option<&[u8]> {
+        self.grey.as_deref()
+    }
+
+    /// Number of classes; every label is below it.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The shape of one image: `1 × height × width × 1`.
+    pub fn image_shape(&self) -> Shape {
+        Shape {
+            batch: 1,
+            ..self.images.shape()
+        }
+    }
+
+    /// Number of images of each class.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes];
+        for &label in &self.labels {
+            counts[usize::from(label)] += 1;
+        }
+        counts
+    }
+
+    /// The images at these places, in this order; a place may stand there more than once.
+    ///
+    /// # Panics
+    /// Where a place is not below [`len`](Self::len).
+    pub fn select(&self, places: &[usize]) -> Self {
+        self.gather(places.len(), places.iter().copied())
+    }
+
+    /// The images of a range.
+    ///
+    /// # Panics
+    /// Where the range ends after [`len`](Self::len).
+    pub fn subset(&self, range: Range<usize>) -> Self {
+        self.gather(range.len(), range)
+    }
+
+    /// Divides into a training part and the last `validation` images. The order of the source is kept: of the 60 000 training digits of MNIST, the last 5 000 are the usual validation split, and nothing random has to be recorded.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where no training image would be left.
+    pub fn split(&self, validation: usize) -> Result<(Self, Self), Error> {
+        if validation >= self.len() {
+            return Err(Error::mismatch(
+                "validation images",
+                format!("fewer than {}", self.len()),
+                validation,
+            ));
+        }
+        let training = self.len() - validation;
+        Ok((self.subset(0..training), self.subset(training..self.len())))
+    }
+
+    /// The middle `height × width` pixels of every image; an odd remainder leaves the larger margin below and at the right.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where the images are smaller.
+    pub fn centre_crop(&self, height: usize, width: usize) -> Result<Self, Error> {
+        let from = self.images.shape();
+        if height > from.height || width > from.width {
+            let expected = format!("at most {}×{}", from.height, from.width);
+            return Err(Error::mismatch(
+                "crop",
+                expected,
+                format!("{height}×{width}"),
+            ));
+        }
+        let (top, left) = ((from.height - height) / 2, (from.width - width) / 2);
+        let shape = Shape {
+            height,
+            width,
+            ..from
+        };
+        let line_of = |row: usize| row / height * from.height + top + row % height;
+        let rows = shape.batch * height;
+        let words = (0..rows)
+            .flat_map(|row| shifted(self.images.lines().row(line_of(row)), left, width))
+            .collect();
+        let grey = self.grey.as_ref().map(|grey| {
+            let line = |row| &grey[line_of(row) * from.width + left..][..width];
+            (0..rows)
+                .flat_map(|row| line(row).iter().copied())
+                .collect()
+        });
+        Ok(Self {
+            images: tensor(shape, words),
+            labels: self.labels.clone(),
+            grey,
+            classes: self.classes,
+        })
+    }
+
+    fn gather(&self, batch: usize, places: impl Iterator<Item = usize>) -> Self {
+        let shape = self.images.shape();
+        let image_words = shape.height * self.images.lines().row_words();
+        let image_bytes = shape.height * shape.width;
+        let mut words = Vec::with_capacity(batch * image_words);
+        let mut labels = Vec::with_capacity(batch);
+        let mut grey = self
+            .grey
+            .as_ref()
+            .map(|_| Vec::with_capacity(batch * image_bytes));
+        for place in places {
+            labels.push(self.labels[place]);
+            words.extend_from_slice(
+                &self.images.lines().words()[place * image_words..][..image_words],
+            );
+            if let (Some(to), Some(from)) = (&mut grey, &self.grey) {
+                to.extend_from_slice(&from[place * image_bytes..][..image_bytes]);
+            }
+        }
+        Self {
+            images: tensor(Shape { batch, ..shape }, words),
+            labels,
+            grey,
+            classes: self.classes,
+        }
+    }
+}
+
+/// `width` bits of a line from bit `left` on, moved to bit 0.
+fn shifted(line: &[u64], left: usize, width: usize) -> impl Iterator<Item = u64> {
+    let (skip, shift) = (left / WORD, left % WORD);
+    (0..width.div_ceil(WORD)).map(move |word| {
+        let low = line[skip + word] >> shift;
+        let high = match line.get(skip + word + 1) {
+            Some(next) if shift > 0 => next << (WORD - shift),
+            _ => 0,
+        };
+        let valid = WORD.min(width - word * WORD);
+        (low | high) & (u64::MAX >> (WORD - valid))
+    })
+}
+
+/// A tensor from words whose number and pad bits are right by construction.
+fn tensor(shape: Shape, words: Vec<u64>) -> BitTensor {
+    let lines = BitMatrix::from_words(shape.batch * shape.height, shape.width, words)
+        .expect("whole lines, clear pad bits");
+    BitTensor::from_lines(shape, lines).expect("one line a row")
+}

@@ -1,0 +1,316 @@
+//! IDX, the format of MNIST and of the datasets made after it (Fashion-MNIST, KMNIST and others), plain or gzip.
+//!
+//! All integers are big-endian. Images: bytes 0, 0, type 8 (unsigned byte), 3 dimensions; the number of images, height, width as
+//! u32; then the grey values, image by image, line by line. Labels: the same with 1 dimension, a byte a label.
+//! Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", <http://yann.lecun.com/exdb/mnist/>.
+//!
+//! A file is read header first; then exactly the bytes that the header announces, if the file's own size justifies them; then it must end.
+//!
+//! ```
+//! use bernet::data::idx;
+//! use std::io::Write;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let (images, labels) = (folder.path().join("images"), folder.path().join("labels"));
+//! std::fs::write(&images, [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 127, 128, 255])?; // one image of 2×2
+//! std::fs::write(&labels, [0, 0, 8, 1, 0, 0, 0, 1, 7])?;
+//!
+//! let dataset = idx::read(&images, &labels, 128, 10)?;
+//! assert_eq!((dataset.labels(), dataset.grey()), (&[7][..], Some(&[0, 127, 128, 255][..])));
+//! assert!(!dataset.images().get(0, 0, 1, 0) && dataset.images().get(0, 1, 0, 0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use super::{Dataset, Error, Source};
+use bernet_kernels::bits::{BitMatrix, BitTensor, Shape, WORD};
+use flate2::bufread::MultiGzDecoder;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// What a small file may ask for: images that take no more than this, or than twice the file, are justified.
+const ALWAYS_JUSTIFIED: u64 = 64 << 20;
+
+/// Reads a folder of four files named as MNIST names them: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`,
+/// `t10k-labels-idx1-ubyte`, each with or without `.gz`, or with a dot before `idx`. There are ten classes; a grey value of at least `threshold` is
+/// ink (+1). The folder's name becomes the source's.
+///
+/// # Errors
+/// [`Error::Missing`], and those of [`read`]; [`Error::Mismatch`] where training and test images differ in size.
+pub fn load_dir(folder: &Path, threshold: u8) -> Result<Source, Error> {
+    const CLASSES: usize = 10;
+    let part = |images, labels| {
+        read(
+            &find(folder, images)?,
+            &find(folder, labels)?,
+            threshold,
+            CLASSES,
+        )
+    };
+    let train = part("train-images-idx3-ubyte", "train-labels-idx1-ubyte")?;
+    let test = part("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?;
+    let size = |set: &Dataset| format!("{}×{}", set.image_shape().height, set.image_shape().width);
+    if size(&train) != size(&test) {
+        return Err(Error::mismatch("test images", size(&train), size(&test)));
+    }
+    let full = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = full.file_name().map_or_else(
+        || folder.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    );
+    Ok(Source { name, train, test })
+}
+
+/// Reads a file of images and its file of labels; a grey value of at least `threshold` is ink (+1), every label is below `classes`.
+///
+/// # Errors
+/// [`Error::Io`] where a file cannot be read, [`Error::Format`] where its contents are not what the format asks for, and where the two
+/// numbers differ.
+pub fn read(images: &Path, labels: &Path, threshold: u8, classes: usize) -> Result<Dataset, Error> {
+    let (batch, height, width, grey) = read_images(images)?;
+    let labels = read_labels(labels, batch, classes)?;
+    let shape = Shape {
+        batch,
+        height,
+        width,
+        channels: 1,
+    };
+    let row_words = width.div_ceil(WORD);
+    let mut words = Vec::with_capacity(batch * height * row_words);
+    for line in grey.chunks_exact(width) {
+        words.extend(line.chunks(WORD).map(|pixels| {
+            pixels.iter().enumerate().fold(0, |word, (bit, &value)| {
+                word | u64::from(value >= threshold) << bit
+            })
+        }));
+    }
+    let lines =
+        BitMatrix::from_words(batch * height, width, words).expect("whole lines, clear pad bits");
+    let images = BitTensor::from_lines(shape, lines).expect("one line a row");
+    Dataset::new(images, labels, Some(grey), classes)
+}
+
+fn find(folder: &Path, name: &'static str) -> Result<PathBuf, Error> {
+    let dotted = name.replace("-idx", ".idx");
+    let names = [
+        name.to_owned(),
+        format!("{name}.gz"),
+        format!("{dotted}.gz"),
+        dotted,
+    ];
+    let found = names
+        .iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file());
+    found.ok_or_else(|| Error::Missing {
+        folder: folder.to_owned(),
+        name,
+    })
+}
+
+/// Number, height, width, grey values.
+fn read_images(path: &Path) -> Result<(usize, usize, usize, Vec<u8>), Error> {
+    let mut file = Idx::open(path)?;
+    let [batch, height, width] = file.header(["number of images", "height", "width"])?;
+    let size = usize::try_from(batch)
+        .ok()
+        .zip(usize::try_from(height).ok())
+        .zip(usize::try_from(width).ok());
+    let grey = u64::from(batch)
+        .checked_mul(height.into())
+        .and_then(|lines| lines.checked_mul(width.into()));
+    // The bits take up to eight bytes a line more than an eighth of the grey values.
+    let bits = (u64::from(batch) * u64::from(height))
+        .checked_mul(u64::from(width).div_ceil(WORD as u64) * 8);
+    let needed = grey
+        .zip(bits)
+        .and_then(|(grey, bits)| grey.checked_add(bits));
+    let announced = format!("{batch} images of {height}×{width}");
+    file.justify(needed, &announced)?;
+    let (Some(((batch, height), width)), Some(grey)) = (size, grey) else {
+        unreachable!("a justified size is small");
+    };
+    let grey = file.contents(grey, "grey values")?;
+    Ok((batch, height, width, grey))
+}
+
+fn read_labels(path: &Path, images: usize, classes: usize) -> Result<Vec<u8>, Error> {
+    let mut file = Idx::open(path)?;
+    let [count] = file.header(["number of labels"])?;
+    if u64::from(count) != images as u64 {
+        return Err(file.wrong(
+            4,
+            "number of labels",
+            format!("{images}, one an image"),
+            count,
+        ));
+    }
+    let labels = file.contents(count.into(), "labels")?;
+    match labels
+        .iter()
+        .position(|&label| usize::from(label) >= classes)
+    {
+        Some(place) => {
+            let expected = format!("0 to {}", classes.saturating_sub(1));
+            Err(file.wrong(8 + place as u64, "label", expected, labels[place]))
+        }
+        None => Ok(labels),
+    }
+}
+
+/// A file that is being read, through gzip where its first bytes say so (no IDX file begins like a gzip file).
+struct Idx {
+    path: PathBuf,
+    file_size: u64,
+    reader: Box<dyn Read>,
+    offset: u64,
+}
+
+impl Idx {
+    fn open(path: &Path) -> Result<Self, Error> {
+        let io = |source| Error::Io {
+            file: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(io)?;
+        let file_size = file.metadata().map_err(io)?.len();
+        let mut reader = BufReader::new(file);
+        let gzip = reader.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
+        let reader: Box<dyn Read> = if gzip {
+            Box::new(MultiGzDecoder::new(reader))
+        } else {
+            Box::new(reader)
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            file_size,
+            reader,
+            offset: 0,
+        })
+    }
+
+    fn wrong(
+        &self,
+        offset: u64,
+        what: &'static str,
+        expected: impl ToString,
+        found: impl ToString,
+    ) -> Error {
+        let (expected, found) = (expected.to_string(), found.to_string());
+        Error::Format {
+            file: self.path.clone(),
+            offset,
+            what,
+            expected,
+            found,
+        }
+    }
+
+    /// As many bytes as there are, up to `size`.
+    fn take(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        bytes.reserve_exact(usize::try_from(size).expect("a justified size"));
+        match self.reader.by_ref().take(size).read_to_end(&mut bytes) {
+            Ok(read) => {
+                self.offset += read as u64;
+                Ok(bytes)
+            }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
+                ) =>
+            {
+                Err(self.wrong(
+                    self.offset + bytes.len() as u64,
+                    "compression",
+                    "intact gzip",
+                    error,
+                ))
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.wrong(
+                self.offset + bytes.len() as u64,
+                "compression",
+                "more bytes",
+                "the end of the file",
+            )),
+            Err(source) => Err(Error::Io {
+                file: self.path.clone(),
+                source,
+            }),
+        }
+    }
+
+    /// The dimensions, each at least 1.
+    fn header<const DIMENSIONS: usize>(
+        &mut self,
+        names: [&'static str; DIMENSIONS],
+    ) -> Result<[u32; DIMENSIONS], Error> {
+        let size = 4 + 4 * DIMENSIONS;
+        let header = self.take(size as u64)?;
+        if header.len() < size {
+            return Err(self.wrong(
+                self.offset,
+                "header",
+                format!("{size} bytes"),
+                format!("the end after {}", self.offset),
+            ));
+        }
+        if header[..2] != [0, 0] {
+            return Err(self.wrong(
+                0,
+                "magic",
+                "bytes 00 00",
+                format!("{:02x} {:02x}", header[0], header[1]),
+            ));
+        }
+        if header[2] != 8 {
+            return Err(self.wrong(
+                2,
+                "type",
+                "08 (unsigned byte)",
+                format!("{:02x}", header[2]),
+            ));
+        }
+        if usize::from(header[3]) != DIMENSIONS {
+            return Err(self.wrong(3, "number of dimensions", DIMENSIONS, header[3]));
+        }
+        let sizes = std::array::from_fn(|at| {
+            u32::from_be_bytes(header[4 + 4 * at..][..4].try_into().expect("four bytes"))
+        });
+        match sizes.iter().position(|&size| size == 0) {
+            Some(at) => Err(self.wrong(4 + 4 * at as u64, names[at], "at least 1", 0)),
+            None => Ok(sizes),
+        }
+    }
+
+    /// Refuses sizes in memory that the file cannot justify, whatever its header says.
+    fn justify(&self, needed: Option<u64>, announced: &str) -> Result<(), Error> {
+        let justified = self.file_size.saturating_mul(2).max(ALWAYS_JUSTIFIED);
+        match needed {
+            Some(needed) if needed <= justified => Ok(()),
+            _ => {
+                let expected = format!(
+                    "at most {justified} bytes for a file of {} (unpack it if they are right)",
+                    self.file_size
+                );
+                Err(self.wrong(4, "dimensions", expected, announced))
+            }
+        }
+    }
+
+    /// Exactly the announced bytes, and the end of the file after them.
+    fn contents(&mut self, size: u64, what: &'static str) -> Result<Vec<u8>, Error> {
+        let start = self.offset;
+        let bytes = self.take(size)?;
+        if (bytes.len() as u64) < size {
+            let found = format!("the end after {}", self.offset - start);
+            return Err(self.wrong(self.offset, what, format!("{size} bytes"), found));
+        }
+        let end = self.offset;
+        match self.take(1)?.len() {
+            0 => Ok(bytes),
+            _ => Err(self.wrong(end, "end of the file", "no more bytes", "more")),
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! A row of the layer table: 32 bytes.
+//!
+//! | bytes | crop | conv | expectation |
+//! |---|---|---|---|
+//! | 0..2 | kind 1 | kind 2 | kind 3 |
+//! | 2..4 | source | source | source |
+//! | 4..8 | top | channels | channels |
+//! | 8..12 | left | outputs | classes |
+//! | 12..16 | height | kernel height, width | 0 |
+//! | 16..20 | width | stride down, across | 0 |
+//! | 20..28 | 0 | padding top, left, bottom, right | 0 |
+//! | 28 | 0 | padding value: 0 is −1, 1 is 0, 2 is +1 | 0 |
+//! | 29 | 0 | bytes of a least sum: 2 or 4 | 0 |
+//! | 30..32 | 0 | 0 | 0 |
+//!
+//! The source is the number of the layer whose output the layer reads, 0 being the image. In version 1 a net is a chain, so
+//! that layer `n` reads `n − 1`.
+
+use super::{FormatError, dense};
+use crate::model::{Conv, Layer};
+use bernet_kernels::xnor::{Geometry, PaddingValue, Threshold};
+
+/// What the layer table says of a layer: all but its weights and thresholds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Record {
+    Crop {
+        top: u32,
+        left: u32,
+        height: u32,
+        width: u32,
+    },
+    Conv(ConvRecord),
+    Expectation {
+        channels: u32,
+        classes: u32,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct ConvRecord {
+    channels: u32,
+    outputs: u32,
+    kernel: [u16; 2],
+    stride: [u16; 2],
+    padding: [u16; 4],
+    padding_value: PaddingValue,
+    threshold_bytes: u8,
+}
+
+impl Record {
+    /// Bytes in the file.
+    pub(super) const BYTES: usize = 32;
+
+    /// The record of a layer of a model that is valid, so that every number fits.
+    pub(super) fn of(layer: &Layer) -> Self {
+        match layer {
+            &Layer::Crop {
+                top,
+                left,
+                height,
+                width,
+            } => Self::Crop {
+                top: top as u32,
+                left: left as u32,
+                height: height as u32,
+                width: width as u32,
+            },
+            Layer::Conv(Conv {
+                geometry,
+                thresholds,
+                ..
+            }) => Self::Conv(ConvRecord {
+                channels: geometry.channels as u32,
+                outputs: geometry.outputs as u32,
+                kernel: geometry.kernel.map(|size| size as u16),
+                stride: geometry.stride.map(|size| size as u16),
+                padding: geometry.padding.map(|size| size as u16),
+                padding_value: geometry.padding_value,
+                threshold_bytes: least_sum_bytes(thresholds),
+            }),
+            Layer::Expectation { weights } => Self::Expectation {
+                channels: weights.columns() as u32,
+                classes: weights.rows() as u32,
+            },
+        }
+    }
+
+    /// Its bytes, as layer `number`, from 1.
+    pub(super) fn to_bytes(self, number: u16) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+        put(2, &(number - 1).to_le_bytes());
+        let kind: u16 = match self {
+            Self::Crop {
+                top,
+                left,
+                height,
+                width,
+            } => {
+                for (at, value) in [(4, top), (8, left), (12, height), (16, width)] {
+                    put(at, &value.to_le_bytes());
+                }
+                1
+            }
+            Self::Conv(conv) => {
+                put(4, &conv.channels.to_le_bytes());
+                put(8, &conv.outputs.to_le_bytes());
+                let pairs = conv.kernel.iter().chain(&conv.stride).chain(&conv.padding);
+                for (index, value) in pairs.enumerate() {
+                    put(12 + 2 * index, &value.to_le_bytes());
+                }
+                let padding_value = match conv.padding_value {
+                    PaddingValue::MinusOne => 0,
+                    PaddingValue::Zero => 1,
+                    PaddingValue::PlusOne => 2,
+                };
+                put(28, &[padding_value, conv.threshold_bytes]);
+                2
+            }
+            Self::Expectation { channels, classes } => {
+                put(4, &channels.to_le_bytes());
+                put(8, &classes.to_le_bytes());
+                3
+            }
+        };
+        put(0, &kind.to_le_bytes());
+        bytes
+    }
+
+    /// Reads the record of layer `number`, from 1, which is at `offset` in the file.
+    pub(super) fn from_bytes(
+        bytes: &[u8; Self::BYTES],
+        number: usize,
+        offset: u64,
+    ) -> Result<Self, FormatError> {
+        let short = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+        let long = |at: usize| u32::from(short(at)) | u32::from(short(at + 2)) << 16;
+        let wrong = |at: usize, what: &str, expected: &str, found: String| FormatError::Field {
+            offset: offset + at as u64,
+            what: format!("layer {number}: {what}"),
+            expected: expected.into(),
+            found,
+        };
+        let (record, end) = match short(0) {
+            1 => (
+                Self::Crop {
+                    top: long(4),
+                    left: long(8),
+                    height: long(12),
+                    width: long(16),
+                },
+                20,
+            ),
+            2 => {
+                let padding_value = match bytes[28] {
+                    0 => PaddingValue::MinusOne,
+                    1 => PaddingValue::Zero,
+                    2 => PaddingValue::PlusOne,
+                    found => {
+                        return Err(wrong(28, "padding value", "0, 1 or 2", found.to_string()));
+                    }
+                };
+                let threshold_bytes = bytes[29];
+                if threshold_bytes != 2 && threshold_bytes != 4 {
+                    return Err(wrong(
+                        29,
+                        "bytes of a least sum",
+                        "2 or 4",
+                        threshold_bytes.to_string(),
+                    ));
+                }
+                let conv = ConvRecord {
+                    channels: long(4),
+                    outputs: long(8),
+                    kernel: [short(12), short(14)],
+                    stride: [short(16), short(18)],
+                    padding: [short(20), short(22), short(24), short(26)],
+                    padding_value,
+                    threshold_bytes,
+                };
+                (Self::Conv(conv), 30)
+            }
+            3 => (
+                Self::Expectation {
+                    channels: long(4),
+                    classes: long(8),
+                },
+                12,
+            ),
+            kind => {
+                return Err(wrong(
+                    0,
+                    "kind",
+                    "1 (crop), 2 (conv) or 3 (expectation)",
+                    kind.to_string(),
+                ));
+            }
+        };
+        if usize::from(short(2)) != number - 1 {
+            return Err(wrong(
+                2,
+                "source",
+                &(number - 1).to_string(),
+                short(2).to_string(),
+            ));
+        }
+        match bytes[end..].iter().position(|&byte| byte != 0) {
+            Some(at) => Err(wrong(
+                end + at,
+                "unused byte",
+                "0",
+                bytes[end + at].to_string(),
+            )),
+            None => Ok(record),
+        }
+    }
+
+    /// Rows and columns of its weights; the columns are `None` where the product does not fit.
+    pub(super) fn weights(&self) -> (u64, Option<u64>) {
+        match *self {
+            Self::Crop { .. } => (0, Some(0)),
+            Self::Conv(conv) => {
+                let area = u64::from(conv.kernel[0]) * u64::from(conv.kernel[1]);
+                (conv.outputs.into(), area.checked_mul(conv.channels.into()))
+            }
+            Self::Expectation { channels, classes } => (classes.into(), Some(channels.into())),
+        }
+    }
+
+    /// Bytes of its weights in the file; `None` where the product does not fit.
+    pub(super) fn weight_bytes(&self) -> Option<u64> {
+        let (rows, columns) = self.weights();
+        rows.checked_mul(columns?).map(dense::bytes)
+    }
+
+    /// Thresholds, and the bytes of the least sum of each.
+    pub(super) fn thresholds(&self) -> (u64, u64) {
+        match self {
+            Self::Conv(conv) => (conv.outputs.into(), conv.threshold_bytes.into()),
+            Self::Crop { .. } | Self::Expectation { .. } => (0, 0),
+        }
+    }
+
+    /// Bytes of its thresholds in the file.
+    pub(super) fn threshold_bytes(&self) -> u64 {
+        let (count, bytes) = self.thresholds();
+        count * bytes + dense::bytes(count)
+    }
+}
+
+impl ConvRecord {
+    pub(super) fn geometry(&self) -> Geometry {
+        Geometry {
+            channels: self.channels as usize,
+            outputs: self.outputs as usize,
+            kernel: self.kernel.map(usize::from),
+            stride: self.stride.map(usize::from),
+            padding: self.padding.map(usize::from),
+            padding_value: self.padding_value,
+        }
+    }
+}
+
+/// Bytes of a least sum: 2 where all fit, else 4.
+pub(super) fn least_sum_bytes(thresholds: &[Threshold]) -> u8 {
+    let short = thresholds
+        .iter()
+        .all(|threshold| i16::try_from(threshold.at_least).is_ok());
+    if short { 2 } else { 4 }
+}

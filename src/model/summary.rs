@@ -1,0 +1,247 @@
+//! What a model consists of, as a table.
+
+use super::{
+    Layer, Model, ModelError,
+    format::{self, FileLayout},
+};
+use bernet_kernels::{bits::Shape, xnor::PaddingValue};
+use std::fmt;
+
+/// A model's layers and the parts of its file. Displayed, it is a table whose bytes add up to the file's size:
+///
+/// ```
+/// use bernet::model::{Input, Layer, Model};
+/// use bernet_kernels::bits::BitMatrix;
+///
+/// let model = Model {
+///     input: Input { height: 28, width: 28, channels: 1, threshold: 128 },
+///     layers: vec![Layer::Expectation { weights: BitMatrix::zeros(10, 1) }],
+///     metadata: Default::default(),
+/// };
+/// let summary = model.summary()?;
+/// assert_eq!(summary.macs(), 7840);
+/// assert_eq!(summary.file.total(), model.to_bytes()?.len() as u64);
+/// println!("{summary}");
+/// # Ok::<(), bernet::model::ModelError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Summary {
+    /// The shape of one image.
+    pub input: Shape,
+    /// The layers, first to last.
+    pub layers: Vec<LayerSummary>,
+    /// The parts of the file.
+    pub file: FileLayout,
+}
+
+/// A row of the table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LayerSummary {
+    /// Kind and geometry in a few words.
+    pub description: String,
+    /// The shape of one image's output.
+    pub output: Shape,
+    /// Number of weights: bits.
+    pub weights: u64,
+    /// Bytes of the packed weights in the file.
+    pub weight_bytes: u64,
+    /// Bytes of the thresholds in the file.
+    pub threshold_bytes: u64,
+    /// Products of a weight and an activation for one image; taps on padding count.
+    pub macs: u64,
+}
+
+impl Model {
+    /// Its layers and the parts of its file.
+    ///
+    /// # Errors
+    /// As [`Model::validate`].
+    pub fn summary(&self) -> Result<Summary, ModelError> {
+        let shapes = self.shapes()?;
+        let inputs = std::iter::once(self.input.shape()).chain(shapes.iter().copied());
+        let rows = self.layers.iter().zip(inputs).zip(&shapes);
+        let layers = rows
+            .map(|((layer, input), &output)| LayerSummary::of(layer, input, output))
+            .collect();
+        Ok(Summary {
+            input: self.input.shape(),
+            layers,
+            file: self.file_layout()?,
+        })
+    }
+}
+
+impl Summary {
+    /// Number of weights: bits.
+    pub fn weights(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.weights).sum()
+    }
+
+    /// Products of a weight and an activation for one image.
+    pub fn macs(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.macs).sum()
+    }
+}
+
+impl LayerSummary {
+    fn of(layer: &Layer, input: Shape, output: Shape) -> Self {
+        // The expectation layer's shape is that of its sum; it has a product at every position of its input.
+        let positions = match layer {
+            Layer::Crop { .. } => 0,
+            Layer::Conv(_) => output.height * output.width,
+            Layer::Expectation { .. } => input.height * input.width,
+        };
+        let weights = layer.weights().map_or(0, |weights| {
+            weights.rows() as u64 * weights.columns() as u64
+        });
+        let (weight_bytes, threshold_bytes) = format::layer_bytes(layer);
+        Self {
+            description: describe(layer),
+            output,
+            weights,
+            weight_bytes,
+            threshold_bytes,
+            macs: positions as u64 * weights,
+        }
+    }
+}
+
+fn describe(layer: &Layer) -> String {
+    match layer {
+        Layer::Crop {
+            top,
+            left,
+            height,
+            width,
+        } => format!("crop {height}×{width} from {top}, {left}"),
+        Layer::Conv(conv) => {
+            let geometry = &conv.geometry;
+            let [height, width] = geometry.kernel;
+            let mut text = format!(
+                "conv {}→{}, {height}×{width}",
+                geometry.channels, geometry.outputs
+            );
+            match geometry.stride {
+                [1, 1] => {}
+                [down, across] if down == across => text += &format!(", stride {down}"),
+                [down, across] => text += &format!(", stride {down}×{across}"),
+            }
+            let value = match geometry.padding_value {
+                PaddingValue::MinusOne => "−1",
+                PaddingValue::Zero => "0",
+                PaddingValue::PlusOne => "+1",
+            };
+            match geometry.padding {
+                [0, 0, 0, 0] => {}
+                [top, left, bottom, right] if [left, bottom, right] == [top; 3] => {
+                    text += &format!(", padding {top} by {value}");
+                }
+                [top, left, bottom, right] => {
+                    text += &format!(", padding {top}, {left}, {bottom}, {right} by {value}");
+                }
+            }
+            text
+        }
+        Layer::Expectation { weights } => {
+            format!("expectation {}→{}", weights.columns(), weights.rows())
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape = |shape: Shape| format!("{}×{}×{}", shape.height, shape.width, shape.channels);
+        let mut rows = vec![
+            [
+                "",
+                "layer",
+                "output",
+                "weights",
+                "weight bytes",
+                "threshold bytes",
+                "MACs",
+            ]
+            .map(String::from),
+            ["", "input", &shape(self.input), "", "", "", ""].map(String::from),
+        ];
+        let numbers = |weights: u64, bytes: u64, thresholds: u64, macs: u64| {
+            [weights, bytes, thresholds, macs].map(|number| number.to_string())
+        };
+        for (index, layer) in self.layers.iter().enumerate() {
+            let [weights, bytes, thresholds, macs] = numbers(
+                layer.weights,
+                layer.weight_bytes,
+                layer.threshold_bytes,
+                layer.macs,
+            );
+            let number = (index + 1).to_string();
+            rows.push([
+                number,
+                layer.description.clone(),
+                shape(layer.output),
+                weights,
+                bytes,
+                thresholds,
+                macs,
+            ]);
+        }
+        let [weights, bytes, thresholds, macs] = numbers(
+            self.weights(),
+            self.file.weights,
+            self.file.thresholds,
+            self.macs(),
+        );
+        rows.push([
+            String::new(),
+            "total".into(),
+            String::new(),
+            weights,
+            bytes,
+            thresholds,
+            macs,
+        ]);
+
+        let width = |column: usize| {
+            rows.iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let widths: [usize; 7] = std::array::from_fn(width);
+        for row in &rows {
+            // Text to the left, numbers to the right.
+            let [number, layer, output, numbers @ ..] = row;
+            write!(
+                f,
+                "{number:>0$}  {layer:<1$}  {output:<2$}",
+                widths[0], widths[1], widths[2]
+            )?;
+            for (number, width) in numbers.iter().zip(&widths[3..]) {
+                write!(f, "  {number:>width$}")?;
+            }
+            writeln!(f)?;
+        }
+        write!(f, "\n{}", self.file)
+    }
+}
+
+impl fmt::Display for FileLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            ("header", self.header),
+            ("layer table", self.layer_table),
+            ("section table", self.section_table),
+            ("weights", self.weights),
+            ("thresholds", self.thresholds),
+            ("metadata", self.metadata),
+            ("alignment", self.alignment),
+            ("checksum", self.checksum),
+        ];
+        let total = self.total().to_string();
+        writeln!(f, "bytes of the file")?;
+        for (name, bytes) in parts {
+            writeln!(f, "  {name:<13}  {bytes:>0$}", total.len())?;
+        }
+        write!(f, "  {:<13}  {total}", "total")
+    }
+}
