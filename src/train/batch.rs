@@ -58,7 +58,7 @@ pub(crate) fn still(range: std::ops::Range<usize>) -> Vec<Pick> {
 
 /// Whether every image is at least as large as the centre that is to be cut out of it, with the same channels.
 pub(crate) fn fits(dataset: &Dataset, centre: Shape) -> bool {
-    let shape = dataset.images.shape();
+    let shape = dataset.images().shape();
     shape.height >= centre.height && shape.width >= centre.width && shape.channels == centre.channels
 }
 

@@ -4,8 +4,8 @@
 //! means and the history are the whole state, and a resumed run ends in the same bits as an uninterrupted one.
 //!
 //! The file: the magic `BNETCKPT`, the version (u32), the CRC-32 of the payload (u32), its length (u64), all little-endian; then
-//! the payload in postcard's encoding. It is written to a temporary file beside it, flushed to the disk, and renamed; the one before is kept as
-//! `….previous`. Whatever moment the machine stops at, one of the two is whole.
+//! the payload in postcard's encoding. The checkpoint before is kept beside it as `….previous`, and the new one takes its
+//! name only when it is on the disk: whatever moment the machine stops at, one of the two is whole.
 
 use super::{
     config::Config,
@@ -14,10 +14,10 @@ use super::{
     parameter::Parameter,
     trainer::{Epoch, TrainError, Trainer},
 };
+use crate::durable;
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -87,23 +87,17 @@ impl Trainer {
         let state =
             StateRef { config, layers: &self.layers, scale: &self.scale, history: &self.history };
         let payload = postcard::to_stdvec(&state).expect("plain numbers and lists can be encoded");
-        let write = || -> io::Result<()> {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(MAGIC)?;
-            file.write_all(&VERSION.to_le_bytes())?;
-            file.write_all(&crc32fast::hash(&payload).to_le_bytes())?;
-            file.write_all(&(payload.len() as u64).to_le_bytes())?;
-            file.write_all(&payload)?;
-            file.as_file().sync_all()?;
+        let mut bytes = Vec::with_capacity(HEADER + payload.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
+        bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&payload);
+        let write = || {
             if path.exists() {
                 fs::rename(path, previous(path))?;
             }
-            file.persist(path).map_err(|error| error.error)?;
-            // The new name itself must reach the disk; only Unix lets one flush a directory.
-            #[cfg(unix)]
-            File::open(folder)?.sync_all()?;
-            Ok(())
+            durable::write(path, &bytes)
         };
         write().map_err(|error| CheckpointError::Io { path: path.into(), error })
     }

@@ -226,7 +226,7 @@ impl Trainer {
             let logits = self.logits(range.len());
             let classes = logits.len() / range.len();
             let answers = logits.chunks_exact(classes).map(loss::first_maximum);
-            right += answers.zip(&test.labels[range]).filter(|(answer, label)| *answer == usize::from(**label)).count();
+            right += answers.zip(&test.labels()[range]).filter(|(answer, label)| *answer == usize::from(**label)).count();
         }
         Ok(right as f64 / test.len() as f64)
     }
@@ -236,7 +236,7 @@ impl Trainer {
         let centre = self.places[0].input;
         if !batch::fits(data, centre) {
             let size = |height, width, channels| format!("{height}×{width}×{channels}");
-            let shape = data.images.shape();
+            let shape = data.images().shape();
             return error(
                 "size of the images",
                 format!("at least {}", size(centre.height, centre.width, centre.channels)),
@@ -244,7 +244,7 @@ impl Trainer {
             );
         }
         let classes = self.classes();
-        if let Some(label) = data.labels.iter().find(|label| usize::from(**label) >= classes) {
+        if let Some(label) = data.labels().iter().find(|label| usize::from(**label) >= classes) {
             return error("labels", format!("below {classes}, the net's classes"), label.to_string());
         }
         if data.len() < self.config.batch {
@@ -297,7 +297,7 @@ impl Trainer {
                 Some(previous) => layer::unfold(&place, &previous.output, &mut cache.patches),
                 None => {
                     let mut images = vec![0.0; picks.len() * place.input.height * place.input.width * place.input.channels];
-                    batch::unpack(&data.images, picks, place.input, &mut images);
+                    batch::unpack(data.images(), picks, place.input, &mut images);
                     layer::unfold(&place, &images, &mut cache.patches);
                 }
             }
@@ -328,7 +328,7 @@ impl Trainer {
         let last = self.places.len() - 1;
         let (classes, positions) = (self.classes(), self.places[last].positions());
         let logits = self.logits(picks.len());
-        let labels: Vec<u8> = picks.iter().map(|pick| data.labels[pick.index]).collect();
+        let labels: Vec<u8> = picks.iter().map(|pick| data.labels()[pick.index]).collect();
         let mut gradient = vec![0.0; logits.len()];
         let scale = self.scale.values[0].exp();
         let loss = loss::cross_entropy(&logits, &labels, classes, scale, &mut gradient);
