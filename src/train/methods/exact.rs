@@ -1,0 +1,277 @@
+//! The talk's own layer: weights and activations as independent Bernoulli variables, sums by their exact distribution.
+//!
+//! With means `x` of the inputs and `w` of the weights, the product `x_k w_k` is +1 with probability `v_k = (1 + x_k w_k)/2`; the number
+//! `J` of products that are +1 is Poisson-binomial, and the sum is `S = 2J − K`. The layer puts out
+//!
+//! ```text
+//! P = P(S ≥ t) = P(J ≥ h),  h = ⌈(K + t)/2⌉,      output mean 2P − 1      (γ > 0)
+//! 1 − P(S > t), the channel being flipped                                  (γ < 0)
+//! t = μ − β σ/γ
+//! ```
+//!
+//! where μ and σ² are the mean and the whole variance of the channel's sums: that of their means over the batch, and the mean over
+//! the batch of that about their means, `Σ_k (1 − x_k² w_k²)`. Once weights and inputs are certain this is the integer threshold of the
+//! deployed net.
+//!
+//! Backward: `∂P/∂v_k = P(J without k = h − 1)`, by the chosen gradient, and `∂P/∂t = −½ P(J = h)`, the density at the cut, which moves
+//! γ and β and, through μ and σ, all the batch:
+//!
+//! ```text
+//! ∂t/∂μ = 1   ∂t/∂σ = −β/γ   ∂t/∂β = −σ/γ   ∂t/∂γ = βσ/γ²
+//! ∂σ/∂S_r = (S_r − μ)/(R σ)  ∂σ/∂(x_rk² w_k²) = −1/(2 R σ)
+//! ```
+
+use super::{
+    super::{
+        layer::{self, Cache, EPSILON, Layer, Place, sign},
+        matrix,
+        random::Random,
+    },
+    Method, Moment,
+};
+use bernet_kernels::{
+    isa::Level,
+    poisson_binomial::{self, Factors, Form, Gradient, Scratch},
+};
+use rayon::prelude::*;
+
+/// Rows of a task: the factors of one channel for so many rows stay in the second-level cache.
+const ROWS: usize = 64;
+
+/// Mean-field training through exact distributions.
+pub(crate) struct Exact {
+    pub(crate) level: Level,
+    pub(crate) gradient: Gradient,
+}
+
+/// The cut of a channel.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// h.
+    least: i32,
+    /// +1, or −1 where the channel is flipped.
+    direction: f32,
+}
+
+impl Exact {
+    fn cuts(place: &Place, layer: &Layer) -> Vec<Cut> {
+        let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
+        let depth = place.depth() as f32;
+        (0..place.outputs())
+            .map(|j| {
+                let gamma = norm.gamma.values[j];
+                let threshold = norm.mean[j] - norm.beta.values[j] * (norm.variance[j] + EPSILON).sqrt() / gamma;
+                let middle = 0.5 * (depth + threshold);
+                // Casts saturate; a cut beyond the ends is one that is always or never reached.
+                if gamma >= 0.0 {
+                    Cut { least: middle.ceil() as i32, direction: 1.0 }
+                } else {
+                    Cut { least: (middle.floor() + 1.0) as i32, direction: -1.0 }
+                }
+            })
+            .collect()
+    }
+}
+
+/// The mean square of each column of `patches [R × K]`.
+fn mean_squares(patches: &[f32], depth: usize) -> Vec<f32> {
+    let rows = patches.len() / depth;
+    let sums = matrix::column_sums::<1>(rows, depth, |range, total| {
+        for row in patches[range.start * depth..range.end * depth].chunks_exact(depth) {
+            for (total, value) in total.iter_mut().zip(row) {
+                total[0] += value * value;
+            }
+        }
+    });
+    sums.into_iter().map(|[sum]| (sum / rows as f64) as f32).collect()
+}
+
+/// A block of rows of `patches`, transposed: `[K × rows]`.
+fn transpose(block: &[f32], depth: usize) -> Vec<f32> {
+    let rows = block.len() / depth;
+    let mut out = vec![0.0; block.len()];
+    for (row, values) in block.chunks_exact(depth).enumerate() {
+        for (k, value) in values.iter().enumerate() {
+            out[k * rows + row] = *value;
+        }
+    }
+    out
+}
+
+/// `v[k · rows + r]` of one channel.
+fn factors(inputs: &[f32], weights: &[f32], channel: usize, outputs: usize, rows: usize, out: &mut [f32]) {
+    for (k, (out, inputs)) in out.chunks_exact_mut(rows).zip(inputs.chunks_exact(rows)).enumerate() {
+        let half = 0.5 * weights[k * outputs + channel];
+        for (out, input) in out.iter_mut().zip(inputs) {
+            *out = 0.5 + half * input;
+        }
+    }
+}
+
+/// What one block of rows adds to the gradients.
+struct Partial {
+    weights: Vec<f32>,
+    threshold: Vec<f32>,
+}
+
+impl Method for Exact {
+    fn draw(&self, layer: &mut Layer, moment: &Moment, _: &mut Random) {
+        let n = layer.uncertainty.len();
+        layer.uncertainty.fill(0.0);
+        for (index, weight) in layer.weights.iter_mut().enumerate() {
+            let latent = layer.latent.values[index];
+            *weight = if layer.frozen[index] { sign(latent) } else { (latent / moment.temperature).tanh() };
+            layer.uncertainty[index % n] += 1.0 - *weight * *weight;
+        }
+    }
+
+    fn settle(&self, layer: &mut Layer, _: &Moment) {
+        for (weight, latent) in layer.weights.iter_mut().zip(&layer.latent.values) {
+            *weight = sign(*latent);
+        }
+    }
+
+    fn forward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, measure: bool) {
+        let (k, n) = (place.depth(), place.outputs());
+        layer::linear(place, layer, cache);
+        if measure {
+            let squares = mean_squares(&cache.patches, k);
+            let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
+            layer::measure(norm, &cache.sums);
+            for (weights, square) in layer.weights.chunks_exact(n).zip(squares) {
+                for (variance, weight) in norm.variance.iter_mut().zip(weights) {
+                    *variance += 1.0 - weight * weight * square;
+                }
+            }
+        }
+        let cuts = Self::cuts(place, layer);
+        let blocks = cache.output.par_chunks_mut(ROWS * n).zip(cache.patches.par_chunks(ROWS * k));
+        blocks.for_each_init(Scratch::default, |scratch, (output, patches)| {
+            let rows = patches.len() / k;
+            let inputs = transpose(patches, k);
+            let mut v = vec![0.0; k * rows];
+            let (mut survival, mut mass) = (vec![0.0; rows], vec![0.0; rows]);
+            for (channel, cut) in cuts.iter().enumerate() {
+                factors(&inputs, &layer.weights, channel, n, rows, &mut v);
+                let factors = Factors::new(&v, rows).expect("means lie in [−1, 1]");
+                let (z, y) = (&mut survival, &mut mass);
+                poisson_binomial::survival(self.level, Form::Undecided, factors, cut.least, z, y, scratch)
+                    .expect("the results have the length of the block");
+                for (row, z) in survival.iter().enumerate() {
+                    output[row * n + channel] = cut.direction * (2.0 * z - 1.0);
+                }
+            }
+        });
+    }
+
+    fn backward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, _: &Moment, wants_input: bool) {
+        let (k, n) = (place.depth(), place.outputs());
+        let rows = cache.sums.len() / n;
+        let cuts = Self::cuts(place, layer);
+        let mut input_gradient = vec![0.0; if wants_input { cache.patches.len() } else { 0 }];
+        let blocks = cache.patches.par_chunks(ROWS * k).zip(cache.gradient.par_chunks(ROWS * n));
+        let block = |(patches, gradient): (&[f32], &[f32]), input_gradient: Option<&mut [f32]>| {
+            self.backward_block(layer, &cuts, patches, gradient, input_gradient)
+        };
+        let partials: Vec<Partial> = if wants_input {
+            let inputs = input_gradient.par_chunks_mut(ROWS * k);
+            blocks.zip(inputs).map(|(values, input)| block(values, Some(input))).collect()
+        } else {
+            blocks.map(|values| block(values, None)).collect()
+        };
+        let mut weight_gradient = vec![0.0; k * n];
+        let mut threshold_gradient = vec![0.0f64; n];
+        for partial in partials {
+            matrix::add(&mut weight_gradient, &partial.weights);
+            for (total, partial) in threshold_gradient.iter_mut().zip(partial.threshold) {
+                *total += f64::from(partial);
+            }
+        }
+
+        // Through the threshold to γ, β, μ and σ.
+        let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
+        let deviation: Vec<f32> = norm.variance.iter().map(|variance| (variance + EPSILON).sqrt()).collect();
+        let (mut by_mean, mut by_deviation) = (vec![0.0; n], vec![0.0; n]);
+        for j in 0..n {
+            let (gamma, beta, total) = (norm.gamma.values[j], norm.beta.values[j], threshold_gradient[j] as f32);
+            norm.beta.gradient[j] = -total * deviation[j] / gamma;
+            norm.gamma.gradient[j] = total * beta * deviation[j] / (gamma * gamma);
+            by_mean[j] = total / rows as f32;
+            by_deviation[j] = -total * beta / gamma / (rows as f32 * deviation[j]);
+        }
+        for (gradient, sums) in cache.gradient.chunks_exact_mut(n).zip(cache.sums.chunks_exact(n)) {
+            for j in 0..n {
+                gradient[j] = by_mean[j] + by_deviation[j] * (sums[j] - norm.mean[j]);
+            }
+        }
+        layer::linear_backward(place, layer, cache, wants_input);
+
+        // Through the variance about the means, −Σ x² w² in each row, half of whose gradient is by_deviation.
+        let squares = mean_squares(&cache.patches, k);
+        let mut by_square = vec![0.0; k];
+        for (index, weights) in layer.weights.chunks_exact(n).enumerate() {
+            for (j, weight) in weights.iter().enumerate() {
+                weight_gradient[index * n + j] -= by_deviation[j] * rows as f32 * squares[index] * weight;
+                by_square[index] -= by_deviation[j] * weight * weight;
+            }
+        }
+        matrix::add(&mut layer.latent.gradient, &weight_gradient);
+        if wants_input {
+            let terms = cache.patches.par_chunks(k).zip(input_gradient.par_chunks(k));
+            cache.patch_gradient.par_chunks_mut(k).zip(terms).for_each(|(out, (inputs, gradient))| {
+                for index in 0..k {
+                    out[index] += gradient[index] + by_square[index] * inputs[index];
+                }
+            });
+        }
+    }
+}
+
+impl Exact {
+    /// The gradients of one block of rows through the factors, and those of its channels' thresholds.
+    fn backward_block(
+        &self,
+        layer: &Layer,
+        cuts: &[Cut],
+        patches: &[f32],
+        gradient: &[f32],
+        mut input_gradient: Option<&mut [f32]>,
+    ) -> Partial {
+        let n = cuts.len();
+        let k = layer.weights.len() / n;
+        let rows = patches.len() / k;
+        let inputs = transpose(patches, k);
+        let mut scratch = Scratch::default();
+        let (mut v, mut dz_dv) = (vec![0.0; k * rows], vec![0.0; k * rows]);
+        let (mut survival, mut mass) = (vec![0.0; rows], vec![0.0; rows]);
+        let mut input_columns = vec![0.0; k * rows];
+        let mut partial = Partial { weights: vec![0.0; k * n], threshold: vec![0.0; n] };
+        for (channel, cut) in cuts.iter().enumerate() {
+            factors(&inputs, &layer.weights, channel, n, rows, &mut v);
+            let factors = Factors::new(&v, rows).expect("means lie in [−1, 1]");
+            let (z, y) = (&mut survival, &mut mass);
+            poisson_binomial::gradient(self.level, self.gradient, factors, cut.least, z, y, &mut dz_dv, &mut scratch)
+                .expect("the results have the length of the block");
+            let upstream: Vec<f32> = (0..rows).map(|row| cut.direction * gradient[row * n + channel]).collect();
+            partial.threshold[channel] = -upstream.iter().zip(&mass).map(|(upstream, mass)| upstream * mass).sum::<f32>();
+            for (index, dz_dv) in dz_dv.chunks_exact(rows).enumerate() {
+                let weight = layer.weights[index * n + channel];
+                let mut total = 0.0;
+                for row in 0..rows {
+                    let by_product = upstream[row] * dz_dv[row];
+                    total += by_product * inputs[index * rows + row];
+                    input_columns[index * rows + row] += by_product * weight;
+                }
+                partial.weights[index * n + channel] = total;
+            }
+        }
+        if let Some(out) = input_gradient.as_deref_mut() {
+            for (row, out) in out.chunks_exact_mut(k).enumerate() {
+                for (index, out) in out.iter_mut().enumerate() {
+                    *out = input_columns[index * rows + row];
+                }
+            }
+        }
+        partial
+    }
+}
