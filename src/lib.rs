@@ -2,5 +2,6 @@
 
 pub mod data;
 mod durable;
+pub mod infer;
 pub mod model;
 pub mod train;

@@ -250,9 +250,12 @@ impl Conv {
             format_args!("within the padded input of {height}×{width}"),
             format_args!("{kernel_height}×{kernel_width}"),
         )?;
-        let output = geometry
-            .output_shape(input)
-            .expect("kernel and channels fit");
+        let output = geometry.output_shape(input).map_err(|error| ModelError {
+            place,
+            what: "output",
+            expected: "a shape that can be counted".into(),
+            found: error.to_string(),
+        })?;
         place.check_values("output", [output.height, output.width, output.channels])?;
         place.check_equal(
             "rows of the weights (outputs)",

@@ -211,15 +211,12 @@ impl fmt::Display for Summary {
         for row in &rows {
             // Text to the left, numbers to the right.
             let [number, layer, output, numbers @ ..] = row;
-            write!(
-                f,
-                "{number:>0$}  {layer:<1$}  {output:<2$}",
-                widths[0], widths[1], widths[2]
-            )?;
-            for (number, width) in numbers.iter().zip(&widths[3..]) {
-                write!(f, "  {number:>width$}")?;
+            let [wide, wider, widest, widths @ ..] = widths;
+            let mut line = format!("{number:>wide$}  {layer:<wider$}  {output:<widest$}");
+            for (number, width) in numbers.iter().zip(widths) {
+                line += &format!("  {number:>width$}");
             }
-            writeln!(f)?;
+            writeln!(f, "{}", line.trim_end())?;
         }
         write!(f, "\n{}", self.file)
     }

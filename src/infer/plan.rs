@@ -1,0 +1,191 @@
+//! A model laid out for one level, and the memory it works in.
+
+use super::InferError;
+use crate::model::{Layer, Model};
+use bernet_kernels::{
+    bits::{BitMatrix, BitTensor, Shape, WORD},
+    isa::Level,
+    xnor::{Conv2d, Geometry, PaddingValue, Threshold},
+};
+
+/// Bytes of activations that a chunk of a batch may take: they stay in the second-level cache between layers.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// A model laid out for one level.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The shape of one image.
+    pub(super) input: Shape,
+    steps: Vec<Step>,
+    /// The shape of one image after each step.
+    shapes: Vec<Shape>,
+    expectation: Conv2d,
+    /// Images that go through the layers together.
+    pub(super) chunk: usize,
+}
+
+/// A layer whose output is activations.
+#[derive(Debug)]
+enum Step {
+    Crop {
+        top: usize,
+        left: usize,
+    },
+    Conv {
+        kernel: Conv2d,
+        thresholds: Vec<Threshold>,
+    },
+}
+
+/// What a plan works in, for one thread.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) tensors: Vec<BitTensor>,
+    sums: Vec<i32>,
+}
+
+impl Plan {
+    pub(super) fn new(model: &Model, level: Level) -> Result<Self, InferError> {
+        let mut shapes = model.shapes()?;
+        shapes.pop();
+        let mut steps = Vec::with_capacity(shapes.len());
+        let mut expectation = None;
+        for layer in &model.layers {
+            match layer {
+                &Layer::Crop { top, left, .. } => steps.push(Step::Crop { top, left }),
+                Layer::Conv(conv) => steps.push(Step::Conv {
+                    kernel: Conv2d::new(level, conv.geometry, &conv.weights)?,
+                    thresholds: conv.thresholds.clone(),
+                }),
+                Layer::Expectation { weights } => {
+                    expectation = Some(Conv2d::new(level, pointwise(weights), weights)?);
+                }
+            }
+        }
+        let expectation = expectation.expect("a valid model ends with an expectation layer");
+        let input = model.input.shape();
+        let classes = expectation.geometry().outputs;
+        let last = shapes.last().unwrap_or(&input);
+        let bits = shapes
+            .iter()
+            .chain([&input])
+            .map(|shape| shape.height * (shape.width * shape.channels + WORD) / 8);
+        let bytes = bits.sum::<usize>() + last.height * last.width * classes * size_of::<i32>();
+        Ok(Self {
+            input,
+            steps,
+            shapes,
+            expectation,
+            chunk: (CHUNK_BYTES / bytes).max(1),
+        })
+    }
+
+    pub(super) fn classes(&self) -> usize {
+        self.expectation.geometry().outputs
+    }
+
+    /// Runs images of the right shape; `logits` is `batch × classes`. The activations are left in the scratch.
+    pub(super) fn run(
+        &self,
+        images: &BitTensor,
+        scratch: &mut Scratch,
+        logits: &mut [i32],
+    ) -> Result<(), InferError> {
+        scratch.fit(&self.shapes, images.shape().batch);
+        if images.shape().batch == 0 {
+            return Ok(());
+        }
+        let mut input = images;
+        for (step, output) in self.steps.iter().zip(&mut scratch.tensors) {
+            match step {
+                &Step::Crop { top, left } => *output = crop(input, top, left, output.shape()),
+                Step::Conv { kernel, thresholds } => {
+                    kernel.activations(input, thresholds, output)?
+                }
+            }
+            input = output;
+        }
+
+        // [batch, height, width, channels] → [batch, height, width, classes] → [batch, classes]
+        let classes = self.classes();
+        let shape = input.shape();
+        scratch
+            .sums
+            .resize(shape.batch * shape.height * shape.width * classes, 0);
+        self.expectation.sums(input, &mut scratch.sums)?;
+        let images = scratch
+            .sums
+            .chunks_exact(shape.height * shape.width * classes);
+        for (logits, positions) in logits.chunks_exact_mut(classes).zip(images) {
+            logits.fill(0);
+            for sums in positions.chunks_exact(classes) {
+                logits
+                    .iter_mut()
+                    .zip(sums)
+                    .for_each(|(logit, sum)| *logit += sum);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Scratch {
+    /// A tensor for each step; those of the last batch serve again if it was as large.
+    fn fit(&mut self, shapes: &[Shape], batch: usize) {
+        let shapes = shapes.iter().map(|&shape| Shape { batch, ..shape });
+        if !self.tensors.iter().map(BitTensor::shape).eq(shapes.clone()) {
+            self.tensors = shapes.map(BitTensor::zeros).collect();
+        }
+    }
+}
+
+/// The expectation layer's product at one position, as a convolution.
+fn pointwise(weights: &BitMatrix) -> Geometry {
+    Geometry {
+        channels: weights.columns(),
+        outputs: weights.rows(),
+        kernel: [1, 1],
+        stride: [1, 1],
+        padding: [0; 4],
+        padding_value: PaddingValue::MinusOne,
+    }
+}
+
+/// A rectangle of every image: each word of a line is put together from the two that it straddles.
+fn crop(input: &BitTensor, top: usize, left: usize, shape: Shape) -> BitTensor {
+    let Shape {
+        height, channels, ..
+    } = input.shape();
+    let (first, shift) = (left * channels / WORD, left * channels % WORD);
+    let columns = shape.width * channels;
+    let row_words = columns.div_ceil(WORD);
+    let mut words = Vec::with_capacity(shape.batch * shape.height * row_words);
+    for image in 0..shape.batch {
+        for y in 0..shape.height {
+            let line = &input.lines().row(image * height + top + y)[first..];
+            words.extend((0..row_words).map(|index| {
+                let high = line
+                    .get(index + 1)
+                    .map_or(0, |&next| next << 1 << (WORD - 1 - shift));
+                let used = WORD.min(columns - index * WORD);
+                (line[index] >> shift | high) & u64::MAX >> (WORD - used)
+            }));
+        }
+    }
+    let lines = BitMatrix::from_words(shape.batch * shape.height, columns, words)
+        .expect("pad bits were masked off");
+    BitTensor::from_lines(shape, lines).expect("the lines were made for this shape")
+}
+
+/// Some of the images of a batch.
+pub(super) fn images(all: &BitTensor, range: std::ops::Range<usize>) -> BitTensor {
+    let shape = Shape {
+        batch: range.len(),
+        ..all.shape()
+    };
+    let (rows, row_words) = (shape.batch * shape.height, all.lines().row_words());
+    let words = &all.lines().words()[range.start * shape.height * row_words..][..rows * row_words];
+    let lines = BitMatrix::from_words(rows, all.lines().columns(), words.to_vec())
+        .expect("they are whole rows");
+    BitTensor::from_lines(shape, lines).expect("the lines are those of this shape")
+}

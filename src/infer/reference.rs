@@ -1,0 +1,190 @@
+//! The definition of inference, on plain ±1 numbers and without a trick: what [`Session`](super::Session) must equal.
+//!
+//! ```
+//! use bernet::{
+//!     infer::reference,
+//!     model::{Input, Layer, Model},
+//! };
+//! use bernet_kernels::bits::BitMatrix;
+//!
+//! let model = Model {
+//!     input: Input { height: 1, width: 3, channels: 1, threshold: 128 },
+//!     layers: vec![Layer::Expectation { weights: BitMatrix::from_signs(2, 1, &[-1.0, 1.0])? }],
+//!     metadata: Default::default(),
+//! };
+//! let trace = reference::trace(&model, &[1, 1, -1])?;
+//! assert_eq!(trace.logits, [-1, 1]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use crate::model::{Conv, Layer, Model, ModelError, Place};
+use bernet_kernels::{
+    bits::{BitTensor, Shape},
+    xnor::PaddingValue,
+};
+
+/// Every tensor that a batch went through, values −1 and +1 in NHWC order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trace {
+    /// The output of every layer but the last, in their order.
+    pub activations: Vec<Vec<i8>>,
+    /// `batch × classes`.
+    pub logits: Vec<i32>,
+}
+
+/// The values of a packed tensor, −1 and +1 in NHWC order.
+pub fn unpack(tensor: &BitTensor) -> Vec<i8> {
+    let Shape {
+        batch,
+        height,
+        width,
+        channels,
+    } = tensor.shape();
+    let mut values = Vec::with_capacity(batch * height * width * channels);
+    for image in 0..batch {
+        for y in 0..height {
+            for x in 0..width {
+                values.extend((0..channels).map(|channel| sign(tensor.get(image, y, x, channel))));
+            }
+        }
+    }
+    values
+}
+
+/// Runs a model on images of −1 and +1 in NHWC order.
+///
+/// # Errors
+/// [`ModelError`] where the model does not fit together, or `images` is not a whole number of images of −1 and +1.
+pub fn trace(model: &Model, images: &[i8]) -> Result<Trace, ModelError> {
+    let shapes = model.shapes()?;
+    let mut shape = model.input.shape();
+    let image = shape.height * shape.width * shape.channels;
+    let wrong = |what, expected: String, found: String| ModelError {
+        place: Place::Input,
+        what,
+        expected,
+        found,
+    };
+    if !images.len().is_multiple_of(image) {
+        return Err(wrong(
+            "number of values",
+            format!("a multiple of {image}"),
+            images.len().to_string(),
+        ));
+    }
+    if let Some(value) = images.iter().find(|value| value.abs() != 1) {
+        return Err(wrong("value", "-1 or 1".into(), value.to_string()));
+    }
+
+    shape.batch = images.len() / image;
+    let mut trace = Trace {
+        activations: Vec::new(),
+        logits: Vec::new(),
+    };
+    let mut values = images.to_vec();
+    for (layer, output) in model.layers.iter().zip(shapes) {
+        let input = Tensor {
+            shape,
+            values: &values,
+        };
+        let output = Shape {
+            batch: shape.batch,
+            ..output
+        };
+        let next = match layer {
+            Layer::Crop { top, left, .. } => {
+                Tensor::generate(output, |n, y, x, c| input.at(n, top + y, left + x, c))
+            }
+            Layer::Conv(conv) => {
+                Tensor::generate(output, |n, y, x, o| convolution(conv, input, n, y, x, o))
+            }
+            Layer::Expectation { weights } => {
+                trace.logits = expectation(input, weights.rows(), |class, k| {
+                    sign(weights.get(class, k))
+                });
+                break;
+            }
+        };
+        trace.activations.push(next.clone());
+        (values, shape) = (next, output);
+    }
+    Ok(trace)
+}
+
+#[derive(Clone, Copy)]
+struct Tensor<'a> {
+    shape: Shape,
+    values: &'a [i8],
+}
+
+impl Tensor<'_> {
+    fn at(self, n: usize, y: usize, x: usize, c: usize) -> i8 {
+        self.values[((n * self.shape.height + y) * self.shape.width + x) * self.shape.channels + c]
+    }
+
+    /// The values in NHWC order from a function of their place.
+    fn generate(shape: Shape, value: impl Fn(usize, usize, usize, usize) -> i8) -> Vec<i8> {
+        let mut values = Vec::new();
+        for n in 0..shape.batch {
+            for y in 0..shape.height {
+                for x in 0..shape.width {
+                    for c in 0..shape.channels {
+                        values.push(value(n, y, x, c));
+                    }
+                }
+            }
+        }
+        values
+    }
+}
+
+fn sign(bit: bool) -> i8 {
+    if bit { 1 } else { -1 }
+}
+
+/// `threshold(Σ_ky Σ_kx Σ_c x[y·stride + ky − top][x·stride + kx − left][c] · w[o][ky][kx][c])`
+fn convolution(conv: &Conv, input: Tensor, n: usize, y: usize, x: usize, output: usize) -> i8 {
+    let geometry = conv.geometry;
+    let [top, left, ..] = geometry.padding;
+    let mut sum = 0;
+    let mut k = 0;
+    for ky in 0..geometry.kernel[0] {
+        for kx in 0..geometry.kernel[1] {
+            for c in 0..geometry.channels {
+                let [y, x] = [y * geometry.stride[0] + ky, x * geometry.stride[1] + kx];
+                let inside = (top..top + input.shape.height).contains(&y)
+                    && (left..left + input.shape.width).contains(&x);
+                let value = match geometry.padding_value {
+                    _ if inside => input.at(n, y - top, x - left, c).into(),
+                    PaddingValue::MinusOne => -1,
+                    PaddingValue::Zero => 0,
+                    PaddingValue::PlusOne => 1,
+                };
+                sum += value * i32::from(sign(conv.weights.get(output, k)));
+                k += 1;
+            }
+        }
+    }
+    let threshold = conv.thresholds[output];
+    let reached = sum >= threshold.at_least;
+    sign(if threshold.invert { !reached } else { reached })
+}
+
+/// `Σ_y Σ_x Σ_c x[y][x][c] · w[class][c]`
+fn expectation(input: Tensor, classes: usize, weight: impl Fn(usize, usize) -> i8) -> Vec<i32> {
+    let mut logits = Vec::new();
+    for n in 0..input.shape.batch {
+        for class in 0..classes {
+            let mut sum = 0;
+            for y in 0..input.shape.height {
+                for x in 0..input.shape.width {
+                    for c in 0..input.shape.channels {
+                        sum += i32::from(input.at(n, y, x, c)) * i32::from(weight(class, c));
+                    }
+                }
+            }
+            logits.push(sum);
+        }
+    }
+    logits
+}

@@ -1,0 +1,208 @@
+//! A model that is ready to run.
+
+use super::{
+    InferError,
+    plan::{self, Plan, Scratch},
+};
+use crate::model::Model;
+use bernet_kernels::{
+    bits::{BitTensor, Shape},
+    isa::Level,
+};
+use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
+use std::ops::Range;
+
+/// A model that is ready to run: laid out for one level, with the memory that it works in.
+#[derive(Debug)]
+pub struct Session {
+    level: Level,
+    plan: Plan,
+    /// One for each thread.
+    scratch: Vec<Scratch>,
+    /// Only for more than one thread.
+    pool: Option<ThreadPool>,
+    logits: Vec<i32>,
+}
+
+/// What a model says of an image.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Prediction {
+    /// The class with the largest logit; of several, the first.
+    pub class: usize,
+    /// By how much its logit exceeds the next: 0 for a tie.
+    pub margin: i32,
+}
+
+/// Every tensor that a batch went through.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trace {
+    /// The output of every layer but the last, in their order.
+    pub activations: Vec<BitTensor>,
+    /// `batch × classes`.
+    pub logits: Vec<i32>,
+}
+
+impl Session {
+    /// Plans a model for a level, to be run by the calling thread.
+    ///
+    /// # Errors
+    /// [`InferError::Model`] where the model does not fit together.
+    pub fn new(model: &Model, level: Level) -> Result<Self, InferError> {
+        let plan = Plan::new(model, level)?;
+        Ok(Self {
+            level,
+            plan,
+            scratch: vec![Scratch::default()],
+            pool: None,
+            logits: Vec::new(),
+        })
+    }
+
+    /// Splits batches over so many threads. The results are the same.
+    ///
+    /// # Errors
+    /// [`InferError::Threads`] where the number is 0 or the threads cannot be had.
+    pub fn with_threads(mut self, number: usize) -> Result<Self, InferError> {
+        let error = |cause: String| InferError::Threads { number, cause };
+        if number == 0 {
+            return Err(error("expected at least 1".into()));
+        }
+        self.pool = match number {
+            1 => None,
+            _ => Some(
+                ThreadPoolBuilder::new()
+                    .num_threads(number)
+                    .build()
+                    .map_err(|cause| error(cause.to_string()))?,
+            ),
+        };
+        self.scratch = std::iter::repeat_with(Scratch::default)
+            .take(number)
+            .collect();
+        Ok(self)
+    }
+
+    /// The level whose kernels run.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The number of threads.
+    pub fn threads(&self) -> usize {
+        self.scratch.len()
+    }
+
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        self.plan.classes()
+    }
+
+    /// The logits of each image, `batch × classes`.
+    ///
+    /// # Errors
+    /// [`InferError::Images`] where height, width or channels are not those of the model's input.
+    pub fn logits(&mut self, images: &BitTensor) -> Result<&[i32], InferError> {
+        let batch = self.check(images)?;
+        self.logits.resize(batch * self.plan.classes(), 0);
+        // Each thread has one contiguous share; the work of an image does not depend on what is in it.
+        let share = batch.div_ceil(self.scratch.len()).max(1);
+        let (plan, scratch) = (&self.plan, &mut self.scratch);
+        let logits = self.logits.chunks_mut(share * plan.classes());
+        match &self.pool {
+            None => logits
+                .zip(scratch)
+                .try_for_each(|(logits, scratch)| run_share(plan, images, 0, scratch, logits))?,
+            Some(pool) => {
+                let shares: Vec<_> = logits.zip(scratch).enumerate().collect();
+                pool.install(|| {
+                    shares
+                        .into_par_iter()
+                        .try_for_each(|(index, (logits, scratch))| {
+                            run_share(plan, images, index * share, scratch, logits)
+                        })
+                })?;
+            }
+        }
+        Ok(&self.logits)
+    }
+
+    /// The class of each image.
+    ///
+    /// # Errors
+    /// As [`Session::logits`].
+    pub fn classify(&mut self, images: &BitTensor) -> Result<Vec<Prediction>, InferError> {
+        let classes = self.plan.classes();
+        Ok(self
+            .logits(images)?
+            .chunks_exact(classes)
+            .map(Prediction::of)
+            .collect())
+    }
+
+    /// The output of every layer for each image; unlike [`Session::logits`] it holds the whole batch's at once.
+    ///
+    /// # Errors
+    /// As [`Session::logits`].
+    pub fn trace(&mut self, images: &BitTensor) -> Result<Trace, InferError> {
+        let batch = self.check(images)?;
+        let mut logits = vec![0; batch * self.plan.classes()];
+        let mut scratch = Scratch::default();
+        self.plan.run(images, &mut scratch, &mut logits)?;
+        Ok(Trace {
+            activations: scratch.tensors,
+            logits,
+        })
+    }
+
+    /// The number of images, if they are of the right shape.
+    fn check(&self, images: &BitTensor) -> Result<usize, InferError> {
+        let (expected, found) = (self.plan.input, images.shape());
+        if expected == (Shape { batch: 1, ..found }) {
+            Ok(found.batch)
+        } else {
+            Err(InferError::Images { expected, found })
+        }
+    }
+}
+
+/// Runs as many images, from `first` on, as there are logits for, a chunk at a time.
+fn run_share(
+    plan: &Plan,
+    images: &BitTensor,
+    first: usize,
+    scratch: &mut Scratch,
+    logits: &mut [i32],
+) -> Result<(), InferError> {
+    for (index, logits) in logits.chunks_mut(plan.chunk * plan.classes()).enumerate() {
+        let start = first + index * plan.chunk;
+        let range: Range<usize> = start..start + logits.len() / plan.classes();
+        if range.len() == images.shape().batch {
+            plan.run(images, scratch, logits)?;
+        } else {
+            plan.run(&plan::images(images, range), scratch, logits)?;
+        }
+    }
+    Ok(())
+}
+
+impl Prediction {
+    /// The prediction from at least two logits.
+    fn of(logits: &[i32]) -> Self {
+        let mut best = Self {
+            class: 0,
+            margin: i32::MAX,
+        };
+        for (class, &logit) in logits.iter().enumerate().skip(1) {
+            let lead = logits[best.class] - logit;
+            if lead < 0 {
+                best = Self {
+                    class,
+                    margin: -lead,
+                };
+            } else {
+                best.margin = best.margin.min(lead);
+            }
+        }
+        best
+    }
+}

@@ -1,0 +1,5 @@
+//! Models end to end: the file format, and inference against the reference.
+
+mod format;
+mod inference;
+mod nets;

@@ -1,0 +1,93 @@
+//! Nets for the tests: the seed's architecture with random weights.
+
+use bernet::model::{Conv, Input, Layer, Model};
+use bernet_kernels::{
+    bits::{BitMatrix, BitTensor, Shape},
+    xnor::{Geometry, PaddingValue, Threshold},
+};
+use rand_pcg::{Pcg32, rand_core::Rng};
+
+/// The generator of a test, from the number of a case.
+pub(crate) fn generator(seed: u64) -> Pcg32 {
+    Pcg32::new(seed, 0xb1)
+}
+
+pub(crate) fn bits(rows: usize, columns: usize, random: &mut Pcg32) -> BitMatrix {
+    BitMatrix::from_fn(rows, columns, |_, _| random.next_u32() >> 31 == 1)
+}
+
+pub(crate) fn images(model: &Model, batch: usize, random: &mut Pcg32) -> BitTensor {
+    let shape = Shape {
+        batch,
+        ..model.input.shape()
+    };
+    BitTensor::from_lines(
+        shape,
+        bits(batch * shape.height, shape.width * shape.channels, random),
+    )
+    .unwrap()
+}
+
+/// A convolution with thresholds that split its sums about evenly.
+pub(crate) fn conv(geometry: Geometry, random: &mut Pcg32) -> Layer {
+    let spread = geometry.depth().isqrt() as i32 + 1;
+    let thresholds = (0..geometry.outputs).map(|_| Threshold {
+        at_least: (random.next_u32() % (2 * spread as u32 + 1)) as i32 - spread,
+        invert: random.next_u32() >> 31 == 1,
+    });
+    let thresholds = thresholds.collect();
+    Layer::Conv(Conv {
+        geometry,
+        weights: bits(geometry.outputs, geometry.depth(), random),
+        thresholds,
+    })
+}
+
+/// A square convolution without padding.
+pub(crate) fn geometry(channels: usize, outputs: usize, kernel: usize, stride: usize) -> Geometry {
+    Geometry {
+        channels,
+        outputs,
+        kernel: [kernel; 2],
+        stride: [stride; 2],
+        padding: [0; 4],
+        padding_value: PaddingValue::MinusOne,
+    }
+}
+
+/// The seed's net on 28×28 images, or on their 24×24 centre.
+pub(crate) fn seed_net(cropped: bool, random: &mut Pcg32) -> Model {
+    let mut layers = Vec::new();
+    if cropped {
+        layers.push(Layer::Crop {
+            top: 2,
+            left: 2,
+            height: 24,
+            width: 24,
+        });
+    }
+    layers.extend([
+        conv(geometry(1, 8, 6, 2), random),
+        conv(geometry(8, 32, 10, 2), random),
+        conv(geometry(32, 64, 1, 1), random),
+        conv(geometry(64, 80, 1, 1), random),
+        Layer::Expectation {
+            weights: bits(10, 80, random),
+        },
+    ]);
+    Model {
+        input: Input {
+            height: 28,
+            width: 28,
+            channels: 1,
+            threshold: 128,
+        },
+        layers,
+        metadata: [
+            ("licence", "MIT OR Apache-2.0"),
+            ("name", "the seed's net, random"),
+        ]
+        .map(|(key, value)| (key.into(), value.into()))
+        .into(),
+    }
+}
