@@ -11,6 +11,7 @@ mod methods;
 mod network;
 mod parameter;
 mod random;
+mod run;
 mod schedule;
 mod trainer;
 
@@ -19,5 +20,6 @@ pub use config::{Config, MethodName};
 pub use layer::Initial;
 pub use network::{Input, LayerKind, Network, NetworkError, SEED, SEED_24};
 pub use parameter::Adam;
+pub use run::{Observer, Run, RunError, right};
 pub use schedule::{Freezing, Geometric};
 pub use trainer::{Epoch, EpochLoss, TrainError, Trainer};
