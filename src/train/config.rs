@@ -31,11 +31,45 @@ impl MethodName {
     }
 }
 
+/// What the Bernoulli method computes of a layer's distribution.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distribution {
+    /// One sample of every weight a step; the derivative spreads over the deviation that the weights have.
+    Sampled,
+    /// Exact probabilities; gradient by the stable one-sided recursion.
+    Precise,
+    /// Exact probabilities; gradient by the three central equations.
+    Three,
+    /// Exact probabilities; gradient by the five central equations.
+    Five,
+    /// Exact probabilities; gradient by the three central normal equations, extended to their sides.
+    Extended,
+    /// Exact probabilities; gradient by reverse mode through the recursion.
+    Autograd,
+}
+
+impl Distribution {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sampled => "sampled",
+            Self::Precise => "precise",
+            Self::Three => "three",
+            Self::Five => "five",
+            Self::Extended => "extended",
+            Self::Autograd => "autograd",
+        }
+    }
+}
+
 /// A run, resolved to the last number.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Config {
     /// The trainer.
     pub method: MethodName,
+    /// What the Bernoulli method computes; the others do not ask.
+    pub distribution: Distribution,
     /// The seed of everything random, below 2⁶³.
     pub seed: u64,
     /// Passes over the training set.
@@ -69,6 +103,7 @@ impl Config {
     pub fn new(method: MethodName, network: Network, epochs: u32, seed: u64) -> Self {
         let shared = Self {
             method,
+            distribution: Distribution::Sampled,
             network,
             seed,
             epochs,

@@ -16,7 +16,7 @@ mod schedule;
 mod trainer;
 
 pub use checkpoint::CheckpointError;
-pub use config::{Config, MethodName};
+pub use config::{Config, Distribution, MethodName};
 pub use layer::Initial;
 pub use network::{Input, LayerKind, Network, NetworkError, SEED, SEED_24};
 pub use parameter::Adam;

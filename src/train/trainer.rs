@@ -2,15 +2,16 @@
 
 use super::{
     batch::{self, Pick},
-    config::{Config, MethodName},
+    config::{Config, Distribution, MethodName},
     layer::{self, Cache, Layer, Place},
     loss::{self, Loss},
-    methods::{Method, Moment, Real, Sampled, StraightThrough},
+    methods::{Exact, Method, Moment, Real, Sampled, StraightThrough},
     parameter::{Adam, Parameter},
     random::{Purpose, Random},
     schedule,
 };
 use crate::data::Dataset;
+use bernet_kernels::{isa::Level, poisson_binomial::Gradient};
 use serde::{Deserialize, Serialize};
 use std::{ops::ControlFlow, time::Instant};
 
@@ -126,7 +127,10 @@ impl Trainer {
         }
         let caches = places.iter().map(|_| Cache::default()).collect();
         let method: Box<dyn Method> = match config.method {
-            MethodName::Bernoulli => Box::new(Sampled),
+            MethodName::Bernoulli => match exact_gradient(config.distribution) {
+                None => Box::new(Sampled),
+                Some(gradient) => Box::new(Exact { level: Level::best(), gradient }),
+            },
             MethodName::Ste => Box::new(StraightThrough),
             MethodName::Real => Box::new(Real),
         };
@@ -403,6 +407,17 @@ pub struct EpochLoss {
     pub accuracy: f64,
     /// Wall-clock time.
     pub seconds: f64,
+}
+
+fn exact_gradient(distribution: Distribution) -> Option<Gradient> {
+    match distribution {
+        Distribution::Sampled => None,
+        Distribution::Precise => Some(Gradient::Precise),
+        Distribution::Three => Some(Gradient::Three),
+        Distribution::Five => Some(Gradient::Five),
+        Distribution::Extended => Some(Gradient::Extended),
+        Distribution::Autograd => Some(Gradient::Autograd),
+    }
 }
 
 fn places(config: &Config) -> Result<Vec<Place>, TrainError> {

@@ -1,10 +1,12 @@
 //! The ways to train a net, one file each, behind one trait.
 
 mod bernoulli;
+mod exact;
 mod real;
 mod straight_through;
 
 pub(crate) use bernoulli::Sampled;
+pub(crate) use exact::Exact;
 pub(crate) use real::Real;
 pub(crate) use straight_through::StraightThrough;
 
