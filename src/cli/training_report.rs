@@ -244,7 +244,7 @@ fn misread(finished: &Finished<'_>, wrong: usize) -> Section {
     // The surest mistakes first; they say most about the net.
     mistakes.sort_by_key(|&(index, said, _)| (std::cmp::Reverse(said.margin), index));
     let pictures = mistakes.iter().take(MISREAD).map(|&(index, said, label)| {
-        Picture::new(shape.width, shape.height, format!("{label}, read as {}, by {}", said.class, said.margin), |y, x| {
+        Picture::new(shape.height, shape.width, format!("{label}, read as {}, by {}", said.class, said.margin), |y, x| {
             test.images().get(index, y, x, 0)
         })
     });
