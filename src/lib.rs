@@ -5,3 +5,4 @@ mod durable;
 pub mod infer;
 pub mod model;
 pub mod train;
+pub mod report;

@@ -19,6 +19,59 @@ use alloc::{vec, vec::Vec};
 /// Bits in a word.
 pub const WORD: usize = u64::BITS as usize;
 
+/// Words as bytes, in the machine's order.
+pub(crate) fn bytes(words: &[u64]) -> &[u8] {
+    // SAFETY: any byte of a word is a byte; the length is that of the words.
+    unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
+}
+
+/// Words as bytes, in the machine's order, to be written.
+pub(crate) fn bytes_mut(words: &mut [u64]) -> &mut [u8] {
+    // SAFETY: any byte of a word is a byte, and any eight bytes are a word; the length is that of the words.
+    unsafe { core::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), size_of_val(words)) }
+}
+
+/// The `count ≤ 64` bits from bit `start` on, the others 0. Words after the last are taken as 0.
+#[inline(always)]
+pub(crate) fn read_bits(words: &[u64], start: usize, count: usize) -> u64 {
+    let (word, shift) = (start / WORD, start % WORD);
+    let mut bits = words[word] >> shift;
+    if shift + count > WORD {
+        bits |= words.get(word + 1).map_or(0, |next| next << (WORD - shift));
+    }
+    bits & u64::MAX >> (WORD - count)
+}
+
+/// Sets those bits from bit `start` on that are 1 in `bits`, whose bits from `count ≤ 64` on are 0.
+#[inline(always)]
+pub(crate) fn set_bits(words: &mut [u64], start: usize, count: usize, bits: u64) {
+    let (word, shift) = (start / WORD, start % WORD);
+    words[word] |= bits << shift;
+    if shift + count > WORD {
+        words[word + 1] |= bits >> (WORD - shift);
+    }
+}
+
+/// Sets those of `count` bits from `to_start` on that are 1 among the `count` bits from `from_start` on.
+#[inline(always)]
+pub(crate) fn copy_bits(
+    to: &mut [u64],
+    to_start: usize,
+    from: &[u64],
+    from_start: usize,
+    count: usize,
+) {
+    for done in (0..count).step_by(WORD) {
+        let some = WORD.min(count - done);
+        set_bits(
+            to,
+            to_start + done,
+            some,
+            read_bits(from, from_start + done, some),
+        );
+    }
+}
+
 /// A matrix of ±1, `rows × columns`, owned; each row is `columns.div_ceil(64)` words.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct BitMatrix {
@@ -94,7 +147,7 @@ impl BitMatrix {
             expected: "a matrix that fits in memory",
         })?;
         Error::check_size("words", expected, words.len())?;
-        if columns % WORD != 0 {
+        if !columns.is_multiple_of(WORD) {
             let pad = u64::MAX << (columns % WORD);
             if let Some(row) = words
                 .chunks_exact(row_words)

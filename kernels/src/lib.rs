@@ -7,6 +7,8 @@ extern crate std;
 
 mod arch;
 pub mod bits;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod error;
 pub mod isa;
 pub mod portable;

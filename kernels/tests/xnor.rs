@@ -128,7 +128,7 @@ fn convolutions_equal_naive_loops() {
                 for image in 0..out.batch {
                     for y in 0..out.height {
                         for x in 0..out.width {
-                            for channel in 0..5 {
+                            for (channel, threshold) in thresholds.iter().enumerate() {
                                 let mut taps = signs(&w, channel).into_iter();
                                 let mut sum = 0;
                                 for i in 0..kernel[0] {
@@ -146,7 +146,7 @@ fn convolutions_equal_naive_loops() {
                                     format!("{level} {geometry:?} at {image}, {y}, {x}, {channel}");
                                 assert_eq!(*expected.next().unwrap(), sum, "{place}");
                                 let bit = activations.get(image, y, x, channel);
-                                assert_eq!(bit, thresholds[channel].apply(sum), "{place}");
+                                assert_eq!(bit, threshold.apply(sum), "{place}");
                             }
                         }
                     }

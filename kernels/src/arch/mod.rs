@@ -1,2 +1,13 @@
 //! One file per instruction set, the same function names in each. This file and `isa.rs` hold the only
 //! `cfg(target_arch)`.
+
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+mod neon;
+#[cfg(target_arch = "x86_64")]
+mod nibbles;

@@ -1,11 +1,15 @@
 //! Convolutions by virtual im2col.
 
-use super::{PackedWeights, Threshold};
+use super::{
+    PackedWeights, Threshold,
+    output::{Bits, Stage, Sums},
+    patches::{Band, BandBorder, Gathered, InPlace, Lines, Places, Scratch, ZeroBorder},
+    product::product,
+};
 use crate::{
     Error,
     bits::{BitMatrix, BitTensor, Shape},
-    isa::Level,
-    portable,
+    isa::{Level, dispatch},
 };
 
 /// What a tap outside the image counts as.
@@ -101,13 +105,15 @@ impl Geometry {
 pub struct Conv2d {
     geometry: Geometry,
     weights: PackedWeights,
+    border: Option<ZeroBorder>,
 }
 
 impl Conv2d {
     /// Lays out `weights`: a row for each output channel, in the order kernel line, kernel column, channel.
     ///
     /// # Errors
-    /// [`Error::Size`] where the rows are not the output channels or the columns not the depth.
+    /// [`Error::Size`] where the rows are not the output channels or the columns not the depth; [`Error::Dimension`] where one
+    /// is 0 or the depth is above `i32::MAX`.
     pub fn new(level: Level, geometry: Geometry, weights: &BitMatrix) -> Result<Self, Error> {
         Error::check_size(
             "rows of the weights (outputs)",
@@ -119,9 +125,16 @@ impl Conv2d {
             geometry.depth(),
             weights.columns(),
         )?;
+        Error::check_product("outputs", &[geometry.outputs])?;
+        let packed = PackedWeights::new(level, weights);
+        packed.check_depth()?;
+        let counted_zeros =
+            geometry.padding_value == PaddingValue::Zero && geometry.padding != [0; 4];
+        let border = counted_zeros.then(|| ZeroBorder::new(&geometry, weights));
         Ok(Self {
             geometry,
-            weights: PackedWeights::new(level, weights),
+            weights: packed,
+            border,
         })
     }
 
@@ -141,11 +154,24 @@ impl Conv2d {
             shape.batch * shape.height * shape.width * shape.channels,
             out.len(),
         )?;
-        for (place, sum) in out.iter_mut().enumerate() {
-            let (pixel, channel) = (place / shape.channels, place % shape.channels);
-            let (line, x) = (pixel / shape.width, pixel % shape.width);
-            let place = [line / shape.height, line % shape.height, x, channel];
-            *sum = portable::convolution_sum(&self.geometry, self.weights.rows(), input, place);
+        let outputs = shape.channels;
+        let mut scratch = Scratch::default();
+        for band in Band::all(shape) {
+            let lines = band.output_lines(shape);
+            let (start, end) = (
+                lines.start * shape.width * outputs,
+                lines.end * shape.width * outputs,
+            );
+            self.band(
+                input,
+                &band,
+                shape,
+                &mut scratch,
+                &mut Sums {
+                    out: &mut out[start..end],
+                    outputs,
+                },
+            );
         }
         Ok(())
     }
@@ -163,22 +189,57 @@ impl Conv2d {
         let shape = self.geometry.output_shape(input.shape())?;
         Error::check_size("thresholds (outputs)", shape.channels, thresholds.len())?;
         out.check_shape(shape)?;
-        for image in 0..shape.batch {
-            for y in 0..shape.height {
-                for x in 0..shape.width {
-                    for (channel, threshold) in thresholds.iter().enumerate() {
-                        let place = [image, y, x, channel];
-                        let sum = portable::convolution_sum(
-                            &self.geometry,
-                            self.weights.rows(),
-                            input,
-                            place,
-                        );
-                        out.set(image, y, x, channel, threshold.apply(sum));
-                    }
-                }
-            }
+        let line_words = out.lines().row_words();
+        let words = out.lines_mut().words_mut();
+        words.fill(0);
+        let mut scratch = Scratch::default();
+        for band in Band::all(shape) {
+            let lines = band.output_lines(shape);
+            let words = &mut words[lines.start * line_words..lines.end * line_words];
+            let mut stage = Bits {
+                words,
+                line_words,
+                line_rows: shape.width,
+                thresholds,
+            };
+            self.band(input, &band, shape, &mut scratch, &mut stage);
         }
         Ok(())
+    }
+
+    /// One band of output lines.
+    fn band(
+        &self,
+        input: &BitTensor,
+        band: &Band,
+        output: Shape,
+        scratch: &mut Scratch,
+        stage: &mut impl Stage,
+    ) {
+        let geometry = &self.geometry;
+        let lines = Lines::new(geometry, input, band, &mut scratch.lines);
+        let (height, width) = (band.lines.len(), output.width);
+        let rows = band.images.len() * height * width;
+        let places = Places {
+            geometry,
+            height,
+            width,
+            image_lines: lines.image_lines,
+        };
+        let border = self.border.as_ref().map(|sums| BandBorder {
+            sums,
+            geometry,
+            input: input.shape(),
+            lines: band.lines.clone(),
+            width,
+        });
+        dispatch!(self.weights.level(), token => {
+            if let Some(steps) = InPlace::steps(token, geometry) {
+                product(token, &self.weights, rows, InPlace { lines, places, steps }, &border, stage);
+            } else {
+                let source = Gathered::new(token, lines, places, &mut scratch.rows);
+                product(token, &self.weights, rows, source, &border, stage);
+            }
+        });
     }
 }

@@ -1,0 +1,154 @@
+//! AVX2.
+
+use super::nibbles;
+use crate::{
+    isa::{Avx2, compiled_for},
+    xnor::tile::{Counts, MAX_COLUMNS, Patches, Tile},
+};
+use core::arch::x86_64::*;
+
+impl Tile for Avx2 {
+    const LANES: usize = 32;
+    const REGISTERS: usize = 2;
+    const ROWS: usize = 4;
+    const STEP: usize = 1;
+
+    /// Even bytes hold the first half of the channels, odd bytes the second: widening by mask and shift then leaves
+    /// both halves in order.
+    fn place(lane: usize) -> usize {
+        lane % 16 * 2 + lane / 16
+    }
+
+    #[inline(always)]
+    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
+        compiled_for! { Avx2, fn run<T>(body: impl FnOnce() -> T) -> T { body() } }
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { run(body) }
+    }
+
+    #[inline(always)]
+    fn count<const R: usize, const V: usize>(
+        self,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
+    ) {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { xnor_count::<R, V>(patches, starts, panel, counts) }
+    }
+
+    #[inline(always)]
+    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { xnor_at_most(counts, limits, registers) }
+    }
+}
+
+compiled_for! { Avx2,
+    #[inline]
+    fn xnor_count<const R: usize, const V: usize>(
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
+    ) {
+        let rows = patches.pointers(starts, Avx2::STEP);
+        assert!(panel.len() >= patches.segments * patches.steps * V * Avx2::LANES, "a panel as deep as the rows");
+        let mut panel = panel.as_ptr();
+        let low_nibbles = _mm256_set1_epi8(15);
+        *counts = [[0; MAX_COLUMNS]; R];
+        let mut wide = [[[_mm256_setzero_si256(); 2]; V]; R];
+        let mut room = nibbles::CHUNKS;
+        for segment in 0..patches.segments {
+            let mut step = segment * patches.stride;
+            let end = step + patches.steps;
+            while step < end {
+                let stop = end.min(step + nibbles::STEPS);
+                let mut sums = [[_mm256_setzero_si256(); V]; R];
+                while step < stop {
+                    let (mut low, mut high) = ([low_nibbles; V], [low_nibbles; V]);
+                    for v in 0..V {
+                        // SAFETY: the panel is as deep as the rows, whose steps are counted here.
+                        let weights = unsafe { _mm256_load_si256(panel.cast::<__m256i>().add(v)) };
+                        low[v] = _mm256_and_si256(weights, low_nibbles);
+                        high[v] = _mm256_and_si256(_mm256_srli_epi16::<4>(weights), low_nibbles);
+                    }
+                    panel = panel.wrapping_add(V * Avx2::LANES);
+                    for r in 0..R {
+                        // SAFETY: `pointers` has checked that all steps of all segments lie within the words.
+                        let byte = unsafe { *rows[r].add(step) };
+                        let [low_table, high_table] = &nibbles::TABLES.0[usize::from(byte)];
+                        let (low_table, high_table) = (broadcast(low_table), broadcast(high_table));
+                        for v in 0..V {
+                            let low = _mm256_shuffle_epi8(low_table, low[v]);
+                            let high = _mm256_shuffle_epi8(high_table, high[v]);
+                            sums[r][v] = _mm256_add_epi8(_mm256_add_epi8(sums[r][v], low), high);
+                        }
+                    }
+                    step += 1;
+                }
+                for r in 0..R {
+                    for v in 0..V {
+                        let even = _mm256_and_si256(sums[r][v], _mm256_set1_epi16(255));
+                        wide[r][v][0] = _mm256_add_epi16(wide[r][v][0], even);
+                        wide[r][v][1] = _mm256_add_epi16(wide[r][v][1], _mm256_srli_epi16::<8>(sums[r][v]));
+                    }
+                }
+                room -= 1;
+                if room == 0 {
+                    flush(&mut wide, counts);
+                    room = nibbles::CHUNKS;
+                }
+            }
+        }
+        flush(&mut wide, counts);
+    }
+}
+
+compiled_for! { Avx2,
+    #[inline]
+    fn broadcast(table: &[u8; 16]) -> __m256i {
+        // SAFETY: an unaligned load of the array.
+        _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
+    }
+}
+
+compiled_for! { Avx2,
+    /// Adds 16-bit counts to those of 32 bits, and clears them.
+    #[inline]
+    fn flush<const R: usize, const V: usize>(wide: &mut [[[__m256i; 2]; V]; R], counts: &mut [Counts; R]) {
+        for (wide, counts) in wide.iter_mut().zip(counts) {
+            for (wide, counts) in wide.as_flattened_mut().iter_mut().zip(counts.as_chunks_mut::<16>().0) {
+                let (low, high) = (_mm256_castsi256_si128(*wide), _mm256_extracti128_si256::<1>(*wide));
+                for (half, counts) in [low, high].into_iter().zip(counts.as_chunks_mut::<8>().0) {
+                    let counts: *mut __m256i = counts.as_mut_ptr().cast();
+                    // SAFETY: an unaligned load and store of eight counts.
+                    unsafe {
+                        let sum = _mm256_add_epi32(_mm256_loadu_si256(counts), _mm256_cvtepu16_epi32(half));
+                        _mm256_storeu_si256(counts, sum);
+                    }
+                }
+                *wide = _mm256_setzero_si256();
+            }
+        }
+    }
+}
+
+compiled_for! { Avx2,
+    #[inline]
+    fn xnor_at_most(counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
+        let mut bits = 0;
+        for eight in 0..(registers * Avx2::LANES / 8) {
+            let load = |from: *const i32| {
+                // SAFETY: eight of 64 columns, unaligned; `registers` is at most what fills them.
+                unsafe { _mm256_loadu_si256(from.cast()) }
+            };
+            let counts = load(counts[eight * 8..][..8].as_ptr().cast());
+            let above = _mm256_cmpgt_epi32(counts, load(limits[eight * 8..][..8].as_ptr()));
+            let at_most = !_mm256_movemask_ps(_mm256_castsi256_ps(above)) as u8;
+            bits |= u64::from(at_most) << (eight * 8);
+        }
+        bits
+    }
+}

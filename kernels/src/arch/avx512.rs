@@ -1,0 +1,223 @@
+//! AVX-512, with and without VPOPCNTDQ.
+
+use super::nibbles;
+use crate::{
+    isa::{Avx512, Avx512Vpopcnt, compiled_for},
+    xnor::tile::{Counts, MAX_COLUMNS, Patches, Tile},
+};
+use core::arch::x86_64::*;
+
+impl Tile for Avx512Vpopcnt {
+    const LANES: usize = 16;
+    const REGISTERS: usize = 2;
+    const ROWS: usize = 6;
+    const STEP: usize = 4;
+
+    #[inline(always)]
+    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
+        compiled_for! { Avx512Vpopcnt, fn run<T>(body: impl FnOnce() -> T) -> T { body() } }
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { run(body) }
+    }
+
+    #[inline(always)]
+    fn count<const R: usize, const V: usize>(
+        self,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
+    ) {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { xnor_count_popcount::<R, V>(patches, starts, panel, counts) }
+    }
+
+    #[inline(always)]
+    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { xnor_at_most(counts, limits, registers * Self::LANES) }
+    }
+}
+
+compiled_for! { Avx512Vpopcnt,
+    /// Lanes of 32 bits: sixteen channels a register, depth in steps of 32 bits, each activation step broadcast from memory
+    /// by the exclusive or itself. Three instructions a register and step (xor, popcount, add), six half-operations on
+    /// four pipes: 341 multiply-accumulates a cycle on Zen 4. Six rows by two registers are twelve independent sums, enough
+    /// to cover the latency of the chain, and leave two registers of weights to be loaded for every thirty-six operations.
+    #[inline]
+    fn xnor_count_popcount<const R: usize, const V: usize>(
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
+    ) {
+        const STEP: usize = Avx512Vpopcnt::STEP;
+        const REGISTER: usize = size_of::<__m512i>();
+        let rows = patches.pointers(starts, STEP);
+        assert!(panel.len() >= patches.segments * patches.steps * V * REGISTER, "a panel as deep as the rows");
+        let mut panel = panel.as_ptr();
+        let mut sums = [[_mm512_setzero_si512(); V]; R];
+        for segment in 0..patches.segments {
+            let first = segment * patches.stride;
+            for at in (first..first + patches.steps * STEP).step_by(STEP) {
+                let weights: [_; V] = core::array::from_fn(|v| {
+                    // SAFETY: the panel is as deep as the rows, whose steps are counted here.
+                    unsafe { _mm512_loadu_si512(panel.add(v * REGISTER).cast()) }
+                });
+                panel = panel.wrapping_add(V * REGISTER);
+                for r in 0..R {
+                    // SAFETY: `pointers` has checked that all steps of all segments lie within the words.
+                    let step = _mm512_set1_epi32(unsafe { rows[r].add(at).cast::<i32>().read_unaligned() });
+                    for v in 0..V {
+                        let differing = _mm512_popcnt_epi32(_mm512_xor_si512(weights[v], step));
+                        sums[r][v] = _mm512_add_epi32(sums[r][v], differing);
+                    }
+                }
+            }
+        }
+        for (counts, sums) in counts.iter_mut().zip(sums) {
+            for (counts, sums) in counts.as_chunks_mut::<16>().0.iter_mut().zip(sums) {
+                // SAFETY: a store of sixteen counts.
+                unsafe { _mm512_storeu_si512(counts.as_mut_ptr().cast(), sums) }
+            }
+        }
+    }
+}
+
+impl Tile for Avx512 {
+    const LANES: usize = 64;
+    const REGISTERS: usize = 1;
+    const ROWS: usize = 6;
+    const STEP: usize = 1;
+
+    /// Even bytes hold the first half of the channels, odd bytes the second: widening by mask and shift then leaves
+    /// both halves in order.
+    fn place(lane: usize) -> usize {
+        lane % 32 * 2 + lane / 32
+    }
+
+    #[inline(always)]
+    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
+        compiled_for! { Avx512, fn run<T>(body: impl FnOnce() -> T) -> T { body() } }
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { run(body) }
+    }
+
+    #[inline(always)]
+    fn count<const R: usize, const V: usize>(
+        self,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
+    ) {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { xnor_count_nibbles::<R>(patches, starts, panel, counts) }
+    }
+
+    #[inline(always)]
+    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { xnor_at_most(counts, limits, registers * Self::LANES) }
+    }
+}
+
+compiled_for! { Avx512,
+    /// The nibble tables on one register of 64 channels. Where there is one byte shuffle a cycle, as on Skylake-X, the two
+    /// shuffles of a row's step take two cycles for 512 multiply-accumulates, and everything else fits beside them.
+    #[inline]
+    fn xnor_count_nibbles<const R: usize>(
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
+    ) {
+        let rows = patches.pointers(starts, Avx512::STEP);
+        assert!(panel.len() >= patches.segments * patches.steps * Avx512::LANES, "a panel as deep as the rows");
+        let mut panel = panel.as_ptr();
+        let low_nibbles = _mm512_set1_epi8(15);
+        *counts = [[0; MAX_COLUMNS]; R];
+        let mut wide = [[_mm512_setzero_si512(); 2]; R];
+        let mut room = nibbles::CHUNKS;
+        for segment in 0..patches.segments {
+            let mut step = segment * patches.stride;
+            let end = step + patches.steps;
+            while step < end {
+                let stop = end.min(step + nibbles::STEPS);
+                let mut sums = [_mm512_setzero_si512(); R];
+                while step < stop {
+                    // SAFETY: the panel is as deep as the rows, whose steps are counted here.
+                    let weights = unsafe { _mm512_loadu_si512(panel.cast()) };
+                    panel = panel.wrapping_add(Avx512::LANES);
+                    let low = _mm512_and_si512(weights, low_nibbles);
+                    let high = _mm512_and_si512(_mm512_srli_epi16::<4>(weights), low_nibbles);
+                    for r in 0..R {
+                        // SAFETY: `pointers` has checked that all steps of all segments lie within the words.
+                        let byte = unsafe { *rows[r].add(step) };
+                        let [low_table, high_table] = &nibbles::TABLES.0[usize::from(byte)];
+                        let low = _mm512_shuffle_epi8(broadcast(low_table), low);
+                        let high = _mm512_shuffle_epi8(broadcast(high_table), high);
+                        sums[r] = _mm512_add_epi8(_mm512_add_epi8(sums[r], low), high);
+                    }
+                    step += 1;
+                }
+                for r in 0..R {
+                    let even = _mm512_and_si512(sums[r], _mm512_set1_epi16(255));
+                    wide[r][0] = _mm512_add_epi16(wide[r][0], even);
+                    wide[r][1] = _mm512_add_epi16(wide[r][1], _mm512_srli_epi16::<8>(sums[r]));
+                }
+                room -= 1;
+                if room == 0 {
+                    flush(&mut wide, counts);
+                    room = nibbles::CHUNKS;
+                }
+            }
+        }
+        flush(&mut wide, counts);
+    }
+}
+
+compiled_for! { Avx512,
+    #[inline]
+    fn broadcast(table: &[u8; 16]) -> __m512i {
+        // SAFETY: an unaligned load of the array.
+        _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
+    }
+}
+
+compiled_for! { Avx512,
+    /// Adds 16-bit counts to those of 32 bits, and clears them.
+    #[inline]
+    fn flush<const R: usize>(wide: &mut [[__m512i; 2]; R], counts: &mut [Counts; R]) {
+        for (wide, counts) in wide.iter_mut().zip(counts) {
+            for (wide, counts) in wide.iter_mut().zip(counts.as_chunks_mut::<32>().0) {
+                let (low, high) = (_mm512_castsi512_si256(*wide), _mm512_extracti64x4_epi64::<1>(*wide));
+                for (half, counts) in [low, high].into_iter().zip(counts.as_chunks_mut::<16>().0) {
+                    let counts: *mut __m512i = counts.as_mut_ptr().cast();
+                    // SAFETY: an unaligned load and store of sixteen counts.
+                    unsafe {
+                        let sum = _mm512_add_epi32(_mm512_loadu_si512(counts), _mm512_cvtepu16_epi32(half));
+                        _mm512_storeu_si512(counts, sum);
+                    }
+                }
+                *wide = _mm512_setzero_si512();
+            }
+        }
+    }
+}
+
+compiled_for! { Avx512,
+    #[inline]
+    fn xnor_at_most(counts: &Counts, limits: &[i32; MAX_COLUMNS], columns: usize) -> u64 {
+        let pairs = counts.as_chunks::<16>().0.iter().zip(limits.as_chunks::<16>().0).take(columns / 16);
+        let mut bits = 0;
+        for (sixteen, (counts, limits)) in pairs.enumerate() {
+            // SAFETY: loads of sixteen counts and of sixteen limits.
+            let (counts, limits) = unsafe {
+                (_mm512_loadu_si512(counts.as_ptr().cast()), _mm512_loadu_si512(limits.as_ptr().cast()))
+            };
+            bits |= u64::from(_mm512_cmple_epi32_mask(counts, limits)) << (sixteen * 16);
+        }
+        bits
+    }
+}

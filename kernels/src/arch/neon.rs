@@ -1,0 +1,143 @@
+//! NEON.
+
+use crate::{
+    isa::{Neon, compiled_for},
+    xnor::tile::{Counts, MAX_COLUMNS, Patches, Tile},
+};
+use core::arch::aarch64::*;
+
+impl Tile for Neon {
+    const LANES: usize = 16;
+    const REGISTERS: usize = 4;
+    const ROWS: usize = 4;
+    const STEP: usize = 1;
+
+    #[inline(always)]
+    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
+        compiled_for! { Neon, fn run<T>(body: impl FnOnce() -> T) -> T { body() } }
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { run(body) }
+    }
+
+    #[inline(always)]
+    fn count<const R: usize, const V: usize>(
+        self,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
+    ) {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { xnor_count::<R, V>(patches, starts, panel, counts) }
+    }
+
+    #[inline(always)]
+    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { xnor_at_most(counts, limits, registers) }
+    }
+}
+
+/// Steps until a byte of counts could overflow: each step adds at most 8.
+const STEPS: usize = 255 / 8;
+
+/// Such chunks until 16 bits of counts could overflow.
+const CHUNKS: usize = 65535 / (8 * STEPS);
+
+compiled_for! { Neon,
+    /// Lanes of bytes: sixteen channels a register, depth in steps of a byte, each activation byte loaded to all lanes. Three
+    /// instructions a register and step (eor, cnt, add): on n vector pipes 128·n/3 multiply-accumulates a cycle. Four rows
+    /// by four registers keep sixteen sums, and each load of an activation serves four registers.
+    #[inline]
+    fn xnor_count<const R: usize, const V: usize>(
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
+    ) {
+        let rows = patches.pointers(starts, Neon::STEP);
+        assert!(panel.len() >= patches.segments * patches.steps * V * Neon::LANES, "a panel as deep as the rows");
+        let mut panel = panel.as_ptr();
+        *counts = [[0; MAX_COLUMNS]; R];
+        let mut wide = [[[vdupq_n_u16(0); 2]; V]; R];
+        let mut room = CHUNKS;
+        for segment in 0..patches.segments {
+            let mut step = segment * patches.stride;
+            let end = step + patches.steps;
+            while step < end {
+                let stop = end.min(step + STEPS);
+                let mut sums = [[vdupq_n_u8(0); V]; R];
+                while step < stop {
+                    let weights: [_; V] = core::array::from_fn(|v| {
+                        // SAFETY: the panel is as deep as the rows, whose steps are counted here.
+                        unsafe { vld1q_u8(panel.add(v * Neon::LANES)) }
+                    });
+                    panel = panel.wrapping_add(V * Neon::LANES);
+                    for r in 0..R {
+                        // SAFETY: `pointers` has checked that all steps of all segments lie within the words.
+                        let byte = unsafe { vld1q_dup_u8(rows[r].add(step)) };
+                        for v in 0..V {
+                            sums[r][v] = vaddq_u8(sums[r][v], vcntq_u8(veorq_u8(weights[v], byte)));
+                        }
+                    }
+                    step += 1;
+                }
+                for r in 0..R {
+                    for v in 0..V {
+                        wide[r][v][0] = vaddw_u8(wide[r][v][0], vget_low_u8(sums[r][v]));
+                        wide[r][v][1] = vaddw_high_u8(wide[r][v][1], sums[r][v]);
+                    }
+                }
+                room -= 1;
+                if room == 0 {
+                    flush(&mut wide, counts);
+                    room = CHUNKS;
+                }
+            }
+        }
+        flush(&mut wide, counts);
+    }
+}
+
+compiled_for! { Neon,
+    /// Adds 16-bit counts to those of 32 bits, and clears them.
+    #[inline]
+    fn flush<const R: usize, const V: usize>(wide: &mut [[[uint16x8_t; 2]; V]; R], counts: &mut [Counts; R]) {
+        for (wide, counts) in wide.iter_mut().zip(counts) {
+            for (wide, counts) in wide.as_flattened_mut().iter_mut().zip(counts.as_chunks_mut::<8>().0) {
+                let counts = counts.as_mut_ptr();
+                // SAFETY: a load and a store of eight counts.
+                unsafe {
+                    vst1q_u32(counts, vaddw_u16(vld1q_u32(counts), vget_low_u16(*wide)));
+                    vst1q_u32(counts.add(4), vaddw_high_u16(vld1q_u32(counts.add(4)), *wide));
+                }
+                *wide = vdupq_n_u16(0);
+            }
+        }
+    }
+}
+
+compiled_for! { Neon,
+    #[inline]
+    fn xnor_at_most(counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
+        const BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
+        let pairs = counts.as_chunks::<16>().0.iter().zip(limits.as_chunks::<16>().0).take(registers);
+        let mut bits = 0;
+        for (sixteen, (counts, limits)) in pairs.enumerate() {
+            let at_most = |four: usize| {
+                // SAFETY: loads of four of sixteen counts and limits.
+                let (counts, limits) = unsafe {
+                    (vld1q_s32(counts.as_ptr().cast::<i32>().add(four * 4)), vld1q_s32(limits.as_ptr().add(four * 4)))
+                };
+                vmovn_u32(vcleq_s32(counts, limits))
+            };
+            let low = vmovn_u16(vcombine_u16(at_most(0), at_most(1)));
+            let high = vmovn_u16(vcombine_u16(at_most(2), at_most(3)));
+            // SAFETY: a load of the array.
+            let set = vandq_u8(vcombine_u8(low, high), unsafe { vld1q_u8(BITS.as_ptr()) });
+            let (low, high) = (vaddv_u8(vget_low_u8(set)), vaddv_u8(vget_high_u8(set)));
+            bits |= u64::from(u16::from_le_bytes([low, high])) << (sixteen * 16);
+        }
+        bits
+    }
+}

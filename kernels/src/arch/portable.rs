@@ -1,0 +1,59 @@
+//! Plain Rust, left to the compiler's own vectoriser.
+
+use crate::{
+    isa::Portable,
+    xnor::tile::{Counts, MAX_COLUMNS, Patches, Tile},
+};
+
+impl Tile for Portable {
+    const LANES: usize = 4;
+    const REGISTERS: usize = 1;
+    const ROWS: usize = 2;
+    const STEP: usize = 8;
+
+    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
+        body()
+    }
+
+    fn count<const R: usize, const V: usize>(
+        self,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
+    ) {
+        let mut sums = [[0_u64; Self::LANES]; R];
+        let mut panel = panel
+            .as_chunks::<{ Self::STEP }>()
+            .0
+            .as_chunks::<{ Self::LANES }>()
+            .0
+            .iter();
+        for segment in 0..patches.segments {
+            let rows = starts.map(|start| {
+                &patches.words[(start + segment * patches.stride) / 8..][..patches.steps]
+            });
+            for (step, weights) in panel.by_ref().take(patches.steps).enumerate() {
+                for (sums, row) in sums.iter_mut().zip(rows) {
+                    for (sum, weights) in sums.iter_mut().zip(weights) {
+                        *sum += u64::from((row[step] ^ u64::from_ne_bytes(*weights)).count_ones());
+                    }
+                }
+            }
+        }
+        for (counts, sums) in counts.iter_mut().zip(sums) {
+            for (count, sum) in counts.iter_mut().zip(sums) {
+                *count = sum as u32;
+            }
+        }
+    }
+
+    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
+        let pairs = counts.iter().zip(limits).take(registers * Self::LANES);
+        pairs
+            .enumerate()
+            .fold(0, |bits, (column, (&count, &limit))| {
+                bits | u64::from(count as i32 <= limit) << column
+            })
+    }
+}

@@ -1,0 +1,126 @@
+//! The blocking, written once: blocks of rows, panels of columns, tiles within.
+//!
+//! A block's rows are gathered (or merely located) once and meet every panel; a panel meets all the block's rows before
+//! the next, so that it stays in the first-level cache while it is used. Depth is not cut: a tile reads its panel and its rows
+//! front to back, `LANES · REGISTERS · STEP` bytes of weights for the whole tile's work on a step, which is a few bytes a cycle and
+//! streams from the second-level cache as well as from the first.
+
+use super::{
+    output::{Columns, Stage},
+    pack::{PackedWeights, Panel},
+    tile::{MAX_COLUMNS, Patches, Tile},
+};
+use core::ops::Range;
+
+/// Rows of a block: a multiple of every tile's, and enough to read the panel's weights from afar only once in a while.
+pub(crate) const BLOCK: usize = 48;
+
+/// Byte offsets into the patches of a block's rows.
+pub(crate) type Starts = [usize; BLOCK];
+
+/// Where the rows of a product come from.
+pub(crate) trait Rows {
+    /// Makes a block of rows ready.
+    fn block(&mut self, rows: Range<usize>, starts: &mut Starts) -> Patches<'_>;
+}
+
+/// The bases that rows have where not all of their depth counts.
+pub(crate) trait Border {
+    /// Writes the bases of columns from `first` on, unless they are all the depth.
+    fn base(&self, row: usize, first: usize, base: &mut Columns) -> bool;
+}
+
+/// All the depth of every row counts.
+pub(crate) struct NoBorder;
+
+impl Border for NoBorder {
+    fn base(&self, _: usize, _: usize, _: &mut Columns) -> bool {
+        false
+    }
+}
+
+/// Multiplies `rows` rows with the weights, which are laid out for tile `T`, and hands each sum to the stage.
+pub(crate) fn product<T: Tile>(
+    token: T,
+    weights: &PackedWeights,
+    rows: usize,
+    mut source: impl Rows,
+    border: &impl Border,
+    stage: &mut impl Stage,
+) {
+    token.vectorize(|| {
+        let mut starts = [0; BLOCK];
+        for first in (0..rows).step_by(BLOCK) {
+            let block = first..rows.min(first + BLOCK);
+            let patches = source.block(block.clone(), &mut starts);
+            let sweep = Sweep {
+                token,
+                patches,
+                starts: &starts,
+                first,
+                rows: block.len(),
+                depth: weights.depth(),
+            };
+            for panel in weights.panels::<T>() {
+                match panel.registers {
+                    1 => sweep.panel::<1>(&panel, border, stage),
+                    2 if T::REGISTERS >= 2 => sweep.panel::<2>(&panel, border, stage),
+                    3 if T::REGISTERS >= 3 => sweep.panel::<3>(&panel, border, stage),
+                    4 if T::REGISTERS >= 4 => sweep.panel::<4>(&panel, border, stage),
+                    registers => unreachable!("a tile has at most 4 registers, not {registers}"),
+                }
+            }
+        }
+    });
+}
+
+/// A block of rows on its way across the panels.
+struct Sweep<'a, T> {
+    token: T,
+    patches: Patches<'a>,
+    starts: &'a Starts,
+    first: usize,
+    rows: usize,
+    depth: usize,
+}
+
+impl<T: Tile> Sweep<'_, T> {
+    #[inline(always)]
+    fn panel<const V: usize>(
+        &self,
+        panel: &Panel<'_>,
+        border: &impl Border,
+        stage: &mut impl Stage,
+    ) {
+        let mut base = [self.depth as i32; MAX_COLUMNS];
+        let prepared = stage.prepare(panel.first, panel.columns, V, &base);
+        let mut counts = [[0; MAX_COLUMNS]; 8];
+        let mut row = 0;
+        while row < self.rows {
+            let rows = T::ROWS.min(self.rows - row);
+            macro_rules! count {
+                ($($rows:literal)*) => {
+                    match rows {
+                        $($rows if T::ROWS >= $rows => self.token.count::<$rows, V>(
+                            &self.patches,
+                            self.starts[row..].first_chunk().expect("as many rows as a tile has"),
+                            panel.weights,
+                            counts.first_chunk_mut().expect("as many rows as a tile has"),
+                        ),)*
+                        rows => unreachable!("a tile has at most 8 rows, not {rows}"),
+                    }
+                };
+            }
+            count!(1 2 3 4 5 6 7 8);
+            for (row, counts) in (self.first + row..).zip(&counts[..rows]) {
+                if border.base(row, panel.first, &mut base) {
+                    let prepared = stage.prepare(panel.first, panel.columns, V, &base);
+                    stage.store(self.token, row, &prepared, counts);
+                } else {
+                    stage.store(self.token, row, &prepared, counts);
+                }
+            }
+            row += rows;
+        }
+    }
+}

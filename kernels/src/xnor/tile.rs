@@ -1,0 +1,79 @@
+//! What an instruction set brings to a matrix product: one inner tile and its sizes.
+//!
+//! A panel holds a few output channels side by side, one to a lane, so that a sum never crosses lanes: for each step of
+//! depth (`STEP` bytes) the panel has one register row of weights, and each row of the tile meets it with its own step of
+//! activations, broadcast. The tile counts the differing bits; `dot = K − 2·count` is left to the output stage.
+
+/// The most columns a panel has, whatever the level.
+pub(crate) const MAX_COLUMNS: usize = 64;
+
+/// The counts of a tile's row, a column each; those after the panel's last register are not written.
+pub(crate) type Counts = [u32; MAX_COLUMNS];
+
+/// The inner tile of a level.
+pub(crate) trait Tile: Copy + Send + Sync {
+    /// Output channels in a register: a power of two.
+    const LANES: usize;
+    /// Registers in a full panel; `LANES · REGISTERS ≤ MAX_COLUMNS`.
+    const REGISTERS: usize;
+    /// Rows of a full tile, at most 8.
+    const ROWS: usize;
+    /// Bytes of depth in a step.
+    const STEP: usize;
+
+    /// Where in its register a lane's step stands.
+    fn place(lane: usize) -> usize {
+        lane
+    }
+
+    /// Runs `body`, compiled with the level's features.
+    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T;
+
+    /// `counts[r][c]`: in how many bits does row `r` differ from column `c` of a panel of `V` registers?
+    ///
+    /// # Panics
+    /// Where a row leaves `patches.words`, or the panel is shorter than the depth.
+    fn count<const R: usize, const V: usize>(
+        self,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
+    );
+
+    /// Bit `c` of the result: `counts[c] <= limits[c]`, for the first `registers · LANES` columns; the other bits are 0.
+    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64;
+}
+
+/// Rows of activations: each is `segments` runs of `steps` steps. A plain matrix has one segment a row; a convolution
+/// that reads its input in place has one for each kernel line.
+#[derive(Clone, Copy)]
+pub(crate) struct Patches<'a> {
+    /// What the rows lie in.
+    pub(crate) words: &'a [u64],
+    /// Runs a row.
+    pub(crate) segments: usize,
+    /// Bytes from one run of a row to the next.
+    pub(crate) stride: usize,
+    /// Steps a run.
+    pub(crate) steps: usize,
+}
+
+impl Patches<'_> {
+    /// The address of each row, once it is certain that every row of `STEP`-byte steps lies within the words.
+    #[inline(always)]
+    pub(crate) fn pointers<const R: usize>(
+        &self,
+        starts: &[usize; R],
+        step: usize,
+    ) -> [*const u8; R] {
+        let span = (self.segments - 1) * self.stride + self.steps * step;
+        let room = size_of_val(self.words)
+            .checked_sub(span)
+            .expect("a row within the words");
+        starts.map(|start| {
+            assert!(start <= room, "a row within the words");
+            self.words.as_ptr().cast::<u8>().wrapping_add(start)
+        })
+    }
+}
