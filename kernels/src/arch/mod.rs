@@ -1,12 +1,20 @@
 //! One file per instruction set, the same function names in each. This file and `isa.rs` hold the only
 //! `cfg(target_arch)`.
 
+pub(crate) mod float;
+mod float_portable;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod float_avx2;
+#[cfg(target_arch = "x86_64")]
+mod float_avx512;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+mod float_neon;
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod neon;
 #[cfg(target_arch = "x86_64")]

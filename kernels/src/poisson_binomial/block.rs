@@ -1,0 +1,176 @@
+//! As many sums as a vector has lanes, without their certain factors.
+//!
+//! A factor of probability 0 or 1 only shifts the cut of its sum, so each lane keeps its uncertain factors alone,
+//! moved together, and its own cut among them. Lanes with fewer than the longest are filled up with factors of
+//! probability 0, which change nothing.
+
+use super::Factors;
+use crate::arch::float::Float;
+
+/// The most lanes that a level has.
+pub(super) const MAX_LANES: usize = 16;
+/// Factors that one pass over the distribution applies; the factors of a block are filled up to a multiple.
+pub(super) const GROUP: usize = 4;
+
+/// One block's factors and cuts.
+pub(super) struct Block {
+    /// The uncertain factors of the longest lane.
+    pub(super) count: usize,
+    /// Per lane, how many uncertain successes the cut asks for, clamped to −1 ..= factors + 2, so that a decided sum has
+    /// nothing on either side of its cut.
+    pub(super) cuts: [i32; MAX_LANES],
+    /// Whether the lanes have different factors left over, so that position and number differ.
+    pub(super) ragged: bool,
+    /// Per lane, the uncertain factors.
+    counts: [usize; MAX_LANES],
+}
+
+/// How many vectors [`Block::gather`] asks for.
+pub(super) fn rows(factors: usize) -> usize {
+    factors.next_multiple_of(GROUP)
+}
+
+/// The block's row of factor `j`; past the last sum, lanes repeat it.
+#[inline(always)]
+pub(super) fn row<F: Float>(float: F, factors: Factors<'_>, j: usize, first: usize) -> F::Vector {
+    let row = &factors.row(j)[first..];
+    if row.len() >= F::LANES {
+        return float.load(row);
+    }
+    let mut padded = [row[row.len() - 1]; MAX_LANES];
+    padded[..row.len()].copy_from_slice(row);
+    float.load(&padded)
+}
+
+/// Writes the lanes that stand for sums.
+#[inline(always)]
+pub(super) fn store<F: Float>(float: F, x: F::Vector, to: &mut [f32]) {
+    if to.len() >= F::LANES {
+        return float.store(x, to);
+    }
+    let mut all = [0.0; MAX_LANES];
+    float.store(x, &mut all);
+    to.copy_from_slice(&all[..to.len()]);
+}
+
+/// Which lanes are neither 0 nor 1.
+#[inline(always)]
+pub(super) fn uncertain<F: Float>(float: F, v: F::Vector) -> F::Mask {
+    // The product is 0 in no other case: 1 − v is at least 2^−24, or v is subnormal and 1 − v is 1.
+    float.less(
+        float.splat(0.0),
+        float.mul(v, float.sub(float.splat(1.0), v)),
+    )
+}
+
+impl Block {
+    /// Reads the sums from `first` on into `rows`, which holds [`rows`] vectors.
+    #[inline(always)]
+    pub(super) fn gather<F: Float>(
+        float: F,
+        factors: Factors<'_>,
+        first: usize,
+        cut: i32,
+        rows: &mut [F::Vector],
+    ) -> Self {
+        let all = u32::MAX >> (32 - F::LANES);
+        let mut count = 0;
+        let mut ones = float.splat(0.0);
+        let mut counts = [0; MAX_LANES];
+        let mut ragged = false;
+        for j in 0..factors.count() {
+            let v = row(float, factors, j, first);
+            let mask = uncertain(float, v);
+            let bits = float.bits(mask);
+            if bits == all && !ragged {
+                rows[count] = v;
+                count += 1;
+                continue;
+            }
+            ones = float.add(ones, float.select(mask, float.splat(0.0), v));
+            if bits == 0 {
+                continue;
+            }
+            if !ragged {
+                ragged = true;
+                counts = [count; MAX_LANES];
+            }
+            let mut values = [0.0; MAX_LANES];
+            float.store(v, &mut values);
+            let lanes = float.lanes_mut(rows);
+            for l in 0..F::LANES {
+                // Written in any case: what is certain is overwritten by the next, or by the filling below.
+                lanes[counts[l] * F::LANES + l] = values[l];
+                counts[l] += (bits >> l & 1) as usize;
+            }
+        }
+        if ragged {
+            count = counts[..F::LANES].iter().copied().max().unwrap_or(0);
+        } else {
+            counts = [count; MAX_LANES];
+        }
+        let lanes = float.lanes_mut(rows);
+        for l in 0..F::LANES {
+            for j in counts[l]..count.next_multiple_of(GROUP) {
+                lanes[j * F::LANES + l] = 0.0;
+            }
+        }
+        let mut shifts = [0.0; MAX_LANES];
+        float.store(ones, &mut shifts);
+        let mut cuts = [0; MAX_LANES];
+        for l in 0..F::LANES {
+            cuts[l] = cut
+                .saturating_sub(shifts[l] as i32)
+                .clamp(-1, counts[l] as i32 + 2);
+        }
+        Self {
+            count,
+            cuts,
+            ragged,
+            counts,
+        }
+    }
+
+    /// The lowest and the highest cut.
+    #[inline(always)]
+    pub(super) fn cut_range<F: Float>(&self, _: F) -> (i32, i32) {
+        let cuts = &self.cuts[..F::LANES];
+        cuts.iter().fold((i32::MAX, i32::MIN), |(low, high), &cut| {
+            (low.min(cut), high.max(cut))
+        })
+    }
+
+    /// The distribution of no factor: 1 at each lane's start, which is `top − cut`.
+    #[inline(always)]
+    pub(super) fn start<F: Float>(&self, float: F, top: usize, places: &mut [F::Vector]) {
+        places.fill(float.splat(0.0));
+        let lanes = float.lanes_mut(places);
+        for l in 0..F::LANES {
+            lanes[(top as i32 - self.cuts[l]) as usize * F::LANES + l] = 1.0;
+        }
+    }
+
+    /// 1 in the lanes whose cut is within the reach of their uncertain factors, 0 where it is decided.
+    #[inline(always)]
+    pub(super) fn open<F: Float>(&self, float: F) -> F::Vector {
+        let mut open = [0.0; MAX_LANES];
+        for l in 0..F::LANES {
+            open[l] = if (1..=self.counts[l] as i32).contains(&self.cuts[l]) {
+                1.0
+            } else {
+                0.0
+            };
+        }
+        float.load(&open)
+    }
+
+    /// 1 in the lanes whose survival is 1 for certain.
+    #[inline(always)]
+    pub(super) fn won<F: Float>(&self, float: F) -> F::Mask {
+        let mut cuts = [1.0; MAX_LANES];
+        for l in 0..F::LANES {
+            cuts[l] = self.cuts[l] as f32;
+        }
+        float.less(float.load(&cuts), float.splat(0.5))
+    }
+}

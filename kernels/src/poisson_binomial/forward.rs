@@ -1,0 +1,254 @@
+//! The distribution by banded convolution.
+//!
+//! Factor `j` maps `y_k ← (1 − v_j) y_k + v_j y_{k−1}`, a product with a bidiagonal matrix, starting from `y = [1]`. Four
+//! factors are one polynomial of degree 4, so a pass over the distribution costs five multiply-adds, one load and one
+//! store per entry for four factors. All terms are positive: nothing cancels.
+//!
+//! **Places.** The lanes of a block may have different cuts `h`. Entry `k` of a lane stands at place `k − h + top`, with the
+//! same `top` for all lanes: then what reaches place `top` has survived, in every lane, and only the starts differ.
+
+use super::{
+    Factors, Form, Scratch,
+    block::{self, Block, GROUP, MAX_LANES},
+};
+use crate::arch::float::{Float, Kernel};
+
+/// Zeros before place 0, so that a pass may read below it.
+const GUARD: usize = GROUP;
+/// Outputs that the inner loop computes together, to share loads.
+const TILE: usize = 4;
+
+/// A block's distribution, place by place.
+pub(super) struct Distribution<'a, F: Float> {
+    /// The place of the cut: the entry there is the mass.
+    pub(super) top: usize,
+    /// The entries, 0 outside the computed part.
+    pub(super) places: &'a mut [F::Vector],
+    /// What all entries ever computed sum to: 1 but for rounding, which it is divided by.
+    pub(super) total: F::Vector,
+    pub(super) survival: F::Vector,
+    pub(super) mass: F::Vector,
+}
+
+/// How many vectors [`distribution`] asks for.
+pub(super) fn places(factors: usize) -> usize {
+    // The spread of the starts is at most factors + 3, the growth at most the factors filled up to whole groups.
+    GUARD + 2 * block::rows(factors) + 8
+}
+
+/// [`survival`](fn@super::survival), one block after the other.
+pub(super) struct Survival<'a> {
+    pub(super) form: Form,
+    pub(super) factors: Factors<'a>,
+    pub(super) cut: i32,
+    pub(super) survival: &'a mut [f32],
+    pub(super) mass: &'a mut [f32],
+    pub(super) scratch: &'a mut Scratch,
+}
+
+impl Kernel for Survival<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<F: Float>(self, float: F) {
+        let rows = block::rows(self.factors.count());
+        let memory = self
+            .scratch
+            .vectors(float, rows + places(self.factors.count()));
+        let (rows, memory) = memory.split_at_mut(rows);
+        for first in (0..self.factors.sums()).step_by(F::LANES) {
+            let block = Block::gather(float, self.factors, first, self.cut, rows);
+            let y = distribution(float, self.form, &block, rows, memory);
+            let sums = first..(first + F::LANES).min(self.factors.sums());
+            block::store(float, y.survival, &mut self.survival[sums.clone()]);
+            block::store(float, y.mass, &mut self.mass[sums]);
+        }
+    }
+}
+
+/// The distribution of the block's sums, as far as `form` computes it.
+#[inline(always)]
+pub(super) fn distribution<'a, F: Float>(
+    float: F,
+    form: Form,
+    block: &Block,
+    rows: &[F::Vector],
+    memory: &'a mut [F::Vector],
+) -> Distribution<'a, F> {
+    let zero = float.splat(0.0);
+    let (lowest, highest) = block.cut_range(float);
+    // At least 1, so that the place below the cut exists.
+    let top = (highest + 2) as usize;
+    let rounded = block::rows(block.count);
+    // Places run from 0 to the last that a pass can write.
+    let length = ((highest - lowest) as usize + 2 + rounded).max(top) + 1;
+    let memory = &mut memory[..GUARD + length];
+    memory[..GUARD].fill(zero);
+    block.start(float, top, &mut memory[GUARD..]);
+    // The places low .. high may hold something.
+    let mut low = 2;
+    let mut high = 2 + (highest - lowest) as usize + 1;
+    let mut survived = zero;
+    let mut failed = zero;
+    let mut starts = [0.0; MAX_LANES];
+    for l in 0..F::LANES {
+        starts[l] = (top as i32 - block.cuts[l]) as f32;
+    }
+    let mut moments = Moments::<F> {
+        mean: float.load(&starts),
+        variance: zero,
+    };
+
+    for first in (0..rounded).step_by(GROUP) {
+        let group = &rows[first..first + GROUP];
+        pass(float, memory, low, high, polynomial(float, group));
+        high += GROUP;
+        if let Form::Banded { sigmas } = form {
+            moments.add(float, group);
+            let (from, to) = moments.range(float, sigmas);
+            let (from, to) = (from.clamp(low, high), to.clamp(low, high));
+            memory[GUARD + low..GUARD + from].fill(zero);
+            memory[GUARD + to..GUARD + high].fill(zero);
+            (low, high) = (from, to.max(from));
+        }
+        if form != Form::Full {
+            // Above the cut's own place everything has survived; so far below it that the factors to come do not
+            // suffice, everything has failed.
+            for place in top + 1..high {
+                survived = float.add(survived, memory[GUARD + place]);
+                memory[GUARD + place] = zero;
+            }
+            high = high.min(top + 1);
+            low = low.min(high);
+            let to_come = block.count.saturating_sub(first + GROUP);
+            let hopeless = top.saturating_sub(to_come).clamp(low, high);
+            for place in &mut memory[GUARD + low..GUARD + hopeless] {
+                failed = float.add(failed, *place);
+                *place = zero;
+            }
+            low = hopeless;
+        }
+    }
+    let places = &mut memory[GUARD..GUARD + length];
+    for &place in places[top..].iter().rev() {
+        survived = float.add(survived, place);
+    }
+    for &place in &places[..top] {
+        failed = float.add(failed, place);
+    }
+    // Rounding makes each group's coefficients sum to a little more or less than 1, alike for all entries: that drift,
+    // the larger part of the error after hundreds of factors, goes out again with the total.
+    let one = float.splat(1.0);
+    let total = float.add(survived, failed);
+    let mass = float.div(places[top], total);
+    let survival = float.select(
+        block.won(float),
+        one,
+        float.min(float.div(survived, total), one),
+    );
+    Distribution {
+        top,
+        places,
+        total,
+        survival,
+        mass,
+    }
+}
+
+/// The coefficients of `Π_i (1 − v_i + v_i x)` over a group.
+#[inline(always)]
+fn polynomial<F: Float>(float: F, group: &[F::Vector]) -> [F::Vector; GROUP + 1] {
+    let one = float.splat(1.0);
+    let pair = |a, b| {
+        let (not_a, not_b) = (float.sub(one, a), float.sub(one, b));
+        [
+            float.mul(not_a, not_b),
+            float.mul_add(not_a, b, float.mul(a, not_b)),
+            float.mul(a, b),
+        ]
+    };
+    let (a, b) = (pair(group[0], group[1]), pair(group[2], group[3]));
+    [
+        float.mul(a[0], b[0]),
+        float.mul_add(a[0], b[1], float.mul(a[1], b[0])),
+        float.mul_add(a[0], b[2], float.mul_add(a[1], b[1], float.mul(a[2], b[0]))),
+        float.mul_add(a[1], b[2], float.mul(a[2], b[1])),
+        float.mul(a[2], b[2]),
+    ]
+}
+
+/// `y_k ← Σ_i c_i y_{k−i}` for the places `low .. high + GROUP`, from the highest down so that it can be done in place.
+#[inline(always)]
+fn pass<F: Float>(
+    float: F,
+    memory: &mut [F::Vector],
+    low: usize,
+    high: usize,
+    c: [F::Vector; GROUP + 1],
+) {
+    let outputs = high + GROUP - low;
+    let memory = &mut memory[low..high + GUARD + GROUP];
+    // The highest places that do not fill a tile, one by one.
+    let tiled = outputs / TILE * TILE;
+    for k in (tiled..outputs).rev() {
+        let window: &mut [F::Vector; GROUP + 1] = (&mut memory[k..k + GROUP + 1])
+            .try_into()
+            .expect("a window");
+        window[GROUP] = product(float, &c, window, 0);
+    }
+    for k in (0..tiled).step_by(TILE).rev() {
+        let window: &mut [F::Vector; GROUP + TILE] = (&mut memory[k..k + GROUP + TILE])
+            .try_into()
+            .expect("a tile");
+        let next: [F::Vector; TILE] = core::array::from_fn(|i| product(float, &c, &*window, i));
+        window[GROUP..].copy_from_slice(&next);
+    }
+}
+
+/// `Σ_i c_i y_{GROUP + offset − i}`.
+#[inline(always)]
+fn product<F: Float>(
+    float: F,
+    c: &[F::Vector; GROUP + 1],
+    y: &[F::Vector],
+    offset: usize,
+) -> F::Vector {
+    let mut sum = float.mul(c[GROUP], y[offset]);
+    for i in (0..GROUP).rev() {
+        sum = float.mul_add(c[i], y[GROUP + offset - i], sum);
+    }
+    sum
+}
+
+/// Mean place and variance so far.
+struct Moments<F: Float> {
+    mean: F::Vector,
+    variance: F::Vector,
+}
+
+impl<F: Float> Moments<F> {
+    #[inline(always)]
+    fn add(&mut self, float: F, group: &[F::Vector]) {
+        for &v in group {
+            self.mean = float.add(self.mean, v);
+            self.variance = float.mul_add(v, float.sub(float.splat(1.0), v), self.variance);
+        }
+    }
+
+    /// The places from and up to which some lane is within `sigmas` deviations of its mean.
+    #[inline(always)]
+    fn range(&self, float: F, sigmas: f32) -> (usize, usize) {
+        let half = float.mul(float.splat(sigmas), float.sqrt(self.variance));
+        let (mut from, mut to) = ([0.0; MAX_LANES], [0.0; MAX_LANES]);
+        float.store(float.sub(self.mean, half), &mut from);
+        float.store(float.add(self.mean, half), &mut to);
+        let from = from[..F::LANES]
+            .iter()
+            .fold(f32::MAX, |low, &place| low.min(place));
+        let to = to[..F::LANES]
+            .iter()
+            .fold(0.0, |high: f32, &place| high.max(place));
+        // Casts saturate; one place more on either side takes up the rounding of the moments.
+        ((from - 1.0) as usize, to as usize + 3)
+    }
+}

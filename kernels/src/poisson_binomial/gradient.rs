@@ -1,0 +1,174 @@
+//! Leave-one-out probabilities from the distribution.
+//!
+//! With `p = v_j`, `q = 1 − p`, let `x` be the distribution without factor `j`. Putting the factor back gives `y`:
+//!
+//! ```text
+//! p x_{k−1} + q x_k = y_k,   k = 0 … N   (x_{−1} = x_N = 0)
+//! ```
+//!
+//! `N + 1` equations for `N` unknowns, of which `x_{h−1}` is wanted. **Precise:** solve from below, `x_k = (y_k − p x_{k−1})/q`, or
+//! from above, `x_{k−1} = (y_k − q x_k)/p`. An error in one value is carried to the next times `p/q` from below and `q/p` from
+//! above, so the recursion is stable from below where `p ≤ ½` and from above where `p ≥ ½`, and from the other side it is
+//! useless. Scaled by `max(p, q)` both are `x ← y − r x` with the ratio `r ≤ 1`, and both end at the cut: counted by the
+//! distance from it they differ only in which half of `y` they read, so one loop serves lanes of both kinds.
+
+use super::{
+    Factors, Form, Gradient, Scratch, autograd,
+    block::{self, Block, MAX_LANES},
+    equations,
+    forward::{self, Distribution},
+};
+use crate::arch::float::{Float, Kernel};
+
+/// Factors whose recursions run side by side, to hide the latency of each.
+const TOGETHER: usize = 4;
+
+/// [`gradient`](fn@super::gradient), one block after the other.
+pub(super) struct WithGradient<'a> {
+    pub(super) method: Gradient,
+    pub(super) factors: Factors<'a>,
+    pub(super) cut: i32,
+    pub(super) survival: &'a mut [f32],
+    pub(super) mass: &'a mut [f32],
+    pub(super) dz_dv: &'a mut [f32],
+    pub(super) scratch: &'a mut Scratch,
+}
+
+impl Kernel for WithGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<F: Float>(self, float: F) {
+        let (factors, sums) = (self.factors, self.factors.sums());
+        let count = block::rows(factors.count());
+        let places = forward::places(factors.count());
+        let extra = match self.method {
+            Gradient::Thomas => 2 * places,
+            Gradient::Autograd => autograd::vectors(factors.count()),
+            _ => 0,
+        };
+        let memory = self.scratch.vectors(float, 2 * count + places + extra);
+        let (rows, memory) = memory.split_at_mut(count);
+        let (results, memory) = memory.split_at_mut(count);
+        let (places, extra) = memory.split_at_mut(places);
+        for first in (0..sums).step_by(F::LANES) {
+            let block = Block::gather(float, factors, first, self.cut, rows);
+            let y = forward::distribution(float, Form::Full, &block, rows, places);
+            let open = float.div(block.open(float), y.total);
+            // Filled up to whole groups with factors of probability 0, whose results nobody reads.
+            let rows = &rows[..block::rows(block.count)];
+            let system = (factors.count(), self.cut);
+            match self.method {
+                Gradient::Precise => precise(float, &y, rows, open, results),
+                Gradient::Thomas => equations::thomas(float, &y, rows, open, results, extra),
+                Gradient::Three => {
+                    equations::central::<F, 3>(float, system, &y, rows, open, results)
+                }
+                Gradient::Five => {
+                    equations::central::<F, 5>(float, system, &y, rows, open, results)
+                }
+                Gradient::Extended => equations::extended(float, &y, rows, open, results),
+                Gradient::Autograd => {
+                    autograd::reverse(float, &block, &y, rows, open, results, extra)
+                }
+            }
+            let range = first..(first + F::LANES).min(sums);
+            block::store(float, y.survival, &mut self.survival[range.clone()]);
+            block::store(float, y.mass, &mut self.mass[range.clone()]);
+            spread(float, factors, first, &block, &y, results, |j, x| {
+                block::store(float, x, &mut self.dz_dv[j * sums..][range.clone()]);
+            });
+        }
+    }
+}
+
+/// The one-sided recursions of all factors.
+#[inline(always)]
+pub(super) fn precise<F: Float>(
+    float: F,
+    y: &Distribution<'_, F>,
+    rows: &[F::Vector],
+    open: F::Vector,
+    results: &mut [F::Vector],
+) {
+    let (zero, one, half) = (float.splat(0.0), float.splat(1.0), float.splat(0.5));
+    let (below, above) = y.places.split_at(y.top);
+    let shared = below.len().min(above.len());
+    for (rows, results) in rows
+        .chunks_exact(TOGETHER)
+        .zip(results.chunks_exact_mut(TOGETHER))
+    {
+        let from_below: [F::Mask; TOGETHER] = core::array::from_fn(|i| float.less(rows[i], half));
+        let scale: [F::Vector; TOGETHER] =
+            core::array::from_fn(|i| float.div(one, float.max(rows[i], float.sub(one, rows[i]))));
+        let ratio: [F::Vector; TOGETHER] = core::array::from_fn(|i| {
+            float.mul(float.min(rows[i], float.sub(one, rows[i])), scale[i])
+        });
+        let mut x = [zero; TOGETHER];
+        let mut step = |low: F::Vector, high: F::Vector| {
+            for i in 0..TOGETHER {
+                x[i] = float.neg_mul_add(ratio[i], x[i], float.select(from_below[i], low, high));
+            }
+        };
+        // The longer half begins alone.
+        for &low in &below[..below.len() - shared] {
+            step(low, zero);
+        }
+        for &high in above[shared..].iter().rev() {
+            step(zero, high);
+        }
+        for (&low, &high) in below[below.len() - shared..]
+            .iter()
+            .zip(above[..shared].iter().rev())
+        {
+            step(low, high);
+        }
+        for i in 0..TOGETHER {
+            results[i] = float.mul(open, float.mul(scale[i], x[i]));
+        }
+    }
+}
+
+/// Brings the results back from the lanes' own numbering of uncertain factors to that of the caller. A certain factor
+/// has the entry beside the cut: without it the sum must be `h − 1`, which is `y_{h−1}` if it is 0 and `y_h` if it is 1.
+#[inline(always)]
+fn spread<F: Float>(
+    float: F,
+    factors: Factors<'_>,
+    first: usize,
+    block: &Block,
+    y: &Distribution<'_, F>,
+    results: &[F::Vector],
+    mut write: impl FnMut(usize, F::Vector),
+) {
+    let all = u32::MAX >> (32 - F::LANES);
+    let mut next = [0; MAX_LANES];
+    for j in 0..factors.count() {
+        let v = block::row(float, factors, j, first);
+        let mask = block::uncertain(float, v);
+        let bits = float.bits(mask);
+        let beside = float.select(
+            float.less(v, float.splat(0.5)),
+            y.places[y.top - 1],
+            y.places[y.top],
+        );
+        let certain = float.div(beside, y.total);
+        let x = if bits == 0 {
+            certain
+        } else if !block.ragged && bits == all {
+            next[0] += 1;
+            results[next[0] - 1]
+        } else {
+            let lanes = float.lanes(results);
+            let mut values = [0.0; MAX_LANES];
+            for l in 0..F::LANES {
+                if bits >> l & 1 == 1 {
+                    values[l] = lanes[next[l] * F::LANES + l];
+                    next[l] += 1;
+                }
+            }
+            float.select(mask, float.load(&values), certain)
+        };
+        write(j, x);
+    }
+}

@@ -1,0 +1,226 @@
+//! The Poisson-binomial distribution: the number of successes among independent trials of unequal probabilities.
+//!
+//! A *sum* is `K = Σ_j X_j` of `N` independent 0/1 *factors* with `v_j = P(X_j = 1)`. In a layer of ±1 values the factor
+//! is a product `x_j·w_j`, success is +1, and the neuron's output is `S = 2K − N`. Wanted is, for a cut `h`,
+//!
+//! ```text
+//! survival      z = P(K ≥ h)
+//! mass              P(K = h)
+//! gradient  ∂z/∂v_j = P(K without factor j = h − 1)
+//! ```
+//!
+//! The last line holds because `z` is linear in each `v_j`: `z = (1 − v_j)·P(K′ ≥ h) + v_j·P(K′ ≥ h − 1)` for the sum `K′` of
+//! the other factors, and the difference of the two is `P(K′ = h − 1)`.
+//!
+//! Many sums are worked on together, one per vector lane, which is why the probabilities are stored factor by factor:
+//! `v[j · sums + s]`. The sums of a call are one neuron on many samples, or a convolution's positions.
+//!
+//! ```
+//! use bernet_kernels::{isa::Level, poisson_binomial::*};
+//!
+//! // Two sums of three factors: P(at least two of three coins), fair and not.
+//! let v = [0.5, 0.1, 0.5, 0.2, 0.5, 0.3];
+//! let factors = Factors::new(&v, 2)?;
+//! let (mut z, mut mass) = ([0.0; 2], [0.0; 2]);
+//! let mut scratch = Scratch::default();
+//! survival(Level::best(), Form::Full, factors, 2, &mut z, &mut mass, &mut scratch)?;
+//! assert!((z[0] - 0.5).abs() < 1e-6);
+//! assert!((z[1] - 0.098).abs() < 1e-6);
+//!
+//! let mut dz_dv = [0.0; 6];
+//! gradient(Level::best(), Gradient::Precise, factors, 2, &mut z, &mut mass, &mut dz_dv, &mut scratch)?;
+//! // Without its first factor the second sum is 1 with probability .2·.7 + .8·.3.
+//! assert!((dz_dv[1] - 0.38).abs() < 1e-6);
+//! # Ok::<(), bernet_kernels::Error>(())
+//! ```
+
+mod autograd;
+mod block;
+mod equations;
+mod forward;
+mod gradient;
+mod power_sums;
+pub mod specification;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    Error,
+    arch::float::{Float, Line},
+    isa::{Level, dispatch},
+};
+use alloc::{string::ToString, vec::Vec};
+
+pub use power_sums::{Inverse, PowerSums};
+
+/// The success probabilities of the factors of many independent sums, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Factors<'a> {
+    probabilities: &'a [f32],
+    sums: usize,
+}
+
+impl<'a> Factors<'a> {
+    /// `probabilities[j · sums + s]` is the probability of factor `j` of sum `s`.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] where `sums` is 0, [`Error::Size`] where it does not divide the length,
+    /// [`Error::Probability`] for a value outside [0, 1], or NaN.
+    pub fn new(probabilities: &'a [f32], sums: usize) -> Result<Self, Error> {
+        if sums == 0 {
+            return Err(Error::Dimension {
+                what: "sums",
+                found: 0,
+                expected: "at least 1",
+            });
+        }
+        let whole = probabilities.len() / sums * sums;
+        Error::check_size("probabilities (factors · sums)", whole, probabilities.len())?;
+        // Without an early exit the check is a vector loop; the position is looked for only when there is one.
+        let right = |p: &f32| (0.0..=1.0).contains(p);
+        if !probabilities.iter().fold(true, |all, p| all & right(p)) {
+            let index = probabilities.iter().position(|p| !right(p)).unwrap_or(0);
+            return Err(Error::Probability {
+                index,
+                found: probabilities[index].to_string(),
+            });
+        }
+        Ok(Self {
+            probabilities,
+            sums,
+        })
+    }
+
+    /// How many sums there are.
+    pub fn sums(&self) -> usize {
+        self.sums
+    }
+
+    /// How many factors each sum has.
+    pub fn count(&self) -> usize {
+        self.probabilities.len() / self.sums
+    }
+
+    /// The probabilities of factor `j`, one per sum.
+    pub fn row(&self, j: usize) -> &'a [f32] {
+        &self.probabilities[j * self.sums..][..self.sums]
+    }
+}
+
+/// Which part of the triangle (factors so far × successes so far) the forward recursion computes.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Form {
+    /// All of it: the whole distribution, `N²/2` steps.
+    Full,
+    /// What can still fall on either side of the cut, the undecided parallelogram: `N²/4` steps for a central cut, and the
+    /// same result.
+    Undecided,
+    /// Within `sigmas` standard deviations of the running mean: the lost mass is at most
+    /// `2N · exp(−sigmas²/2 / (1 + sigmas/3σ))`, below 1e-6 at 6 standard deviations.
+    Banded {
+        /// The half width of the band.
+        sigmas: f32,
+    },
+}
+
+/// How the gradient is had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gradient {
+    /// One-sided recursion from the side on which rounding errors shrink: exact.
+    Precise,
+    /// The whole system through its tridiagonal normal equations (Thomas): exact, but its condition number
+    /// `(2v − 1)^−2` costs two to three digits around `v = ½`.
+    Thomas,
+    /// The three central equations of the system, minimum norm: biased.
+    Three,
+    /// The five central equations of the system, minimum norm: less biased.
+    Five,
+    /// The three central normal equations, the unknowns next to them taken equal to the outermost: an error of the
+    /// order of 1/σ².
+    Extended,
+    /// Reverse mode through the forward recursion: exact, and the dearest.
+    Autograd,
+}
+
+impl Gradient {
+    /// Every method.
+    pub const ALL: [Self; 6] = [
+        Self::Precise,
+        Self::Thomas,
+        Self::Three,
+        Self::Five,
+        Self::Extended,
+        Self::Autograd,
+    ];
+}
+
+/// Memory that the calls work in; it grows to what the largest of them needs.
+#[derive(Clone, Default, Debug)]
+pub struct Scratch {
+    lines: Vec<Line>,
+}
+
+impl Scratch {
+    /// At least `count` vectors, whatever is in them.
+    #[inline(always)]
+    fn vectors<F: Float>(&mut self, float: F, count: usize) -> &mut [F::Vector] {
+        let lines = (count * F::LANES).div_ceil(16);
+        if self.lines.len() < lines {
+            self.lines.resize(lines, Line::default());
+        }
+        float.vectors(&mut self.lines)
+    }
+}
+
+/// `survival[s] = P(K_s ≥ cut)` and `mass[s] = P(K_s = cut)` for every sum `s`. The cut may lie outside 0 to N.
+///
+/// Lanes are sums; a factor that is certain in a sum costs it nothing: it only shifts the cut.
+///
+/// # Errors
+/// [`Error::Size`] where `survival` or `mass` is not as long as there are sums.
+pub fn survival(
+    level: Level,
+    form: Form,
+    factors: Factors<'_>,
+    cut: i32,
+    survival: &mut [f32],
+    mass: &mut [f32],
+    scratch: &mut Scratch,
+) -> Result<(), Error> {
+    check_outputs(factors, survival, mass)?;
+    dispatch!(level, float => float.run(forward::Survival { form, factors, cut, survival, mass, scratch }));
+    Ok(())
+}
+
+/// Besides [`survival`](fn@survival) and mass, `dz_dv[j · sums + s] = ∂ survival[s] / ∂ v[j · sums + s]`.
+///
+/// # Errors
+/// [`Error::Size`] where `survival`, `mass` or `dz_dv` (factors · sums) has another length.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "three results and the scratch memory are written in place"
+)]
+pub fn gradient(
+    level: Level,
+    method: Gradient,
+    factors: Factors<'_>,
+    cut: i32,
+    survival: &mut [f32],
+    mass: &mut [f32],
+    dz_dv: &mut [f32],
+    scratch: &mut Scratch,
+) -> Result<(), Error> {
+    check_outputs(factors, survival, mass)?;
+    Error::check_size(
+        "dz_dv (factors · sums)",
+        factors.probabilities.len(),
+        dz_dv.len(),
+    )?;
+    dispatch!(level, float => float.run(gradient::WithGradient { method, factors, cut, survival, mass, dz_dv, scratch }));
+    Ok(())
+}
+
+fn check_outputs(factors: Factors<'_>, survival: &[f32], mass: &[f32]) -> Result<(), Error> {
+    Error::check_size("survival (sums)", factors.sums, survival.len())?;
+    Error::check_size("mass (sums)", factors.sums, mass.len())
+}
