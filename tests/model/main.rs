@@ -1,5 +1,7 @@
-//! Models end to end: the file format, and inference against the reference.
+//! Models end to end: what fits together, the file format, inference against the reference.
 
 mod format;
+mod hostile;
 mod inference;
 mod nets;
+mod shapes;

@@ -13,10 +13,15 @@ impl Tile for Avx2 {
     const ROWS: usize = 4;
     const STEP: usize = 1;
 
+    /// The low nibbles of a register's lanes, then the high ones.
+    const STEP_BYTES: usize = 2 * Self::LANES;
+
     /// Even bytes hold the first half of the channels, odd bytes the second: widening by mask and shift then leaves
     /// both halves in order.
-    fn place(lane: usize) -> usize {
-        lane % 16 * 2 + lane / 16
+    fn lay(lane: usize, step: &[u8], bytes: &mut [u8]) {
+        let place = lane % 16 * 2 + lane / 16;
+        bytes[place] = step[0] & 15;
+        bytes[Self::LANES + place] = step[0] >> 4;
     }
 
     #[inline(always)]
@@ -54,12 +59,10 @@ compiled_for! { Avx2,
         counts: &mut [Counts; R],
     ) {
         let rows = patches.pointers(starts, Avx2::STEP);
-        assert!(panel.len() >= patches.segments * patches.steps * V * Avx2::LANES, "a panel as deep as the rows");
+        assert!(panel.len() >= patches.segments * patches.steps * V * Avx2::STEP_BYTES, "a panel as deep as the rows");
         let mut panel = panel.as_ptr();
-        let low_nibbles = _mm256_set1_epi8(15);
-        *counts = [[0; MAX_COLUMNS]; R];
         let mut wide = [[[_mm256_setzero_si256(); 2]; V]; R];
-        let mut room = nibbles::CHUNKS;
+        let (mut flushed, mut room) = (false, nibbles::CHUNKS);
         for segment in 0..patches.segments {
             let mut step = segment * patches.stride;
             let end = step + patches.steps;
@@ -67,22 +70,20 @@ compiled_for! { Avx2,
                 let stop = end.min(step + nibbles::STEPS);
                 let mut sums = [[_mm256_setzero_si256(); V]; R];
                 while step < stop {
-                    let (mut low, mut high) = ([low_nibbles; V], [low_nibbles; V]);
-                    for v in 0..V {
+                    let weights: [_; V] = core::array::from_fn(|v| {
+                        let nibbles = panel.wrapping_add(v * Avx2::STEP_BYTES).cast::<__m256i>();
                         // SAFETY: the panel is as deep as the rows, whose steps are counted here.
-                        let weights = unsafe { _mm256_load_si256(panel.cast::<__m256i>().add(v)) };
-                        low[v] = _mm256_and_si256(weights, low_nibbles);
-                        high[v] = _mm256_and_si256(_mm256_srli_epi16::<4>(weights), low_nibbles);
-                    }
-                    panel = panel.wrapping_add(V * Avx2::LANES);
+                        unsafe { [_mm256_loadu_si256(nibbles), _mm256_loadu_si256(nibbles.add(1))] }
+                    });
+                    panel = panel.wrapping_add(V * Avx2::STEP_BYTES);
                     for r in 0..R {
                         // SAFETY: `pointers` has checked that all steps of all segments lie within the words.
                         let byte = unsafe { *rows[r].add(step) };
                         let [low_table, high_table] = &nibbles::TABLES.0[usize::from(byte)];
                         let (low_table, high_table) = (broadcast(low_table), broadcast(high_table));
                         for v in 0..V {
-                            let low = _mm256_shuffle_epi8(low_table, low[v]);
-                            let high = _mm256_shuffle_epi8(high_table, high[v]);
+                            let low = _mm256_shuffle_epi8(low_table, weights[v][0]);
+                            let high = _mm256_shuffle_epi8(high_table, weights[v][1]);
                             sums[r][v] = _mm256_add_epi8(_mm256_add_epi8(sums[r][v], low), high);
                         }
                     }
@@ -97,12 +98,13 @@ compiled_for! { Avx2,
                 }
                 room -= 1;
                 if room == 0 {
-                    flush(&mut wide, counts);
+                    flush(&mut wide, counts, flushed);
+                    flushed = true;
                     room = nibbles::CHUNKS;
                 }
             }
         }
-        flush(&mut wide, counts);
+        flush(&mut wide, counts, flushed);
     }
 }
 
@@ -115,9 +117,9 @@ compiled_for! { Avx2,
 }
 
 compiled_for! { Avx2,
-    /// Adds 16-bit counts to those of 32 bits, and clears them.
+    /// Adds 16-bit counts to those of 32 bits, if there are any yet, and clears them.
     #[inline]
-    fn flush<const R: usize, const V: usize>(wide: &mut [[[__m256i; 2]; V]; R], counts: &mut [Counts; R]) {
+    fn flush<const R: usize, const V: usize>(wide: &mut [[[__m256i; 2]; V]; R], counts: &mut [Counts; R], add: bool) {
         for (wide, counts) in wide.iter_mut().zip(counts) {
             for (wide, counts) in wide.as_flattened_mut().iter_mut().zip(counts.as_chunks_mut::<16>().0) {
                 let (low, high) = (_mm256_castsi256_si128(*wide), _mm256_extracti128_si256::<1>(*wide));
@@ -125,8 +127,8 @@ compiled_for! { Avx2,
                     let counts: *mut __m256i = counts.as_mut_ptr().cast();
                     // SAFETY: an unaligned load and store of eight counts.
                     unsafe {
-                        let sum = _mm256_add_epi32(_mm256_loadu_si256(counts), _mm256_cvtepu16_epi32(half));
-                        _mm256_storeu_si256(counts, sum);
+                        let before = if add { _mm256_loadu_si256(counts) } else { _mm256_setzero_si256() };
+                        _mm256_storeu_si256(counts, _mm256_add_epi32(before, _mm256_cvtepu16_epi32(half)));
                     }
                 }
                 *wide = _mm256_setzero_si256();

@@ -92,8 +92,8 @@ impl Tile for Avx512 {
 
     /// Even bytes hold the first half of the channels, odd bytes the second: widening by mask and shift then leaves
     /// both halves in order.
-    fn place(lane: usize) -> usize {
-        lane % 32 * 2 + lane / 32
+    fn lay(lane: usize, step: &[u8], bytes: &mut [u8]) {
+        bytes[lane % 32 * 2 + lane / 32] = step[0];
     }
 
     #[inline(always)]
@@ -136,9 +136,8 @@ compiled_for! { Avx512,
         assert!(panel.len() >= patches.segments * patches.steps * Avx512::LANES, "a panel as deep as the rows");
         let mut panel = panel.as_ptr();
         let low_nibbles = _mm512_set1_epi8(15);
-        *counts = [[0; MAX_COLUMNS]; R];
         let mut wide = [[_mm512_setzero_si512(); 2]; R];
-        let mut room = nibbles::CHUNKS;
+        let (mut flushed, mut room) = (false, nibbles::CHUNKS);
         for segment in 0..patches.segments {
             let mut step = segment * patches.stride;
             let end = step + patches.steps;
@@ -168,12 +167,13 @@ compiled_for! { Avx512,
                 }
                 room -= 1;
                 if room == 0 {
-                    flush(&mut wide, counts);
+                    flush(&mut wide, counts, flushed);
+                    flushed = true;
                     room = nibbles::CHUNKS;
                 }
             }
         }
-        flush(&mut wide, counts);
+        flush(&mut wide, counts, flushed);
     }
 }
 
@@ -186,9 +186,9 @@ compiled_for! { Avx512,
 }
 
 compiled_for! { Avx512,
-    /// Adds 16-bit counts to those of 32 bits, and clears them.
+    /// Adds 16-bit counts to those of 32 bits, if there are any yet, and clears them.
     #[inline]
-    fn flush<const R: usize>(wide: &mut [[__m512i; 2]; R], counts: &mut [Counts; R]) {
+    fn flush<const R: usize>(wide: &mut [[__m512i; 2]; R], counts: &mut [Counts; R], add: bool) {
         for (wide, counts) in wide.iter_mut().zip(counts) {
             for (wide, counts) in wide.iter_mut().zip(counts.as_chunks_mut::<32>().0) {
                 let (low, high) = (_mm512_castsi512_si256(*wide), _mm512_extracti64x4_epi64::<1>(*wide));
@@ -196,8 +196,8 @@ compiled_for! { Avx512,
                     let counts: *mut __m512i = counts.as_mut_ptr().cast();
                     // SAFETY: an unaligned load and store of sixteen counts.
                     unsafe {
-                        let sum = _mm512_add_epi32(_mm512_loadu_si512(counts), _mm512_cvtepu16_epi32(half));
-                        _mm512_storeu_si512(counts, sum);
+                        let before = if add { _mm512_loadu_si512(counts) } else { _mm512_setzero_si512() };
+                        _mm512_storeu_si512(counts, _mm512_add_epi32(before, _mm512_cvtepu16_epi32(half)));
                     }
                 }
                 *wide = _mm512_setzero_si512();

@@ -58,9 +58,8 @@ compiled_for! { Neon,
         let rows = patches.pointers(starts, Neon::STEP);
         assert!(panel.len() >= patches.segments * patches.steps * V * Neon::LANES, "a panel as deep as the rows");
         let mut panel = panel.as_ptr();
-        *counts = [[0; MAX_COLUMNS]; R];
         let mut wide = [[[vdupq_n_u16(0); 2]; V]; R];
-        let mut room = CHUNKS;
+        let (mut flushed, mut room) = (false, CHUNKS);
         for segment in 0..patches.segments {
             let mut step = segment * patches.stride;
             let end = step + patches.steps;
@@ -90,26 +89,28 @@ compiled_for! { Neon,
                 }
                 room -= 1;
                 if room == 0 {
-                    flush(&mut wide, counts);
+                    flush(&mut wide, counts, flushed);
+                    flushed = true;
                     room = CHUNKS;
                 }
             }
         }
-        flush(&mut wide, counts);
+        flush(&mut wide, counts, flushed);
     }
 }
 
 compiled_for! { Neon,
-    /// Adds 16-bit counts to those of 32 bits, and clears them.
+    /// Adds 16-bit counts to those of 32 bits, if there are any yet, and clears them.
     #[inline]
-    fn flush<const R: usize, const V: usize>(wide: &mut [[[uint16x8_t; 2]; V]; R], counts: &mut [Counts; R]) {
+    fn flush<const R: usize, const V: usize>(wide: &mut [[[uint16x8_t; 2]; V]; R], counts: &mut [Counts; R], add: bool) {
         for (wide, counts) in wide.iter_mut().zip(counts) {
             for (wide, counts) in wide.as_flattened_mut().iter_mut().zip(counts.as_chunks_mut::<8>().0) {
                 let counts = counts.as_mut_ptr();
                 // SAFETY: a load and a store of eight counts.
                 unsafe {
-                    vst1q_u32(counts, vaddw_u16(vld1q_u32(counts), vget_low_u16(*wide)));
-                    vst1q_u32(counts.add(4), vaddw_high_u16(vld1q_u32(counts.add(4)), *wide));
+                    let before = if add { vld1q_u32_x2(counts) } else { uint32x4x2_t(vdupq_n_u32(0), vdupq_n_u32(0)) };
+                    vst1q_u32(counts, vaddw_u16(before.0, vget_low_u16(*wide)));
+                    vst1q_u32(counts.add(4), vaddw_high_u16(before.1, *wide));
                 }
                 *wide = vdupq_n_u16(0);
             }

@@ -196,12 +196,7 @@ impl Conv2d {
         for band in Band::all(shape) {
             let lines = band.output_lines(shape);
             let words = &mut words[lines.start * line_words..lines.end * line_words];
-            let mut stage = Bits {
-                words,
-                line_words,
-                line_rows: shape.width,
-                thresholds,
-            };
+            let mut stage = Bits::new(words, line_words, shape.width, thresholds);
             self.band(input, &band, shape, &mut scratch, &mut stage);
         }
         Ok(())

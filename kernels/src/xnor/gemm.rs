@@ -14,7 +14,8 @@
 use super::{
     PackedWeights, Threshold,
     output::{Bits, Stage, Sums},
-    product::{NoBorder, Rows, Starts, product},
+    patches::BandBorder,
+    product::{Rows, Starts, product},
     tile::{Patches, Tile},
 };
 use crate::{Error, bits::BitMatrix, isa::dispatch};
@@ -24,7 +25,7 @@ use core::ops::Range;
 ///
 /// # Errors
 /// [`Error::Size`] where the depths differ or `out` is not `M · N` long; [`Error::Dimension`] where a dimension is 0 or the depth
-/// is above `i32::MAX`.
+/// is 2³⁰ or above.
 pub fn gemm_i32(a: &BitMatrix, weights: &PackedWeights, out: &mut [i32]) -> Result<(), Error> {
     let size = check(a, weights)?;
     Error::check_size("out (M · N)", size, out.len())?;
@@ -57,16 +58,7 @@ pub fn gemm_bits(
     let line_words = out.row_words();
     let words = out.words_mut();
     words.fill(0);
-    run(
-        a,
-        weights,
-        &mut Bits {
-            words,
-            line_words,
-            line_rows: 1,
-            thresholds,
-        },
-    );
+    run(a, weights, &mut Bits::new(words, line_words, 1, thresholds));
     Ok(())
 }
 
@@ -79,7 +71,7 @@ fn check(a: &BitMatrix, weights: &PackedWeights) -> Result<usize, Error> {
 fn run(a: &BitMatrix, weights: &PackedWeights, stage: &mut impl Stage) {
     dispatch!(weights.level(), token => {
         let source = Matrix { a, steps: steps(token, a.columns()) };
-        product(token, weights, a.rows(), source, &NoBorder, stage);
+        product(token, weights, a.rows(), source, &None::<BandBorder<'_>>, stage);
     });
 }
 

@@ -4,8 +4,12 @@
 //! column, usually `K`: the sum is `base − 2·count`, and `base − 2·count ≥ t` is `count ≤ ⌊(base − t)/2⌋`, one comparison of
 //! the count itself.
 
-use super::tile::{Counts, MAX_COLUMNS, Tile};
+use super::{
+    product::BLOCK,
+    tile::{Counts, MAX_COLUMNS, Tile},
+};
 use crate::bits::set_bits;
+use core::ops::Range;
 
 /// The activation of one output channel: `+1` where the sum is at least `at_least` (or, inverted, where it is less).
 ///
@@ -41,15 +45,23 @@ pub(crate) struct Prepared {
     first: usize,
     columns: usize,
     registers: usize,
+    /// The least sum of each column that counts, where that matters.
+    at_least: Columns,
+    invert: u64,
     /// The base of each column, or the limit of its count.
     values: Columns,
-    invert: u64,
 }
 
 /// Takes counts, a row of a panel at a time.
 pub(crate) trait Stage {
-    /// What it needs for `columns` columns from `first` on, in `registers` registers, with these bases.
-    fn prepare(&self, first: usize, columns: usize, registers: usize, base: &Columns) -> Prepared;
+    /// Called before the rows of each block.
+    fn begin(&mut self, rows: Range<usize>);
+
+    /// What it needs for `columns` columns from `first` on, in `registers` registers.
+    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared;
+
+    /// Sets the bases of those columns.
+    fn set_base(&self, prepared: &mut Prepared, base: &Columns);
 
     /// The counts of a row.
     fn store<T: Tile>(&mut self, token: T, row: usize, prepared: &Prepared, counts: &Counts);
@@ -62,24 +74,33 @@ pub(crate) struct Sums<'a> {
 }
 
 impl Stage for Sums<'_> {
+    fn begin(&mut self, _: Range<usize>) {}
+
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize, registers: usize, base: &Columns) -> Prepared {
+    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
+        let zeros = [0; MAX_COLUMNS];
         Prepared {
             first,
             columns,
             registers,
-            values: *base,
+            at_least: zeros,
             invert: 0,
+            values: zeros,
         }
+    }
+
+    #[inline(always)]
+    fn set_base(&self, prepared: &mut Prepared, base: &Columns) {
+        prepared.values = *base;
     }
 
     #[inline(always)]
     fn store<T: Tile>(&mut self, _: T, row: usize, prepared: &Prepared, counts: &Counts) {
         let out = &mut self.out[row * self.outputs + prepared.first..][..prepared.columns];
         let sums = prepared.values.iter().zip(counts);
+        let sum = |(base, count): (&i32, &u32)| base.wrapping_sub((*count as i32).wrapping_mul(2));
         // A full panel has a constant number of columns, which the compiler then unrolls.
         let full = T::LANES * T::REGISTERS;
-        let sum = |(base, count): (&i32, &u32)| base.wrapping_sub((*count as i32).wrapping_mul(2));
         if prepared.columns == full {
             out[..full]
                 .iter_mut()
@@ -95,45 +116,84 @@ impl Stage for Sums<'_> {
 
 /// Activations, packed. The words are 0 before the first store.
 pub(crate) struct Bits<'a> {
-    pub(crate) words: &'a mut [u64],
-    /// Words from one line to the next.
-    pub(crate) line_words: usize,
-    /// Rows of the product in a line: 1, or the pixels of an output line.
-    pub(crate) line_rows: usize,
-    pub(crate) thresholds: &'a [Threshold],
+    words: &'a mut [u64],
+    line_words: usize,
+    line_rows: usize,
+    thresholds: &'a [Threshold],
+    /// The block's first row, and the line and the bit in it where each of its rows begins.
+    block: usize,
+    places: [(usize, usize); BLOCK],
+}
+
+impl<'a> Bits<'a> {
+    /// `line_rows` rows of the product make a line, of `line_words` words: one row, or the pixels of an output line.
+    pub(crate) fn new(
+        words: &'a mut [u64],
+        line_words: usize,
+        line_rows: usize,
+        thresholds: &'a [Threshold],
+    ) -> Self {
+        Self {
+            words,
+            line_words,
+            line_rows,
+            thresholds,
+            block: 0,
+            places: [(0, 0); BLOCK],
+        }
+    }
 }
 
 impl Stage for Bits<'_> {
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize, registers: usize, base: &Columns) -> Prepared {
-        let mut prepared = Prepared {
+    fn begin(&mut self, rows: Range<usize>) {
+        self.block = rows.start;
+        let (mut line, mut pixel) = (rows.start / self.line_rows, rows.start % self.line_rows);
+        for place in &mut self.places[..rows.len()] {
+            *place = (line * self.line_words, pixel * self.thresholds.len());
+            pixel += 1;
+            if pixel == self.line_rows {
+                (line, pixel) = (line + 1, 0);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
+        // The columns after the last have weights of 0 and are never set: no sum is that large, nor are they inverted.
+        let mut at_least = [i32::MAX; MAX_COLUMNS];
+        let mut invert = 0;
+        for (column, threshold) in self.thresholds[first..][..columns].iter().enumerate() {
+            at_least[column] = threshold.at_least;
+            invert |= u64::from(threshold.invert) << column;
+        }
+        Prepared {
             first,
             columns,
             registers,
-            values: [-1; MAX_COLUMNS],
-            invert: 0,
-        };
-        for (column, threshold) in self.thresholds[first..][..columns].iter().enumerate() {
-            let limit = (i64::from(base[column]) - i64::from(threshold.at_least)) >> 1;
-            prepared.values[column] = limit.clamp(-1, i64::from(i32::MAX)) as i32;
-            prepared.invert |= u64::from(threshold.invert) << column;
+            at_least,
+            invert,
+            values: [0; MAX_COLUMNS],
         }
-        prepared
+    }
+
+    #[inline(always)]
+    fn set_base(&self, prepared: &mut Prepared, base: &Columns) {
+        for ((limit, base), at_least) in
+            prepared.values.iter_mut().zip(base).zip(&prepared.at_least)
+        {
+            // Half of what saturates is still more than any count, as the depth is below 2³⁰.
+            *limit = base.saturating_sub(*at_least) >> 1;
+        }
     }
 
     #[inline(always)]
     fn store<T: Tile>(&mut self, token: T, row: usize, prepared: &Prepared, counts: &Counts) {
-        // The columns after the last are of weights 0 and limit −1, so never set, and not inverted either.
         let bits = token.at_most(counts, &prepared.values, prepared.registers) ^ prepared.invert;
-        let (line, pixel) = if self.line_rows == 1 {
-            (row, 0)
-        } else {
-            (row / self.line_rows, row % self.line_rows)
-        };
-        let bit = pixel * self.thresholds.len() + prepared.first;
+        let (line, bit) = self.places[row - self.block];
         set_bits(
-            &mut self.words[line * self.line_words..],
-            bit,
+            &mut self.words[line..],
+            bit + prepared.first,
             prepared.columns,
             bits,
         );

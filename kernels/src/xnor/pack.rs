@@ -55,10 +55,10 @@ impl PackedWeights {
             let panel = bytes_mut(as_words_mut(lines));
             for column in 0..columns {
                 let row = bytes(weights.row(first + column));
-                let place = column / T::LANES * T::LANES + T::place(column % T::LANES);
                 for (step, row) in row.chunks_exact(T::STEP).take(steps).enumerate() {
-                    let to = (step * registers * T::LANES + place) * T::STEP;
-                    panel[to..][..T::STEP].copy_from_slice(row);
+                    let register = step * registers + column / T::LANES;
+                    let bytes = &mut panel[register * T::STEP_BYTES..][..T::STEP_BYTES];
+                    T::lay(column % T::LANES, row, bytes);
                 }
             }
         }
@@ -85,15 +85,15 @@ impl PackedWeights {
         self.depth
     }
 
-    /// The sums must fit in `i32`.
+    /// Twice a sum must fit in `i32`.
     pub(crate) fn check_depth(&self) -> Result<(), Error> {
-        if (1..=i32::MAX as usize).contains(&self.depth) {
+        if (1..1 << 30).contains(&self.depth) {
             return Ok(());
         }
         Err(Error::Dimension {
             what: "depth",
             found: self.depth,
-            expected: "1 to 2³¹ − 1",
+            expected: "1 to 2³⁰ − 1",
         })
     }
 
@@ -118,7 +118,7 @@ impl PackedWeights {
 
 /// Cache lines of a panel of `registers` registers.
 fn panel_lines<T: Tile>(depth: usize, registers: usize) -> usize {
-    (depth.div_ceil(8 * T::STEP) * registers * T::LANES * T::STEP).div_ceil(LINE)
+    (depth.div_ceil(8 * T::STEP) * registers * T::STEP_BYTES).div_ceil(LINE)
 }
 
 fn as_words(lines: &[CacheLine]) -> &[u64] {

@@ -318,16 +318,9 @@ pub(super) struct BandBorder<'a> {
     pub(super) width: usize,
 }
 
-impl Border for Option<BandBorder<'_>> {
-    #[inline(always)]
-    fn base(&self, row: usize, first: usize, base: &mut Columns) -> bool {
-        self.as_ref()
-            .is_some_and(|border| border.write(row, first, base))
-    }
-}
-
 impl BandBorder<'_> {
-    fn write(&self, row: usize, first: usize, base: &mut Columns) -> bool {
+    /// The kernel lines and the kernel columns inside the image, for a row.
+    fn inside(&self, row: usize) -> [Range<usize>; 2] {
         let Geometry {
             kernel,
             stride,
@@ -338,7 +331,6 @@ impl BandBorder<'_> {
             self.lines.start + row / self.width % self.lines.len(),
             row % self.width,
         );
-        // The taps from `start` to `end` of `kernel` that are inside.
         let inside = |position: usize, kernel: usize, padding: usize, size: usize| {
             let start = padding.saturating_sub(position).min(kernel);
             start
@@ -346,24 +338,39 @@ impl BandBorder<'_> {
                     .saturating_sub(position)
                     .clamp(start, kernel)
         };
-        let lines = inside(y * stride[0], kernel[0], padding[0], self.input.height);
-        let pixels = inside(x * stride[1], kernel[1], padding[1], self.input.width);
-        if lines == (0..kernel[0]) && pixels == (0..kernel[1]) {
-            return false;
-        }
+        [
+            inside(y * stride[0], kernel[0], padding[0], self.input.height),
+            inside(x * stride[1], kernel[1], padding[1], self.input.width),
+        ]
+    }
+}
+
+impl Border for Option<BandBorder<'_>> {
+    #[inline(always)]
+    fn rows(&self, rows: Range<usize>) -> u64 {
+        let Some(border) = self else { return 0 };
+        let whole = border.geometry.kernel.map(|kernel| 0..kernel);
+        rows.rev().fold(0, |bits, row| {
+            bits << 1 | u64::from(border.inside(row) != whole)
+        })
+    }
+
+    fn base(&self, row: usize, first: usize, base: &mut Columns) {
+        let Some(border) = self else { return };
+        let [lines, pixels] = border.inside(row);
+        let (kernel, outputs) = (border.geometry.kernel, border.sums.outputs);
         let sums = |i: usize, j: usize| {
-            self.sums.table[(i * (kernel[1] + 1) + j) * self.sums.outputs..][..self.sums.outputs]
-                [first..]
-                .iter()
+            &border.sums.table[(i * (kernel[1] + 1) + j) * outputs + first..][..outputs - first]
         };
-        let all = sums(kernel[0], kernel[1]);
+        let all = sums(kernel[0], kernel[1]).iter();
         let (a, b) = (sums(lines.start, pixels.start), sums(lines.end, pixels.end));
         let (c, d) = (sums(lines.start, pixels.end), sums(lines.end, pixels.start));
-        let depth = self.geometry.depth() as i32;
-        for (base, ((all, (a, b)), (c, d))) in base.iter_mut().zip(all.zip(a.zip(b)).zip(c.zip(d)))
+        let depth = border.geometry.depth() as i32;
+        for (base, ((all, (a, b)), (c, d))) in base
+            .iter_mut()
+            .zip(all.zip(a.iter().zip(b)).zip(c.iter().zip(d)))
         {
-            *base = depth.wrapping_add(all - (a + b - c - d));
+            *base = depth + (all - (a + b - c - d));
         }
-        true
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use core::ops::Range;
 
-/// Rows of a block: a multiple of every tile's, and enough to read the panel's weights from afar only once in a while.
+/// Rows of a block: at most 64, a multiple of every tile's, and enough to read the panel's weights from afar only once in a while.
 pub(crate) const BLOCK: usize = 48;
 
 /// Byte offsets into the patches of a block's rows.
@@ -26,17 +26,11 @@ pub(crate) trait Rows {
 
 /// The bases that rows have where not all of their depth counts.
 pub(crate) trait Border {
-    /// Writes the bases of columns from `first` on, unless they are all the depth.
-    fn base(&self, row: usize, first: usize, base: &mut Columns) -> bool;
-}
+    /// Which of a block's rows have bases of their own, a bit each; those of the others are the depth.
+    fn rows(&self, rows: Range<usize>) -> u64;
 
-/// All the depth of every row counts.
-pub(crate) struct NoBorder;
-
-impl Border for NoBorder {
-    fn base(&self, _: usize, _: usize, _: &mut Columns) -> bool {
-        false
-    }
+    /// The bases of the columns from `first` on, for such a row.
+    fn base(&self, row: usize, first: usize, base: &mut Columns);
 }
 
 /// Multiplies `rows` rows with the weights, which are laid out for tile `T`, and hands each sum to the stage.
@@ -53,12 +47,15 @@ pub(crate) fn product<T: Tile>(
         for first in (0..rows).step_by(BLOCK) {
             let block = first..rows.min(first + BLOCK);
             let patches = source.block(block.clone(), &mut starts);
+            stage.begin(block.clone());
+            let bordered = border.rows(block.clone());
             let sweep = Sweep {
                 token,
                 patches,
                 starts: &starts,
                 first,
                 rows: block.len(),
+                bordered,
                 depth: weights.depth(),
             };
             for panel in weights.panels::<T>() {
@@ -81,6 +78,7 @@ struct Sweep<'a, T> {
     starts: &'a Starts,
     first: usize,
     rows: usize,
+    bordered: u64,
     depth: usize,
 }
 
@@ -92,8 +90,9 @@ impl<T: Tile> Sweep<'_, T> {
         border: &impl Border,
         stage: &mut impl Stage,
     ) {
-        let mut base = [self.depth as i32; MAX_COLUMNS];
-        let prepared = stage.prepare(panel.first, panel.columns, V, &base);
+        let mut prepared = stage.prepare(panel.first, panel.columns, V);
+        let depth = [self.depth as i32; MAX_COLUMNS];
+        stage.set_base(&mut prepared, &depth);
         let mut counts = [[0; MAX_COLUMNS]; 8];
         let mut row = 0;
         while row < self.rows {
@@ -112,12 +111,15 @@ impl<T: Tile> Sweep<'_, T> {
                 };
             }
             count!(1 2 3 4 5 6 7 8);
-            for (row, counts) in (self.first + row..).zip(&counts[..rows]) {
-                if border.base(row, panel.first, &mut base) {
-                    let prepared = stage.prepare(panel.first, panel.columns, V, &base);
-                    stage.store(self.token, row, &prepared, counts);
+            for (row, counts) in (row..).zip(&counts[..rows]) {
+                if self.bordered >> row & 1 == 1 {
+                    let mut base = [0; MAX_COLUMNS];
+                    border.base(self.first + row, panel.first, &mut base);
+                    stage.set_base(&mut prepared, &base);
+                    stage.store(self.token, self.first + row, &prepared, counts);
+                    stage.set_base(&mut prepared, &depth);
                 } else {
-                    stage.store(self.token, row, &prepared, counts);
+                    stage.store(self.token, self.first + row, &prepared, counts);
                 }
             }
             row += rows;

@@ -21,9 +21,12 @@ pub(crate) trait Tile: Copy + Send + Sync {
     /// Bytes of depth in a step.
     const STEP: usize;
 
-    /// Where in its register a lane's step stands.
-    fn place(lane: usize) -> usize {
-        lane
+    /// Bytes of weights for a step of a register's lanes.
+    const STEP_BYTES: usize = Self::LANES * Self::STEP;
+
+    /// Writes a lane's step of weights into those bytes.
+    fn lay(lane: usize, step: &[u8], bytes: &mut [u8]) {
+        bytes[lane * Self::STEP..][..Self::STEP].copy_from_slice(step);
     }
 
     /// Runs `body`, compiled with the level's features.

@@ -21,7 +21,7 @@ const MEMORY_LIMIT: u64 = 48 << 20;
 pub(super) fn model(bytes: &[u8]) -> Result<Model, FormatError> {
     let announced = announced_length(bytes)?;
     let size = bytes.len() as u64;
-    check_equal(40, "length of the file", size, announced)?;
+    check_equal(40, "length of the file", announced, size)?;
     let body = check_checksum(bytes)?;
 
     let layers = short_count(body, 12, "layers", LAYERS_LIMIT)?;
