@@ -1,13 +1,18 @@
 //! `bernet train`: from images to a packed net and a report.
 
-use super::training_report::{self, Finished};
+use super::{
+    images_per_second, level,
+    training_report::{self, Finished},
+};
 use anyhow::{Context, Result, bail, ensure};
 use bernet::{
     data::{self, Source},
-    infer::Session,
-    train::{Config, Distribution, Epoch, MethodName, Network, Observer, Run, SEED, SEED_24, Trainer, right},
+    infer::{self, Session},
+    train::{
+        Config, Distribution, Epoch, MethodName, Network, Observer, Run, SEED, SEED_24, Trainer,
+    },
 };
-use bernet_kernels::isa::{Level, LevelError};
+use bernet_kernels::isa::Level;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use std::{
     fs,
@@ -18,7 +23,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// Train a net, binarise it, pack it, and write OUT/model.bnet, OUT/report.html and OUT/metrics.csv.
@@ -100,13 +105,12 @@ impl Preset {
     }
 }
 
-fn level(name: &str) -> Result<Level, LevelError> {
-    Level::by_name(name)
-}
-
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     if let Some(threads) = arguments.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global().context("threads")?;
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.into())
+            .build_global()
+            .context("threads")?;
     }
     fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
     let source = match &arguments.data {
@@ -117,7 +121,12 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let mut trainer = trainer(arguments, &checkpoint)?;
     let (train, validation) = source.train.split(trainer.config().validation)?;
     let level = arguments.level.unwrap_or_else(Level::best);
-    let run = Run { train: &train, validation: &validation, level, checkpoint: Some(checkpoint) };
+    let run = Run {
+        train: &train,
+        validation: &validation,
+        level,
+        checkpoint: Some(checkpoint),
+    };
 
     introduce(&trainer, &source, level);
     let mut watcher = Watcher::new(trainer.config().epochs, trainer.history().len())?;
@@ -135,10 +144,15 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let mut model = run.finish(&trainer)?;
     let mut session = Session::new(&model, level)?;
     let predictions = session.classify(source.test.images())?;
-    let answers = right(&mut session, &source.test)?;
-    model.metadata.insert("test accuracy".into(), format!("{answers}/{}", source.test.len()));
+    let right = infer::right(&predictions, source.test.labels());
+    model.metadata.insert(
+        "test accuracy".into(),
+        format!("{right}/{}", source.test.len()),
+    );
     model.metadata.insert("data".into(), source.name.clone());
-    model.metadata.insert("command".into(), command(&trainer, arguments));
+    model
+        .metadata
+        .insert("command".into(), command(&trainer, arguments));
     let path = arguments.out.join("model.bnet");
     model.write(&path)?;
 
@@ -147,20 +161,30 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         trainer: &trainer,
         source: &source,
         predictions: &predictions,
-        right: answers,
+        right,
         bytes: fs::metadata(&path)?.len(),
-        images_per_second: speed(&mut session, &source)?,
+        images_per_second: images_per_second(&mut session, &source.test)?,
         level,
         real,
     };
     let table = training_report::write(&finished, &arguments.out)?;
     writeln!(out, "{table}")?;
     for (name, what) in [
-        ("model.bnet", "the packed net: try `bernet eval` and `bernet predict` on it"),
-        ("report.html", "curves, confusion matrix, misread digits: open it in a browser"),
+        (
+            "model.bnet",
+            "the packed net: try `bernet eval` and `bernet predict` on it",
+        ),
+        (
+            "report.html",
+            "curves, confusion matrix, misread digits: open it in a browser",
+        ),
         ("metrics.csv", "a line for each epoch"),
     ] {
-        writeln!(out, "{:<28} {what}", arguments.out.join(name).display().to_string())?;
+        writeln!(
+            out,
+            "{:<28} {what}",
+            arguments.out.join(name).display().to_string()
+        )?;
     }
     Ok(())
 }
@@ -199,7 +223,12 @@ fn trainer(arguments: &Arguments, checkpoint: &Path) -> Result<Trainer> {
 /// The command that makes the same net again.
 fn command(trainer: &Trainer, arguments: &Arguments) -> String {
     let config = trainer.config();
-    let mut command = format!("bernet train --method {} --epochs {} --seed {}", config.method.name(), config.epochs, config.seed);
+    let mut command = format!(
+        "bernet train --method {} --epochs {} --seed {}",
+        config.method.name(),
+        config.epochs,
+        config.seed
+    );
     if config.distribution != Distribution::Sampled {
         command += &format!(" --gradient {}", config.distribution.name());
     }
@@ -213,16 +242,32 @@ fn command(trainer: &Trainer, arguments: &Arguments) -> String {
 }
 
 /// Trains the real-valued net of the same layers for a few epochs, as a line to hold the binary one against.
-fn real_net(run: &Run<'_>, trainer: &Trainer, preset: Preset, source: &Source) -> Result<training_report::Real> {
+fn real_net(
+    run: &Run<'_>,
+    trainer: &Trainer,
+    preset: Preset,
+    source: &Source,
+) -> Result<training_report::Real> {
     let config = trainer.config();
     let epochs = preset.real_epochs();
-    let mut real = Trainer::new(Config::new(MethodName::Real, config.network.clone(), epochs, config.seed))?;
-    let run = Run { checkpoint: None, ..*run };
+    let mut real = Trainer::new(Config::new(
+        MethodName::Real,
+        config.network.clone(),
+        epochs,
+        config.seed,
+    ))?;
+    let run = Run {
+        checkpoint: None,
+        ..*run
+    };
     let mut watcher = Watcher::new(epochs, 0)?;
     watcher.bar.set_prefix("real-valued net");
     let ended = run.train(&mut real, &mut watcher);
     watcher.bar.finish_and_clear();
-    ensure!(ended?.is_continue(), "stopped; the binary net has been written");
+    ensure!(
+        ended?.is_continue(),
+        "stopped; the binary net has been written"
+    );
     let start = Instant::now();
     let accuracy = real.evaluate_real(run.train, &source.test)?;
     Ok(training_report::Real {
@@ -231,17 +276,6 @@ fn real_net(run: &Run<'_>, trainer: &Trainer, preset: Preset, source: &Source) -
         weights: config.network.weights()?,
         images_per_second: source.test.len() as f64 / start.elapsed().as_secs_f64(),
     })
-}
-
-/// Images a second, one thread, over at least a third of a second.
-fn speed(session: &mut Session, source: &Source) -> Result<f64> {
-    let start = Instant::now();
-    let mut passes = 0;
-    while passes == 0 || start.elapsed() < Duration::from_millis(300) {
-        session.logits(source.test.images())?;
-        passes += 1;
-    }
-    Ok((passes * source.test.len()) as f64 / start.elapsed().as_secs_f64())
 }
 
 fn introduce(trainer: &Trainer, source: &Source, level: Level) {
@@ -274,9 +308,17 @@ const TICKS: f64 = 100.0;
 
 impl Watcher {
     fn new(epochs: u32, done: usize) -> Result<Self> {
-        let bar = ProgressBar::new(u64::from(epochs) * TICKS as u64).with_position((done as f64 * TICKS) as u64);
-        bar.set_style(ProgressStyle::with_template("{prefix}{bar:30} {percent:>3} %  {msg}  {eta} left")?);
-        Ok(Self { bar, start: Instant::now(), epochs, interrupted: interrupted()? })
+        let bar = ProgressBar::new(u64::from(epochs) * TICKS as u64)
+            .with_position((done as f64 * TICKS) as u64);
+        bar.set_style(ProgressStyle::with_template(
+            "{prefix}{bar:30} {percent:>3} %  {msg}  {eta} left",
+        )?);
+        Ok(Self {
+            bar,
+            start: Instant::now(),
+            epochs,
+            interrupted: interrupted()?,
+        })
     }
 }
 
@@ -294,8 +336,13 @@ fn interrupted() -> Result<Arc<AtomicBool>> {
 
 impl Observer for Watcher {
     fn step(&mut self, epoch: u32, share: f64) -> ControlFlow<()> {
-        self.bar.set_position(((f64::from(epoch - 1) + share) * TICKS) as u64);
-        if self.interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        self.bar
+            .set_position(((f64::from(epoch - 1) + share) * TICKS) as u64);
+        if self.interrupted.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     fn epoch(&mut self, epoch: &Epoch) {
@@ -309,7 +356,10 @@ impl Observer for Watcher {
         );
         // A bar is drawn on a terminal only; a log gets a line an epoch.
         if self.bar.is_hidden() {
-            eprintln!("{line}  {} since the start", HumanDuration(self.start.elapsed()));
+            eprintln!(
+                "{line}  {} since the start",
+                HumanDuration(self.start.elapsed())
+            );
         }
         self.bar.set_message(line);
     }

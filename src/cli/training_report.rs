@@ -48,8 +48,16 @@ pub(super) fn write(finished: &Finished<'_>, folder: &Path) -> Result<String> {
 
 fn metrics(history: &[Epoch], path: &Path) -> Result<()> {
     let header = [
-        "epoch", "loss", "train_accuracy", "validation_accuracy", "frozen", "uncertainty", "temperature", "width",
-        "learning_rate", "seconds",
+        "epoch",
+        "loss",
+        "train_accuracy",
+        "validation_accuracy",
+        "frozen",
+        "uncertainty",
+        "temperature",
+        "width",
+        "learning_rate",
+        "seconds",
     ];
     let mut csv = CsvWriter::create(path, &header)?;
     for epoch in history {
@@ -78,8 +86,15 @@ fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let head = digits.len() % 3;
     let (head, tail) = digits.split_at(head);
-    let groups = tail.as_bytes().chunks(3).map(|group| std::str::from_utf8(group).expect("digits"));
-    std::iter::once(head).filter(|head| !head.is_empty()).chain(groups).collect::<Vec<_>>().join(" ")
+    let groups = tail
+        .as_bytes()
+        .chunks(3)
+        .map(|group| std::str::from_utf8(group).expect("digits"));
+    std::iter::once(head)
+        .filter(|head| !head.is_empty())
+        .chain(groups)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn share_right(finished: &Finished<'_>) -> f64 {
@@ -103,7 +118,11 @@ fn result_table(finished: &Finished<'_>) -> Table {
         grouped(real.images_per_second),
     ]);
     table.strong_row([
-        format!("binary, {}, {} epochs", finished.trainer.config().method.name(), finished.trainer.config().epochs),
+        format!(
+            "binary, {}, {} epochs",
+            finished.trainer.config().method.name(),
+            finished.trainer.config().epochs
+        ),
         "one bit each".into(),
         percent(share_right(finished)),
         grouped(finished.bytes as f64),
@@ -115,14 +134,34 @@ fn result_table(finished: &Finished<'_>) -> Table {
 /// The talk's figures, as reported in 2023, and this run's.
 fn accuracy_table(finished: &Finished<'_>) -> Table {
     let config = finished.trainer.config();
-    let mut table = Table::new([("net", Align::Left), ("the talk, 2023", Align::Right), ("this run", Align::Right)]);
+    let mut table = Table::new([
+        ("net", Align::Left),
+        ("the talk, 2023", Align::Right),
+        ("this run", Align::Right),
+    ]);
     let ours = percent(share_right(finished));
-    let by = |method| if config.method == method { ours.clone() } else { "–".into() };
-    table.row(["real-valued".into(), "99 %".into(), percent(finished.real.accuracy)]);
+    let by = |method| {
+        if config.method == method {
+            ours.clone()
+        } else {
+            "–".into()
+        }
+    };
+    table.row([
+        "real-valued".into(),
+        "99 %".into(),
+        percent(finished.real.accuracy),
+    ]);
     let cells = |name: &str, talk: &str, method| [name.to_owned(), talk.to_owned(), by(method)];
     for (method, row) in [
-        (MethodName::Bernoulli, cells("binary, Bernoulli", "97.5 %", MethodName::Bernoulli)),
-        (MethodName::Ste, cells("binary, straight-through", "89.5 %", MethodName::Ste)),
+        (
+            MethodName::Bernoulli,
+            cells("binary, Bernoulli", "97.5 %", MethodName::Bernoulli),
+        ),
+        (
+            MethodName::Ste,
+            cells("binary, straight-through", "89.5 %", MethodName::Ste),
+        ),
     ] {
         if config.method == method {
             table.strong_row(row);
@@ -192,26 +231,45 @@ fn report(finished: &Finished<'_>) -> Report {
 
 fn curves(trainer: &Trainer) -> Section {
     let (config, history) = (trainer.config(), trainer.history());
-    let curve = |value: fn(&Epoch) -> f64| history.iter().map(move |epoch| (f64::from(epoch.number), value(epoch)));
+    let curve = |value: fn(&Epoch) -> f64| {
+        history
+            .iter()
+            .map(move |epoch| (f64::from(epoch.number), value(epoch)))
+    };
     let mut accuracy = Chart::new("Accuracy", "epoch", "% right")
-        .series("training images, weights as drawn", curve(|epoch| 100.0 * epoch.train_accuracy))
-        .series("validation images, binary net", curve(|epoch| 100.0 * epoch.validation_accuracy))
+        .series(
+            "training images, weights as drawn",
+            curve(|epoch| 100.0 * epoch.train_accuracy),
+        )
+        .series(
+            "validation images, binary net",
+            curve(|epoch| 100.0 * epoch.validation_accuracy),
+        )
         .range(lowest(history), 100.0);
     if let Some(freezing) = config.freezing {
         accuracy = accuracy.event("a part of the weights is fixed", moments(freezing, config));
     }
-    let loss = Chart::new("Loss", "epoch", "nats").series("training loss", curve(|epoch| epoch.loss)).logarithmic().low();
+    let loss = Chart::new("Loss", "epoch", "nats")
+        .series("training loss", curve(|epoch| epoch.loss))
+        .logarithmic()
+        .low();
     let mut charts = vec![accuracy, loss];
     if config.method == MethodName::Bernoulli {
         charts.push(
             Chart::new("Certainty of the weights", "epoch", "%")
                 .series("fixed for good", curve(|epoch| 100.0 * epoch.frozen))
-                .series("uncertainty left, mean of 1 − m²", curve(|epoch| 100.0 * epoch.uncertainty))
+                .series(
+                    "uncertainty left, mean of 1 − m²",
+                    curve(|epoch| 100.0 * epoch.uncertainty),
+                )
                 .range(0.0, 100.0)
                 .low(),
         );
         charts.push(
-            Chart::new("Temperature", "epoch", "τ").series("τ", curve(|epoch| f64::from(epoch.temperature))).logarithmic().low(),
+            Chart::new("Temperature", "epoch", "τ")
+                .series("τ", curve(|epoch| f64::from(epoch.temperature)))
+                .logarithmic()
+                .low(),
         );
     }
     Section::new("Training and binarisation").charts(
@@ -223,7 +281,12 @@ fn curves(trainer: &Trainer) -> Section {
 
 /// The lower end of the accuracy axis: what the second epoch reached, rounded down to five.
 fn lowest(history: &[Epoch]) -> f64 {
-    let early = history.iter().skip(1).chain(history).map(|epoch| epoch.train_accuracy.min(epoch.validation_accuracy)).next();
+    let early = history
+        .iter()
+        .skip(1)
+        .chain(history)
+        .map(|epoch| epoch.train_accuracy.min(epoch.validation_accuracy))
+        .next();
     (early.unwrap_or(0.0) * 20.0).floor() * 5.0
 }
 
@@ -239,14 +302,19 @@ fn misread(finished: &Finished<'_>, wrong: usize) -> Section {
     let test = &finished.source.test;
     let shape = test.image_shape();
     let mistakes = finished.predictions.iter().zip(test.labels()).enumerate();
-    let mut mistakes: Vec<_> =
-        mistakes.filter(|(_, (said, label))| said.class != usize::from(**label)).map(|(index, (said, label))| (index, *said, *label)).collect();
+    let mut mistakes: Vec<_> = mistakes
+        .filter(|(_, (said, label))| said.class != usize::from(**label))
+        .map(|(index, (said, label))| (index, *said, *label))
+        .collect();
     // The surest mistakes first; they say most about the net.
     mistakes.sort_by_key(|&(index, said, _)| (std::cmp::Reverse(said.margin), index));
     let pictures = mistakes.iter().take(MISREAD).map(|&(index, said, label)| {
-        Picture::new(shape.height, shape.width, format!("{label}, read as {}, by {}", said.class, said.margin), |y, x| {
-            test.images().get(index, y, x, 0)
-        })
+        Picture::new(
+            shape.height,
+            shape.width,
+            format!("{label}, read as {}, by {}", said.class, said.margin),
+            |y, x| test.images().get(index, y, x, 0),
+        )
     });
     Section::new("What it misreads").pictures(
         pictures,

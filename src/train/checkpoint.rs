@@ -84,8 +84,12 @@ impl Trainer {
     /// [`CheckpointError::Io`]; the checkpoint before is then still there.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         let config = self.config.to_toml();
-        let state =
-            StateRef { config, layers: &self.layers, scale: &self.scale, history: &self.history };
+        let state = StateRef {
+            config,
+            layers: &self.layers,
+            scale: &self.scale,
+            history: &self.history,
+        };
         let payload = postcard::to_stdvec(&state).expect("plain numbers and lists can be encoded");
         let mut bytes = Vec::with_capacity(HEADER + payload.len());
         bytes.extend_from_slice(MAGIC);
@@ -99,7 +103,10 @@ impl Trainer {
             }
             durable::write(path, &bytes)
         };
-        write().map_err(|error| CheckpointError::Io { path: path.into(), error })
+        write().map_err(|error| CheckpointError::Io {
+            path: path.into(),
+            error,
+        })
     }
 
     /// Reads a state back: the last one or, where that is missing or damaged, the one before.
@@ -119,32 +126,90 @@ fn previous(path: &Path) -> PathBuf {
 }
 
 fn read(path: &Path) -> Result<Trainer, CheckpointError> {
-    let bytes = fs::read(path).map_err(|error| CheckpointError::Io { path: path.into(), error })?;
+    let bytes = fs::read(path).map_err(|error| CheckpointError::Io {
+        path: path.into(),
+        error,
+    })?;
     let check = |fits: bool, offset, what, expected: String, found: String| {
-        if fits { Ok(()) } else { Err(CheckpointError::Format { path: path.into(), offset, what, expected, found }) }
+        if fits {
+            Ok(())
+        } else {
+            Err(CheckpointError::Format {
+                path: path.into(),
+                offset,
+                what,
+                expected,
+                found,
+            })
+        }
     };
-    check(bytes.len() >= HEADER, 0, "length", format!("at least {HEADER} bytes"), bytes.len().to_string())?;
-    let u32_at = |offset: usize| u32::from_le_bytes(bytes[offset..offset + 4].try_into().expect("four bytes"));
+    check(
+        bytes.len() >= HEADER,
+        0,
+        "length",
+        format!("at least {HEADER} bytes"),
+        bytes.len().to_string(),
+    )?;
+    let u32_at = |offset: usize| {
+        u32::from_le_bytes(bytes[offset..offset + 4].try_into().expect("four bytes"))
+    };
     let magic = &bytes[..8];
-    check(magic == MAGIC, 0, "magic", MAGIC.escape_ascii().to_string(), magic.escape_ascii().to_string())?;
-    check(u32_at(8) == VERSION, 8, "version", VERSION.to_string(), u32_at(8).to_string())?;
+    check(
+        magic == MAGIC,
+        0,
+        "magic",
+        MAGIC.escape_ascii().to_string(),
+        magic.escape_ascii().to_string(),
+    )?;
+    check(
+        u32_at(8) == VERSION,
+        8,
+        "version",
+        VERSION.to_string(),
+        u32_at(8).to_string(),
+    )?;
     let payload = &bytes[HEADER..];
     let length = u64::from_le_bytes(bytes[16..24].try_into().expect("eight bytes"));
-    check(length == payload.len() as u64, 16, "length of the payload", payload.len().to_string(), length.to_string())?;
+    check(
+        length == payload.len() as u64,
+        16,
+        "length of the payload",
+        payload.len().to_string(),
+        length.to_string(),
+    )?;
     let sum = crc32fast::hash(payload);
-    check(sum == u32_at(12), 12, "checksum", format!("{sum:08x}"), format!("{:08x}", u32_at(12)))?;
-    let (state, rest): (State, &[u8]) = postcard::take_from_bytes(payload).map_err(|error| CheckpointError::Format {
+    check(
+        sum == u32_at(12),
+        12,
+        "checksum",
+        format!("{sum:08x}"),
+        format!("{:08x}", u32_at(12)),
+    )?;
+    let (state, rest): (State, &[u8]) =
+        postcard::take_from_bytes(payload).map_err(|error| CheckpointError::Format {
+            path: path.into(),
+            offset: HEADER,
+            what: "payload",
+            expected: "the state of a training".into(),
+            found: error.to_string(),
+        })?;
+    check(
+        rest.is_empty(),
+        bytes.len() - rest.len(),
+        "end of the payload",
+        "nothing".into(),
+        format!("{} bytes", rest.len()),
+    )?;
+    let config = Config::from_toml(&state.config).map_err(|error| CheckpointError::Net {
         path: path.into(),
-        offset: HEADER,
-        what: "payload",
-        expected: "the state of a training".into(),
-        found: error.to_string(),
+        error: NetworkError::from(error).into(),
     })?;
-    check(rest.is_empty(), bytes.len() - rest.len(), "end of the payload", "nothing".into(), format!("{} bytes", rest.len()))?;
-    let config = Config::from_toml(&state.config)
-        .map_err(|error| CheckpointError::Net { path: path.into(), error: NetworkError::from(error).into() })?;
-    Trainer::resume(config, state.layers, state.scale, state.history)
-        .map_err(|error| CheckpointError::Net { path: path.into(), error })
+    Trainer::resume(config, state.layers, state.scale, state.history).map_err(|error| {
+        CheckpointError::Net {
+            path: path.into(),
+            error,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -182,9 +247,16 @@ mod tests {
             std::fs::write(&path, bytes).expect("overwritten");
             Trainer::load(&path).err().expect("refused").to_string()
         };
-        assert!(error(&bytes[..10]).contains("byte 0: length: expected at least 24 bytes, found 10"));
+        assert!(
+            error(&bytes[..10]).contains("byte 0: length: expected at least 24 bytes, found 10")
+        );
         assert!(error(&bytes[..bytes.len() - 1]).contains("byte 16: length of the payload"));
-        for (offset, what) in [(0, "byte 0: magic"), (8, "byte 8: version"), (12, "byte 12: checksum"), (500, "checksum")] {
+        for (offset, what) in [
+            (0, "byte 0: magic"),
+            (8, "byte 8: version"),
+            (12, "byte 12: checksum"),
+            (500, "checksum"),
+        ] {
             let mut changed = bytes.clone();
             changed[offset] ^= 1;
             let error = error(&changed);

@@ -111,20 +111,39 @@ impl Config {
             validation: 5000,
             learning_rate: 0.05,
             warm_up: 300,
-            adam: Adam { first: 0.95, second: 0.99 },
+            adam: Adam {
+                first: 0.95,
+                second: 0.99,
+            },
             initial: Initial::Uniform(0.5),
             shift_probability: 0.35,
-            temperature: Geometric { from: 0.15, to: 0.02, until: 0.9 },
-            width: Geometric { from: 3.0, to: 0.8, until: 1.0 },
+            temperature: Geometric {
+                from: 0.15,
+                to: 0.02,
+                until: 0.9,
+            },
+            width: Geometric {
+                from: 3.0,
+                to: 0.8,
+                until: 1.0,
+            },
             freezing: None,
         };
         match method {
-            MethodName::Bernoulli => {
-                Self { freezing: Some(Freezing { from: 0.4, to: 0.95, parts: 20 }), ..shared }
-            }
-            MethodName::Ste => {
-                Self { learning_rate: 0.04, adam: Adam::PAPER, shift_probability: 0.25, ..shared }
-            }
+            MethodName::Bernoulli => Self {
+                freezing: Some(Freezing {
+                    from: 0.4,
+                    to: 0.95,
+                    parts: 20,
+                }),
+                ..shared
+            },
+            MethodName::Ste => Self {
+                learning_rate: 0.04,
+                adam: Adam::PAPER,
+                shift_probability: 0.25,
+                ..shared
+            },
             MethodName::Real => Self {
                 learning_rate: 0.003,
                 adam: Adam::PAPER,

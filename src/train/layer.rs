@@ -68,7 +68,10 @@ impl Norm {
 
     /// 1/σ of each output.
     pub(crate) fn inverse_deviation(&self) -> Vec<f32> {
-        self.variance.iter().map(|variance| 1.0 / (variance + EPSILON).sqrt()).collect()
+        self.variance
+            .iter()
+            .map(|variance| 1.0 / (variance + EPSILON).sqrt())
+            .collect()
     }
 }
 
@@ -142,7 +145,9 @@ impl Layer {
     pub(crate) fn freeze(&mut self, share: f32) {
         let wanted = (share * self.frozen.len() as f32).round() as usize;
         let frozen = self.frozen.iter().filter(|frozen| **frozen).count();
-        let mut free: Vec<usize> = (0..self.frozen.len()).filter(|&index| !self.frozen[index]).collect();
+        let mut free: Vec<usize> = (0..self.frozen.len())
+            .filter(|&index| !self.frozen[index])
+            .collect();
         let more = wanted.saturating_sub(frozen).min(free.len());
         if more == 0 {
             return;
@@ -194,7 +199,8 @@ pub(crate) fn unfold(place: &Place, input: &[f32], patches: &mut [f32]) {
     let rows = patches.par_chunks_mut(place.positions() * place.depth());
     images.zip(rows).for_each(|(image, rows)| {
         for_each_run(place, |row, column, pixel, length| {
-            rows[row * place.depth() + column..][..length].copy_from_slice(&image[pixel..][..length]);
+            rows[row * place.depth() + column..][..length]
+                .copy_from_slice(&image[pixel..][..length]);
         });
     });
 }
@@ -205,19 +211,28 @@ pub(crate) fn fold(place: &Place, patches: &[f32], input: &mut [f32]) {
         input.copy_from_slice(patches);
         return;
     }
-    let images = input.par_chunks_mut(place.input.height * place.input.width * place.input.channels);
+    let images =
+        input.par_chunks_mut(place.input.height * place.input.width * place.input.channels);
     let rows = patches.par_chunks(place.positions() * place.depth());
     images.zip(rows).for_each(|(image, rows)| {
         image.fill(0.0);
         for_each_run(place, |row, column, pixel, length| {
-            matrix::add(&mut image[pixel..][..length], &rows[row * place.depth() + column..][..length]);
+            matrix::add(
+                &mut image[pixel..][..length],
+                &rows[row * place.depth() + column..][..length],
+            );
         });
     });
 }
 
 /// Calls `run(row, column, pixel, length)` for each run of values that lie side by side both in an image and in a patch.
 fn for_each_run(place: &Place, mut run: impl FnMut(usize, usize, usize, usize)) {
-    let Geometry { channels, kernel, stride, .. } = place.geometry;
+    let Geometry {
+        channels,
+        kernel,
+        stride,
+        ..
+    } = place.geometry;
     let length = kernel[1] * channels;
     for y in 0..place.output.height {
         for x in 0..place.output.width {
@@ -231,15 +246,38 @@ fn for_each_run(place: &Place, mut run: impl FnMut(usize, usize, usize, usize)) 
 
 /// `sums = patches · weights`.
 pub(crate) fn linear(place: &Place, layer: &Layer, cache: &mut Cache) {
-    matrix::multiply(&cache.patches, &layer.weights, place.depth(), place.outputs(), &mut cache.sums);
+    matrix::multiply(
+        &cache.patches,
+        &layer.weights,
+        place.depth(),
+        place.outputs(),
+        &mut cache.sums,
+    );
 }
 
 /// From dLoss/d(sums) in `cache.gradient`: the gradient of the weights, and of the patches where it is wanted.
-pub(crate) fn linear_backward(place: &Place, layer: &mut Layer, cache: &mut Cache, wants_input: bool) {
+pub(crate) fn linear_backward(
+    place: &Place,
+    layer: &mut Layer,
+    cache: &mut Cache,
+    wants_input: bool,
+) {
     let (k, n) = (place.depth(), place.outputs());
-    matrix::transposed_multiply(&cache.patches, &cache.gradient, k, n, &mut layer.latent.gradient);
+    matrix::transposed_multiply(
+        &cache.patches,
+        &cache.gradient,
+        k,
+        n,
+        &mut layer.latent.gradient,
+    );
     if wants_input {
-        matrix::multiply_transposed(&cache.gradient, &layer.weights, k, n, &mut cache.patch_gradient);
+        matrix::multiply_transposed(
+            &cache.gradient,
+            &layer.weights,
+            k,
+            n,
+            &mut cache.patch_gradient,
+        );
     }
 }
 
@@ -268,37 +306,54 @@ pub(crate) fn normalise(norm: &Norm, cache: &mut Cache, activate: impl Fn(f32) -
     let inverse = norm.inverse_deviation();
     let (mean, gamma, beta) = (&norm.mean, &norm.gamma.values, &norm.beta.values);
     let block = matrix::BLOCK * n;
-    cache.sums.par_chunks_mut(block).zip(cache.output.par_chunks_mut(block)).for_each(|(sums, output)| {
-        for (sums, output) in sums.chunks_exact_mut(n).zip(output.chunks_exact_mut(n)) {
-            for j in 0..n {
-                sums[j] = (sums[j] - mean[j]) * inverse[j];
-                output[j] = activate(gamma[j] * sums[j] + beta[j]);
+    cache
+        .sums
+        .par_chunks_mut(block)
+        .zip(cache.output.par_chunks_mut(block))
+        .for_each(|(sums, output)| {
+            for (sums, output) in sums.chunks_exact_mut(n).zip(output.chunks_exact_mut(n)) {
+                for j in 0..n {
+                    sums[j] = (sums[j] - mean[j]) * inverse[j];
+                    output[j] = activate(gamma[j] * sums[j] + beta[j]);
+                }
             }
-        }
-    });
+        });
 }
 
 /// The backward pass of batch normalisation with the batch's own moments: `cache.gradient` is dLoss/d(output) on the way
 /// in and dLoss/d(sums) on the way out. `slope(u, output, j)` is the activation's derivative at `u = γ sums + β` of output `j`.
 ///
 /// With `g = dLoss/du`: dLoss/dβ = Σ g, dLoss/dγ = Σ g·n, and `dLoss/dS = γ/σ · (g − mean(g) − n · mean(g·n))`.
-pub(crate) fn normalise_backward(norm: &mut Norm, cache: &mut Cache, slope: impl Fn(f32, f32, usize) -> f32 + Sync) {
+pub(crate) fn normalise_backward(
+    norm: &mut Norm,
+    cache: &mut Cache,
+    slope: impl Fn(f32, f32, usize) -> f32 + Sync,
+) {
     let n = norm.mean.len();
     let rows = cache.sums.len() / n;
     let block = matrix::BLOCK * n;
     let (gamma, beta) = (&norm.gamma.values, &norm.beta.values);
-    let inputs = cache.sums.par_chunks(block).zip(cache.output.par_chunks(block));
-    cache.gradient.par_chunks_mut(block).zip(inputs).for_each(|(gradient, (sums, output))| {
-        let rows = sums.chunks_exact(n).zip(output.chunks_exact(n));
-        for (gradient, (sums, output)) in gradient.chunks_exact_mut(n).zip(rows) {
-            for j in 0..n {
-                gradient[j] *= slope(gamma[j] * sums[j] + beta[j], output[j], j);
+    let inputs = cache
+        .sums
+        .par_chunks(block)
+        .zip(cache.output.par_chunks(block));
+    cache
+        .gradient
+        .par_chunks_mut(block)
+        .zip(inputs)
+        .for_each(|(gradient, (sums, output))| {
+            let rows = sums.chunks_exact(n).zip(output.chunks_exact(n));
+            for (gradient, (sums, output)) in gradient.chunks_exact_mut(n).zip(rows) {
+                for j in 0..n {
+                    gradient[j] *= slope(gamma[j] * sums[j] + beta[j], output[j], j);
+                }
             }
-        }
-    });
+        });
     let totals = matrix::column_sums::<2>(rows, n, |range, total| {
         let range = range.start * n..range.end * n;
-        let rows = cache.gradient[range.clone()].chunks_exact(n).zip(cache.sums[range].chunks_exact(n));
+        let rows = cache.gradient[range.clone()]
+            .chunks_exact(n)
+            .zip(cache.sums[range].chunks_exact(n));
         for (gradient, sums) in rows {
             for j in 0..n {
                 total[j][0] += gradient[j];
@@ -307,20 +362,30 @@ pub(crate) fn normalise_backward(norm: &mut Norm, cache: &mut Cache, slope: impl
         }
     });
     let inverse = norm.inverse_deviation();
-    let scale: Vec<f32> = inverse.iter().zip(&norm.gamma.values).map(|(inverse, gamma)| inverse * gamma).collect();
-    let means: Vec<[f32; 2]> =
-        totals.iter().map(|[beta, gamma]| [(beta / rows as f64) as f32, (gamma / rows as f64) as f32]).collect();
+    let scale: Vec<f32> = inverse
+        .iter()
+        .zip(&norm.gamma.values)
+        .map(|(inverse, gamma)| inverse * gamma)
+        .collect();
+    let means: Vec<[f32; 2]> = totals
+        .iter()
+        .map(|[beta, gamma]| [(beta / rows as f64) as f32, (gamma / rows as f64) as f32])
+        .collect();
     for (j, [beta, gamma]) in totals.into_iter().enumerate() {
         norm.beta.gradient[j] = beta as f32;
         norm.gamma.gradient[j] = gamma as f32;
     }
-    cache.gradient.par_chunks_mut(block).zip(cache.sums.par_chunks(block)).for_each(|(gradient, sums)| {
-        for (gradient, sums) in gradient.chunks_exact_mut(n).zip(sums.chunks_exact(n)) {
-            for j in 0..n {
-                gradient[j] = scale[j] * (gradient[j] - means[j][0] - sums[j] * means[j][1]);
+    cache
+        .gradient
+        .par_chunks_mut(block)
+        .zip(cache.sums.par_chunks(block))
+        .for_each(|(gradient, sums)| {
+            for (gradient, sums) in gradient.chunks_exact_mut(n).zip(sums.chunks_exact(n)) {
+                for j in 0..n {
+                    gradient[j] = scale[j] * (gradient[j] - means[j][0] - sums[j] * means[j][1]);
+                }
             }
-        }
-    });
+        });
 }
 
 /// A net's layers with fresh latents.
@@ -329,7 +394,12 @@ pub(crate) fn fresh(places: &[Place], initial: Initial, seed: u64) -> Vec<Layer>
         .zip(places)
         .map(|(index, place)| {
             let last = index as usize + 1 == places.len();
-            Layer::new(*place, last, initial, &mut Random::new(seed, Purpose::Initial, index))
+            Layer::new(
+                *place,
+                last,
+                initial,
+                &mut Random::new(seed, Purpose::Initial, index),
+            )
         })
         .collect()
 }

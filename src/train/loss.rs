@@ -15,17 +15,28 @@ pub(crate) struct Loss {
 }
 
 /// The loss of `logits [B × classes]`, and `gradient [B × classes]` of its mean.
-pub(crate) fn cross_entropy(logits: &[f32], labels: &[u8], classes: usize, scale: f32, gradient: &mut [f32]) -> Loss {
+pub(crate) fn cross_entropy(
+    logits: &[f32],
+    labels: &[u8],
+    classes: usize,
+    scale: f32,
+    gradient: &mut [f32],
+) -> Loss {
     let mut loss = Loss::default();
     let batch = labels.len() as f64;
-    let rows = logits.chunks_exact(classes).zip(gradient.chunks_exact_mut(classes));
+    let rows = logits
+        .chunks_exact(classes)
+        .zip(gradient.chunks_exact_mut(classes));
     for ((logits, gradient), &label) in rows.zip(labels) {
         let best = first_maximum(logits);
         loss.right += usize::from(best == usize::from(label));
-        let exponentials: Vec<f64> =
-            logits.iter().map(|logit| (f64::from(logit - logits[best]) / f64::from(scale)).exp()).collect();
+        let exponentials: Vec<f64> = logits
+            .iter()
+            .map(|logit| (f64::from(logit - logits[best]) / f64::from(scale)).exp())
+            .collect();
         let sum: f64 = exponentials.iter().sum();
-        loss.total += sum.ln() - f64::from(logits[usize::from(label)] - logits[best]) / f64::from(scale);
+        loss.total +=
+            sum.ln() - f64::from(logits[usize::from(label)] - logits[best]) / f64::from(scale);
         for (class, exponential) in exponentials.iter().enumerate() {
             let difference = exponential / sum - f64::from(u8::from(class == usize::from(label)));
             let by_scaled_logit = difference / batch;
@@ -38,7 +49,13 @@ pub(crate) fn cross_entropy(logits: &[f32], labels: &[u8], classes: usize, scale
 
 /// The place of the largest value, the first of equals.
 pub(crate) fn first_maximum(values: &[f32]) -> usize {
-    (1..values.len()).fold(0, |best, index| if values[index] > values[best] { index } else { best })
+    (1..values.len()).fold(0, |best, index| {
+        if values[index] > values[best] {
+            index
+        } else {
+            best
+        }
+    })
 }
 
 #[cfg(test)]
@@ -59,11 +76,19 @@ mod tests {
             above[index] += 0.01;
             below[index] -= 0.01;
             let numeric = (mean(&above, 2.0) - mean(&below, 2.0)) / 0.02;
-            assert!((numeric - f64::from(gradient[index])).abs() < 1e-4, "{index}: {numeric} {}", gradient[index]);
+            assert!(
+                (numeric - f64::from(gradient[index])).abs() < 1e-4,
+                "{index}: {numeric} {}",
+                gradient[index]
+            );
         }
         let step = 0.01_f32;
         let numeric = (mean(&logits, 2.0 * step.exp()) - mean(&logits, 2.0 * (-step).exp())) / 0.02;
-        assert!((numeric - loss.scale_gradient).abs() < 1e-4, "{numeric} {}", loss.scale_gradient);
+        assert!(
+            (numeric - loss.scale_gradient).abs() < 1e-4,
+            "{numeric} {}",
+            loss.scale_gradient
+        );
         assert_eq!(loss.right, 1, "equal logits: the first wins");
     }
 }

@@ -20,8 +20,18 @@ struct Operand<'a> {
 
 impl<'a> Operand<'a> {
     fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
-        assert_eq!(values.len(), rows * columns, "a matrix of {rows} × {columns}");
-        Self { values, rows, columns, row_stride: columns, column_stride: 1 }
+        assert_eq!(
+            values.len(),
+            rows * columns,
+            "a matrix of {rows} × {columns}"
+        );
+        Self {
+            values,
+            rows,
+            columns,
+            row_stride: columns,
+            column_stride: 1,
+        }
     }
 
     fn transposed(self) -> Self {
@@ -63,16 +73,24 @@ fn product(a: Operand<'_>, b: Operand<'_>, out: &mut [f32]) {
 
 /// `out [rows × n] = a [rows × k] · b [k × n]`.
 pub(crate) fn multiply(a: &[f32], b: &[f32], k: usize, n: usize, out: &mut [f32]) {
-    out.par_chunks_mut(BLOCK * n).zip(a.par_chunks(BLOCK * k)).for_each(|(out, a)| {
-        product(Operand::new(a, a.len() / k, k), Operand::new(b, k, n), out);
-    });
+    out.par_chunks_mut(BLOCK * n)
+        .zip(a.par_chunks(BLOCK * k))
+        .for_each(|(out, a)| {
+            product(Operand::new(a, a.len() / k, k), Operand::new(b, k, n), out);
+        });
 }
 
 /// `out [rows × k] = d [rows × n] · bᵀ`, for `b [k × n]`.
 pub(crate) fn multiply_transposed(d: &[f32], b: &[f32], k: usize, n: usize, out: &mut [f32]) {
-    out.par_chunks_mut(BLOCK * k).zip(d.par_chunks(BLOCK * n)).for_each(|(out, d)| {
-        product(Operand::new(d, d.len() / n, n), Operand::new(b, k, n).transposed(), out);
-    });
+    out.par_chunks_mut(BLOCK * k)
+        .zip(d.par_chunks(BLOCK * n))
+        .for_each(|(out, d)| {
+            product(
+                Operand::new(d, d.len() / n, n),
+                Operand::new(b, k, n).transposed(),
+                out,
+            );
+        });
 }
 
 /// `out [k × n] = aᵀ · d`, for `a [rows × k]` and `d [rows × n]`: the sum over rows.
@@ -86,7 +104,11 @@ pub(crate) fn transposed_multiply(a: &[f32], d: &[f32], k: usize, n: usize, out:
         .map(|(a, d)| {
             let rows = a.len() / k;
             let mut out = vec![0.0; k * n];
-            product(Operand::new(a, rows, k).transposed(), Operand::new(d, rows, n), &mut out);
+            product(
+                Operand::new(a, rows, k).transposed(),
+                Operand::new(d, rows, n),
+                &mut out,
+            );
             out
         })
         .collect();

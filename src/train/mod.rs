@@ -20,6 +20,6 @@ pub use config::{Config, Distribution, MethodName};
 pub use layer::Initial;
 pub use network::{Input, LayerKind, Network, NetworkError, SEED, SEED_24};
 pub use parameter::Adam;
-pub use run::{Observer, Run, RunError, right};
+pub use run::{Observer, Run, RunError};
 pub use schedule::{Freezing, Geometric};
 pub use trainer::{Epoch, EpochLoss, TrainError, Trainer};

@@ -107,8 +107,17 @@ impl Network {
 
     /// The shape of one input.
     pub fn input_shape(&self) -> Shape {
-        let Input { height, width, channels } = self.input;
-        Shape { batch: 1, height, width, channels }
+        let Input {
+            height,
+            width,
+            channels,
+        } = self.input;
+        Shape {
+            batch: 1,
+            height,
+            width,
+            channels,
+        }
     }
 
     /// Each layer as a convolution, with the shapes (of one image) before and after it.
@@ -119,14 +128,26 @@ impl Network {
         let mut shape = self.input_shape();
         let mut geometries = Vec::new();
         for (index, layer) in self.layers.iter().enumerate() {
-            let error = |reason: String| NetworkError::Layer { number: index + 1, kind: layer.name(), reason };
+            let error = |reason: String| NetworkError::Layer {
+                number: index + 1,
+                kind: layer.name(),
+                reason,
+            };
             let last = index + 1 == self.layers.len();
             if last != matches!(layer, LayerKind::Expectation { .. }) {
-                return Err(error("the last layer, and no other, is an expectation".into()));
+                return Err(error(
+                    "the last layer, and no other, is an expectation".into(),
+                ));
             }
             let (outputs, kernel, stride) = match *layer {
-                LayerKind::Conv { outputs, kernel, stride } => (outputs, kernel, stride),
-                LayerKind::Dense { outputs } | LayerKind::Expectation { classes: outputs } => (outputs, [1, 1], [1, 1]),
+                LayerKind::Conv {
+                    outputs,
+                    kernel,
+                    stride,
+                } => (outputs, kernel, stride),
+                LayerKind::Dense { outputs } | LayerKind::Expectation { classes: outputs } => {
+                    (outputs, [1, 1], [1, 1])
+                }
             };
             if outputs == 0 {
                 return Err(error("it has no outputs".into()));
@@ -139,12 +160,18 @@ impl Network {
                 padding: [0; 4],
                 padding_value: PaddingValue::MinusOne,
             };
-            let after = geometry.output_shape(shape).map_err(|reason| error(reason.to_string()))?;
+            let after = geometry
+                .output_shape(shape)
+                .map_err(|reason| error(reason.to_string()))?;
             geometries.push((geometry, shape, after));
             shape = after;
         }
         if geometries.is_empty() {
-            return Err(NetworkError::Layer { number: 1, kind: "none", reason: "the net has no layers".into() });
+            return Err(NetworkError::Layer {
+                number: 1,
+                kind: "none",
+                reason: "the net has no layers".into(),
+            });
         }
         Ok(geometries)
     }
@@ -154,6 +181,10 @@ impl Network {
     /// # Errors
     /// As [`Network::geometries`].
     pub fn weights(&self) -> Result<usize, NetworkError> {
-        Ok(self.geometries()?.iter().map(|(geometry, ..)| geometry.outputs * geometry.depth()).sum())
+        Ok(self
+            .geometries()?
+            .iter()
+            .map(|(geometry, ..)| geometry.outputs * geometry.depth())
+            .sum())
     }
 }

@@ -23,13 +23,21 @@ pub struct Adam {
 
 impl Adam {
     /// The constants of the paper.
-    pub const PAPER: Self = Self { first: 0.9, second: 0.999 };
+    pub const PAPER: Self = Self {
+        first: 0.9,
+        second: 0.999,
+    };
 }
 
 impl Parameter {
     pub(crate) fn new(values: Vec<f32>) -> Self {
         let zeros = vec![0.0; values.len()];
-        Self { gradient: zeros.clone(), first: zeros.clone(), second: zeros, values }
+        Self {
+            gradient: zeros.clone(),
+            first: zeros.clone(),
+            second: zeros,
+            values,
+        }
     }
 
     /// One step of Adam down the gradient. `step` counts from 1.
@@ -72,10 +80,15 @@ mod tests {
     fn adam_finds_the_minimum_of_a_parabola() {
         let mut parameter = Parameter::new(vec![5.0, -3.0]);
         for step in 1..=2000 {
-            parameter.gradient = vec![2.0 * (parameter.values[0] - 1.0), 20.0 * (parameter.values[1] - 2.0)];
+            parameter.gradient = vec![
+                2.0 * (parameter.values[0] - 1.0),
+                20.0 * (parameter.values[1] - 2.0),
+            ];
             parameter.descend(Adam::PAPER, 0.02, step);
         }
-        assert!((parameter.values[0] - 1.0).abs() < 1e-3 && (parameter.values[1] - 2.0).abs() < 1e-3);
+        assert!(
+            (parameter.values[0] - 1.0).abs() < 1e-3 && (parameter.values[1] - 2.0).abs() < 1e-3
+        );
     }
 
     #[test]
@@ -83,6 +96,11 @@ mod tests {
         let mut parameter = Parameter::new(vec![0.0, 0.0]);
         parameter.gradient = vec![1e-3, 1e3];
         parameter.descend(Adam::PAPER, 0.1, 1);
-        assert!(parameter.values.iter().all(|value| (value + 0.1).abs() < 1e-4));
+        assert!(
+            parameter
+                .values
+                .iter()
+                .all(|value| (value + 0.1).abs() < 1e-4)
+        );
     }
 }

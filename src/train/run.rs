@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     data::{self, Dataset},
-    infer::{InferError, Session},
+    infer::{self, InferError, Session},
     model::Model,
 };
 use bernet_kernels::isa::Level;
@@ -58,11 +58,16 @@ impl Run<'_> {
     ///
     /// # Errors
     /// [`RunError`]; the last checkpoint is whole.
-    pub fn train(&self, trainer: &mut Trainer, observer: &mut impl Observer) -> Result<ControlFlow<()>, RunError> {
+    pub fn train(
+        &self,
+        trainer: &mut Trainer,
+        observer: &mut impl Observer,
+    ) -> Result<ControlFlow<()>, RunError> {
         self.save(trainer)?;
         while !trainer.is_done() {
             let number = trainer.history().len() as u32 + 1;
-            let Some(loss) = trainer.epoch(self.train, |share| observer.step(number, share))? else {
+            let Some(loss) = trainer.epoch(self.train, |share| observer.step(number, share))?
+            else {
                 return Ok(ControlFlow::Break(()));
             };
             let start = std::time::Instant::now();
@@ -70,7 +75,10 @@ impl Run<'_> {
                 MethodName::Real => trainer.evaluate_real(self.train, self.validation)?,
                 MethodName::Bernoulli | MethodName::Ste => {
                     let model = self.binarise(trainer, MEASURED_EPOCH)?;
-                    right(&mut Session::new(&model, self.level)?, self.validation)? as f64 / self.validation.len() as f64
+                    let said =
+                        Session::new(&model, self.level)?.classify(self.validation.images())?;
+                    infer::right(&said, self.validation.labels()) as f64
+                        / self.validation.len() as f64
                 }
             };
             let epoch = trainer.finish_epoch(loss, accuracy, start.elapsed().as_secs_f64());
@@ -93,7 +101,10 @@ impl Run<'_> {
         note("epochs", config.epochs.to_string());
         note("net", export::describe(&config.network));
         if let Some(last) = trainer.history().last() {
-            note("validation accuracy", format!("{:.2} %", 100.0 * last.validation_accuracy));
+            note(
+                "validation accuracy",
+                format!("{:.2} %", 100.0 * last.validation_accuracy),
+            );
         }
         Ok(model)
     }
@@ -104,15 +115,9 @@ impl Run<'_> {
     }
 
     fn save(&self, trainer: &Trainer) -> Result<(), RunError> {
-        Ok(self.checkpoint.as_deref().map_or(Ok(()), |path| trainer.save(path))?)
+        Ok(self
+            .checkpoint
+            .as_deref()
+            .map_or(Ok(()), |path| trainer.save(path))?)
     }
-}
-
-/// How many images the model answers right.
-///
-/// # Errors
-/// [`InferError`] where the images are not what it reads.
-pub fn right(session: &mut Session, data: &Dataset) -> Result<usize, InferError> {
-    let answers = session.classify(data.images())?;
-    Ok(answers.iter().zip(data.labels()).filter(|(answer, label)| answer.class == usize::from(**label)).count())
 }

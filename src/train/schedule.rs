@@ -57,7 +57,11 @@ impl Freezing {
 /// The learning rate: a linear warm-up, then half a cosine to 0.
 pub(crate) fn cosine(peak: f32, warm_up: u64, step: u64, steps: u64) -> f32 {
     let done = step as f32 / steps as f32;
-    let warm = if warm_up == 0 { 1.0 } else { ((step + 1) as f32 / warm_up as f32).min(1.0) };
+    let warm = if warm_up == 0 {
+        1.0
+    } else {
+        ((step + 1) as f32 / warm_up as f32).min(1.0)
+    };
     peak * 0.5 * (1.0 + (std::f32::consts::PI * done).cos()) * warm
 }
 
@@ -67,7 +71,11 @@ mod tests {
 
     #[test]
     fn everything_is_frozen_by_the_end_of_freezing() {
-        let freezing = Freezing { from: 0.4, to: 0.95, parts: 20 };
+        let freezing = Freezing {
+            from: 0.4,
+            to: 0.95,
+            parts: 20,
+        };
         assert_eq!(freezing.share(0.39), 0.0);
         assert_eq!(freezing.share(0.4), 0.05);
         assert_eq!(freezing.share(0.95), 1.0);

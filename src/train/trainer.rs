@@ -74,7 +74,9 @@ pub enum TrainError {
         found: usize,
     },
     /// The loss is no longer a number.
-    #[error("the loss is {loss} at step {step} of {steps}; first bad layer: {layer}. A lower learning rate may help")]
+    #[error(
+        "the loss is {loss} at step {step} of {steps}; first bad layer: {layer}. A lower learning rate may help"
+    )]
     Diverged {
         /// The loss.
         loss: f64,
@@ -109,7 +111,12 @@ impl Trainer {
     pub fn new(config: Config) -> Result<Self, TrainError> {
         let places = places(&config)?;
         let layers = layer::fresh(&places, config.initial, config.seed);
-        Self::resume(config, layers, Parameter::new(vec![INITIAL_SCALE.ln()]), Vec::new())
+        Self::resume(
+            config,
+            layers,
+            Parameter::new(vec![INITIAL_SCALE.ln()]),
+            Vec::new(),
+        )
     }
 
     /// A net as a checkpoint left it.
@@ -129,12 +136,23 @@ impl Trainer {
         let method: Box<dyn Method> = match config.method {
             MethodName::Bernoulli => match exact_gradient(config.distribution) {
                 None => Box::new(Sampled),
-                Some(gradient) => Box::new(Exact { level: Level::best(), gradient }),
+                Some(gradient) => Box::new(Exact {
+                    level: Level::best(),
+                    gradient,
+                }),
             },
             MethodName::Ste => Box::new(StraightThrough),
             MethodName::Real => Box::new(Real),
         };
-        Ok(Self { config, places, layers, scale, history, caches, method })
+        Ok(Self {
+            config,
+            places,
+            layers,
+            scale,
+            history,
+            caches,
+            method,
+        })
     }
 
     /// Its configuration.
@@ -157,7 +175,11 @@ impl Trainer {
     ///
     /// # Errors
     /// [`TrainError::Data`] where the data do not suit the net; [`TrainError::Diverged`].
-    pub fn epoch(&mut self, train: &Dataset, mut step: impl FnMut(f64) -> ControlFlow<()>) -> Result<Option<EpochLoss>, TrainError> {
+    pub fn epoch(
+        &mut self,
+        train: &Dataset,
+        mut step: impl FnMut(f64) -> ControlFlow<()>,
+    ) -> Result<Option<EpochLoss>, TrainError> {
         self.check(train)?;
         let number = self.history.len() as u64;
         let batch = self.config.batch;
@@ -183,16 +205,29 @@ impl Trainer {
     }
 
     /// Ends an epoch: writes it into the history with what its evaluation gave.
-    pub fn finish_epoch(&mut self, loss: EpochLoss, validation_accuracy: f64, evaluation_seconds: f64) -> Epoch {
+    pub fn finish_epoch(
+        &mut self,
+        loss: EpochLoss,
+        validation_accuracy: f64,
+        evaluation_seconds: f64,
+    ) -> Epoch {
         let number = self.history.len() as u32 + 1;
         let done = number as f32 / self.config.epochs as f32;
         let moment = self.moment(done);
         let weights: usize = self.layers.iter().map(|layer| layer.frozen.len()).sum();
-        let frozen: usize = self.layers.iter().flat_map(|layer| &layer.frozen).filter(|&&frozen| frozen).count();
+        let frozen: usize = self
+            .layers
+            .iter()
+            .flat_map(|layer| &layer.frozen)
+            .filter(|&&frozen| frozen)
+            .count();
         let uncertain: f64 = match self.config.method {
-            MethodName::Bernoulli => {
-                self.layers.iter().flat_map(|layer| &layer.uncertainty).map(|&sum| f64::from(sum)).sum()
-            }
+            MethodName::Bernoulli => self
+                .layers
+                .iter()
+                .flat_map(|layer| &layer.uncertainty)
+                .map(|&sum| f64::from(sum))
+                .sum(),
             MethodName::Ste | MethodName::Real => 0.0,
         };
         let epoch = Epoch {
@@ -204,7 +239,12 @@ impl Trainer {
             uncertainty: uncertain / weights as f64,
             temperature: moment.temperature,
             width: moment.width,
-            learning_rate: schedule::cosine(self.config.learning_rate, 0, u64::from(number), u64::from(self.config.epochs)),
+            learning_rate: schedule::cosine(
+                self.config.learning_rate,
+                0,
+                u64::from(number),
+                u64::from(self.config.epochs),
+            ),
             seconds: loss.seconds + evaluation_seconds,
         };
         self.history.push(epoch);
@@ -230,29 +270,53 @@ impl Trainer {
             let logits = self.logits(range.len());
             let classes = logits.len() / range.len();
             let answers = logits.chunks_exact(classes).map(loss::first_maximum);
-            right += answers.zip(&test.labels()[range]).filter(|(answer, label)| *answer == usize::from(**label)).count();
+            right += answers
+                .zip(&test.labels()[range])
+                .filter(|(answer, label)| *answer == usize::from(**label))
+                .count();
         }
         Ok(right as f64 / test.len() as f64)
     }
 
     fn check(&self, data: &Dataset) -> Result<(), TrainError> {
-        let error = |what, expected: String, found: String| Err(TrainError::Data { what, expected, found });
+        let error = |what, expected: String, found: String| {
+            Err(TrainError::Data {
+                what,
+                expected,
+                found,
+            })
+        };
         let centre = self.places[0].input;
         if !batch::fits(data, centre) {
             let size = |height, width, channels| format!("{height}×{width}×{channels}");
             let shape = data.images().shape();
             return error(
                 "size of the images",
-                format!("at least {}", size(centre.height, centre.width, centre.channels)),
+                format!(
+                    "at least {}",
+                    size(centre.height, centre.width, centre.channels)
+                ),
                 size(shape.height, shape.width, shape.channels),
             );
         }
         let classes = self.classes();
-        if let Some(label) = data.labels().iter().find(|label| usize::from(**label) >= classes) {
-            return error("labels", format!("below {classes}, the net's classes"), label.to_string());
+        if let Some(label) = data
+            .labels()
+            .iter()
+            .find(|label| usize::from(**label) >= classes)
+        {
+            return error(
+                "labels",
+                format!("below {classes}, the net's classes"),
+                label.to_string(),
+            );
         }
         if data.len() < self.config.batch {
-            return error("number of images", format!("at least a batch, {}", self.config.batch), data.len().to_string());
+            return error(
+                "number of images",
+                format!("at least a batch, {}", self.config.batch),
+                data.len().to_string(),
+            );
         }
         Ok(())
     }
@@ -262,11 +326,20 @@ impl Trainer {
     }
 
     fn moment(&self, done: f32) -> Moment {
-        Moment { temperature: self.config.temperature.at(done), width: self.config.width.at(done) }
+        Moment {
+            temperature: self.config.temperature.at(done),
+            width: self.config.width.at(done),
+        }
     }
 
     /// One step on the images at `indices`.
-    fn step(&mut self, train: &Dataset, indices: &[usize], done: u64, steps: u64) -> Result<Loss, TrainError> {
+    fn step(
+        &mut self,
+        train: &Dataset,
+        indices: &[usize],
+        done: u64,
+        steps: u64,
+    ) -> Result<Loss, TrainError> {
         let share = done as f32 / steps as f32;
         let moment = self.moment(share);
         if let Some(freezing) = self.config.freezing {
@@ -276,10 +349,19 @@ impl Trainer {
         }
         let layer_count = self.layers.len() as u64;
         for (index, layer) in (0..).zip(&mut self.layers) {
-            let mut random = Random::new(self.config.seed, Purpose::Weights, done * layer_count + index);
+            let mut random = Random::new(
+                self.config.seed,
+                Purpose::Weights,
+                done * layer_count + index,
+            );
             self.method.draw(layer, &moment, &mut random);
         }
-        let picks = batch::shifted(indices, self.config.shift_probability, self.config.seed, done);
+        let picks = batch::shifted(
+            indices,
+            self.config.shift_probability,
+            self.config.seed,
+            done,
+        );
         self.forward(train, &picks, true);
         let loss = self.backward(train, &picks, &moment);
         if !loss.total.is_finite() {
@@ -300,7 +382,13 @@ impl Trainer {
             match before.last() {
                 Some(previous) => layer::unfold(&place, &previous.output, &mut cache.patches),
                 None => {
-                    let mut images = vec![0.0; picks.len() * place.input.height * place.input.width * place.input.channels];
+                    let mut images = vec![
+                        0.0;
+                        picks.len()
+                            * place.input.height
+                            * place.input.width
+                            * place.input.channels
+                    ];
                     batch::unpack(data.images(), picks, place.input, &mut images);
                     layer::unfold(&place, &images, &mut cache.patches);
                 }
@@ -316,10 +404,16 @@ impl Trainer {
 
     /// The last layer's sums, added up over its positions.
     fn logits(&self, images: usize) -> Vec<f32> {
-        let (place, cache) = (self.places.last().expect("a net has layers"), self.caches.last().expect("a net has layers"));
+        let (place, cache) = (
+            self.places.last().expect("a net has layers"),
+            self.caches.last().expect("a net has layers"),
+        );
         let (classes, positions) = (place.outputs(), place.positions());
         let mut logits = vec![0.0; images * classes];
-        for (logits, rows) in logits.chunks_exact_mut(classes).zip(cache.sums.chunks_exact(positions * classes)) {
+        for (logits, rows) in logits
+            .chunks_exact_mut(classes)
+            .zip(cache.sums.chunks_exact(positions * classes))
+        {
             for row in rows.chunks_exact(classes) {
                 super::matrix::add(logits, row);
             }
@@ -337,7 +431,9 @@ impl Trainer {
         let scale = self.scale.values[0].exp();
         let loss = loss::cross_entropy(&logits, &labels, classes, scale, &mut gradient);
         self.scale.gradient[0] = loss.scale_gradient as f32;
-        let rows = self.caches[last].gradient.chunks_exact_mut(positions * classes);
+        let rows = self.caches[last]
+            .gradient
+            .chunks_exact_mut(positions * classes);
         for (rows, gradient) in rows.zip(gradient.chunks_exact(classes)) {
             for row in rows.chunks_exact_mut(classes) {
                 row.copy_from_slice(gradient);
@@ -351,7 +447,8 @@ impl Trainer {
             if index == last {
                 layer::linear_backward(&place, layer, cache, wants_input);
             } else {
-                self.method.backward(&place, layer, cache, moment, wants_input);
+                self.method
+                    .backward(&place, layer, cache, moment, wants_input);
             }
             if let Some(previous) = before.last_mut() {
                 layer::fold(&place, &cache.patch_gradient, &mut previous.gradient);
@@ -370,9 +467,14 @@ impl Trainer {
             let latent = &mut layer.latent;
             if let Some(bound) = bound {
                 // What cannot move must not gather momentum either.
-                let states = latent.gradient.iter_mut().zip(&latent.values).zip(&layer.frozen);
+                let states = latent
+                    .gradient
+                    .iter_mut()
+                    .zip(&latent.values)
+                    .zip(&layer.frozen);
                 for ((gradient, value), frozen) in states {
-                    let outward = (*value >= bound && *gradient < 0.0) || (*value <= -bound && *gradient > 0.0);
+                    let outward = (*value >= bound && *gradient < 0.0)
+                        || (*value <= -bound && *gradient > 0.0);
                     if *frozen || outward {
                         *gradient = 0.0;
                     }
@@ -392,9 +494,19 @@ impl Trainer {
     }
 
     fn diverged(&self, loss: f64, step: u64, steps: u64) -> TrainError {
-        let bad = self.caches.iter().position(|cache| cache.sums.iter().any(|sum| !sum.is_finite()));
-        let layer = bad.map_or("none, but the loss itself".into(), |index| (index + 1).to_string());
-        TrainError::Diverged { loss, step, steps, layer }
+        let bad = self
+            .caches
+            .iter()
+            .position(|cache| cache.sums.iter().any(|sum| !sum.is_finite()));
+        let layer = bad.map_or("none, but the loss itself".into(), |index| {
+            (index + 1).to_string()
+        });
+        TrainError::Diverged {
+            loss,
+            step,
+            steps,
+            layer,
+        }
     }
 }
 
@@ -422,7 +534,14 @@ fn exact_gradient(distribution: Distribution) -> Option<Gradient> {
 
 fn places(config: &Config) -> Result<Vec<Place>, TrainError> {
     let geometries = config.network.geometries()?;
-    Ok(geometries.into_iter().map(|(geometry, input, output)| Place { geometry, input, output }).collect())
+    Ok(geometries
+        .into_iter()
+        .map(|(geometry, input, output)| Place {
+            geometry,
+            input,
+            output,
+        })
+        .collect())
 }
 
 /// Every part of a stored state has the size that the net asks for.
@@ -434,18 +553,34 @@ fn check_state(
     history: &[Epoch],
 ) -> Result<(), TrainError> {
     let check = |what: String, expected: usize, found: usize| {
-        if expected == found { Ok(()) } else { Err(TrainError::State { what, expected, found }) }
+        if expected == found {
+            Ok(())
+        } else {
+            Err(TrainError::State {
+                what,
+                expected,
+                found,
+            })
+        }
     };
     check("layers".into(), places.len(), layers.len())?;
     check("scale of the logits".into(), 1, scale.len().unwrap_or(0))?;
-    check("epochs at most".into(), history.len().min(config.epochs as usize), history.len())?;
+    check(
+        "epochs at most".into(),
+        history.len().min(config.epochs as usize),
+        history.len(),
+    )?;
     for (index, (place, layer)) in places.iter().zip(layers).enumerate() {
         let (k, n) = (place.depth(), place.outputs());
         let what = |part: &str| format!("layer {}: {part}", index + 1);
         check(what("latents"), k * n, layer.latent.len().unwrap_or(0))?;
         check(what("frozen weights"), k * n, layer.frozen.len())?;
         let hidden = index + 1 < places.len();
-        check(what("batch normalisations"), usize::from(hidden), usize::from(layer.norm.is_some()))?;
+        check(
+            what("batch normalisations"),
+            usize::from(hidden),
+            usize::from(layer.norm.is_some()),
+        )?;
         if let Some(norm) = &layer.norm {
             check(what("γ"), n, norm.gamma.len().unwrap_or(0))?;
             check(what("β"), n, norm.beta.len().unwrap_or(0))?;

@@ -38,7 +38,11 @@ impl Method for Sampled {
             } else {
                 let mean = (latent * inverse_temperature).tanh();
                 layer.uncertainty[index % n] += 1.0 - mean * mean;
-                if 2.0 * random.uniform() - 1.0 < mean { 1.0 } else { -1.0 }
+                if 2.0 * random.uniform() - 1.0 < mean {
+                    1.0
+                } else {
+                    -1.0
+                }
             };
         }
     }
@@ -53,7 +57,14 @@ impl Method for Sampled {
         forward_activated(place, layer, cache, measure, sign);
     }
 
-    fn backward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, moment: &Moment, wants_input: bool) {
+    fn backward(
+        &self,
+        place: &Place,
+        layer: &mut Layer,
+        cache: &mut Cache,
+        moment: &Moment,
+        wants_input: bool,
+    ) {
         let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
         let inverse_width: Vec<f32> = (0..norm.variance.len())
             .map(|j| {
@@ -62,6 +73,8 @@ impl Method for Sampled {
                 1.0 / (moment.width * moment.width + weights).sqrt()
             })
             .collect();
-        backward_activated(place, layer, cache, wants_input, |u, _, j| surrogate(u, inverse_width[j]));
+        backward_activated(place, layer, cache, wants_input, |u, _, j| {
+            surrogate(u, inverse_width[j])
+        });
     }
 }

@@ -60,13 +60,20 @@ impl Exact {
         (0..place.outputs())
             .map(|j| {
                 let gamma = norm.gamma.values[j];
-                let threshold = norm.mean[j] - norm.beta.values[j] * (norm.variance[j] + EPSILON).sqrt() / gamma;
+                let threshold = norm.mean[j]
+                    - norm.beta.values[j] * (norm.variance[j] + EPSILON).sqrt() / gamma;
                 let middle = 0.5 * (depth + threshold);
                 // Casts saturate; a cut beyond the ends is one that is always or never reached.
                 if gamma >= 0.0 {
-                    Cut { least: middle.ceil() as i32, direction: 1.0 }
+                    Cut {
+                        least: middle.ceil() as i32,
+                        direction: 1.0,
+                    }
                 } else {
-                    Cut { least: (middle.floor() + 1.0) as i32, direction: -1.0 }
+                    Cut {
+                        least: (middle.floor() + 1.0) as i32,
+                        direction: -1.0,
+                    }
                 }
             })
             .collect()
@@ -83,7 +90,9 @@ fn mean_squares(patches: &[f32], depth: usize) -> Vec<f32> {
             }
         }
     });
-    sums.into_iter().map(|[sum]| (sum / rows as f64) as f32).collect()
+    sums.into_iter()
+        .map(|[sum]| (sum / rows as f64) as f32)
+        .collect()
 }
 
 /// A block of rows of `patches`, transposed: `[K × rows]`.
@@ -99,8 +108,19 @@ fn transpose(block: &[f32], depth: usize) -> Vec<f32> {
 }
 
 /// `v[k · rows + r]` of one channel.
-fn factors(inputs: &[f32], weights: &[f32], channel: usize, outputs: usize, rows: usize, out: &mut [f32]) {
-    for (k, (out, inputs)) in out.chunks_exact_mut(rows).zip(inputs.chunks_exact(rows)).enumerate() {
+fn factors(
+    inputs: &[f32],
+    weights: &[f32],
+    channel: usize,
+    outputs: usize,
+    rows: usize,
+    out: &mut [f32],
+) {
+    for (k, (out, inputs)) in out
+        .chunks_exact_mut(rows)
+        .zip(inputs.chunks_exact(rows))
+        .enumerate()
+    {
         let half = 0.5 * weights[k * outputs + channel];
         for (out, input) in out.iter_mut().zip(inputs) {
             *out = 0.5 + half * input;
@@ -120,7 +140,11 @@ impl Method for Exact {
         layer.uncertainty.fill(0.0);
         for (index, weight) in layer.weights.iter_mut().enumerate() {
             let latent = layer.latent.values[index];
-            *weight = if layer.frozen[index] { sign(latent) } else { (latent / moment.temperature).tanh() };
+            *weight = if layer.frozen[index] {
+                sign(latent)
+            } else {
+                (latent / moment.temperature).tanh()
+            };
             layer.uncertainty[index % n] += 1.0 - *weight * *weight;
         }
     }
@@ -145,7 +169,10 @@ impl Method for Exact {
             }
         }
         let cuts = Self::cuts(place, layer);
-        let blocks = cache.output.par_chunks_mut(ROWS * n).zip(cache.patches.par_chunks(ROWS * k));
+        let blocks = cache
+            .output
+            .par_chunks_mut(ROWS * n)
+            .zip(cache.patches.par_chunks(ROWS * k));
         blocks.for_each_init(Scratch::default, |scratch, (output, patches)| {
             let rows = patches.len() / k;
             let inputs = transpose(patches, k);
@@ -155,8 +182,16 @@ impl Method for Exact {
                 factors(&inputs, &layer.weights, channel, n, rows, &mut v);
                 let factors = Factors::new(&v, rows).expect("means lie in [−1, 1]");
                 let (z, y) = (&mut survival, &mut mass);
-                poisson_binomial::survival(self.level, Form::Undecided, factors, cut.least, z, y, scratch)
-                    .expect("the results have the length of the block");
+                poisson_binomial::survival(
+                    self.level,
+                    Form::Undecided,
+                    factors,
+                    cut.least,
+                    z,
+                    y,
+                    scratch,
+                )
+                .expect("the results have the length of the block");
                 for (row, z) in survival.iter().enumerate() {
                     output[row * n + channel] = cut.direction * (2.0 * z - 1.0);
                 }
@@ -164,18 +199,31 @@ impl Method for Exact {
         });
     }
 
-    fn backward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, _: &Moment, wants_input: bool) {
+    fn backward(
+        &self,
+        place: &Place,
+        layer: &mut Layer,
+        cache: &mut Cache,
+        _: &Moment,
+        wants_input: bool,
+    ) {
         let (k, n) = (place.depth(), place.outputs());
         let rows = cache.sums.len() / n;
         let cuts = Self::cuts(place, layer);
         let mut input_gradient = vec![0.0; if wants_input { cache.patches.len() } else { 0 }];
-        let blocks = cache.patches.par_chunks(ROWS * k).zip(cache.gradient.par_chunks(ROWS * n));
+        let blocks = cache
+            .patches
+            .par_chunks(ROWS * k)
+            .zip(cache.gradient.par_chunks(ROWS * n));
         let block = |(patches, gradient): (&[f32], &[f32]), input_gradient: Option<&mut [f32]>| {
             self.backward_block(layer, &cuts, patches, gradient, input_gradient)
         };
         let partials: Vec<Partial> = if wants_input {
             let inputs = input_gradient.par_chunks_mut(ROWS * k);
-            blocks.zip(inputs).map(|(values, input)| block(values, Some(input))).collect()
+            blocks
+                .zip(inputs)
+                .map(|(values, input)| block(values, Some(input)))
+                .collect()
         } else {
             blocks.map(|values| block(values, None)).collect()
         };
@@ -190,16 +238,28 @@ impl Method for Exact {
 
         // Through the threshold to γ, β, μ and σ.
         let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
-        let deviation: Vec<f32> = norm.variance.iter().map(|variance| (variance + EPSILON).sqrt()).collect();
+        let deviation: Vec<f32> = norm
+            .variance
+            .iter()
+            .map(|variance| (variance + EPSILON).sqrt())
+            .collect();
         let (mut by_mean, mut by_deviation) = (vec![0.0; n], vec![0.0; n]);
         for j in 0..n {
-            let (gamma, beta, total) = (norm.gamma.values[j], norm.beta.values[j], threshold_gradient[j] as f32);
+            let (gamma, beta, total) = (
+                norm.gamma.values[j],
+                norm.beta.values[j],
+                threshold_gradient[j] as f32,
+            );
             norm.beta.gradient[j] = -total * deviation[j] / gamma;
             norm.gamma.gradient[j] = total * beta * deviation[j] / (gamma * gamma);
             by_mean[j] = total / rows as f32;
             by_deviation[j] = -total * beta / gamma / (rows as f32 * deviation[j]);
         }
-        for (gradient, sums) in cache.gradient.chunks_exact_mut(n).zip(cache.sums.chunks_exact(n)) {
+        for (gradient, sums) in cache
+            .gradient
+            .chunks_exact_mut(n)
+            .zip(cache.sums.chunks_exact(n))
+        {
             for j in 0..n {
                 gradient[j] = by_mean[j] + by_deviation[j] * (sums[j] - norm.mean[j]);
             }
@@ -211,18 +271,24 @@ impl Method for Exact {
         let mut by_square = vec![0.0; k];
         for (index, weights) in layer.weights.chunks_exact(n).enumerate() {
             for (j, weight) in weights.iter().enumerate() {
-                weight_gradient[index * n + j] -= by_deviation[j] * rows as f32 * squares[index] * weight;
+                weight_gradient[index * n + j] -=
+                    by_deviation[j] * rows as f32 * squares[index] * weight;
                 by_square[index] -= by_deviation[j] * weight * weight;
             }
         }
         matrix::add(&mut layer.latent.gradient, &weight_gradient);
         if wants_input {
-            let terms = cache.patches.par_chunks(k).zip(input_gradient.par_chunks(k));
-            cache.patch_gradient.par_chunks_mut(k).zip(terms).for_each(|(out, (inputs, gradient))| {
-                for index in 0..k {
-                    out[index] += gradient[index] + by_square[index] * inputs[index];
-                }
-            });
+            let terms = cache
+                .patches
+                .par_chunks(k)
+                .zip(input_gradient.par_chunks(k));
+            cache.patch_gradient.par_chunks_mut(k).zip(terms).for_each(
+                |(out, (inputs, gradient))| {
+                    for index in 0..k {
+                        out[index] += gradient[index] + by_square[index] * inputs[index];
+                    }
+                },
+            );
         }
     }
 }
@@ -245,15 +311,33 @@ impl Exact {
         let (mut v, mut dz_dv) = (vec![0.0; k * rows], vec![0.0; k * rows]);
         let (mut survival, mut mass) = (vec![0.0; rows], vec![0.0; rows]);
         let mut input_columns = vec![0.0; k * rows];
-        let mut partial = Partial { weights: vec![0.0; k * n], threshold: vec![0.0; n] };
+        let mut partial = Partial {
+            weights: vec![0.0; k * n],
+            threshold: vec![0.0; n],
+        };
         for (channel, cut) in cuts.iter().enumerate() {
             factors(&inputs, &layer.weights, channel, n, rows, &mut v);
             let factors = Factors::new(&v, rows).expect("means lie in [−1, 1]");
             let (z, y) = (&mut survival, &mut mass);
-            poisson_binomial::gradient(self.level, self.gradient, factors, cut.least, z, y, &mut dz_dv, &mut scratch)
-                .expect("the results have the length of the block");
-            let upstream: Vec<f32> = (0..rows).map(|row| cut.direction * gradient[row * n + channel]).collect();
-            partial.threshold[channel] = -upstream.iter().zip(&mass).map(|(upstream, mass)| upstream * mass).sum::<f32>();
+            poisson_binomial::gradient(
+                self.level,
+                self.gradient,
+                factors,
+                cut.least,
+                z,
+                y,
+                &mut dz_dv,
+                &mut scratch,
+            )
+            .expect("the results have the length of the block");
+            let upstream: Vec<f32> = (0..rows)
+                .map(|row| cut.direction * gradient[row * n + channel])
+                .collect();
+            partial.threshold[channel] = -upstream
+                .iter()
+                .zip(&mass)
+                .map(|(upstream, mass)| upstream * mass)
+                .sum::<f32>();
             for (index, dz_dv) in dz_dv.chunks_exact(rows).enumerate() {
                 let weight = layer.weights[index * n + channel];
                 let mut total = 0.0;

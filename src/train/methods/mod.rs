@@ -39,7 +39,14 @@ pub(crate) trait Method: Sync + Send {
 
     /// From dLoss/d(output) in `cache.gradient` to all gradients of the layer and, where it `wants_input`,
     /// `cache.patch_gradient`.
-    fn backward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, moment: &Moment, wants_input: bool);
+    fn backward(
+        &self,
+        place: &Place,
+        layer: &mut Layer,
+        cache: &mut Cache,
+        moment: &Moment,
+        wants_input: bool,
+    );
 
     /// What a latent may be, where it is bounded.
     fn bound(&self) -> Option<f32> {

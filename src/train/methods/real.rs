@@ -24,8 +24,17 @@ impl Method for Real {
         forward_activated(place, layer, cache, measure, f32::tanh);
     }
 
-    fn backward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, _: &Moment, wants_input: bool) {
-        backward_activated(place, layer, cache, wants_input, |_, output, _| 1.0 - output * output);
+    fn backward(
+        &self,
+        place: &Place,
+        layer: &mut Layer,
+        cache: &mut Cache,
+        _: &Moment,
+        wants_input: bool,
+    ) {
+        backward_activated(place, layer, cache, wants_input, |_, output, _| {
+            1.0 - output * output
+        });
     }
 
     fn bound(&self) -> Option<f32> {

@@ -27,8 +27,17 @@ impl Method for StraightThrough {
         forward_activated(place, layer, cache, measure, sign);
     }
 
-    fn backward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, moment: &Moment, wants_input: bool) {
+    fn backward(
+        &self,
+        place: &Place,
+        layer: &mut Layer,
+        cache: &mut Cache,
+        moment: &Moment,
+        wants_input: bool,
+    ) {
         let inverse_width = 1.0 / moment.width;
-        backward_activated(place, layer, cache, wants_input, |u, _, _| surrogate(u, inverse_width));
+        backward_activated(place, layer, cache, wants_input, |u, _, _| {
+            surrogate(u, inverse_width)
+        });
     }
 }
