@@ -128,7 +128,8 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         let places = places(&config)?;
         check_state(&config, &places, &layers, &scale, &history)?;
-        let mut layers = layers;
+        let (mut layers, mut scale) = (layers, scale);
+        scale.restore_gradient();
         for (layer, place) in layers.iter_mut().zip(&places) {
             layer.restore(*place);
         }

@@ -301,7 +301,7 @@ impl Exact {
         cuts: &[Cut],
         patches: &[f32],
         gradient: &[f32],
-        mut input_gradient: Option<&mut [f32]>,
+        input_gradient: Option<&mut [f32]>,
     ) -> Partial {
         let n = cuts.len();
         let k = layer.weights.len() / n;
@@ -349,7 +349,7 @@ impl Exact {
                 partial.weights[index * n + channel] = total;
             }
         }
-        if let Some(out) = input_gradient.as_deref_mut() {
+        if let Some(out) = input_gradient {
             for (row, out) in out.chunks_exact_mut(k).enumerate() {
                 for (index, out) in out.iter_mut().enumerate() {
                     *out = input_columns[index * rows + row];
