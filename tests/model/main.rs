@@ -1,7 +1,8 @@
 //! Models end to end: what fits together, the file format, inference against the reference.
 
+mod crafted;
 mod format;
-mod hostile;
 mod inference;
+mod mutated;
 mod nets;
 mod shapes;
