@@ -23,7 +23,12 @@ fn the_shipped_net_reads_as_many_digits_on_every_level() {
         let said = session.classify(test.images()).expect("28×28 digits");
         let right = infer::right(&said, test.labels());
         // Past the harness, which would keep it to itself: which levels a run has covered is part of its result.
-        writeln!(std::io::stderr(), "level {level}: {right} of {}", test.len()).expect("stderr");
+        writeln!(
+            std::io::stderr(),
+            "level {level}: {right} of {}",
+            test.len()
+        )
+        .expect("stderr");
         assert_eq!(right, RIGHT, "{level}");
     }
 }
@@ -31,7 +36,8 @@ fn the_shipped_net_reads_as_many_digits_on_every_level() {
 #[test]
 fn every_activation_is_that_of_the_definition() {
     let (model, test) = (model(), data::load_embedded().test.subset(0..200));
-    let expected = reference::trace(&model, &reference::unpack(test.images())).expect("28×28 digits");
+    let expected =
+        reference::trace(&model, &reference::unpack(test.images())).expect("28×28 digits");
     for level in Level::available() {
         let mut session = Session::new(&model, level).expect("the model fits together");
         let trace = session.trace(test.images()).expect("28×28 digits");

@@ -157,7 +157,8 @@ fn a_resumed_training_ends_in_the_same_bits() {
     let steps = data.0.len() / 128;
     // Before the first epoch ends, in the middle of a later one, and between two.
     for stop in [3, 2 * steps + 5, 3 * steps] {
-        let mut trainer = Trainer::new(config(MethodName::Bernoulli, 4)).expect("the net's layers fit");
+        let mut trainer =
+            Trainer::new(config(MethodName::Bernoulli, 4)).expect("the net's layers fit");
         let end = run
             .train(&mut trainer, &mut Steps(stop))
             .expect("no step fails");
@@ -169,7 +170,10 @@ fn a_resumed_training_ends_in_the_same_bits() {
             .expect("no step fails");
         assert!(end.is_continue());
         let model = run.finish(&trainer).expect("the images suit the net");
-        assert!(model.to_bytes().expect("a model that runs") == whole, "stopped after {stop} steps");
+        assert!(
+            model.to_bytes().expect("a model that runs") == whole,
+            "stopped after {stop} steps"
+        );
     }
 }
 
@@ -195,5 +199,8 @@ fn data_that_do_not_suit_the_net_are_named() {
         ..config(MethodName::Real, 1)
     };
     let diverged = error(&train, rate);
-    assert!(diverged.starts_with("the loss is NaN at step 2 of 23"), "{diverged}");
+    assert!(
+        diverged.starts_with("the loss is NaN at step 2 of 23"),
+        "{diverged}"
+    );
 }

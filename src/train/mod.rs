@@ -13,6 +13,8 @@ mod parameter;
 mod random;
 mod run;
 mod schedule;
+#[cfg(test)]
+mod tests;
 mod trainer;
 
 pub use checkpoint::CheckpointError;

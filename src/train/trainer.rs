@@ -373,7 +373,7 @@ impl Trainer {
     }
 
     /// The forward pass, which leaves the last layer's sums in its cache.
-    fn forward(&mut self, data: &Dataset, picks: &[Pick], measure: bool) {
+    pub(super) fn forward(&mut self, data: &Dataset, picks: &[Pick], measure: bool) {
         let last = self.places.len() - 1;
         for index in 0..=last {
             let place = self.places[index];
@@ -423,7 +423,7 @@ impl Trainer {
     }
 
     /// The backward pass, which leaves every gradient in its parameter.
-    fn backward(&mut self, data: &Dataset, picks: &[Pick], moment: &Moment) -> Loss {
+    pub(super) fn backward(&mut self, data: &Dataset, picks: &[Pick], moment: &Moment) -> Loss {
         let last = self.places.len() - 1;
         let (classes, positions) = (self.classes(), self.places[last].positions());
         let logits = self.logits(picks.len());
