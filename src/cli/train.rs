@@ -86,6 +86,7 @@ enum GradientArgument {
     Five,
     Extended,
     Autograd,
+    PowerSums,
 }
 
 impl Preset {
@@ -216,6 +217,7 @@ fn trainer(arguments: &Arguments, checkpoint: &Path) -> Result<Trainer> {
         GradientArgument::Five => Distribution::Five,
         GradientArgument::Extended => Distribution::Extended,
         GradientArgument::Autograd => Distribution::Autograd,
+        GradientArgument::PowerSums => Distribution::PowerSums,
     };
     Ok(Trainer::new(config)?)
 }

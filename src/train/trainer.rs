@@ -140,6 +140,7 @@ impl Trainer {
                 Some(gradient) => Box::new(Exact {
                     level: Level::best(),
                     gradient,
+                    power_sums: config.distribution == Distribution::PowerSums,
                 }),
             },
             MethodName::Ste => Box::new(StraightThrough),
@@ -525,7 +526,7 @@ pub struct EpochLoss {
 fn exact_gradient(distribution: Distribution) -> Option<Gradient> {
     match distribution {
         Distribution::Sampled => None,
-        Distribution::Precise => Some(Gradient::Precise),
+        Distribution::Precise | Distribution::PowerSums => Some(Gradient::Precise),
         Distribution::Three => Some(Gradient::Three),
         Distribution::Five => Some(Gradient::Five),
         Distribution::Extended => Some(Gradient::Extended),
