@@ -150,27 +150,24 @@ impl Block {
         }
     }
 
+    /// The cuts as numbers.
+    #[inline(always)]
+    pub(super) fn cuts<F: Float>(&self, float: F) -> F::Vector {
+        float.load(&self.cuts.map(|cut| cut as f32))
+    }
+
     /// 1 in the lanes whose cut is within the reach of their uncertain factors, 0 where it is decided.
     #[inline(always)]
     pub(super) fn open<F: Float>(&self, float: F) -> F::Vector {
-        let mut open = [0.0; MAX_LANES];
-        for l in 0..F::LANES {
-            open[l] = if (1..=self.counts[l] as i32).contains(&self.cuts[l]) {
-                1.0
-            } else {
-                0.0
-            };
-        }
-        float.load(&open)
+        let counts = float.load(&self.counts.map(|count| count as f32 + 0.5));
+        let (cuts, one, zero) = (self.cuts(float), float.splat(1.0), float.splat(0.0));
+        let within = float.select(float.less(cuts, counts), one, zero);
+        float.select(self.won(float), zero, within)
     }
 
-    /// 1 in the lanes whose survival is 1 for certain.
+    /// The lanes whose survival is 1 for certain.
     #[inline(always)]
     pub(super) fn won<F: Float>(&self, float: F) -> F::Mask {
-        let mut cuts = [1.0; MAX_LANES];
-        for l in 0..F::LANES {
-            cuts[l] = self.cuts[l] as f32;
-        }
-        float.less(float.load(&cuts), float.splat(0.5))
+        float.less(self.cuts(float), float.splat(0.5))
     }
 }

@@ -17,6 +17,7 @@ use super::{
     block::{self, Block, MAX_LANES},
     equations,
     forward::{self, Distribution},
+    spectral::Spectrum,
 };
 use crate::arch::float::{Float, Kernel};
 
@@ -53,29 +54,40 @@ impl Kernel for WithGradient<'_> {
         let (places, extra) = memory.split_at_mut(places);
         for first in (0..sums).step_by(F::LANES) {
             let block = Block::gather(float, factors, first, self.cut, rows);
-            let y = forward::distribution(float, Form::Full, &block, rows, places);
-            let open = float.div(block.open(float), y.total);
             // Filled up to whole groups with factors of probability 0, whose results nobody reads.
             let rows = &rows[..block::rows(block.count)];
-            let system = (factors.count(), self.cut);
-            match self.method {
-                Gradient::Precise => precise(float, &y, rows, open, results),
-                Gradient::Thomas => equations::thomas(float, &y, rows, open, results, extra),
-                Gradient::Three => {
-                    equations::central::<F, 3>(float, system, &y, rows, open, results)
-                }
-                Gradient::Five => {
-                    equations::central::<F, 5>(float, system, &y, rows, open, results)
-                }
-                Gradient::Extended => equations::extended(float, &y, rows, open, results),
-                Gradient::Autograd => {
-                    autograd::reverse(float, &block, &y, rows, open, results, extra)
-                }
-            }
             let range = first..(first + F::LANES).min(sums);
-            block::store(float, y.survival, &mut self.survival[range.clone()]);
-            block::store(float, y.mass, &mut self.mass[range.clone()]);
-            spread(float, factors, first, &block, &y, results, |j, x| {
+            let beside;
+            let (survival, mass);
+            if self.method == Gradient::Spectral {
+                let spectrum = Spectrum::new(float, &block, rows, places);
+                spectrum.gradient(float, rows, block.open(float), results);
+                (survival, mass) = (spectrum.survival, spectrum.mass);
+                beside = spectrum.beside(float);
+            } else {
+                let y = forward::distribution(float, Form::Full, &block, rows, places);
+                let open = float.div(block.open(float), y.total);
+                let system = (factors.count(), self.cut);
+                match self.method {
+                    Gradient::Thomas => equations::thomas(float, &y, rows, open, results, extra),
+                    Gradient::Three => {
+                        equations::central::<F, 3>(float, system, &y, rows, open, results)
+                    }
+                    Gradient::Five => {
+                        equations::central::<F, 5>(float, system, &y, rows, open, results)
+                    }
+                    Gradient::Extended => equations::extended(float, &y, rows, open, results),
+                    Gradient::Autograd => {
+                        autograd::reverse(float, &block, &y, rows, open, results, extra)
+                    }
+                    _ => precise(float, &y, rows, open, results),
+                }
+                (survival, mass) = (y.survival, y.mass);
+                beside = [float.div(y.places[y.top - 1], y.total), y.mass];
+            }
+            block::store(float, survival, &mut self.survival[range.clone()]);
+            block::store(float, mass, &mut self.mass[range.clone()]);
+            spread(float, factors, first, &block, beside, results, |j, x| {
                 block::store(float, x, &mut self.dz_dv[j * sums..][range.clone()]);
             });
         }
@@ -137,7 +149,7 @@ fn spread<F: Float>(
     factors: Factors<'_>,
     first: usize,
     block: &Block,
-    y: &Distribution<'_, F>,
+    beside: [F::Vector; 2],
     results: &[F::Vector],
     mut write: impl FnMut(usize, F::Vector),
 ) {
@@ -147,12 +159,7 @@ fn spread<F: Float>(
         let v = block::row(float, factors, j, first);
         let mask = block::uncertain(float, v);
         let bits = float.bits(mask);
-        let beside = float.select(
-            float.less(v, float.splat(0.5)),
-            y.places[y.top - 1],
-            y.places[y.top],
-        );
-        let certain = float.div(beside, y.total);
+        let certain = float.select(float.less(v, float.splat(0.5)), beside[0], beside[1]);
         let x = if bits == 0 {
             certain
         } else if !block.ragged && bits == all {

@@ -36,11 +36,14 @@
 
 mod autograd;
 mod block;
+mod circle;
 mod equations;
 mod forward;
+mod functions;
 mod gradient;
 mod power_sums;
 pub mod specification;
+mod spectral;
 #[cfg(test)]
 mod tests;
 
@@ -121,6 +124,8 @@ pub enum Form {
         /// The half width of the band.
         sigmas: f32,
     },
+    /// From the characteristic function at a few angles: 1e-6, in time proportional to `N`.
+    Spectral,
 }
 
 /// How the gradient is had.
@@ -140,17 +145,20 @@ pub enum Gradient {
     Extended,
     /// Reverse mode through the forward recursion: exact, and the dearest.
     Autograd,
+    /// From the characteristic function: exact to 1e-6 of the largest, in time proportional to `N`.
+    Spectral,
 }
 
 impl Gradient {
     /// Every method.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Precise,
         Self::Thomas,
         Self::Three,
         Self::Five,
         Self::Extended,
         Self::Autograd,
+        Self::Spectral,
     ];
 }
 
