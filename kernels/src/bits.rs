@@ -220,6 +220,115 @@ impl BitMatrix {
     }
 }
 
+/// Rows of ±1 that lie somewhere in a slice of words, `stride` words from one to the next.
+///
+/// ```
+/// use bernet_kernels::bits::BitRows;
+///
+/// // Two rows of 65 values in the left half of rows four words long.
+/// let words = [1, 1, 7, 7, 2, 0, 7, 7];
+/// let rows = BitRows::new(&words, 2, 65, 4)?;
+/// assert_eq!(rows.row(1), [2, 0]);
+/// # Ok::<(), bernet_kernels::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct BitRows<'a> {
+    words: &'a [u64],
+    rows: usize,
+    columns: usize,
+    stride: usize,
+}
+
+impl<'a> BitRows<'a> {
+    /// `rows` rows of `columns` values; nothing after the last row is looked at.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where there are too few words, or the stride is shorter than a row; [`Error::PadBits`] where a bit after the
+    /// last column is set in a row's last word.
+    pub fn new(
+        words: &'a [u64],
+        rows: usize,
+        columns: usize,
+        stride: usize,
+    ) -> Result<Self, Error> {
+        let row_words = columns.div_ceil(WORD);
+        if stride < row_words {
+            return Err(Error::Size {
+                what: "stride",
+                expected: row_words,
+                found: stride,
+            });
+        }
+        let needed = rows
+            .saturating_sub(1)
+            .saturating_mul(stride)
+            .saturating_add(if rows > 0 { row_words } else { 0 });
+        let found = words.len();
+        let words = words.get(..needed).ok_or(Error::Size {
+            what: "words",
+            expected: needed,
+            found,
+        })?;
+        let rows = Self {
+            words,
+            rows,
+            columns,
+            stride,
+        };
+        if !columns.is_multiple_of(WORD) {
+            let pad = u64::MAX << (columns % WORD);
+            if let Some(row) = (0..rows.rows).find(|&row| rows.row(row)[row_words - 1] & pad != 0) {
+                return Err(Error::PadBits { row });
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Number of rows.
+    pub fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns: values a row.
+    pub fn columns(self) -> usize {
+        self.columns
+    }
+
+    /// Words from one row to the next.
+    pub fn stride(self) -> usize {
+        self.stride
+    }
+
+    /// All words, from the first row's to the last's, with what lies between.
+    pub fn words(self) -> &'a [u64] {
+        self.words
+    }
+
+    /// The words of a row.
+    ///
+    /// # Panics
+    /// Outside the rows.
+    pub fn row(self, row: usize) -> &'a [u64] {
+        &self.words[row * self.stride..][..self.columns.div_ceil(WORD)]
+    }
+}
+
+impl<'a> From<&'a BitMatrix> for BitRows<'a> {
+    fn from(matrix: &'a BitMatrix) -> Self {
+        let BitMatrix {
+            rows,
+            columns,
+            ref words,
+        } = *matrix;
+        Self {
+            words,
+            rows,
+            columns,
+            stride: matrix.row_words(),
+        }
+    }
+}
+
 /// The shape of a tensor, outermost first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct Shape {

@@ -8,7 +8,10 @@ use super::{
     product::BLOCK,
     tile::{Counts, MAX_COLUMNS, Tile},
 };
-use crate::bits::set_bits;
+use crate::{
+    Error,
+    bits::{WORD, set_bits},
+};
 use core::ops::Range;
 
 /// The activation of one output channel: `+1` where the sum is at least `at_least` (or, inverted, where it is less).
@@ -53,7 +56,13 @@ pub(crate) struct Prepared {
 }
 
 /// Takes counts, a row of a panel at a time.
-pub(crate) trait Stage {
+pub(crate) trait Stage: Sized + Send {
+    /// The first `lines` lines, and the rest. A line is one row of a matrix, or the pixels of a line of a tensor.
+    fn split(self, lines: usize) -> (Self, Self);
+
+    /// Of a single row, the first `columns` columns and the rest; they are a multiple of [`WORD`].
+    fn split_columns(self, columns: usize) -> (Self, Self);
+
     /// Called before the rows of each block.
     fn begin(&mut self, rows: Range<usize>);
 
@@ -67,13 +76,41 @@ pub(crate) trait Stage {
     fn store<T: Tile>(&mut self, token: T, row: usize, prepared: &Prepared, counts: &Counts);
 }
 
-/// The sums themselves, rows of `outputs`.
-pub(crate) struct Sums<'a> {
-    pub(crate) out: &'a mut [i32],
+/// The numbers of an output: rows of `outputs`, `line_rows` rows to a line.
+pub(crate) struct Numbers<'a, T> {
+    pub(crate) out: &'a mut [T],
     pub(crate) outputs: usize,
+    pub(crate) line_rows: usize,
 }
 
+impl<T> Numbers<'_, T> {
+    fn split_at(self, place: usize) -> (Self, Self) {
+        let (before, after) = self.out.split_at_mut(place);
+        (
+            Self {
+                out: before,
+                ..self
+            },
+            Self { out: after, ..self },
+        )
+    }
+}
+
+/// The sums themselves.
+pub(crate) struct Sums<'a>(pub(crate) Numbers<'a, i32>);
+
 impl Stage for Sums<'_> {
+    fn split(self, lines: usize) -> (Self, Self) {
+        let place = lines * self.0.line_rows * self.0.outputs;
+        let (before, after) = self.0.split_at(place);
+        (Self(before), Self(after))
+    }
+
+    fn split_columns(self, columns: usize) -> (Self, Self) {
+        let (before, after) = self.0.split_at(columns);
+        (Self(before), Self(after))
+    }
+
     fn begin(&mut self, _: Range<usize>) {}
 
     #[inline(always)]
@@ -96,7 +133,7 @@ impl Stage for Sums<'_> {
 
     #[inline(always)]
     fn store<T: Tile>(&mut self, _: T, row: usize, prepared: &Prepared, counts: &Counts) {
-        let out = &mut self.out[row * self.outputs + prepared.first..][..prepared.columns];
+        let out = &mut self.0.out[row * self.0.outputs + prepared.first..][..prepared.columns];
         let sums = prepared.values.iter().zip(counts);
         let sum = |(base, count): (&i32, &u32)| base.wrapping_sub((*count as i32).wrapping_mul(2));
         // A full panel has a constant number of columns, which the compiler then unrolls.
@@ -110,6 +147,131 @@ impl Stage for Sums<'_> {
             out.iter_mut()
                 .zip(sums)
                 .for_each(|(out, pair)| *out = sum(pair));
+        }
+    }
+}
+
+/// A number that a sum can be written as.
+pub trait Real: Copy + Send + sealed::Sealed {
+    /// The nearest one.
+    fn from_f32(value: f32) -> Self;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! real {
+    ($($(#[$meta:meta])* $type:ty: $from:expr;)*) => {
+        $($(#[$meta])* impl sealed::Sealed for $type {}
+        $(#[$meta])* impl Real for $type {
+            #[inline(always)]
+            fn from_f32(value: f32) -> Self {
+                $from(value)
+            }
+        })*
+    };
+}
+
+real! {
+    f32: core::convert::identity;
+    #[cfg(feature = "half")] half::f16: half::f16::from_f32;
+    #[cfg(feature = "half")] half::bf16: half::bf16::from_f32;
+}
+
+/// A scale and a bias for each output channel: `out = scale · sum + bias`, computed in `f32` and rounded once more for shorter
+/// types.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Affine<'a> {
+    /// The scale of each output channel.
+    pub scale: &'a [f32],
+    /// The bias of each output channel.
+    pub bias: &'a [f32],
+}
+
+impl Affine<'_> {
+    pub(crate) fn check(&self, outputs: usize) -> Result<(), Error> {
+        Error::check_size("scale (outputs)", outputs, self.scale.len())?;
+        Error::check_size("bias (outputs)", outputs, self.bias.len())
+    }
+}
+
+/// Sums, scaled.
+pub(crate) struct Scaled<'a, T> {
+    pub(crate) numbers: Numbers<'a, T>,
+    pub(crate) affine: Affine<'a>,
+}
+
+impl<T: Real> Stage for Scaled<'_, T> {
+    fn split(self, lines: usize) -> (Self, Self) {
+        let place = lines * self.numbers.line_rows * self.numbers.outputs;
+        let (before, after) = self.numbers.split_at(place);
+        (
+            Self {
+                numbers: before,
+                ..self
+            },
+            Self {
+                numbers: after,
+                ..self
+            },
+        )
+    }
+
+    fn split_columns(self, columns: usize) -> (Self, Self) {
+        let (before, after) = self.numbers.split_at(columns);
+        let (scale, bias) = (
+            self.affine.scale.split_at(columns),
+            self.affine.bias.split_at(columns),
+        );
+        let [first, second] =
+            [(scale.0, bias.0), (scale.1, bias.1)].map(|(scale, bias)| Affine { scale, bias });
+        (
+            Self {
+                numbers: before,
+                affine: first,
+            },
+            Self {
+                numbers: after,
+                affine: second,
+            },
+        )
+    }
+
+    fn begin(&mut self, _: Range<usize>) {}
+
+    #[inline(always)]
+    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
+        let zeros = [0; MAX_COLUMNS];
+        Prepared {
+            first,
+            columns,
+            registers,
+            at_least: zeros,
+            invert: 0,
+            values: zeros,
+        }
+    }
+
+    #[inline(always)]
+    fn set_base(&self, prepared: &mut Prepared, base: &Columns) {
+        prepared.values = *base;
+    }
+
+    #[inline(always)]
+    fn store<U: Tile>(&mut self, _: U, row: usize, prepared: &Prepared, counts: &Counts) {
+        let Prepared { first, columns, .. } = *prepared;
+        let out = &mut self.numbers.out[row * self.numbers.outputs + first..][..columns];
+        let affine = self.affine.scale[first..]
+            .iter()
+            .zip(&self.affine.bias[first..]);
+        for ((out, (scale, bias)), (base, count)) in out
+            .iter_mut()
+            .zip(affine)
+            .zip(prepared.values.iter().zip(counts))
+        {
+            let sum = base.wrapping_sub((*count as i32).wrapping_mul(2));
+            *out = T::from_f32(scale * sum as f32 + bias);
         }
     }
 }
@@ -145,6 +307,37 @@ impl<'a> Bits<'a> {
 }
 
 impl Stage for Bits<'_> {
+    fn split(self, lines: usize) -> (Self, Self) {
+        let (before, after) = self.words.split_at_mut(lines * self.line_words);
+        (
+            Self {
+                words: before,
+                ..self
+            },
+            Self {
+                words: after,
+                ..self
+            },
+        )
+    }
+
+    fn split_columns(self, columns: usize) -> (Self, Self) {
+        let (before, after) = self.words.split_at_mut(columns / WORD);
+        let (first, second) = self.thresholds.split_at(columns);
+        (
+            Self {
+                words: before,
+                thresholds: first,
+                ..self
+            },
+            Self {
+                words: after,
+                thresholds: second,
+                ..self
+            },
+        )
+    }
+
     #[inline(always)]
     fn begin(&mut self, rows: Range<usize>) {
         self.block = rows.start;
