@@ -37,6 +37,11 @@ pub enum Error {
         /// Its value, as text (a NaN is not equal to itself).
         found: String,
     },
+    /// More accuracy is asked for than any form has.
+    Accuracy {
+        /// The least that can be asked for.
+        least: f32,
+    },
 }
 
 impl fmt::Display for Error {
@@ -56,6 +61,7 @@ impl fmt::Display for Error {
             Self::Probability { index, found } => {
                 write!(f, "probability {index} is {found}, expected 0 to 1")
             }
+            Self::Accuracy { least } => write!(f, "accuracy: expected at least {least:e}"),
         }
     }
 }

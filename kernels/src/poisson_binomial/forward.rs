@@ -10,6 +10,7 @@
 use super::{
     Factors, Form, Scratch,
     block::{self, Block, GROUP, MAX_LANES},
+    normal::Normal,
     spectral::Spectrum,
 };
 use crate::arch::float::{Float, Kernel};
@@ -59,17 +60,24 @@ impl Kernel for Survival<'_> {
         let (rows, memory) = memory.split_at_mut(rows);
         for first in (0..self.factors.sums()).step_by(F::LANES) {
             let block = Block::gather(float, self.factors, first, self.cut, rows);
-            let y = if self.form == Form::Spectral {
-                let rows = &rows[..block::rows(block.count)];
-                let spectrum = Spectrum::new(float, &block, rows, memory);
-                (spectrum.survival, spectrum.mass)
-            } else {
-                let y = distribution(float, self.form, &block, rows, memory);
-                (y.survival, y.mass)
+            let used = &rows[..block::rows(block.count)];
+            let (survival, mass) = match self.form.for_uncertain(block.count) {
+                Form::Spectral => {
+                    let spectrum = Spectrum::new(float, &block, used, memory);
+                    (spectrum.survival, spectrum.mass)
+                }
+                Form::Normal => {
+                    let normal = Normal::new(float, &block, used);
+                    (normal.survival, normal.mass)
+                }
+                form => {
+                    let y = distribution(float, form, &block, used, memory);
+                    (y.survival, y.mass)
+                }
             };
             let sums = first..(first + F::LANES).min(self.factors.sums());
-            block::store(float, y.0, &mut self.survival[sums.clone()]);
-            block::store(float, y.1, &mut self.mass[sums]);
+            block::store(float, survival, &mut self.survival[sums.clone()]);
+            block::store(float, mass, &mut self.mass[sums]);
         }
     }
 }

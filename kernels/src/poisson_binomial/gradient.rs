@@ -17,6 +17,7 @@ use super::{
     block::{self, Block, MAX_LANES},
     equations,
     forward::{self, Distribution},
+    normal::Normal,
     spectral::Spectrum,
 };
 use crate::arch::float::{Float, Kernel};
@@ -57,34 +58,43 @@ impl Kernel for WithGradient<'_> {
             // Filled up to whole groups with factors of probability 0, whose results nobody reads.
             let rows = &rows[..block::rows(block.count)];
             let range = first..(first + F::LANES).min(sums);
-            let beside;
-            let (survival, mass);
-            if self.method == Gradient::Spectral {
-                let spectrum = Spectrum::new(float, &block, rows, places);
-                spectrum.gradient(float, rows, block.open(float), results);
-                (survival, mass) = (spectrum.survival, spectrum.mass);
-                beside = spectrum.beside(float);
-            } else {
-                let y = forward::distribution(float, Form::Full, &block, rows, places);
-                let open = float.div(block.open(float), y.total);
-                let system = (factors.count(), self.cut);
-                match self.method {
-                    Gradient::Thomas => equations::thomas(float, &y, rows, open, results, extra),
-                    Gradient::Three => {
-                        equations::central::<F, 3>(float, system, &y, rows, open, results)
-                    }
-                    Gradient::Five => {
-                        equations::central::<F, 5>(float, system, &y, rows, open, results)
-                    }
-                    Gradient::Extended => equations::extended(float, &y, rows, open, results),
-                    Gradient::Autograd => {
-                        autograd::reverse(float, &block, &y, rows, open, results, extra)
-                    }
-                    _ => precise(float, &y, rows, open, results),
+            let open = block.open(float);
+            let method = self.method.for_uncertain(block.count);
+            let (survival, mass, beside) = match method {
+                Gradient::Spectral => {
+                    let spectrum = Spectrum::new(float, &block, rows, places);
+                    spectrum.gradient(float, rows, open, results);
+                    (spectrum.survival, spectrum.mass, spectrum.beside(float))
                 }
-                (survival, mass) = (y.survival, y.mass);
-                beside = [float.div(y.places[y.top - 1], y.total), y.mass];
-            }
+                Gradient::Normal => {
+                    let normal = Normal::new(float, &block, rows);
+                    normal.gradient(float, rows, open, results);
+                    (normal.survival, normal.mass, normal.beside(float, open))
+                }
+                _ => {
+                    let y = forward::distribution(float, Form::Full, &block, rows, places);
+                    let open = float.div(open, y.total);
+                    let system = (factors.count(), self.cut);
+                    match method {
+                        Gradient::Thomas => {
+                            equations::thomas(float, &y, rows, open, results, extra)
+                        }
+                        Gradient::Three => {
+                            equations::central::<F, 3>(float, system, &y, rows, open, results)
+                        }
+                        Gradient::Five => {
+                            equations::central::<F, 5>(float, system, &y, rows, open, results)
+                        }
+                        Gradient::Extended => equations::extended(float, &y, rows, open, results),
+                        Gradient::Autograd => {
+                            autograd::reverse(float, &block, &y, rows, open, results, extra)
+                        }
+                        _ => precise(float, &y, rows, open, results),
+                    }
+                    let below = float.div(y.places[y.top - 1], y.total);
+                    (y.survival, y.mass, [below, y.mass])
+                }
+            };
             block::store(float, survival, &mut self.survival[range.clone()]);
             block::store(float, mass, &mut self.mass[range.clone()]);
             spread(float, factors, first, &block, beside, results, |j, x| {
@@ -153,7 +163,14 @@ fn spread<F: Float>(
     results: &[F::Vector],
     mut write: impl FnMut(usize, F::Vector),
 ) {
+    if !block.ragged && block.count == factors.count() {
+        for (j, &x) in results[..block.count].iter().enumerate() {
+            write(j, x);
+        }
+        return;
+    }
     let all = u32::MAX >> (32 - F::LANES);
+    let last = results.len() - 1;
     let mut next = [0; MAX_LANES];
     for j in 0..factors.count() {
         let v = block::row(float, factors, j, first);
@@ -168,11 +185,10 @@ fn spread<F: Float>(
         } else {
             let lanes = float.lanes(results);
             let mut values = [0.0; MAX_LANES];
+            // Read in any case, because a branch would be guessed wrong every other time.
             for l in 0..F::LANES {
-                if bits >> l & 1 == 1 {
-                    values[l] = lanes[next[l] * F::LANES + l];
-                    next[l] += 1;
-                }
+                values[l] = lanes[next[l].min(last) * F::LANES + l];
+                next[l] += (bits >> l & 1) as usize;
             }
             float.select(mask, float.load(&values), certain)
         };

@@ -41,6 +41,8 @@ mod equations;
 mod forward;
 mod functions;
 mod gradient;
+mod normal;
+mod plan;
 mod power_sums;
 pub mod specification;
 mod spectral;
@@ -54,6 +56,7 @@ use crate::{
 };
 use alloc::{string::ToString, vec::Vec};
 
+pub use plan::Plan;
 pub use power_sums::{Inverse, PowerSums};
 
 /// The success probabilities of the factors of many independent sums, checked.
@@ -126,6 +129,10 @@ pub enum Form {
     },
     /// From the characteristic function at a few angles: 1e-6, in time proportional to `N`.
     Spectral,
+    /// The normal approximation, with continuity correction.
+    Normal,
+    /// The cheapest of those that are right to 1e-6, by the number of factors that are not certain.
+    Fastest,
 }
 
 /// How the gradient is had.
@@ -147,11 +154,15 @@ pub enum Gradient {
     Autograd,
     /// From the characteristic function: exact to 1e-6 of the largest, in time proportional to `N`.
     Spectral,
+    /// The derivative of the normal approximation.
+    Normal,
+    /// The cheapest of those that are exact, by the number of factors that are not certain.
+    Fastest,
 }
 
 impl Gradient {
     /// Every method.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Precise,
         Self::Thomas,
         Self::Three,
@@ -159,6 +170,8 @@ impl Gradient {
         Self::Extended,
         Self::Autograd,
         Self::Spectral,
+        Self::Normal,
+        Self::Fastest,
     ];
 }
 

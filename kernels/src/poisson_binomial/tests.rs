@@ -201,6 +201,7 @@ fn exact_gradients_hold_against_the_specification() {
             (Gradient::Precise, 1e-5),
             (Gradient::Autograd, 1e-5),
             (Gradient::Spectral, 1e-5),
+            (Gradient::Fastest, 1e-5),
             (Gradient::Thomas, 3e-3),
         ] {
             for name in DRAWS {
@@ -335,6 +336,37 @@ fn central_equations_are_the_minimum_norm_solution() {
         }
     }
     assert!(compared > 1000);
+}
+
+/// The derivative of what the normal approximation computes, by differences; and how wrong it is, printed.
+#[test]
+fn normal_gradient_is_the_derivative_of_the_normal_survival() {
+    for level in levels() {
+        for name in ["uniform", "beta .2 .2", "shifted"] {
+            let (count, sums, step) = (64, 9, 0.02);
+            let v: Vec<f32> = draw(name, count, sums, 5)
+                .iter()
+                .map(|v| v.clamp(0.05, 0.95))
+                .collect();
+            let gradient = with_gradient(level, Gradient::Normal, &v, sums, 33).gradient;
+            for j in [0, 17, 63] {
+                let moved = |by: f32| {
+                    let mut v = v.clone();
+                    v[j * sums..][..sums].iter_mut().for_each(|v| *v += by);
+                    forward(level, Form::Normal, &v, sums, 33).survival
+                };
+                let (up, down) = (moved(step), moved(-step));
+                for s in 0..sums {
+                    let difference = (up[s] - down[s]) / (2.0 * step);
+                    let found = gradient[j * sums + s];
+                    assert!(
+                        (difference - found).abs() < 1e-4,
+                        "{level} {name} sum {s} factor {j}: {difference} {found}"
+                    );
+                }
+            }
+        }
+    }
 }
 
 #[test]
