@@ -9,10 +9,12 @@
 
 use super::{
     config::Config,
-    layer::Layer,
+    epoch::Epoch,
+    error::TrainError,
+    layer::{Layer, Place},
     network::NetworkError,
     parameter::Parameter,
-    trainer::{Epoch, TrainError, Trainer},
+    trainer::Trainer,
 };
 use crate::durable;
 use serde::{Deserialize, Serialize};
@@ -210,6 +212,51 @@ fn read(path: &Path) -> Result<Trainer, CheckpointError> {
             error,
         }
     })
+}
+
+/// Every part of a stored state has the size that the net asks for.
+pub(super) fn check_state(
+    config: &Config,
+    places: &[Place],
+    layers: &[Layer],
+    scale: &Parameter,
+    history: &[Epoch],
+) -> Result<(), TrainError> {
+    let check = |what: String, expected: usize, found: usize| {
+        if expected == found {
+            Ok(())
+        } else {
+            Err(TrainError::State {
+                what,
+                expected,
+                found,
+            })
+        }
+    };
+    check("layers".into(), places.len(), layers.len())?;
+    check("scale of the logits".into(), 1, scale.len().unwrap_or(0))?;
+    check(
+        "epochs at most".into(),
+        history.len().min(config.epochs as usize),
+        history.len(),
+    )?;
+    for (index, (place, layer)) in places.iter().zip(layers).enumerate() {
+        let (k, n) = (place.depth(), place.outputs());
+        let what = |part: &str| format!("layer {}: {part}", index + 1);
+        check(what("latents"), k * n, layer.latent.len().unwrap_or(0))?;
+        check(what("frozen weights"), k * n, layer.frozen.len())?;
+        let hidden = index + 1 < places.len();
+        check(
+            what("batch normalisations"),
+            usize::from(hidden),
+            usize::from(layer.norm.is_some()),
+        )?;
+        if let Some(norm) = &layer.norm {
+            check(what("γ"), n, norm.gamma.len().unwrap_or(0))?;
+            check(what("β"), n, norm.beta.len().unwrap_or(0))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@
 //! `S ≥ c` for γ > 0 and `S ≤ c` for γ < 0; for γ = 0 it is the sign of β whatever the image.
 
 use super::{
+    error::TrainError,
     layer::{EPSILON, Layer, Norm, Place},
     network::{LayerKind, Network},
-    trainer::{TrainError, Trainer},
+    trainer::Trainer,
 };
 use crate::model::{Conv, Input, Layer as ModelLayer, Model};
 use bernet_kernels::{

@@ -1,10 +1,8 @@
 //! A whole training: epochs, the evaluation after each, checkpoints, and the model at the end.
 
 use super::{
-    checkpoint::CheckpointError,
-    config::MethodName,
-    export,
-    trainer::{Epoch, TrainError, Trainer},
+    checkpoint::CheckpointError, config::MethodName, epoch::Epoch, error::TrainError, export,
+    trainer::Trainer,
 };
 use crate::{
     data::{self, Dataset},

@@ -2,7 +2,10 @@
 
 use super::{
     batch::{self, Pick},
+    checkpoint,
     config::{Config, Distribution, MethodName},
+    epoch::{Epoch, EpochLoss},
+    error::TrainError,
     layer::{self, Cache, Layer, Place},
     loss::{self, Loss},
     methods::{Exact, Method, Moment, Real, Sampled, StraightThrough},
@@ -12,7 +15,6 @@ use super::{
 };
 use crate::data::Dataset;
 use bernet_kernels::{isa::Level, poisson_binomial::Gradient};
-use serde::{Deserialize, Serialize};
 use std::{ops::ControlFlow, time::Instant};
 
 /// The logits are divided by this much before the first step; it is trained from there.
@@ -20,77 +22,6 @@ const INITIAL_SCALE: f32 = 8.0;
 
 /// Images whose sums give the moments of a net that is evaluated in f32.
 const MEASURED: usize = 2048;
-
-/// What an epoch left behind.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Epoch {
-    /// From 1.
-    pub number: u32,
-    /// Mean training loss (nats).
-    pub loss: f64,
-    /// Share of training images answered right on the way, with the weights as they were drawn.
-    pub train_accuracy: f64,
-    /// Share of validation images answered right: by the net binarised as it stands (all signs at once, moments measured
-    /// anew), or by the real-valued net.
-    pub validation_accuracy: f64,
-    /// Share of the weights that are binary for good.
-    pub frozen: f64,
-    /// Mean of `1 − m²` over all weights: 0 when every weight is certain.
-    pub uncertainty: f64,
-    /// τ at the end of the epoch.
-    pub temperature: f32,
-    /// The width's floor at the end of the epoch.
-    pub width: f32,
-    /// The learning rate at the end of the epoch.
-    pub learning_rate: f32,
-    /// Wall-clock time, evaluation included.
-    pub seconds: f64,
-}
-
-/// What can stop a training before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// The net's description.
-    #[error(transparent)]
-    Network(#[from] super::network::NetworkError),
-    /// The data do not suit the net.
-    #[error("{what}: expected {expected}, found {found}")]
-    Data {
-        /// Which property.
-        what: &'static str,
-        /// What the net or the configuration asks for.
-        expected: String,
-        /// What the data are.
-        found: String,
-    },
-    /// A stored state is not one of this net.
-    #[error("{what}: expected {expected}, found {found}")]
-    State {
-        /// Which part.
-        what: String,
-        /// Its size for the net.
-        expected: usize,
-        /// Its size in the state.
-        found: usize,
-    },
-    /// The loss is no longer a number.
-    #[error(
-        "the loss is {loss} at step {step} of {steps}; first bad layer: {layer}. A lower learning rate may help"
-    )]
-    Diverged {
-        /// The loss.
-        loss: f64,
-        /// The step, from 1.
-        step: u64,
-        /// Of how many.
-        steps: u64,
-        /// The first layer with a sum that is not finite, from 1, or what else is not.
-        layer: String,
-    },
-    /// A kernel refused.
-    #[error("kernel: {0}")]
-    Kernel(#[from] bernet_kernels::Error),
-}
 
 /// A net in training.
 pub struct Trainer {
@@ -127,7 +58,7 @@ impl Trainer {
         history: Vec<Epoch>,
     ) -> Result<Self, TrainError> {
         let places = places(&config)?;
-        check_state(&config, &places, &layers, &scale, &history)?;
+        checkpoint::check_state(&config, &places, &layers, &scale, &history)?;
         let (mut layers, mut scale) = (layers, scale);
         scale.restore_gradient();
         for (layer, place) in layers.iter_mut().zip(&places) {
@@ -512,17 +443,6 @@ impl Trainer {
     }
 }
 
-/// The training side of an epoch.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct EpochLoss {
-    /// Mean loss (nats).
-    pub loss: f64,
-    /// Share answered right.
-    pub accuracy: f64,
-    /// Wall-clock time.
-    pub seconds: f64,
-}
-
 fn exact_gradient(distribution: Distribution) -> Option<Gradient> {
     match distribution {
         Distribution::Sampled => None,
@@ -544,49 +464,4 @@ fn places(config: &Config) -> Result<Vec<Place>, TrainError> {
             output,
         })
         .collect())
-}
-
-/// Every part of a stored state has the size that the net asks for.
-fn check_state(
-    config: &Config,
-    places: &[Place],
-    layers: &[Layer],
-    scale: &Parameter,
-    history: &[Epoch],
-) -> Result<(), TrainError> {
-    let check = |what: String, expected: usize, found: usize| {
-        if expected == found {
-            Ok(())
-        } else {
-            Err(TrainError::State {
-                what,
-                expected,
-                found,
-            })
-        }
-    };
-    check("layers".into(), places.len(), layers.len())?;
-    check("scale of the logits".into(), 1, scale.len().unwrap_or(0))?;
-    check(
-        "epochs at most".into(),
-        history.len().min(config.epochs as usize),
-        history.len(),
-    )?;
-    for (index, (place, layer)) in places.iter().zip(layers).enumerate() {
-        let (k, n) = (place.depth(), place.outputs());
-        let what = |part: &str| format!("layer {}: {part}", index + 1);
-        check(what("latents"), k * n, layer.latent.len().unwrap_or(0))?;
-        check(what("frozen weights"), k * n, layer.frozen.len())?;
-        let hidden = index + 1 < places.len();
-        check(
-            what("batch normalisations"),
-            usize::from(hidden),
-            usize::from(layer.norm.is_some()),
-        )?;
-        if let Some(norm) = &layer.norm {
-            check(what("γ"), n, norm.gamma.len().unwrap_or(0))?;
-            check(what("β"), n, norm.beta.len().unwrap_or(0))?;
-        }
-    }
-    Ok(())
 }
