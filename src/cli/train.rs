@@ -119,7 +119,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         None => data::load_embedded(),
     };
     let checkpoint = arguments.out.join("checkpoint");
-    let mut trainer = trainer(arguments, &checkpoint)?;
+    let mut trainer = trainer(arguments, &checkpoint, source.train.len())?;
     let (train, validation) = source.train.split(trainer.config().validation)?;
     let level = arguments.level.unwrap_or_else(Level::best);
     let run = Run {
@@ -190,7 +190,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-fn trainer(arguments: &Arguments, checkpoint: &Path) -> Result<Trainer> {
+fn trainer(arguments: &Arguments, checkpoint: &Path, images: usize) -> Result<Trainer> {
     if arguments.resume {
         return Ok(Trainer::load(checkpoint)?);
     }
@@ -210,6 +210,8 @@ fn trainer(arguments: &Arguments, checkpoint: &Path) -> Result<Trainer> {
     );
     let epochs = arguments.epochs.unwrap_or(arguments.preset.epochs());
     let mut config = Config::new(method, network, epochs, arguments.seed);
+    // 5000 of MNIST's 60 000.
+    config.validation = images / 12;
     config.distribution = match arguments.gradient {
         GradientArgument::Sampled => Distribution::Sampled,
         GradientArgument::Precise => Distribution::Precise,
@@ -234,8 +236,12 @@ fn command(trainer: &Trainer, arguments: &Arguments) -> String {
     if config.distribution != Distribution::Sampled {
         command += &format!(" --gradient {}", config.distribution.name());
     }
-    if arguments.net != "seed" {
-        command += &format!(" --net {}", arguments.net);
+    // Not from the arguments: a resumed run has the net that it began with.
+    let is = |text| Network::from_toml(text).is_ok_and(|network| network == config.network);
+    if is(SEED_24) {
+        command += " --net seed-24";
+    } else if !is(SEED) {
+        command += " --net NET.toml";
     }
     if let Some(data) = &arguments.data {
         command += &format!(" --data {}", data.display());

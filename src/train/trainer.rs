@@ -114,8 +114,15 @@ impl Trainer {
         mut step: impl FnMut(f64) -> ControlFlow<()>,
     ) -> Result<Option<EpochLoss>, TrainError> {
         self.check(train)?;
-        let number = self.history.len() as u64;
         let batch = self.config.batch;
+        if train.len() < batch {
+            return Err(TrainError::Data {
+                what: "number of images",
+                expected: format!("at least a batch, {batch}"),
+                found: train.len().to_string(),
+            });
+        }
+        let number = self.history.len() as u64;
         let steps = (train.len() / batch) as u64;
         let order = Random::new(self.config.seed, Purpose::Order, number).permutation(train.len());
         let start = Instant::now();
@@ -242,13 +249,6 @@ impl Trainer {
                 "labels",
                 format!("below {classes}, the net's classes"),
                 label.to_string(),
-            );
-        }
-        if data.len() < self.config.batch {
-            return error(
-                "number of images",
-                format!("at least a batch, {}", self.config.batch),
-                data.len().to_string(),
             );
         }
         Ok(())
