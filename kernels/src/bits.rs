@@ -53,7 +53,6 @@ pub(crate) fn set_bits(words: &mut [u64], start: usize, count: usize, bits: u64)
 }
 
 /// Sets those of `count` bits from `to_start` on that are 1 among the `count` bits from `from_start` on.
-#[inline(always)]
 pub(crate) fn copy_bits(
     to: &mut [u64],
     to_start: usize,
@@ -61,7 +60,8 @@ pub(crate) fn copy_bits(
     from_start: usize,
     count: usize,
 ) {
-    for done in (0..count).step_by(WORD) {
+    let mut done = 0;
+    while done < count {
         let some = WORD.min(count - done);
         set_bits(
             to,
@@ -69,6 +69,7 @@ pub(crate) fn copy_bits(
             some,
             read_bits(from, from_start + done, some),
         );
+        done += some;
     }
 }
 
