@@ -69,7 +69,7 @@ fn sample() -> Report {
         .take(32);
     let pictures = misread.map(|place| {
         let caption = format!(
-            "label {}, read as {}, margin {}",
+            "label {}, read as {}\nmargin {}",
             mnist.labels()[place],
             reading(place),
             place % 37
@@ -82,20 +82,21 @@ fn sample() -> Report {
     let freezing = || epochs().filter(|epoch| *epoch >= 17.0 && *epoch <= 38.0);
     Report::new("A binary net that reads handwritten digits")
         .summary(
-            "Made-up results that show what a report looks like. A net whose weights and activations are single bits was trained on \
-             the 55 000 training digits of MNIST, and then read the 10 000 test digits, which it had never seen.",
+            "Made-up results that show what a report looks like. A net whose weights and \
+             activations are single bits was trained on the 55 000 training digits \
+             of MNIST, and then read the 10 000 test digits, which it had never seen.",
         )
         .figure("97.12 %", "of the test digits are read right")
         .figure("4 232", "bytes hold the whole net")
         .figure("182 000", "images a second on one core")
         .figure("2 min 41 s", "of training on two cores")
-        .section(
-            Section::new("Accuracy")
-                .table(accuracy, "Share of the 10 000 test digits that are read right. The bold row is this run; the others are cited."),
-        )
+        .section(Section::new("Accuracy").table(
+            accuracy,
+            "Share of the 10 000 test digits that are read right. The bold row is this run.",
+        ))
         .section(
             Section::new("Training and binarisation")
-                .text("Training begins with a random net and ends with every weight frozen to +1 or −1, a part at a time.")
+                .text("Training ends with every weight frozen to +1 or −1, a part at a time.")
                 .charts(
                     [
                         Chart::new("Accuracy", "epoch", "% of the 5 000 validation digits")
@@ -104,21 +105,33 @@ fn sample() -> Report {
                             .event("a part of the weights freezes", freezing())
                             .event("only batch normalisation is trained", [38.5])
                             .range(86.0, 100.0),
-                        Chart::new("Training loss", "epoch", "nats an image, logarithmic").series("loss", loss).logarithmic().low(),
-                        Chart::new("Frozen weights", "epoch", "%").series("share", frozen).range(0.0, 100.0).low(),
-                        Chart::new("Temperature", "epoch", "of the weights' probabilities").series("τ", temperature).low(),
+                        Chart::new("Training loss", "epoch", "nats an image")
+                            .series("loss", loss)
+                            .logarithmic()
+                            .low(),
+                        Chart::new("Frozen weights", "epoch", "%")
+                            .series("share", frozen)
+                            .range(0.0, 100.0)
+                            .low(),
+                        Chart::new("Temperature", "epoch", "of the weights' probabilities")
+                            .series("τ", temperature)
+                            .low(),
                     ],
                     "One point an epoch; all four share their horizontal axis.",
                 ),
         )
         .section(Section::new("Which digits are confused").confusion(
             confusion,
-            "Each row is a digit as labelled, each column what the net read. Blue: right; orange: mistakes, the more, the stronger.",
+            "Each row is a digit as labelled, each column what the net read. Blue: right; orange: \
+             mistakes; the more, the stronger.",
         ))
         .section(Section::new("The misread digits").pictures(
             pictures,
             "The margin is how many votes the wrong digit had more than the right one; 0 is a tie.",
         ))
-        .section(Section::new("How to make this again").code("cargo run --example report -- report.html"))
+        .section(
+            Section::new("How to make this again")
+                .code("cargo run --example report -- report.html"),
+        )
         .footer("bernet, example report")
 }

@@ -79,7 +79,7 @@ fn drawn(dataset: &Dataset, image: usize) -> Vec<String> {
 fn original_files_make_the_embedded_one() {
     let Some(folder) = std::env::var_os("BERNET_MNIST_IDX").map(PathBuf::from) else {
         eprintln!(
-            "skipped: set BERNET_MNIST_IDX to the folder of the original MNIST files (data/README.md says where they are)"
+            "skipped: set BERNET_MNIST_IDX to the folder of the original files (see data/README.md)"
         );
         return;
     };

@@ -14,11 +14,13 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Joins images (`n × height × width × 1`), their labels (`n`, each below `classes`) and, where there are any, the grey values
-    /// that the bits were made from (`n · height · width` bytes, image by image, line by line).
+    /// Joins images (`n × height × width × 1`), their labels (`n`, each below `classes`) and, where
+    /// there are any, the grey values that the bits were made from (`n · height · width` bytes,
+    /// image by image, line by line).
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the sizes differ, there is more than one channel, or a label is out of range.
+    /// [`Error::Mismatch`] where the sizes differ, there is more than one channel, or a label is
+    /// out of range.
     pub fn new(
         images: BitTensor,
         labels: Vec<u8>,
@@ -59,7 +61,8 @@ impl Dataset {
         &self.labels
     }
 
-    /// The grey values before binarisation, `len · height · width` bytes, where the source has them.
+    /// The grey values before binarisation, `len · height · width` bytes, where the source has
+    /// them.
     pub fn grey(&self) -> Option<&[u8]> {
         self.grey.as_deref()
     }
@@ -112,7 +115,9 @@ impl Dataset {
         self.gather(range.len(), range)
     }
 
-    /// Divides into a training part and the last `validation` images. The order of the source is kept: of the 60 000 training digits of MNIST, the last 5 000 are the usual validation split, and nothing random has to be recorded.
+    /// Divides into a training part and the last `validation` images. The order of the source is
+    /// kept: of the 60 000 training digits of MNIST, the last 5 000 are the usual validation split,
+    /// and nothing random has to be recorded.
     ///
     /// # Errors
     /// [`Error::Mismatch`] where no training image would be left.
@@ -128,7 +133,8 @@ impl Dataset {
         Ok((self.subset(0..training), self.subset(training..self.len())))
     }
 
-    /// The middle `height × width` pixels of every image; an odd remainder leaves the larger margin below and at the right.
+    /// The middle `height × width` pixels of every image; an odd remainder leaves the larger margin
+    /// below and at the right.
     ///
     /// # Errors
     /// [`Error::Mismatch`] where the images are smaller.

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Data that cannot be used. The message names the file, the byte, what was expected there and what was found.
+/// Data that cannot be used. The message names the file, the byte, what was expected there and what
+/// was found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -36,6 +37,14 @@ pub enum Error {
         expected: String,
         /// What stands there.
         found: String,
+    },
+    /// A picture that shows no digit.
+    #[error("{}: {problem}", file.display())]
+    Picture {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
     },
     /// Parts of a dataset, or a request to one, that do not fit together.
     #[error("{what}: expected {expected}, found {found}")]

@@ -1,18 +1,21 @@
-//! IDX, the format of MNIST and of the datasets made after it (Fashion-MNIST, KMNIST and others), plain or gzip.
+//! IDX, the format of MNIST and of the datasets made after it (Fashion-MNIST, KMNIST and others),
+//! plain or gzip.
 //!
-//! All integers are big-endian. Images: bytes 0, 0, type 8 (unsigned byte), 3 dimensions; the number of images, height, width as
-//! u32; then the grey values, image by image, line by line. Labels: the same with 1 dimension, a byte a label.
-//! Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", <http://yann.lecun.com/exdb/mnist/>.
+//! All integers are big-endian. Images: bytes 0, 0, type 8 (unsigned byte), 3 dimensions; the
+//! number of images, height, width as u32; then the grey values, image by image, line by line.
+//! Labels: the same with 1 dimension, a byte a label. Source: LeCun, Cortes, Burges, "The MNIST
+//! database of handwritten digits", <http://yann.lecun.com/exdb/mnist/>.
 //!
-//! A file is read header first; then exactly the bytes that the header announces, if the file's own size justifies them; then it must end.
+//! A file is read header first; then exactly the bytes that the header announces, if the file's own
+//! size justifies them; then it must end.
 //!
 //! ```
 //! use bernet::data::idx;
-//! use std::io::Write;
 //!
 //! let folder = tempfile::tempdir()?;
 //! let (images, labels) = (folder.path().join("images"), folder.path().join("labels"));
-//! std::fs::write(&images, [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 127, 128, 255])?; // one image of 2×2
+//! // One image of 2×2 and its label.
+//! std::fs::write(&images, [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 127, 128, 255])?;
 //! std::fs::write(&labels, [0, 0, 8, 1, 0, 0, 0, 1, 7])?;
 //!
 //! let dataset = idx::read(&images, &labels, 128, 10)?;
@@ -28,15 +31,18 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// What a small file may ask for: images that take no more than this, or than twice the file, are justified.
+/// What a small file may ask for: images that take no more than this, or than twice the file, are
+/// justified.
 const ALWAYS_JUSTIFIED: u64 = 64 << 20;
 
-/// Reads a folder of four files named as MNIST names them: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`,
-/// `t10k-labels-idx1-ubyte`, each with or without `.gz`, or with a dot before `idx`. There are ten classes; a grey value of at least `threshold` is
-/// ink (+1). The folder's name becomes the source's.
+/// Reads a folder of four files named as MNIST names them: `train-images-idx3-ubyte`,
+/// `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`, each with or
+/// without `.gz`, or with a dot before `idx`. There are ten classes; a grey value of at least
+/// `threshold` is ink (+1). The folder's name becomes the source's.
 ///
 /// # Errors
-/// [`Error::Missing`], and those of [`read`]; [`Error::Mismatch`] where training and test images differ in size.
+/// [`Error::Missing`], and those of [`read`]; [`Error::Mismatch`] where training and test images
+/// differ in size.
 pub fn load_dir(folder: &Path, threshold: u8) -> Result<Source, Error> {
     const CLASSES: usize = 10;
     let part = |images, labels| {
@@ -61,11 +67,12 @@ pub fn load_dir(folder: &Path, threshold: u8) -> Result<Source, Error> {
     Ok(Source { name, train, test })
 }
 
-/// Reads a file of images and its file of labels; a grey value of at least `threshold` is ink (+1), every label is below `classes`.
+/// Reads a file of images and its file of labels; a grey value of at least `threshold` is ink (+1),
+/// every label is below `classes`.
 ///
 /// # Errors
-/// [`Error::Io`] where a file cannot be read, [`Error::Format`] where its contents are not what the format asks for, and where the two
-/// numbers differ.
+/// [`Error::Io`] where a file cannot be read, [`Error::Format`] where its contents are not what the
+/// format asks for, and where the two numbers differ.
 pub fn read(images: &Path, labels: &Path, threshold: u8, classes: usize) -> Result<Dataset, Error> {
     let (batch, height, width, grey) = read_images(images)?;
     let labels = read_labels(labels, batch, classes)?;
@@ -158,7 +165,8 @@ fn read_labels(path: &Path, images: usize, classes: usize) -> Result<Vec<u8>, Er
     }
 }
 
-/// A file that is being read, through gzip where its first bytes say so (no IDX file begins like a gzip file).
+/// A file that is being read, through gzip where its first bytes say so (no IDX file begins like a
+/// gzip file).
 struct Idx {
     path: PathBuf,
     file_size: u64,

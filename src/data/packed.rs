@@ -9,15 +9,17 @@
 //! | images | labels, training images first |
 //! | the rest | run lengths |
 //!
-//! All pixels of all images, line by line, are one sequence of runs that are paper and ink in turn, beginning with paper. A byte is the length
-//! of a run, except that 255 means "255 pixels, and the run goes on". Gzip's CRC-32 and length cover everything above. MNIST takes 1.6 MB so; the
-//! plain bits in gzip would take 1.9 MB.
+//! All pixels of all images, line by line, are one sequence of runs that are paper and ink in turn,
+//! beginning with paper. A byte is the length of a run, except that 255 means "255 pixels, and the
+//! run goes on". Gzip's CRC-32 and length cover everything above. MNIST takes 1.6 MB so; the plain
+//! bits in gzip would take 1.9 MB.
 //!
 //! ```
-//! use bernet::data::{load_embedded, packed};
+//! use bernet::data::{Source, load_embedded, packed};
 //!
 //! let mnist = load_embedded();
-//! let small = bernet::data::Source { name: "ten".into(), train: mnist.train.subset(0..8), test: mnist.test.subset(0..2) };
+//! let (train, test) = (mnist.train.subset(0..8), mnist.test.subset(0..2));
+//! let small = Source { name: "ten".into(), train, test };
 //! let bytes = packed::encode(&small)?;
 //! assert_eq!(packed::decode("ten", "ten.gz".as_ref(), &bytes)?, small);
 //! # Ok::<(), bernet::data::Error>(())
@@ -43,13 +45,15 @@ const FIELDS: [&str; 6] = [
 ];
 const HEADER: usize = MAGIC.len() + 4 * FIELDS.len();
 
-/// Neither the unpacked contents nor the images may be larger: four times MNIST, so that no file can claim the whole memory.
+/// Neither the unpacked contents nor the images may be larger: four times MNIST, so that no file
+/// can claim the whole memory.
 const LIMIT: usize = 64 << 20;
 
 /// Packs a dataset; equal datasets give equal bytes. Grey values are not kept.
 ///
 /// # Errors
-/// [`Error::Mismatch`] where the two parts differ in image shape or classes, or an image is wider than 64.
+/// [`Error::Mismatch`] where the two parts differ in image shape or classes, or an image is wider
+/// than 64.
 pub fn encode(source: &Source) -> Result<Vec<u8>, Error> {
     let (train, test) = (&source.train, &source.test);
     let shape = train.image_shape();

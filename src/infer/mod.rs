@@ -1,7 +1,7 @@
 //! Running a model: images in, logits out.
 //!
 //! A [`Session`] plans once (shapes, weights laid out for the CPU's level, scratch memory) and then runs any number of
-//! batches; [`reference`] is the definition that it is tested against. Inference is integer arithmetic, so that every level
+//! batches; [`mod@reference`] is the definition that it is tested against. Inference is integer arithmetic, so that every level
 //! and any number of threads give the same bits.
 //!
 //! ```

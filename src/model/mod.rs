@@ -1,6 +1,6 @@
 //! A net as data: its layers, their weights and thresholds, and the checks that make it runnable.
 //!
-//! A [`Model`] is what training produces, what a `.bnet` file holds (see [`format`]) and what inference plans from. Its
+//! A [`Model`] is what training produces, what a `.bnet` file holds (see [`mod@format`]) and what inference plans from. Its
 //! fields are public and may be put together by hand; [`Model::validate`] says whether they fit together, and everything
 //! that runs or writes a model asks it first.
 //!

@@ -4,14 +4,15 @@ use super::escape;
 use super::scale::Scale;
 use std::fmt::Write;
 
-/// Size of the drawing, in units that are CSS pixels on a wide screen. A phone shows it at half that and doubles the letters (`page.css`).
+/// Size of the drawing, in units that are CSS pixels on a wide screen. A phone shows it at half
+/// that and doubles the letters (`page.css`).
 const WIDTH: f64 = 704.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 16.0;
 const BOTTOM: f64 = 52.0;
 
-/// Several curves over one axis, with marks where something happens. Curves differ in colour and in dashes; colours follow the page's
-/// light or dark mode.
+/// Several curves over one axis, with marks where something happens. Curves differ in colour and in
+/// dashes; colours follow the page's light or dark mode.
 ///
 /// ```
 /// use bernet::report::Chart;
@@ -67,7 +68,8 @@ impl Chart {
         }
     }
 
-    /// Adds a curve through (x, y), in this order. A point that is not finite, or not positive on a logarithmic axis, leaves a gap.
+    /// Adds a curve through (x, y), in this order. A point that is not finite, or not positive on a
+    /// logarithmic axis, leaves a gap.
     pub fn series(
         mut self,
         name: impl Into<String>,
@@ -246,8 +248,8 @@ impl Chart {
                 }
             }
         }
-        // A nested drawing cuts the curves off at the plot's edges (and half a stroke outside), without an identifier that a second
-        // chart on the page would repeat.
+        // A nested drawing cuts the curves off at the plot's edges (and half a stroke outside),
+        // without an identifier that a second chart on the page would repeat.
         let (top, width, height) = (plot.top - 2.0, plot.width, plot.height + 4.0);
         let place = format!("x=\"{LEFT}\" y=\"{top}\" width=\"{width}\" height=\"{height}\"");
         put(
@@ -298,7 +300,8 @@ impl Plot {
         self.top + (1.0 - place.unwrap_or(0.0)) * self.height
     }
 
-    /// A polyline for each stretch without a gap. Values far outside a set range are moved to just outside it, to keep the numbers small.
+    /// A polyline for each stretch without a gap. Values far outside a set range are moved to just
+    /// outside it, to keep the numbers small.
     fn write_curve(&self, svg: &mut String, style: &str, points: &[(f64, f64)]) {
         let places = points
             .iter()

@@ -73,7 +73,8 @@ impl Confusion {
         (total > 0).then(|| 100.0 * self.count(label, label) as f64 / total as f64)
     }
 
-    /// The same as a plain table: labels down, readings across, the share that was read right at the end of each row.
+    /// The same as a plain table: labels down, readings across, the share that was read right at
+    /// the end of each row.
     pub fn to_table(&self) -> Table {
         let readings = self.names.iter().map(|name| (name.clone(), Align::Right));
         let columns = [("label".to_owned(), Align::Left)]

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes a CSV file row by row. Each row reaches the file in one piece before [`row`](Self::row) returns, so that a run that is stopped leaves all it has measured.
+/// Writes a CSV file row by row. Each row reaches the file in one piece before [`row`](Self::row)
+/// returns, so that a run that is stopped leaves all it has measured.
 ///
 /// ```
 /// use bernet::report::CsvWriter;

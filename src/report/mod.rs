@@ -1,12 +1,14 @@
-//! Reports: tables, curves, confusion matrices and pictures in one self-contained HTML file, and metrics as CSV. It knows no trainer
-//! and no model; whoever has results hands them over as text and numbers.
+//! Reports: tables, curves, confusion matrices and pictures in one self-contained HTML file, and
+//! metrics as CSV. It knows no trainer and no model; whoever has results hands them over as text
+//! and numbers.
 //!
 //! ```
 //! use bernet::report::{Align, Chart, Report, Section, Table};
 //!
 //! let mut table = Table::new([("method", Align::Left), ("accuracy, %", Align::Right)]);
 //! table.row(["binary", "97.12"]);
-//! let loss = Chart::new("Training loss", "epoch", "nats an image").series("loss", [(1.0, 0.9), (2.0, 0.4), (3.0, 0.3)]);
+//! let loss = Chart::new("Training loss", "epoch", "nats an image")
+//!     .series("loss", [(1.0, 0.9), (2.0, 0.4), (3.0, 0.3)]);
 //!
 //! let results = Section::new("Results").table(table, "On the test set.").chart(loss, "It falls.");
 //! let report = Report::new("A small run").summary("Three epochs.").section(results);

@@ -6,7 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// A report: title, summary, the figures that matter most, sections, a last line. All text is plain and is escaped.
+/// A report: title, summary, the figures that matter most, sections, a last line. All text is plain
+/// and is escaped.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Report {
     title: String,
@@ -28,13 +29,15 @@ impl Report {
         }
     }
 
-    /// Adds a paragraph below the title: what was done and what came out, for a reader who knows nothing of it.
+    /// Adds a paragraph below the title: what was done and what came out, for a reader who knows
+    /// nothing of it.
     pub fn summary(mut self, paragraph: impl Into<String>) -> Self {
         self.summary.push(paragraph.into());
         self
     }
 
-    /// Adds one of the three to five figures that stand large at the top, such as ("97.12 %", "of the test digits read right").
+    /// Adds one of the three to five figures that stand large at the top, such as ("97.12 %", "of
+    /// the test digits read right").
     pub fn figure(mut self, value: impl Into<String>, meaning: impl Into<String>) -> Self {
         self.figures.push((value.into(), meaning.into()));
         self
@@ -106,7 +109,8 @@ impl Report {
     }
 }
 
-/// A heading with paragraphs, tables, charts and pictures below it, each with words that say what it shows.
+/// A heading with paragraphs, tables, charts and pictures below it, each with words that say what
+/// it shows.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Section {
     title: String,

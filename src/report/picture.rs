@@ -13,7 +13,8 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// A picture of `height × width` pixels; `ink(y, x)` says which are dark.
+    /// A picture of `height × width` pixels; `ink(y, x)` says which are dark. A line break
+    /// in the caption is kept.
     ///
     /// ```
     /// use bernet::report::Picture;
@@ -36,7 +37,8 @@ impl Picture {
         }
     }
 
-    /// A `<figure>`: the picture as SVG, a rectangle for each run of ink, which is smaller than a PNG in base 64 and follows the page's colours.
+    /// A `<figure>`: the picture as SVG, a rectangle for each run of ink, which is smaller than a
+    /// PNG in base 64 and follows the page's colours.
     pub fn to_html(&self) -> String {
         let mut path = String::new();
         for (y, line) in self.ink.chunks(self.width.max(1)).enumerate() {

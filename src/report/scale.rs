@@ -12,7 +12,8 @@ pub(super) struct Scale {
 const TICKS: f64 = 5.0;
 
 impl Scale {
-    /// The smallest range that holds all values; a logarithmic one leaves out what is not positive. No values give 0 to 1 (or 1 to 10).
+    /// The smallest range that holds all values; a logarithmic one leaves out what is not positive.
+    /// No values give 0 to 1 (or 1 to 10).
     pub(super) fn tight(values: impl Iterator<Item = f64>, log: bool) -> Self {
         let range = values.filter(|&value| drawable(value, log)).fold(
             None,
@@ -64,7 +65,8 @@ impl Scale {
         }
     }
 
-    /// Where a value stands between the ends, 0 to 1 inside the range; `None` for what cannot be drawn.
+    /// Where a value stands between the ends, 0 to 1 inside the range; `None` for what cannot be
+    /// drawn.
     pub(super) fn place(&self, value: f64) -> Option<f64> {
         let map = |value: f64| if self.log { value.log10() } else { value };
         drawable(value, self.log)

@@ -67,7 +67,8 @@ impl Table {
         self
     }
 
-    /// For a terminal: columns in line, without colours, as wide as it needs; no line break at the end.
+    /// For a terminal: columns in line, without colours, as wide as it needs; no line break at the
+    /// end.
     pub fn to_text(&self) -> String {
         let mut text = comfy_table::Table::new();
         text.load_style(presets::UTF8_BORDERS_ONLY)

@@ -1,7 +1,9 @@
 //! The `.bnet` file: what is written is read back, and nothing else is read.
 
 use crate::nets;
-use bernet::model::Model;
+use bernet::model::{Conv, Layer, Model};
+use serde_json::{Value, json};
+use std::{io::ErrorKind, process::Command};
 
 fn seed_bytes() -> Vec<u8> {
     nets::seed_net(false, &mut nets::generator(1))
@@ -68,4 +70,144 @@ fn every_flipped_bit_is_rejected() {
         assert!(Model::from_bytes(&bytes).is_err(), "bit {bit}");
         bytes[bit / 8] ^= 1 << (bit % 8);
     }
+}
+
+#[test]
+fn files_are_written_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bnet");
+    let mut model = nets::seed_net(true, &mut nets::generator(8));
+    model.write(&path).unwrap();
+    assert_eq!(Model::read(&path).unwrap(), model);
+    let whole = std::fs::read(&path).unwrap();
+
+    // A model that does not fit together is refused, and what was there stays.
+    model.layers.pop();
+    let error = model.write(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("model.bnet: layers: last layer: expected expectation, found conv"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
+
+    std::fs::write(&path, &whole[..1000]).unwrap();
+    let error = Model::read(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("model.bnet: at offset 40: length of the file"),
+        "{error}"
+    );
+}
+
+/// The second implementation, in Python, finds the same layers and the same bits.
+#[test]
+fn the_python_reader_agrees() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bnet");
+    let mut model = nets::seed_net(true, &mut nets::generator(9));
+    let Layer::Conv(conv) = &mut model.layers[1] else {
+        unreachable!()
+    };
+    conv.thresholds[3].at_least = -70_000;
+    model.write(&path).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bnet_reader.py");
+    let output = match Command::new("python3").arg(script).arg(&path).output() {
+        Ok(output) => output,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return println!("no python3: not compared");
+        }
+        Err(error) => panic!("{error}"),
+    };
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(found["crc32"], crc32fast::hash(&bytes[..bytes.len() - 4]));
+    assert_eq!(
+        found["input"],
+        json!({ "height": 28, "width": 28, "channels": 1, "threshold": 128 })
+    );
+    assert_eq!(found["metadata"], json!(model.metadata));
+    let layers = found["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), model.layers.len());
+    for (layer, found) in model.layers.iter().zip(layers) {
+        assert_eq!(found["kind"], layer.kind());
+        if let Some(weights) = layer.weights() {
+            let bits = (0..weights.rows())
+                .flat_map(|row| (0..weights.columns()).map(move |k| weights.get(row, k)));
+            let bits: Vec<_> = bits.collect();
+            let stream: Vec<_> = bits
+                .chunks(8)
+                .map(|eight| {
+                    eight
+                        .iter()
+                        .enumerate()
+                        .map(|(at, &bit)| u8::from(bit) << at)
+                        .sum()
+                })
+                .collect();
+            assert_eq!(found["plus_ones"], bits.iter().filter(|&&bit| bit).count());
+            assert_eq!(found["weights_crc32"], crc32fast::hash(&stream));
+        }
+        match layer {
+            Layer::Crop {
+                top,
+                left,
+                height,
+                width,
+            } => assert_eq!(
+                [
+                    &found["top"],
+                    &found["left"],
+                    &found["height"],
+                    &found["width"]
+                ],
+                [top, left, height, width]
+                    .map(|size| json!(size))
+                    .each_ref()
+            ),
+            Layer::Conv(Conv {
+                geometry,
+                thresholds,
+                ..
+            }) => {
+                assert_eq!(found["channels"], geometry.channels);
+                assert_eq!(found["outputs"], geometry.outputs);
+                assert_eq!(found["kernel"], json!(geometry.kernel));
+                assert_eq!(found["stride"], json!(geometry.stride));
+                assert_eq!(found["padding"], json!(geometry.padding));
+                assert_eq!(found["padding_value"], -1);
+                let at_least: Vec<_> = thresholds
+                    .iter()
+                    .map(|threshold| threshold.at_least)
+                    .collect();
+                assert_eq!(found["at_least"], json!(at_least));
+                let invert = thresholds
+                    .iter()
+                    .map(|threshold| if threshold.invert { '1' } else { '0' });
+                assert_eq!(found["invert"], invert.collect::<String>());
+            }
+            Layer::Expectation { weights } => {
+                assert_eq!(found["channels"], weights.columns());
+                assert_eq!(found["classes"], weights.rows());
+            }
+        }
+    }
+
+    // It refuses a damaged file as well.
+    let mut damaged = bytes;
+    damaged[300] ^= 1;
+    std::fs::write(&path, damaged).unwrap();
+    assert!(
+        !Command::new("python3")
+            .arg(script)
+            .arg(&path)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
 }

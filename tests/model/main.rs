@@ -1,5 +1,8 @@
-//! Models end to end: the file format, and inference against the reference.
+//! Models end to end: what fits together, the file format, inference against the reference.
 
+mod crafted;
 mod format;
 mod inference;
+mod mutated;
 mod nets;
+mod shapes;

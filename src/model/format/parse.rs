@@ -21,7 +21,7 @@ const MEMORY_LIMIT: u64 = 48 << 20;
 pub(super) fn model(bytes: &[u8]) -> Result<Model, FormatError> {
     let announced = announced_length(bytes)?;
     let size = bytes.len() as u64;
-    check_equal(40, "length of the file", size, announced)?;
+    check_equal(40, "length of the file", announced, size)?;
     let body = check_checksum(bytes)?;
 
     let layers = short_count(body, 12, "layers", LAYERS_LIMIT)?;
@@ -254,18 +254,14 @@ fn read_weights(
     let columns = columns.unwrap_or(0);
     let stream = &body[*at..][..dense::bytes(rows * columns) as usize];
     check_pad_bits(stream, rows * columns, *at, number, "weights")?;
-    let row = |row: u64| {
-        (0..columns).step_by(WORD).map(move |column| {
-            let count = (columns - column).min(WORD as u64) as usize;
-            dense::get(stream, row * columns + column, count)
-        })
-    };
+    let mut words = Vec::with_capacity((rows * columns.div_ceil(WORD as u64)) as usize);
     // Rows without a column are refused as a shape; there may be many of them.
-    let words = if columns == 0 {
-        Vec::new()
-    } else {
-        (0..rows).flat_map(row).collect()
-    };
+    for row in 0..if columns == 0 { 0 } else { rows } {
+        for column in (0..columns).step_by(WORD) {
+            let count = (columns - column).min(WORD as u64) as usize;
+            words.push(dense::get(stream, row * columns + column, count));
+        }
+    }
     *at += stream.len();
     let columns = usize::try_from(columns)
         .map_err(|_| field(*at as u64, "columns", at_most(usize::MAX), columns))?;

@@ -1,0 +1,111 @@
+//! Parse, call, print, exit code. Whatever goes wrong is one line on stderr and a code other than 0.
+
+mod eval;
+mod info;
+mod predict;
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+use std::{
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+/// Binary neural nets, trained through exact Bernoulli distributions and run on XNOR-popcount kernels.
+#[derive(Parser)]
+#[command(name = "bernet", version, arg_required_else_help = false)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Eval(eval::Arguments),
+    Info(info::Arguments),
+    Predict(predict::Arguments),
+}
+
+/// Does what the program's arguments say.
+pub(crate) fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let out = &mut io::stdout().lock();
+    let done = match arguments.command {
+        Command::Eval(arguments) => eval::run(&arguments, out),
+        Command::Info(arguments) => info::run(&arguments, out),
+        Command::Predict(arguments) => predict::run(&arguments, out),
+    };
+    match done.and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has seen enough: `bernet info MODEL | head -1`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&describe(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Help and version go to stdout; anything else that the parser says is shortened to its first paragraph.
+fn usage(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        // Nothing can be done where the help cannot be printed.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    let paragraph = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    complain(&format!(
+        "{} (see bernet --help)",
+        paragraph.trim_start_matches("error: ")
+    ));
+    ExitCode::from(2)
+}
+
+/// An error and what caused it, without repeating causes that an error's text has already.
+fn describe(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(<dyn Error>::to_string)
+        .fold(String::new(), |text, cause| match text.as_str() {
+            "" => cause,
+            _ if text.contains(&cause) => text,
+            _ => format!("{text}: {cause}"),
+        })
+}
+
+/// One line on stderr, whatever control characters a file name holds. A closed stderr is no reason to panic.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "bernet: {}", printable(text));
+}
+
+/// The text with its control characters, which may come from a file, escaped.
+fn printable(text: &str) -> String {
+    let escape = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    text.chars().map(escape).collect()
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind =
+        |cause: &(dyn Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    error
+        .chain()
+        .any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
+}

@@ -1,0 +1,118 @@
+"""A second implementation of docs/bnet-format.md, standard library only: prints a model's layers and hashes as JSON.
+
+    python3 tests/bnet_reader.py MODEL.bnet
+"""
+
+import json
+import struct
+import sys
+import zlib
+
+MAGIC = b"\x89BNET\r\n\x1a"
+SECTIONS = ("weights", "thresholds", "metadata")
+
+
+def check(what, expected, found):
+    if expected != found:
+        raise ValueError(f"{what}: expected {expected}, found {found}")
+
+
+def bits(data, count):
+    """The first `count` bits of a stream as a string of 0 and 1; the rest must be unused."""
+    text = "".join(f"{byte:08b}"[::-1] for byte in data)
+    check("unused bits", "0" * (len(text) - count), text[count:])
+    return text[:count]
+
+
+def read_layer(number, row):
+    kind, source = struct.unpack_from("<HH", row)
+    check(f"source of layer {number}", number - 1, source)
+    if kind == 1:
+        names, end = ("top", "left", "height", "width"), 20
+        layer = {"kind": "crop"} | dict(zip(names, struct.unpack_from("<4I", row, 4)))
+    elif kind == 2:
+        channels, outputs, *sizes = struct.unpack_from("<2I8H", row, 4)
+        value, width = row[28:30]
+        layer = {
+            "kind": "conv", "channels": channels, "outputs": outputs, "kernel": sizes[:2], "stride": sizes[2:4],
+            "padding": sizes[4:], "padding_value": (-1, 0, 1)[value], "threshold_bytes": width,
+        }
+        end = 30
+    elif kind == 3:
+        channels, classes = struct.unpack_from("<2I", row, 4)
+        layer, end = {"kind": "expectation", "channels": channels, "classes": classes}, 12
+    else:
+        raise ValueError(f"kind of layer {number}: {kind}")
+    check(f"unused bytes of layer {number}", bytes(32 - end), row[end:])
+    return layer
+
+
+def weight_shape(layer):
+    if layer["kind"] == "conv":
+        height, width = layer["kernel"]
+        return layer["outputs"], height * width * layer["channels"]
+    return layer.get("classes", 0), layer.get("channels", 0)
+
+
+def read_metadata(data):
+    texts, at = [], 0
+    while at < len(data):
+        (length,) = struct.unpack_from("<I", data, at)
+        check("text", True, at + 4 + length <= len(data))
+        texts.append(data[at + 4 : at + 4 + length].decode())
+        at += 4 + length
+    keys, values = texts[::2], texts[1::2]
+    check("number of texts", 0, len(texts) % 2)
+    check("keys", sorted(set(map(str.encode, keys))), list(map(str.encode, keys)))
+    return dict(zip(keys, values))
+
+
+def read(data):
+    check("magic", MAGIC, data[:8])
+    version, layer_count, section_count, height, width, channels, threshold = struct.unpack_from("<6IB", data, 8)
+    check("version", 1, version)
+    check("length", len(data), struct.unpack_from("<Q", data, 40)[0])
+    (crc,) = struct.unpack("<I", data[-4:])
+    check("checksum", zlib.crc32(data[:-4]), crc)
+    check("sections", len(SECTIONS), section_count)
+    check("unused bytes of the header", bytes(7 + 16), data[33:40] + data[48:64])
+
+    table = 64 + 32 * layer_count
+    layers = [read_layer(n + 1, data[64 + 32 * n : 96 + 32 * n]) for n in range(layer_count)]
+    sections, end = [], table + 24 * len(SECTIONS)
+    for number, name in enumerate(SECTIONS):
+        kind, offset, length = struct.unpack_from("<3Q", data, table + 24 * number)
+        check(f"kind of {name}", number + 1, kind)
+        check(f"offset of {name}", (end + 63) // 64 * 64, offset)
+        check(f"bytes before {name}", bytes(offset - end), data[end:offset])
+        end = offset + length
+        check(f"end of {name}", True, end <= len(data) - 4)
+        sections.append(data[offset:end])
+    check("end of the sections", len(data) - 4, end)
+
+    weights, thresholds, metadata = sections
+    for layer in layers:
+        rows, columns = weight_shape(layer)
+        size = (rows * columns + 7) // 8
+        stream, weights = weights[:size], weights[size:]
+        layer["plus_ones"] = bits(stream, rows * columns).count("1")
+        layer["weights_crc32"] = zlib.crc32(stream)
+        if layer["kind"] == "conv":
+            bytes_each = layer["threshold_bytes"]
+            code = {2: "h", 4: "i"}[bytes_each]
+            layer["at_least"] = list(struct.unpack_from(f"<{rows}{code}", thresholds))
+            end = rows * bytes_each + (rows + 7) // 8
+            layer["invert"] = bits(thresholds[rows * bytes_each : end], rows)
+            thresholds = thresholds[end:]
+    check("bytes after the last layer's", (b"", b""), (weights, thresholds))
+    return {
+        "input": {"height": height, "width": width, "channels": channels, "threshold": threshold},
+        "layers": layers,
+        "metadata": read_metadata(metadata),
+        "crc32": crc,
+    }
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], "rb") as file:
+        print(json.dumps(read(file.read()), ensure_ascii=False, sort_keys=True, separators=(",", ":")))

@@ -1,0 +1,389 @@
+//! The program as a user meets it.
+
+use bernet::model::{Input, Layer, Model};
+use bernet_kernels::bits::BitMatrix;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+fn bernet() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bernet"));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A net that votes by the number of ink pixels: right for about every tenth digit.
+fn write_model(path: &Path, edit: impl FnOnce(&mut Model)) {
+    let mut model = Model {
+        input: Input {
+            height: 28,
+            width: 28,
+            channels: 1,
+            threshold: 128,
+        },
+        layers: vec![Layer::Expectation {
+            weights: BitMatrix::from_fn(10, 1, |class, _| class == 0),
+        }],
+        metadata: [("licence".into(), "MIT".into())].into(),
+    };
+    edit(&mut model);
+    model.write(path).unwrap();
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[track_caller]
+fn succeeds(output: &Output) -> &str {
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text(&output.stderr), "");
+    text(&output.stdout)
+}
+
+/// One line on stderr, nothing on stdout, an exit code: not a panic's 101 and not a signal.
+#[track_caller]
+fn fails(output: &Output, code: i32, says: &str) {
+    let line = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{line}");
+    assert_eq!(text(&output.stdout), "");
+    assert!(
+        line.starts_with("bernet: ") && line.ends_with('\n') && line.lines().count() == 1,
+        "{line:?}"
+    );
+    assert!(line.contains(says), "{line:?} lacks {says:?}");
+}
+
+#[test]
+fn eval_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bnet");
+    // Class 0 gets the sum of the pixels, which is negative for all but the boldest digits; 1 is the first of the others.
+    write_model(&path, |_| ());
+    let mnist = bernet::data::load_embedded().test;
+    let ink = |image: usize| {
+        (0..28 * 28)
+            .filter(|at| mnist.images().get(image, at / 28, at % 28, 0))
+            .count()
+    };
+    let says = |image: usize| u8::from(ink(image) * 2 < 28 * 28);
+    let right = (0..mnist.len())
+        .filter(|&image| mnist.labels()[image] == says(image))
+        .count();
+    let expected = format!("accuracy {:.2} % ({right}/10000)", right as f64 / 100.0);
+    for (options, ending) in [
+        (&["--level", "portable"][..], "level portable, 1 thread"),
+        (&["--threads", "2"], "2 threads"),
+        (&[], "1 thread"),
+    ] {
+        let output = bernet()
+            .arg("eval")
+            .arg(&path)
+            .args(options)
+            .output()
+            .unwrap();
+        let lines: Vec<_> = succeeds(&output).lines().collect();
+        assert_eq!(lines[0], expected);
+        assert!(
+            lines.len() == 2
+                && lines[1].contains(" images/s, level ")
+                && lines[1].ends_with(ending),
+            "{lines:?}"
+        );
+    }
+}
+
+#[test]
+fn info_adds_up_to_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bnet");
+    write_model(&path, |model| {
+        model
+            .metadata
+            .insert("command".into(), "a \x1b[31mred\nline".into());
+    });
+    let output = bernet().arg("info").arg(&path).output().unwrap();
+    let stdout = succeeds(&output);
+    let total = stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("  total"))
+        .unwrap();
+    assert_eq!(
+        total.trim().parse::<u64>().unwrap(),
+        fs::metadata(&path).unwrap().len()
+    );
+    let begin = stdout.find("bytes of the file").unwrap();
+    let parts = stdout[begin..]
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.contains("total"));
+    let sum: u64 = parts
+        .map(|line| {
+            line.split_whitespace()
+                .last()
+                .unwrap()
+                .parse::<u64>()
+                .unwrap()
+        })
+        .sum();
+    assert_eq!(sum, fs::metadata(&path).unwrap().len());
+    assert!(
+        stdout.contains("command: a \\u{1b}[31mred\\nline\nlicence: MIT\n"),
+        "{stdout}"
+    );
+}
+
+/// A square of ink in the middle of a grey picture.
+fn write_picture(path: &Path, side: u32, ink: std::ops::Range<u32>, inverted: bool) {
+    let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), side, side);
+    encoder.set_color(png::ColorType::Grayscale);
+    let bright = |at: u32| (ink.contains(&(at / side)) && ink.contains(&(at % side))) != inverted;
+    let pixels: Vec<_> = (0..side * side)
+        .map(|at| if bright(at) { 255 } else { 0 })
+        .collect();
+    encoder
+        .write_header()
+        .unwrap()
+        .write_image_data(&pixels)
+        .unwrap();
+}
+
+#[test]
+fn predict_reads_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let model = path("model.bnet");
+    write_model(&model, |_| ());
+    // 22·22 pixels of ink among 28·28 sum to 184: the logit of class 0, and −184 is that of all others.
+    write_picture(&path("bold.png"), 28, 3..25, false);
+    write_picture(&path("dark.png"), 28, 3..25, true);
+    // MNIST's form has the ink within 20·20 pixels, a sum of 16.
+    write_picture(&path("large.png"), 60, 10..50, false);
+    write_picture(&path("thin.png"), 28, 13..15, false);
+    let names = ["bold.png", "dark.png", "large.png", "thin.png"];
+    let output = bernet()
+        .arg("predict")
+        .arg(&model)
+        .args(names.map(path))
+        .output()
+        .unwrap();
+    let expected = [
+        "bold.png: digit 0, margin 368",
+        "dark.png: digit 0, margin 368 (inverted)",
+        "large.png: digit 0, margin 32 (scaled from 60×60 pixels)",
+        "thin.png: digit 1, margin 0",
+    ];
+    let lines: Vec<_> = succeeds(&output).lines().collect();
+    assert_eq!(lines.len(), expected.len(), "{lines:?}");
+    for (line, expected) in lines.into_iter().zip(expected) {
+        assert!(line.ends_with(expected), "{line:?}, not {expected:?}");
+    }
+
+    let predict = |picture: &str| {
+        bernet()
+            .arg("predict")
+            .arg(&model)
+            .arg(path(picture))
+            .output()
+            .unwrap()
+    };
+    fails(&predict("missing.png"), 1, "missing.png: No such file");
+    fails(&predict("model.bnet"), 1, "model.bnet: not a readable PNG");
+    fails(
+        &bernet().arg("predict").arg(&model).output().unwrap(),
+        2,
+        "<IMAGE.png>",
+    );
+    write_model(&model, |model| {
+        model.input.channels = 2;
+        model.layers = vec![Layer::Expectation {
+            weights: BitMatrix::zeros(10, 2),
+        }];
+    });
+    let output = bernet()
+        .arg("predict")
+        .arg(&model)
+        .arg(path("bold.png"))
+        .output()
+        .unwrap();
+    fails(
+        &output,
+        1,
+        "the model reads pictures of 2 channels, expected 1",
+    );
+}
+
+#[test]
+fn wrong_calls_get_one_line() {
+    fails(&bernet().output().unwrap(), 2, "requires a subcommand");
+    fails(
+        &bernet().arg("evaluate").output().unwrap(),
+        2,
+        "unrecognized subcommand 'evaluate'",
+    );
+    for command in ["eval", "info"] {
+        fails(&bernet().arg(command).output().unwrap(), 2, "<MODEL>");
+        fails(
+            &bernet().args([command, "--nonsense"]).output().unwrap(),
+            2,
+            "'--nonsense'",
+        );
+        fails(
+            &bernet().args([command, "missing.bnet"]).output().unwrap(),
+            1,
+            "missing.bnet: No such file",
+        );
+        fails(
+            &bernet().args([command, "."]).output().unwrap(),
+            1,
+            ".: Is a directory",
+        );
+        fails(
+            &bernet().args([command, "Cargo.toml"]).output().unwrap(),
+            1,
+            "Cargo.toml: not a .bnet file",
+        );
+        fails(
+            &bernet()
+                .args([command, "no\nsuch\x1b[31m"])
+                .output()
+                .unwrap(),
+            1,
+            "no\\nsuch\\u{1b}[31m",
+        );
+    }
+    let level = bernet()
+        .args(["eval", "model.bnet", "--level", "mmx"])
+        .output()
+        .unwrap();
+    fails(
+        &level,
+        2,
+        "level `mmx`: there is no such level; available here: portable",
+    );
+}
+
+#[test]
+fn eval_refuses_what_does_not_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bnet");
+    let eval = |edit: fn(&mut Model), options: &[&str]| {
+        write_model(&path, edit);
+        bernet()
+            .arg("eval")
+            .arg(&path)
+            .args(options)
+            .output()
+            .unwrap()
+    };
+    fails(
+        &eval(|model| model.input.width = 24, &[]),
+        1,
+        "images: expected 28×24×1, found 28×28×1",
+    );
+    fails(
+        &eval(|model| model.input.threshold = 100, &[]),
+        1,
+        "use --data",
+    );
+    let two = |model: &mut Model| {
+        model.layers = vec![Layer::Expectation {
+            weights: BitMatrix::zeros(2, 1),
+        }]
+    };
+    fails(
+        &eval(two, &[]),
+        1,
+        "the model has 2 classes, the images' labels 10",
+    );
+    fails(
+        &eval(|_| (), &["--threads", "0"]),
+        1,
+        "0 threads: expected at least 1",
+    );
+    fails(&eval(|_| (), &["--data", "src"]), 1, "src: no file");
+}
+
+/// A damaged file is named, whatever is wrong with it.
+#[test]
+fn a_damaged_model_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bnet");
+    write_model(&path, |_| ());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[70] ^= 4;
+    fs::write(&path, &bytes).unwrap();
+    fails(
+        &bernet().arg("info").arg(&path).output().unwrap(),
+        1,
+        "model.bnet: the file is damaged",
+    );
+    fs::write(&path, &bytes[..100]).unwrap();
+    fails(
+        &bernet().arg("info").arg(&path).output().unwrap(),
+        1,
+        "length of the file: expected 278, found 100",
+    );
+}
+
+/// A reader that stops early is no error.
+#[test]
+fn a_closed_pipe_is_quiet() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bnet");
+    // More than a pipe holds.
+    write_model(&path, |model| {
+        model
+            .metadata
+            .extend((0..9000).map(|index| (format!("key {index}"), "value".repeat(10))));
+    });
+    let mut child = bernet()
+        .arg("info")
+        .arg(&path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::with_capacity(16, child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        line.contains("model.bnet") && output.status.success(),
+        "{line} {output:?}"
+    );
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bnet");
+    write_model(&path, |_| ());
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = bernet()
+        .arg("info")
+        .arg(&path)
+        .stdout(full)
+        .output()
+        .unwrap();
+    fails(&output, 1, "No space left on device");
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    let help = bernet().arg("--help").output().unwrap();
+    for command in ["eval", "info", "predict"] {
+        assert!(succeeds(&help).contains(command));
+    }
+    let version = bernet().arg("--version").output().unwrap();
+    assert_eq!(
+        succeeds(&version),
+        format!("bernet {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}

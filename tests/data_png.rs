@@ -1,0 +1,272 @@
+//! Pictures of digits.
+
+use bernet::data::{DigitPicture, load_embedded, read_digit_png};
+use png::{BitDepth, ColorType, Encoder};
+use std::fs::{self, File};
+use std::path::Path;
+
+fn write(
+    path: &Path,
+    width: usize,
+    height: usize,
+    color: ColorType,
+    depth: BitDepth,
+    bytes: &[u8],
+) {
+    let file = File::create(path).expect("creates");
+    let mut encoder = Encoder::new(file, width as u32, height as u32);
+    encoder.set_color(color);
+    encoder.set_depth(depth);
+    if color == ColorType::Indexed {
+        encoder.set_palette(vec![0, 0, 0, 255, 255, 255]);
+    }
+    encoder
+        .write_header()
+        .and_then(|mut writer| writer.write_image_data(bytes))
+        .expect("writes");
+}
+
+/// The picture of a function of line and column, as read back.
+fn read(
+    width: usize,
+    height: usize,
+    color: ColorType,
+    pixel: impl Fn(usize, usize) -> Vec<u8>,
+) -> Result<DigitPicture, String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("digit.png");
+    let bytes: Vec<u8> = (0..height)
+        .flat_map(|y| (0..width).map(move |x| (y, x)))
+        .flat_map(|(y, x)| pixel(y, x))
+        .collect();
+    write(&path, width, height, color, BitDepth::Eight, &bytes);
+    read_digit_png(&path, 28, 28, 128).map_err(|error| {
+        error
+            .to_string()
+            .replace(&path.display().to_string(), "digit.png")
+    })
+}
+
+fn ink(digit: &DigitPicture) -> Vec<(usize, usize)> {
+    let places = (0..28).flat_map(|y| (0..28).map(move |x| (y, x)));
+    places
+        .filter(|&(y, x)| digit.image.get(0, y, x, 0))
+        .collect()
+}
+
+/// First and last line, first and last column.
+fn extent(digit: &DigitPicture) -> [usize; 4] {
+    let ink = ink(digit);
+    let (lines, columns) = (
+        || ink.iter().map(|place| place.0),
+        || ink.iter().map(|place| place.1),
+    );
+    [
+        lines().min(),
+        lines().max(),
+        columns().min(),
+        columns().max(),
+    ]
+    .map(|side| side.expect("ink"))
+}
+
+#[test]
+fn a_digit_of_mnist_stays_as_it_is_in_every_colour_type() {
+    let mnist = load_embedded().test;
+    for place in [0, 1, 8, 18] {
+        let dot = |y, x| mnist.images().get(place, y, x, 0);
+        let grey = |y, x| {
+            if dot(y, x) {
+                128 + (x * 4) as u8
+            } else {
+                (y * 4) as u8
+            }
+        };
+        let expected = mnist.select(&[place]);
+        let pictures = [
+            read(28, 28, ColorType::Grayscale, |y, x| vec![grey(y, x)]),
+            read(28, 28, ColorType::Rgb, |y, x| vec![grey(y, x); 3]),
+            read(28, 28, ColorType::Rgba, |y, x| {
+                [[grey(y, x); 3].as_slice(), &[255]].concat()
+            }),
+            read(28, 28, ColorType::Rgba, |y, x| {
+                vec![255, 255, 255, grey(y, x)]
+            }),
+            read(28, 28, ColorType::GrayscaleAlpha, |y, x| {
+                vec![255, grey(y, x)]
+            }),
+            read(28, 28, ColorType::Grayscale, |y, x| vec![255 - grey(y, x)]),
+        ];
+        for (kind, picture) in pictures.into_iter().enumerate() {
+            let picture = picture.expect("a digit");
+            assert_eq!(&picture.image, expected.images(), "kind {kind}");
+            assert_eq!((picture.inverted, picture.scaled_from), (kind == 5, None));
+        }
+    }
+}
+
+#[test]
+fn bit_depths_and_palettes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("digit.png");
+    let bits: Vec<u8> = (0..28)
+        .flat_map(|y| if y == 5 { [0x0f, 0xf0, 0, 0] } else { [0; 4] })
+        .collect();
+    let line: Vec<_> = (4..12).map(|x| (5, x)).collect();
+    for color in [ColorType::Grayscale, ColorType::Indexed] {
+        write(&path, 28, 28, color, BitDepth::One, &bits);
+        assert_eq!(
+            ink(&read_digit_png(&path, 28, 28, 128).expect("a digit")),
+            line
+        );
+    }
+    let deep: Vec<u8> = (0..28 * 28)
+        .flat_map(|place| {
+            if (144..152).contains(&place) {
+                [0x80, 0]
+            } else {
+                [0x7f, 0xff]
+            }
+        })
+        .collect();
+    write(
+        &path,
+        28,
+        28,
+        ColorType::Grayscale,
+        BitDepth::Sixteen,
+        &deep,
+    );
+    assert_eq!(
+        ink(&read_digit_png(&path, 28, 28, 128).expect("a digit")),
+        line
+    );
+}
+
+#[test]
+fn large_pictures_are_scaled_and_centred() {
+    // A dark bar of 60×200 pixels in a corner of a bright picture: 20 pixels high, 6 wide, its
+    // centre in the middle.
+    let bar = read(640, 480, ColorType::Rgb, |y, x| {
+        vec![
+            if (230..430).contains(&y) && (20..80).contains(&x) {
+                30
+            } else {
+                220
+            };
+            3
+        ]
+    });
+    let bar = bar.expect("a digit");
+    assert_eq!((bar.inverted, bar.scaled_from), (true, Some((480, 640))));
+    assert_eq!(extent(&bar), [4, 23, 11, 16]);
+
+    // A wide one is limited by the width.
+    let wide = read(300, 300, ColorType::Grayscale, |y, x| {
+        vec![if (10..60).contains(&y) && x > 49 {
+            200
+        } else {
+            0
+        }]
+    });
+    assert_eq!(extent(&wide.expect("a digit")), [12, 15, 4, 23]);
+
+    // A small picture grows: 4×2 pixels become 20×10.
+    let small = read(8, 8, ColorType::Grayscale, |y, x| {
+        vec![if (2..6).contains(&y) && (3..5).contains(&x) {
+            255
+        } else {
+            0
+        }]
+    });
+    assert_eq!(extent(&small.expect("a digit")), [4, 23, 9, 18]);
+}
+
+#[test]
+fn the_centre_of_mass_is_in_the_middle() {
+    // A foot makes an L heavier below and at the left: its box moves up and right of the middle.
+    let foot = |y: usize, x: usize| {
+        (10..410).contains(&y) && (10..410).contains(&x) && (y >= 310 || x < 110)
+    };
+    let digit = read(500, 500, ColorType::Grayscale, |y, x| {
+        vec![if foot(y, x) { 255 } else { 0 }]
+    })
+    .expect("a digit");
+    let ink = ink(&digit);
+    let mean = |side: fn(&(usize, usize)) -> usize| {
+        ink.iter()
+            .map(|place| side(place) as f64 + 0.5)
+            .sum::<f64>()
+            / ink.len() as f64
+    };
+    assert!((mean(|place| place.0) - 14.0).abs() <= 0.5, "lines");
+    assert!((mean(|place| place.1) - 14.0).abs() <= 0.5, "columns");
+    assert_eq!(extent(&digit), [1, 20, 7, 26]);
+}
+
+#[test]
+fn a_thin_stroke_in_a_large_picture_keeps_its_ink() {
+    let stroke = read(1000, 1000, ColorType::Grayscale, |y, x| {
+        vec![if x.abs_diff(y) < 3 && y > 100 { 0 } else { 255 }]
+    });
+    let lines: std::collections::BTreeSet<_> = ink(&stroke.expect("a digit"))
+        .into_iter()
+        .map(|place| place.0)
+        .collect();
+    assert_eq!(lines.len(), 20, "a dot on each of twenty lines");
+}
+
+#[test]
+fn what_is_no_digit() {
+    let blank = |value: u8| read(28, 28, ColorType::Grayscale, move |_, _| vec![value]);
+    for value in [0, 127, 128, 255] {
+        let error = blank(value).expect_err("blank");
+        assert_eq!(
+            error,
+            "digit.png: no ink: no pixel differs enough from the paper (threshold 128)"
+        );
+    }
+    let large = read(4097, 3072, ColorType::Grayscale, |_, _| vec![0]).expect_err("large");
+    assert_eq!(
+        large,
+        "digit.png: 4097×3072 pixels, expected at most 12582912"
+    );
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("digit.png");
+    let name = path.display();
+    let missing = read_digit_png(&path, 28, 28, 128)
+        .expect_err("missing")
+        .to_string();
+    assert!(missing.starts_with(&format!("{name}: ")), "{missing}");
+    assert_eq!(
+        read_digit_png(&path, 0, 28, 128)
+            .expect_err("no size")
+            .to_string(),
+        "asked picture: expected at least 1×1, found 0×28"
+    );
+    fs::write(&path, "GIF89a").expect("writes");
+    let other = read_digit_png(&path, 28, 28, 128)
+        .expect_err("not a PNG")
+        .to_string();
+    assert!(
+        other.starts_with(&format!("{name}: not a readable PNG: ")),
+        "{other}"
+    );
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("digit.png");
+    let bytes: Vec<u8> = (0..28 * 28)
+        .map(|place| if place % 5 == 0 { 255 } else { 0 })
+        .collect();
+    write(&path, 28, 28, ColorType::Grayscale, BitDepth::Eight, &bytes);
+    let whole = fs::read(&path).expect("reads");
+    assert!(read_digit_png(&path, 28, 28, 128).is_ok());
+    for length in 0..whole.len() {
+        fs::write(&path, &whole[..length]).expect("writes");
+        read_digit_png(&path, 28, 28, 128).expect_err("truncated");
+    }
+}
