@@ -44,6 +44,9 @@ pub(crate) trait Tile: Copy + Send + Sync {
         counts: &mut [Counts; R],
     );
 
+    /// The tile's instruction mix on registers alone, `rounds` times; how many multiply-accumulates a round stands for.
+    fn spin(self, rounds: u64) -> u64;
+
     /// Bit `c` of the result: `counts[c] <= limits[c]`, for the first `registers · LANES` columns; the other bits are 0.
     fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64;
 }
