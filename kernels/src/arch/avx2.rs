@@ -50,6 +50,12 @@ impl Tile for Avx2 {
     }
 
     #[inline(always)]
+    fn bits(self, flags: &[u8; 64]) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { bits(flags) }
+    }
+
+    #[inline(always)]
     fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { xnor_at_most(counts, limits, registers) }
@@ -183,5 +189,17 @@ compiled_for! { Avx2,
             }
         }
         core::hint::black_box(sums);
+    }
+}
+
+compiled_for! { Avx2,
+    #[inline]
+    fn bits(flags: &[u8; 64]) -> u64 {
+        let [low, high] = [0, 32].map(|half| {
+            // SAFETY: loads half of the array.
+            let flags = unsafe { _mm256_loadu_si256(flags.as_ptr().add(half).cast()) };
+            _mm256_movemask_epi8(_mm256_slli_epi16::<7>(flags)) as u32
+        });
+        u64::from(high) << 32 | u64::from(low)
     }
 }

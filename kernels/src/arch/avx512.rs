@@ -39,6 +39,12 @@ impl Tile for Avx512Vpopcnt {
     }
 
     #[inline(always)]
+    fn bits(self, flags: &[u8; 64]) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { bits(flags) }
+    }
+
+    #[inline(always)]
     fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { xnor_at_most(counts, limits, registers * Self::LANES) }
@@ -125,6 +131,12 @@ impl Tile for Avx512 {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { spin_nibbles(rounds) };
         8 * 4 * Self::LANES as u64
+    }
+
+    #[inline(always)]
+    fn bits(self, flags: &[u8; 64]) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { bits(flags) }
     }
 
     #[inline(always)]
@@ -282,5 +294,14 @@ compiled_for! { Avx512,
             }
         }
         core::hint::black_box(sums);
+    }
+}
+
+compiled_for! { Avx512,
+    #[inline]
+    fn bits(flags: &[u8; 64]) -> u64 {
+        // SAFETY: loads the array.
+        let flags = unsafe { _mm512_loadu_si512(flags.as_ptr().cast()) };
+        _mm512_test_epi8_mask(flags, flags)
     }
 }

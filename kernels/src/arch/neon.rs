@@ -38,6 +38,12 @@ impl Tile for Neon {
     }
 
     #[inline(always)]
+    fn bits(self, flags: &[u8; 64]) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { bits(flags) }
+    }
+
+    #[inline(always)]
     fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { xnor_at_most(counts, limits, registers) }
@@ -172,5 +178,20 @@ compiled_for! { Neon,
             }
         }
         core::hint::black_box(sums);
+    }
+}
+
+compiled_for! { Neon,
+    #[inline]
+    fn bits(flags: &[u8; 64]) -> u64 {
+        const PLACES: [i8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7];
+        let parts: [uint8x16_t; 4] = core::array::from_fn(|part| {
+            // SAFETY: loads a quarter of one array, and the other.
+            let (flags, places) = unsafe { (vld1q_u8(flags.as_ptr().add(part * 16)), vld1q_s8(PLACES.as_ptr())) };
+            vshlq_u8(flags, places)
+        });
+        // Three rounds of sums of neighbours leave a byte for each eight flags.
+        let sums = vpaddq_u8(vpaddq_u8(parts[0], parts[1]), vpaddq_u8(parts[2], parts[3]));
+        vgetq_lane_u64::<0>(vreinterpretq_u64_u8(vpaddq_u8(sums, sums)))
     }
 }

@@ -7,6 +7,8 @@ mod output;
 mod pack;
 mod parallel;
 mod patches;
+mod planes;
+mod pool;
 mod product;
 pub(crate) mod tile;
 
@@ -32,3 +34,4 @@ pub use gemm::{gemm_affine, gemm_bits, gemm_i32};
 pub use geometry::{Geometry, Options, PaddingValue};
 pub use output::{Affine, Real, Threshold};
 pub use pack::PackedWeights;
+pub use pool::{max_pool, sum_pool};
