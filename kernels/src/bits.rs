@@ -13,7 +13,7 @@
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```
 
-use crate::Error;
+use crate::{Error, isa::Level, packing};
 use alloc::{vec, vec::Vec};
 
 /// Bits in a word.
@@ -53,7 +53,6 @@ pub(crate) fn set_bits(words: &mut [u64], start: usize, count: usize, bits: u64)
 }
 
 /// Sets those of `count` bits from `to_start` on that are 1 among the `count` bits from `from_start` on.
-#[inline(always)]
 pub(crate) fn copy_bits(
     to: &mut [u64],
     to_start: usize,
@@ -61,7 +60,8 @@ pub(crate) fn copy_bits(
     from_start: usize,
     count: usize,
 ) {
-    for done in (0..count).step_by(WORD) {
+    let mut done = 0;
+    while done < count {
         let some = WORD.min(count - done);
         set_bits(
             to,
@@ -69,6 +69,7 @@ pub(crate) fn copy_bits(
             some,
             read_bits(from, from_start + done, some),
         );
+        done += some;
     }
 }
 
@@ -113,15 +114,15 @@ impl BitMatrix {
         matrix
     }
 
-    /// The signs of `rows × columns` numbers, row by row; zero (of either sign) is +1, and so is NaN with a clear sign bit.
+    /// The signs of `rows × columns` numbers, row by row; zero, of either sign, is +1, NaN is −1.
     ///
     /// # Errors
     /// [`Error::Size`] where `values` has another length.
     pub fn from_signs(rows: usize, columns: usize, values: &[f32]) -> Result<Self, Error> {
         Error::check_size("values", rows.saturating_mul(columns), values.len())?;
-        Ok(Self::from_fn(rows, columns, |row, column| {
-            values[row * columns + column] >= 0.0
-        }))
+        let mut matrix = Self::zeros(rows, columns);
+        packing::signs(Level::best(), values, &mut matrix)?;
+        Ok(matrix)
     }
 
     /// Packs `rows × columns` booleans, row by row; `true` is +1.
@@ -130,9 +131,9 @@ impl BitMatrix {
     /// [`Error::Size`] where `values` has another length.
     pub fn from_bools(rows: usize, columns: usize, values: &[bool]) -> Result<Self, Error> {
         Error::check_size("values", rows.saturating_mul(columns), values.len())?;
-        Ok(Self::from_fn(rows, columns, |row, column| {
-            values[row * columns + column]
-        }))
+        let mut matrix = Self::zeros(rows, columns);
+        packing::signs(Level::best(), values, &mut matrix)?;
+        Ok(matrix)
     }
 
     /// Takes words that are packed already.
@@ -386,6 +387,21 @@ impl BitTensor {
     /// Its shape.
     pub fn shape(&self) -> Shape {
         self.shape
+    }
+
+    /// Makes it a tensor of another shape, whose values are then arbitrary but whose pad bits are 0.
+    pub(crate) fn reshape(&mut self, shape: Shape) {
+        if self.shape != shape {
+            let lines = BitMatrix {
+                rows: shape.batch * shape.height,
+                columns: shape.width * shape.channels,
+                words: core::mem::take(&mut self.lines.words),
+            };
+            let size = lines.rows * lines.row_words();
+            *self = Self { shape, lines };
+            self.lines.words.clear();
+            self.lines.words.resize(size, 0);
+        }
     }
 
     /// Its shape must be `expected`.

@@ -30,12 +30,14 @@ use super::{
     output::{Bits, Numbers, Scaled, Stage, Sums},
     parallel::{over, parts},
     patches::{Band, BandBorder, Gathered, InPlace, Lines, Places, Worker, ZeroBorder},
+    planes::PlaneSums,
     product::product,
 };
 use crate::{
     Error,
     bits::{BitMatrix, BitTensor, Shape},
     isa::{Level, dispatch},
+    packing,
 };
 use alloc::vec::Vec;
 
@@ -46,6 +48,8 @@ pub struct Conv2d {
     /// Of each group.
     weights: Vec<PackedWeights>,
     border: Option<ZeroBorder>,
+    /// The sum of each output's weights.
+    totals: Vec<i32>,
 }
 
 /// What a convolution works in. It grows to what a call needs, a few tens of kilobytes a thread; a call that finds it large
@@ -53,6 +57,8 @@ pub struct Conv2d {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     workers: Vec<Worker>,
+    /// One plane of an 8-bit input.
+    plane: BitTensor,
 }
 
 impl Conv2d {
@@ -102,11 +108,22 @@ impl Conv2d {
         let does_not_count =
             geometry.padding_value == PaddingValue::Zero && geometry.padding != [0; 4];
         let border = does_not_count.then(|| ZeroBorder::new(&window, weights));
+        let total = |row: usize| {
+            let ones: u32 = weights.row(row).iter().map(|word| word.count_ones()).sum();
+            2 * ones as i32 - weights.columns() as i32
+        };
+        let totals = (0..weights.rows()).map(total).collect();
         Ok(Self {
             window,
             weights: packed,
             border,
+            totals,
         })
+    }
+
+    /// The level whose kernel its weights are laid out for.
+    pub fn level(&self) -> Level {
+        self.weights[0].level()
     }
 
     /// Its geometry.
@@ -166,6 +183,60 @@ impl Conv2d {
         affine.check(shape.channels)?;
         let numbers = numbers(shape, out)?;
         self.run(scratch, input, shape, Scaled { numbers, affine });
+        Ok(())
+    }
+
+    /// The sums of 8-bit unsigned input, NHWC, exactly: `Σ_k x_k w_k`, eight binary convolutions on the planes of its bits. The
+    /// padding, if there is any, must be [`PaddingValue::MinusOne`], and counts as pixels of 0.
+    ///
+    /// On AVX2 a plane's convolution takes an eighth of the time that the whole takes, so this is an eighth of the binary
+    /// rate; it needs no kernel of its own on any level.
+    ///
+    /// # Errors
+    /// As [`Conv2d::sums`]; [`Error::Size`] where there are not as many bytes as `shape` says; [`Error::Dimension`] where the depth is
+    /// 2²² or above or the padding counts otherwise.
+    pub fn sums_u8(
+        &self,
+        scratch: &mut Scratch,
+        shape: Shape,
+        input: &[u8],
+        out: &mut [i32],
+    ) -> Result<(), Error> {
+        let output = self.output_shape(shape)?;
+        let size = Error::check_product(
+            "input",
+            &[shape.batch, shape.height, shape.width, shape.channels],
+        )?;
+        Error::check_size("input", size, input.len())?;
+        numbers(output, out)?;
+        let geometry = self.window.geometry;
+        let counts_as_zero =
+            geometry.padding == [0; 4] || geometry.padding_value == PaddingValue::MinusOne;
+        if !counts_as_zero || self.window.depth() >= 1 << 22 {
+            let (what, found) = ("depth", self.window.depth());
+            return Err(Error::Dimension {
+                what,
+                found,
+                expected: "below 2²², and padding of −1 or none",
+            });
+        }
+        let mut plane_bits = core::mem::take(&mut scratch.plane);
+        plane_bits.reshape(shape);
+        for plane in 0..8 {
+            packing::matrix(
+                self.level(),
+                input,
+                |byte: u8| byte >> plane & 1 == 1,
+                plane_bits.lines_mut(),
+            )?;
+            let stage = PlaneSums {
+                numbers: numbers(output, out)?,
+                plane,
+                totals: &self.totals,
+            };
+            self.run(scratch, &plane_bits, output, stage);
+        }
+        scratch.plane = plane_bits;
         Ok(())
     }
 

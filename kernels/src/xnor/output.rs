@@ -45,14 +45,39 @@ pub(crate) type Columns = [i32; MAX_COLUMNS];
 
 /// The columns that a stage is about to be handed, and what it needs to know of them.
 pub(crate) struct Prepared {
-    first: usize,
+    pub(crate) first: usize,
     columns: usize,
     registers: usize,
     /// The least sum of each column that counts, where that matters.
     at_least: Columns,
     invert: u64,
     /// The base of each column, or the limit of its count.
-    values: Columns,
+    pub(crate) values: Columns,
+}
+
+impl Prepared {
+    /// For a stage that needs nothing but the bases.
+    #[inline(always)]
+    pub(crate) fn bases(first: usize, columns: usize, registers: usize) -> Self {
+        let zeros = [0; MAX_COLUMNS];
+        Self {
+            first,
+            columns,
+            registers,
+            at_least: zeros,
+            invert: 0,
+            values: zeros,
+        }
+    }
+
+    /// The sums that follow from counts, where the values are bases. They fit, though steps on the way to them may wrap.
+    #[inline(always)]
+    pub(crate) fn sums(&self, counts: &Counts) -> impl Iterator<Item = i32> {
+        self.values
+            .iter()
+            .zip(counts)
+            .map(|(base, count)| base.wrapping_sub((*count as i32).wrapping_mul(2)))
+    }
 }
 
 /// Takes counts, a row of a panel at a time.
@@ -84,8 +109,15 @@ pub(crate) struct Numbers<'a, T> {
 }
 
 impl<T> Numbers<'_, T> {
-    fn split_at(self, place: usize) -> (Self, Self) {
-        let (before, after) = self.out.split_at_mut(place);
+    /// After some lines.
+    pub(crate) fn split(self, lines: usize) -> (Self, Self) {
+        let place = lines * self.line_rows * self.outputs;
+        self.split_columns(place)
+    }
+
+    /// Of a single row, after some columns.
+    pub(crate) fn split_columns(self, columns: usize) -> (Self, Self) {
+        let (before, after) = self.out.split_at_mut(columns);
         (
             Self {
                 out: before,
@@ -94,6 +126,12 @@ impl<T> Numbers<'_, T> {
             Self { out: after, ..self },
         )
     }
+
+    /// The prepared columns of a row.
+    #[inline(always)]
+    pub(crate) fn row(&mut self, row: usize, prepared: &Prepared) -> &mut [T] {
+        &mut self.out[row * self.outputs + prepared.first..][..prepared.columns]
+    }
 }
 
 /// The sums themselves.
@@ -101,13 +139,12 @@ pub(crate) struct Sums<'a>(pub(crate) Numbers<'a, i32>);
 
 impl Stage for Sums<'_> {
     fn split(self, lines: usize) -> (Self, Self) {
-        let place = lines * self.0.line_rows * self.0.outputs;
-        let (before, after) = self.0.split_at(place);
+        let (before, after) = self.0.split(lines);
         (Self(before), Self(after))
     }
 
     fn split_columns(self, columns: usize) -> (Self, Self) {
-        let (before, after) = self.0.split_at(columns);
+        let (before, after) = self.0.split_columns(columns);
         (Self(before), Self(after))
     }
 
@@ -115,15 +152,7 @@ impl Stage for Sums<'_> {
 
     #[inline(always)]
     fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
-        let zeros = [0; MAX_COLUMNS];
-        Prepared {
-            first,
-            columns,
-            registers,
-            at_least: zeros,
-            invert: 0,
-            values: zeros,
-        }
+        Prepared::bases(first, columns, registers)
     }
 
     #[inline(always)]
@@ -133,20 +162,18 @@ impl Stage for Sums<'_> {
 
     #[inline(always)]
     fn store<T: Tile>(&mut self, _: T, row: usize, prepared: &Prepared, counts: &Counts) {
-        let out = &mut self.0.out[row * self.0.outputs + prepared.first..][..prepared.columns];
-        let sums = prepared.values.iter().zip(counts);
-        let sum = |(base, count): (&i32, &u32)| base.wrapping_sub((*count as i32).wrapping_mul(2));
+        let out = self.0.row(row, prepared);
         // A full panel has a constant number of columns, which the compiler then unrolls.
         let full = T::LANES * T::REGISTERS;
-        if prepared.columns == full {
+        if out.len() == full {
             out[..full]
                 .iter_mut()
-                .zip(sums)
-                .for_each(|(out, pair)| *out = sum(pair));
+                .zip(prepared.sums(counts))
+                .for_each(|(out, sum)| *out = sum);
         } else {
             out.iter_mut()
-                .zip(sums)
-                .for_each(|(out, pair)| *out = sum(pair));
+                .zip(prepared.sums(counts))
+                .for_each(|(out, sum)| *out = sum);
         }
     }
 }
@@ -204,8 +231,7 @@ pub(crate) struct Scaled<'a, T> {
 
 impl<T: Real> Stage for Scaled<'_, T> {
     fn split(self, lines: usize) -> (Self, Self) {
-        let place = lines * self.numbers.line_rows * self.numbers.outputs;
-        let (before, after) = self.numbers.split_at(place);
+        let (before, after) = self.numbers.split(lines);
         (
             Self {
                 numbers: before,
@@ -219,7 +245,7 @@ impl<T: Real> Stage for Scaled<'_, T> {
     }
 
     fn split_columns(self, columns: usize) -> (Self, Self) {
-        let (before, after) = self.numbers.split_at(columns);
+        let (before, after) = self.numbers.split_columns(columns);
         let (scale, bias) = (
             self.affine.scale.split_at(columns),
             self.affine.bias.split_at(columns),
@@ -242,15 +268,7 @@ impl<T: Real> Stage for Scaled<'_, T> {
 
     #[inline(always)]
     fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
-        let zeros = [0; MAX_COLUMNS];
-        Prepared {
-            first,
-            columns,
-            registers,
-            at_least: zeros,
-            invert: 0,
-            values: zeros,
-        }
+        Prepared::bases(first, columns, registers)
     }
 
     #[inline(always)]
@@ -260,17 +278,11 @@ impl<T: Real> Stage for Scaled<'_, T> {
 
     #[inline(always)]
     fn store<U: Tile>(&mut self, _: U, row: usize, prepared: &Prepared, counts: &Counts) {
-        let Prepared { first, columns, .. } = *prepared;
-        let out = &mut self.numbers.out[row * self.numbers.outputs + first..][..columns];
-        let affine = self.affine.scale[first..]
+        let affine = self.affine.scale[prepared.first..]
             .iter()
-            .zip(&self.affine.bias[first..]);
-        for ((out, (scale, bias)), (base, count)) in out
-            .iter_mut()
-            .zip(affine)
-            .zip(prepared.values.iter().zip(counts))
-        {
-            let sum = base.wrapping_sub((*count as i32).wrapping_mul(2));
+            .zip(&self.affine.bias[prepared.first..]);
+        let out = self.numbers.row(row, prepared).iter_mut();
+        for ((out, (scale, bias)), sum) in out.zip(affine).zip(prepared.sums(counts)) {
             *out = T::from_f32(scale * sum as f32 + bias);
         }
     }

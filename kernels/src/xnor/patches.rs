@@ -271,41 +271,87 @@ impl Rows for Gathered<'_> {
             } => (1, kernel[1] * channels),
             _ => (kernel[1], channels),
         };
-        self.rows.fill(0);
-        let places = self.places.from(rows.start).take(rows.len());
-        for ((row, start), (place, (line, bit))) in self
-            .rows
-            .chunks_exact_mut(self.row_words)
-            .zip(starts)
-            .zip(places.enumerate())
-        {
-            *start = place * self.row_words * size_of::<u64>();
-            let lines = self
-                .lines
-                .words
-                .chunks_exact(self.lines.line_words)
-                .skip(line);
-            for (i, line) in lines
-                .step_by(options.dilation[0])
-                .take(kernel[0])
-                .enumerate()
-            {
-                for j in 0..runs {
-                    copy_bits(
-                        row,
-                        (i * runs + j) * run,
-                        line,
-                        bit + j * options.dilation[1] * pixel,
-                        run,
-                    );
+        let line_bits = self.lines.line_words * WORD;
+        let (down, across) = (line_bits * options.dilation[0], pixel * options.dilation[1]);
+        let mut places = self.places.from(rows.start);
+        for place in 0..rows.len() {
+            starts[place] = place * self.row_words * size_of::<u64>();
+            let Some((line, bit)) = places.next() else {
+                break;
+            };
+            let mut row =
+                BitWriter::new(&mut self.rows[place * self.row_words..][..self.row_words]);
+            for i in 0..kernel[0] {
+                let mut bit = line * line_bits + i * down + bit;
+                for _ in 0..runs {
+                    row.copy(self.lines.words, bit, run);
+                    bit += across;
                 }
             }
+            row.finish();
         }
         Patches {
             words: self.rows,
             segments: 1,
             stride: 0,
             steps: self.steps,
+        }
+    }
+}
+
+/// Writes bits one after the other.
+struct BitWriter<'a> {
+    words: core::slice::IterMut<'a, u64>,
+    /// The word that is being filled, and how many bits of it are.
+    current: u64,
+    filled: usize,
+}
+
+impl<'a> BitWriter<'a> {
+    #[inline(always)]
+    fn new(words: &'a mut [u64]) -> Self {
+        Self {
+            words: words.iter_mut(),
+            current: 0,
+            filled: 0,
+        }
+    }
+
+    /// Writes the `count` bits from bit `start` of `words` on.
+    #[inline(always)]
+    fn copy(&mut self, words: &[u64], mut start: usize, mut count: usize) {
+        while count > 0 {
+            let some = count.min(WORD);
+            let bits = read_bits(words, start, some);
+            self.current |= bits << self.filled;
+            self.filled += some;
+            if self.filled >= WORD {
+                self.write();
+                self.filled -= WORD;
+                // The bits that did not fit; a shift by a whole word would be all of them.
+                self.current = if self.filled == 0 {
+                    0
+                } else {
+                    bits >> (some - self.filled)
+                };
+            }
+            start += some;
+            count -= some;
+        }
+    }
+
+    #[inline(always)]
+    fn write(&mut self) {
+        if let Some(word) = self.words.next() {
+            *word = self.current;
+        }
+    }
+
+    /// Writes the last word, if it is begun.
+    #[inline(always)]
+    fn finish(mut self) {
+        if self.filled > 0 {
+            self.write();
         }
     }
 }
