@@ -42,6 +42,17 @@ pub(super) fn row<F: Float>(float: F, factors: Factors<'_>, j: usize, first: usi
     float.load(&padded)
 }
 
+/// The first values, and zeros past the last.
+#[inline(always)]
+pub(super) fn load<F: Float>(float: F, from: &[f32]) -> F::Vector {
+    if from.len() >= F::LANES {
+        return float.load(from);
+    }
+    let mut padded = [0.0; MAX_LANES];
+    padded[..from.len()].copy_from_slice(from);
+    float.load(&padded)
+}
+
 /// Writes the lanes that stand for sums.
 #[inline(always)]
 pub(super) fn store<F: Float>(float: F, x: F::Vector, to: &mut [f32]) {
@@ -140,13 +151,23 @@ impl Block {
         })
     }
 
-    /// The distribution of no factor: 1 at each lane's start, which is `top − cut`.
+    /// Where the lanes' distributions of no factor are: from the highest cut's, `top − cut`, to past the lowest's.
+    #[inline(always)]
+    pub(super) fn starts<F: Float>(&self, float: F, top: usize) -> core::ops::Range<usize> {
+        let (lowest, highest) = self.cut_range(float);
+        (top as i32 - highest) as usize..(top as i32 - lowest) as usize + 1
+    }
+
+    /// The distribution of no factor: 1 at each lane's start, if there is such a place.
     #[inline(always)]
     pub(super) fn start<F: Float>(&self, float: F, top: usize, places: &mut [F::Vector]) {
         places.fill(float.splat(0.0));
         let lanes = float.lanes_mut(places);
         for l in 0..F::LANES {
-            lanes[(top as i32 - self.cuts[l]) as usize * F::LANES + l] = 1.0;
+            if let Some(entry) = lanes.get_mut((top as i32 - self.cuts[l]) as usize * F::LANES + l)
+            {
+                *entry = 1.0;
+            }
         }
     }
 

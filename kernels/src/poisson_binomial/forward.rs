@@ -106,10 +106,7 @@ pub(super) fn distribution<'a, F: Float>(
     let mut high = 2 + (highest - lowest) as usize + 1;
     let mut survived = zero;
     let mut failed = zero;
-    let mut starts = [0.0; MAX_LANES];
-    for l in 0..F::LANES {
-        starts[l] = (top as i32 - block.cuts[l]) as f32;
-    }
+    let starts = block.cuts.map(|cut| (top as i32 - cut) as f32);
     let mut moments = Moments::<F> {
         mean: float.load(&starts),
         variance: zero,

@@ -23,7 +23,7 @@ use super::{
 use crate::arch::float::{Float, Kernel};
 
 /// Factors whose recursions run side by side, to hide the latency of each.
-const TOGETHER: usize = 4;
+pub(super) const TOGETHER: usize = 4;
 
 /// [`gradient`](fn@super::gradient), one block after the other.
 pub(super) struct WithGradient<'a> {
@@ -45,7 +45,6 @@ impl Kernel for WithGradient<'_> {
         let count = block::rows(factors.count());
         let places = forward::places(factors.count());
         let extra = match self.method {
-            Gradient::Thomas => 2 * places,
             Gradient::Autograd => autograd::vectors(factors.count()),
             _ => 0,
         };
@@ -76,9 +75,7 @@ impl Kernel for WithGradient<'_> {
                     let open = float.div(open, y.total);
                     let system = (factors.count(), self.cut);
                     match method {
-                        Gradient::Thomas => {
-                            equations::thomas(float, &y, rows, open, results, extra)
-                        }
+                        Gradient::Thomas => equations::thomas(float, &y, rows, open, results),
                         Gradient::Three => {
                             equations::central::<F, 3>(float, system, &y, rows, open, results)
                         }

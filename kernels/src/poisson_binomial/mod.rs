@@ -37,10 +37,13 @@
 mod autograd;
 mod block;
 mod circle;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod equations;
 mod forward;
 mod functions;
 mod gradient;
+mod layer;
 mod normal;
 mod plan;
 mod power_sums;
@@ -56,6 +59,7 @@ use crate::{
 };
 use alloc::{string::ToString, vec::Vec};
 
+pub use layer::{Activations, Layer};
 pub use plan::Plan;
 pub use power_sums::{Inverse, PowerSums};
 

@@ -151,7 +151,7 @@ impl<const DEGREE: usize> Kernel for Invert<'_, DEGREE> {
         for first in (0..outputs).step_by(F::LANES) {
             let range = first..(first + F::LANES).min(outputs);
             let sums: [F::Vector; DEGREE] = core::array::from_fn(|d| {
-                load(float, &self.sums.sums[d * outputs..][range.clone()])
+                block::load(float, &self.sums.sums[d * outputs..][range.clone()])
             });
             let mut cuts = [0.0; MAX_LANES];
             for (to, &cut) in cuts.iter_mut().zip(&self.cuts[range.clone()]) {
@@ -177,26 +177,17 @@ impl<const DEGREE: usize> Kernel for Invert<'_, DEGREE> {
     }
 }
 
-/// The first values, and zeros past the last.
-#[inline(always)]
-fn load<F: Float>(float: F, from: &[f32]) -> F::Vector {
-    if from.len() >= F::LANES {
-        return float.load(from);
-    }
-    let mut padded = [0.0; MAX_LANES];
-    padded[..from.len()].copy_from_slice(from);
-    float.load(&padded)
+/// [`Inverse`] of a vector of outputs.
+pub(super) struct Lanes<F: Float, const DEGREE: usize> {
+    pub(super) survival: F::Vector,
+    pub(super) mass: F::Vector,
+    pub(super) error: F::Vector,
+    pub(super) slopes: [F::Vector; DEGREE],
 }
 
-struct Lanes<F: Float, const DEGREE: usize> {
-    survival: F::Vector,
-    mass: F::Vector,
-    error: F::Vector,
-    slopes: [F::Vector; DEGREE],
-}
-
+/// Survival, mass and slopes from power sums, one output per lane.
 #[inline(always)]
-fn invert<F: Float, const DEGREE: usize>(
+pub(super) fn invert<F: Float, const DEGREE: usize>(
     float: F,
     factors: f32,
     sums: &[F::Vector; DEGREE],
@@ -286,7 +277,10 @@ fn invert<F: Float, const DEGREE: usize>(
     let survival = float.mul(per_period, float.add(circle.length, survival));
     Lanes {
         survival: float.min(one, float.max(zero, survival)),
-        mass: float.max(zero, float.mul(float.add(per_period, per_period), mass)),
+        mass: float.min(
+            one,
+            float.max(zero, float.mul(float.add(per_period, per_period), mass)),
+        ),
         error: float.mul(float.add(per_period, per_period), error),
         slopes: slopes.map(|slope| float.mul(per_period, slope)),
     }

@@ -111,7 +111,7 @@ impl<F: Float> Spectrum<F> {
             float.min(one, float.max(zero, survival)),
         );
         let twice = float.add(circle.per_period, circle.per_period);
-        spectrum.mass = float.max(zero, float.mul(spectrum.mass, twice));
+        spectrum.mass = float.min(one, float.max(zero, float.mul(spectrum.mass, twice)));
         spectrum
     }
 
