@@ -86,6 +86,7 @@ enum GradientArgument {
     Five,
     Extended,
     Autograd,
+    Spectral,
     PowerSums,
 }
 
@@ -219,6 +220,7 @@ fn trainer(arguments: &Arguments, checkpoint: &Path, images: usize) -> Result<Tr
         GradientArgument::Five => Distribution::Five,
         GradientArgument::Extended => Distribution::Extended,
         GradientArgument::Autograd => Distribution::Autograd,
+        GradientArgument::Spectral => Distribution::Spectral,
         GradientArgument::PowerSums => Distribution::PowerSums,
     };
     Ok(Trainer::new(config)?)

@@ -47,7 +47,9 @@ pub enum Distribution {
     Extended,
     /// Exact probabilities; gradient by reverse mode through the recursion.
     Autograd,
-    /// Precise where a layer is shallow; deep layers to 1e-6 from power sums, both ways, at the cost of matrix products.
+    /// Exact probabilities and gradients, to 1e-6, from the characteristic function.
+    Spectral,
+    /// Exact probabilities and gradients, to 1e-6, from power sums.
     PowerSums,
 }
 
@@ -61,6 +63,7 @@ impl Distribution {
             Self::Five => "five",
             Self::Extended => "extended",
             Self::Autograd => "autograd",
+            Self::Spectral => "spectral",
             Self::PowerSums => "power-sums",
         }
     }

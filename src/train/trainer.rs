@@ -66,12 +66,11 @@ impl Trainer {
         }
         let caches = places.iter().map(|_| Cache::default()).collect();
         let method: Box<dyn Method> = match config.method {
-            MethodName::Bernoulli => match exact_gradient(config.distribution) {
-                None => Box::new(Sampled),
-                Some(gradient) => Box::new(Exact {
+            MethodName::Bernoulli => match config.distribution {
+                Distribution::Sampled => Box::new(Sampled),
+                exact => Box::new(Exact {
                     level: Level::best(),
-                    gradient,
-                    power_sums: config.distribution == Distribution::PowerSums,
+                    gradient: exact_gradient(exact),
                 }),
             },
             MethodName::Ste => Box::new(StraightThrough),
@@ -443,15 +442,17 @@ impl Trainer {
     }
 }
 
+/// The kernel's gradient; none where the layer goes through power sums.
 fn exact_gradient(distribution: Distribution) -> Option<Gradient> {
-    match distribution {
-        Distribution::Sampled => None,
-        Distribution::Precise | Distribution::PowerSums => Some(Gradient::Precise),
-        Distribution::Three => Some(Gradient::Three),
-        Distribution::Five => Some(Gradient::Five),
-        Distribution::Extended => Some(Gradient::Extended),
-        Distribution::Autograd => Some(Gradient::Autograd),
-    }
+    Some(match distribution {
+        Distribution::Sampled | Distribution::PowerSums => return None,
+        Distribution::Precise => Gradient::Precise,
+        Distribution::Three => Gradient::Three,
+        Distribution::Five => Gradient::Five,
+        Distribution::Extended => Gradient::Extended,
+        Distribution::Autograd => Gradient::Autograd,
+        Distribution::Spectral => Gradient::Spectral,
+    })
 }
 
 fn places(config: &Config) -> Result<Vec<Place>, TrainError> {

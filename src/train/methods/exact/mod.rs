@@ -35,15 +35,11 @@ use super::{
 use bernet_kernels::{isa::Level, poisson_binomial::Gradient};
 use rayon::prelude::*;
 
-/// From this depth on power sums are used where they may be: they are then right to 1e-6 at a hundredth of the cost.
-const DEEP: usize = 256;
-
 /// Mean-field training through exact distributions.
 pub(crate) struct Exact {
     pub(crate) level: Level,
-    pub(crate) gradient: Gradient,
-    /// Whether deep layers are computed from power sums.
-    pub(crate) power_sums: bool,
+    /// By factors with this gradient, or from power sums.
+    pub(crate) gradient: Option<Gradient>,
 }
 
 /// The cut of a channel.
@@ -142,17 +138,12 @@ impl Method for Exact {
             }
         }
         let cuts = Self::cuts(place, layer);
-        if self.power_sums && k >= DEEP {
-            power_sums::forward(self.level, &layer.weights, &cuts, cache);
-        } else {
-            recursion::forward(
-                self.level,
-                &layer.weights,
-                &cuts,
-                &cache.patches,
-                &mut cache.output,
-            );
-        }
+        let (weights, patches) = (&layer.weights, &cache.patches);
+        let forward = match self.gradient {
+            Some(_) => recursion::forward,
+            None => power_sums::forward,
+        };
+        forward(self.level, weights, &cuts, patches, &mut cache.output);
     }
 
     fn backward(
@@ -170,19 +161,21 @@ impl Method for Exact {
             weights: mut weight_gradient,
             thresholds,
             inputs,
-        } = if self.power_sums && k >= DEEP {
-            power_sums::backward(self.level, &layer.weights, &cuts, cache, wants_input)
-        } else {
+        } = {
+            let (level, weights) = (self.level, &layer.weights);
             let (patches, upstream) = (&cache.patches, &cache.gradient);
-            recursion::backward(
-                self.level,
-                self.gradient,
-                &layer.weights,
-                &cuts,
-                patches,
-                upstream,
-                wants_input,
-            )
+            match self.gradient {
+                Some(method) => recursion::backward(
+                    level,
+                    method,
+                    weights,
+                    &cuts,
+                    patches,
+                    upstream,
+                    wants_input,
+                ),
+                None => power_sums::backward(level, weights, &cuts, patches, upstream, wants_input),
+            }
         };
 
         // Through the threshold to γ, β, μ and σ.

@@ -9,7 +9,7 @@ use bernet_kernels::{
 use rayon::prelude::*;
 
 /// Rows of a task: the factors of one channel for so many rows stay in the second-level cache.
-const ROWS: usize = 64;
+pub(super) const ROWS: usize = 64;
 
 /// `output[r][j] = direction_j · (2P − 1)`, for inputs `patches [R × K]` and means `weights [K × N]`.
 pub(super) fn forward(
@@ -33,7 +33,7 @@ pub(super) fn forward(
             factors(&inputs, weights, channel, n, rows, &mut v);
             let factors = Factors::new(&v, rows).expect("means lie in [−1, 1]");
             let (z, y) = (&mut survival, &mut mass);
-            poisson_binomial::survival(level, Form::Undecided, factors, cut.least, z, y, scratch)
+            poisson_binomial::survival(level, Form::Fastest, factors, cut.least, z, y, scratch)
                 .expect("the results have the length of the block");
             for (row, z) in survival.iter().enumerate() {
                 output[row * n + channel] = cut.direction * (2.0 * z - 1.0);
@@ -137,17 +137,13 @@ fn backward_block(
         }
     }
     if let Some(out) = input_gradient {
-        for (row, out) in out.chunks_exact_mut(k).enumerate() {
-            for (index, out) in out.iter_mut().enumerate() {
-                *out = input_columns[index * rows + row];
-            }
-        }
+        out.copy_from_slice(&transpose_back(&input_columns, k));
     }
     (weight_gradient, threshold_gradient)
 }
 
 /// A block of rows of `patches`, transposed: `[K × rows]`.
-fn transpose(block: &[f32], depth: usize) -> Vec<f32> {
+pub(super) fn transpose(block: &[f32], depth: usize) -> Vec<f32> {
     let rows = block.len() / depth;
     let mut out = vec![0.0; block.len()];
     for (row, values) in block.chunks_exact(depth).enumerate() {
@@ -156,6 +152,11 @@ fn transpose(block: &[f32], depth: usize) -> Vec<f32> {
         }
     }
     out
+}
+
+/// The reverse of [`transpose`]: `[rows × K]`.
+pub(super) fn transpose_back(columns: &[f32], depth: usize) -> Vec<f32> {
+    transpose(columns, columns.len() / depth)
 }
 
 /// `v[k · rows + r]` of one channel.

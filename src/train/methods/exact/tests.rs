@@ -17,14 +17,13 @@ const MOMENT: Moment = Moment {
 };
 const EXACT: Exact = Exact {
     level: Level::Portable(Portable),
-    gradient: Gradient::Precise,
-    power_sums: false,
+    gradient: Some(Gradient::Precise),
 };
 
 fn by_recursion(layer: &Layer, cuts: &[Cut], patches: &[f32], upstream: &[f32]) -> Gradients {
     recursion::backward(
         EXACT.level,
-        EXACT.gradient,
+        Gradient::Precise,
         &layer.weights,
         cuts,
         patches,
@@ -181,7 +180,7 @@ fn thresholds_have_the_gradients_of_finite_differences() {
 /// Half of the rows are all certain, so that the series is in doubt there.
 #[test]
 fn power_sums_equal_the_recursion_in_a_deep_layer() {
-    let (place, mut layer, mut cache, upstream) = setting(DEEP + 11);
+    let (place, mut layer, mut cache, upstream) = setting(267);
     let depth = place.depth();
     for value in &mut cache.patches[..ROWS / 2 * depth] {
         *value = sign(*value);
@@ -191,11 +190,8 @@ fn power_sums_equal_the_recursion_in_a_deep_layer() {
             *weight = sign(*weight);
         }
     }
-    let mut run = |power_sums| {
-        let exact = Exact {
-            power_sums,
-            ..EXACT
-        };
+    let mut run = |gradient| {
+        let exact = Exact { gradient, ..EXACT };
         exact.forward(&place, &mut layer, &mut cache, true);
         let output = cache.output.clone();
         cache.gradient.copy_from_slice(&upstream);
@@ -209,7 +205,7 @@ fn power_sums_equal_the_recursion_in_a_deep_layer() {
             norm.beta.gradient.clone(),
         ]
     };
-    let (expected, found) = (run(false), run(true));
+    let (expected, found) = (run(EXACT.gradient), run(None));
     for (what, (expected, found)) in ["output", "weight", "input", "γ", "β"]
         .iter()
         .zip(expected.iter().zip(&found))
