@@ -39,6 +39,7 @@
 
 mod check;
 pub mod format;
+pub mod onnx;
 mod summary;
 
 pub use check::{DIMENSION_LIMIT, LAYERS_LIMIT, METADATA_LIMIT, ModelError, Place, VALUES_LIMIT};
