@@ -45,9 +45,15 @@ impl Tile for Avx512Vpopcnt {
     }
 
     #[inline(always)]
-    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
+    fn at_most<const V: usize>(self, counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_at_most(counts, limits, registers * Self::LANES) }
+        unsafe {
+            if V == 1 {
+                xnor_at_most::<16>(counts, limits)
+            } else {
+                xnor_at_most::<32>(counts, limits)
+            }
+        }
     }
 }
 
@@ -140,9 +146,9 @@ impl Tile for Avx512 {
     }
 
     #[inline(always)]
-    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
+    fn at_most<const V: usize>(self, counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_at_most(counts, limits, registers * Self::LANES) }
+        unsafe { xnor_at_most::<{ MAX_COLUMNS }>(counts, limits) }
     }
 }
 
@@ -232,8 +238,8 @@ compiled_for! { Avx512,
 
 compiled_for! { Avx512,
     #[inline]
-    fn xnor_at_most(counts: &Counts, limits: &[i32; MAX_COLUMNS], columns: usize) -> u64 {
-        let pairs = counts.as_chunks::<16>().0.iter().zip(limits.as_chunks::<16>().0).take(columns / 16);
+    fn xnor_at_most<const COLUMNS: usize>(counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
+        let pairs = counts.as_chunks::<16>().0.iter().zip(limits.as_chunks::<16>().0).take(COLUMNS / 16);
         let mut bits = 0;
         for (sixteen, (counts, limits)) in pairs.enumerate() {
             // SAFETY: loads of sixteen counts and of sixteen limits.

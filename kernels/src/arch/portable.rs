@@ -68,8 +68,8 @@ impl Tile for Portable {
         })
     }
 
-    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
-        let pairs = counts.iter().zip(limits).take(registers * Self::LANES);
+    fn at_most<const V: usize>(self, counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
+        let pairs = counts.iter().zip(limits).take(V * Self::LANES);
         pairs
             .enumerate()
             .fold(0, |bits, (column, (&count, &limit))| {

@@ -47,7 +47,6 @@ pub(crate) type Columns = [i32; MAX_COLUMNS];
 pub(crate) struct Prepared {
     pub(crate) first: usize,
     columns: usize,
-    registers: usize,
     /// The least sum of each column that counts, where that matters.
     at_least: Columns,
     invert: u64,
@@ -58,12 +57,11 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// For a stage that needs nothing but the bases.
     #[inline(always)]
-    pub(crate) fn bases(first: usize, columns: usize, registers: usize) -> Self {
+    pub(crate) fn bases(first: usize, columns: usize) -> Self {
         let zeros = [0; MAX_COLUMNS];
         Self {
             first,
             columns,
-            registers,
             at_least: zeros,
             invert: 0,
             values: zeros,
@@ -91,14 +89,20 @@ pub(crate) trait Stage: Sized + Send {
     /// Called before the rows of each block.
     fn begin(&mut self, rows: Range<usize>);
 
-    /// What it needs for `columns` columns from `first` on, in `registers` registers.
-    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared;
+    /// What it needs for `columns` columns from `first` on.
+    fn prepare(&self, first: usize, columns: usize) -> Prepared;
 
     /// Sets the bases of those columns.
     fn set_base(&self, prepared: &mut Prepared, base: &Columns);
 
-    /// The counts of a row.
-    fn store<T: Tile>(&mut self, token: T, row: usize, prepared: &Prepared, counts: &Counts);
+    /// The counts of a row, of a panel of `V` registers.
+    fn store<T: Tile, const V: usize>(
+        &mut self,
+        token: T,
+        row: usize,
+        prepared: &Prepared,
+        counts: &Counts,
+    );
 }
 
 /// The numbers of an output: rows of `outputs`, `line_rows` rows to a line.
@@ -151,8 +155,8 @@ impl Stage for Sums<'_> {
     fn begin(&mut self, _: Range<usize>) {}
 
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
-        Prepared::bases(first, columns, registers)
+    fn prepare(&self, first: usize, columns: usize) -> Prepared {
+        Prepared::bases(first, columns)
     }
 
     #[inline(always)]
@@ -161,7 +165,13 @@ impl Stage for Sums<'_> {
     }
 
     #[inline(always)]
-    fn store<T: Tile>(&mut self, _: T, row: usize, prepared: &Prepared, counts: &Counts) {
+    fn store<T: Tile, const V: usize>(
+        &mut self,
+        _: T,
+        row: usize,
+        prepared: &Prepared,
+        counts: &Counts,
+    ) {
         let out = self.0.row(row, prepared);
         // A full panel has a constant number of columns, which the compiler then unrolls.
         let full = T::LANES * T::REGISTERS;
@@ -267,8 +277,8 @@ impl<T: Real> Stage for Scaled<'_, T> {
     fn begin(&mut self, _: Range<usize>) {}
 
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
-        Prepared::bases(first, columns, registers)
+    fn prepare(&self, first: usize, columns: usize) -> Prepared {
+        Prepared::bases(first, columns)
     }
 
     #[inline(always)]
@@ -277,7 +287,13 @@ impl<T: Real> Stage for Scaled<'_, T> {
     }
 
     #[inline(always)]
-    fn store<U: Tile>(&mut self, _: U, row: usize, prepared: &Prepared, counts: &Counts) {
+    fn store<U: Tile, const V: usize>(
+        &mut self,
+        _: U,
+        row: usize,
+        prepared: &Prepared,
+        counts: &Counts,
+    ) {
         let affine = self.affine.scale[prepared.first..]
             .iter()
             .zip(&self.affine.bias[prepared.first..]);
@@ -364,7 +380,7 @@ impl Stage for Bits<'_> {
     }
 
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
+    fn prepare(&self, first: usize, columns: usize) -> Prepared {
         // The columns after the last have weights of 0 and are never set: no sum is that large, nor are they inverted.
         let mut at_least = [i32::MAX; MAX_COLUMNS];
         let mut invert = 0;
@@ -375,7 +391,6 @@ impl Stage for Bits<'_> {
         Prepared {
             first,
             columns,
-            registers,
             at_least,
             invert,
             values: [0; MAX_COLUMNS],
@@ -393,8 +408,14 @@ impl Stage for Bits<'_> {
     }
 
     #[inline(always)]
-    fn store<T: Tile>(&mut self, token: T, row: usize, prepared: &Prepared, counts: &Counts) {
-        let bits = token.at_most(counts, &prepared.values, prepared.registers) ^ prepared.invert;
+    fn store<T: Tile, const V: usize>(
+        &mut self,
+        token: T,
+        row: usize,
+        prepared: &Prepared,
+        counts: &Counts,
+    ) {
+        let bits = token.at_most::<V>(counts, &prepared.values) ^ prepared.invert;
         let (line, bit) = self.places[row - self.block];
         set_bits(
             &mut self.words[line..],

@@ -57,8 +57,8 @@ impl Stage for PlaneSums<'_> {
     fn begin(&mut self, _: Range<usize>) {}
 
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
-        Prepared::bases(first, columns, registers)
+    fn prepare(&self, first: usize, columns: usize) -> Prepared {
+        Prepared::bases(first, columns)
     }
 
     #[inline(always)]
@@ -67,7 +67,13 @@ impl Stage for PlaneSums<'_> {
     }
 
     #[inline(always)]
-    fn store<T: Tile>(&mut self, _: T, row: usize, prepared: &Prepared, counts: &Counts) {
+    fn store<T: Tile, const V: usize>(
+        &mut self,
+        _: T,
+        row: usize,
+        prepared: &Prepared,
+        counts: &Counts,
+    ) {
         let totals = &self.totals[prepared.first..];
         let out = self.numbers.row(row, prepared);
         for ((out, total), sum) in out.iter_mut().zip(totals).zip(prepared.sums(counts)) {

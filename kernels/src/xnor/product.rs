@@ -8,7 +8,7 @@
 use super::{
     output::{Columns, Stage},
     pack::{Panel, Panels},
-    tile::{MAX_COLUMNS, Patches, Tile},
+    tile::{Counts, MAX_COLUMNS, Patches, Tile},
 };
 use core::ops::Range;
 
@@ -44,6 +44,7 @@ pub(crate) fn product<T: Tile>(
 ) {
     token.vectorize(|| {
         let mut starts = [0; BLOCK];
+        let mut counts = [[0; MAX_COLUMNS]; 8];
         for first in (0..rows).step_by(BLOCK) {
             let block = first..rows.min(first + BLOCK);
             let patches = source.block(block.clone(), &mut starts);
@@ -60,10 +61,10 @@ pub(crate) fn product<T: Tile>(
             };
             for panel in panels.iter::<T>() {
                 match panel.registers {
-                    1 => sweep.panel::<1>(&panel, border, stage),
-                    2 if T::REGISTERS >= 2 => sweep.panel::<2>(&panel, border, stage),
-                    3 if T::REGISTERS >= 3 => sweep.panel::<3>(&panel, border, stage),
-                    4 if T::REGISTERS >= 4 => sweep.panel::<4>(&panel, border, stage),
+                    1 => sweep.panel::<1>(&panel, border, stage, &mut counts),
+                    2 if T::REGISTERS >= 2 => sweep.panel::<2>(&panel, border, stage, &mut counts),
+                    3 if T::REGISTERS >= 3 => sweep.panel::<3>(&panel, border, stage, &mut counts),
+                    4 if T::REGISTERS >= 4 => sweep.panel::<4>(&panel, border, stage, &mut counts),
                     registers => unreachable!("a tile has at most 4 registers, not {registers}"),
                 }
             }
@@ -89,11 +90,11 @@ impl<T: Tile> Sweep<'_, T> {
         panel: &Panel<'_>,
         border: &impl Border,
         stage: &mut impl Stage,
+        counts: &mut [Counts; 8],
     ) {
-        let mut prepared = stage.prepare(panel.first, panel.columns, V);
+        let mut prepared = stage.prepare(panel.first, panel.columns);
         let depth = [self.depth as i32; MAX_COLUMNS];
         stage.set_base(&mut prepared, &depth);
-        let mut counts = [[0; MAX_COLUMNS]; 8];
         let mut row = 0;
         while row < self.rows {
             let rows = T::ROWS.min(self.rows - row);
@@ -116,10 +117,10 @@ impl<T: Tile> Sweep<'_, T> {
                     let mut base = [0; MAX_COLUMNS];
                     border.base(self.first + row, panel.first, &mut base);
                     stage.set_base(&mut prepared, &base);
-                    stage.store(self.token, self.first + row, &prepared, counts);
+                    stage.store::<T, V>(self.token, self.first + row, &prepared, counts);
                     stage.set_base(&mut prepared, &depth);
                 } else {
-                    stage.store(self.token, self.first + row, &prepared, counts);
+                    stage.store::<T, V>(self.token, self.first + row, &prepared, counts);
                 }
             }
             row += rows;
