@@ -56,9 +56,13 @@ impl Tile for Avx2 {
     }
 
     #[inline(always)]
-    fn at_most<const V: usize>(self, counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
+    fn at_most<const R: usize, const V: usize>(
+        self,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_at_most::<V>(counts, limits) }
+        unsafe { xnor_at_most::<R, V>(counts, limits) }
     }
 }
 
@@ -159,17 +163,20 @@ compiled_for! { Avx2,
 
 compiled_for! { Avx2,
     #[inline]
-    fn xnor_at_most<const V: usize>(counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
-        let mut bits = 0;
-        for eight in 0..V * Avx2::LANES / 8 {
-            let load = |from: *const i32| {
-                // SAFETY: eight of 64 columns, unaligned.
-                unsafe { _mm256_loadu_si256(from.cast()) }
-            };
-            let counts = load(counts[eight * 8..][..8].as_ptr().cast());
-            let above = _mm256_cmpgt_epi32(counts, load(limits[eight * 8..][..8].as_ptr()));
-            let at_most = !_mm256_movemask_ps(_mm256_castsi256_ps(above)) as u8;
-            bits |= u64::from(at_most) << (eight * 8);
+    fn xnor_at_most<const R: usize, const V: usize>(
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        let mut bits = [0; R];
+        for (eight, limits) in limits.as_chunks::<8>().0[..V * Avx2::LANES / 8].iter().enumerate() {
+            // SAFETY: an unaligned load of eight limits.
+            let limits = unsafe { _mm256_loadu_si256(limits.as_ptr().cast()) };
+            for (bits, counts) in bits.iter_mut().zip(counts) {
+                // SAFETY: an unaligned load of eight of 64 counts.
+                let counts = unsafe { _mm256_loadu_si256(counts.as_chunks::<8>().0[eight].as_ptr().cast()) };
+                let above = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(counts, limits)));
+                *bits |= u64::from(!above as u8) << (eight * 8);
+            }
         }
         bits
     }

@@ -45,13 +45,17 @@ impl Tile for Avx512Vpopcnt {
     }
 
     #[inline(always)]
-    fn at_most<const V: usize>(self, counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
+    fn at_most<const R: usize, const V: usize>(
+        self,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe {
             if V == 1 {
-                xnor_at_most::<16>(counts, limits)
+                xnor_at_most::<R, 16>(counts, limits)
             } else {
-                xnor_at_most::<32>(counts, limits)
+                xnor_at_most::<R, 32>(counts, limits)
             }
         }
     }
@@ -146,9 +150,13 @@ impl Tile for Avx512 {
     }
 
     #[inline(always)]
-    fn at_most<const V: usize>(self, counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
+    fn at_most<const R: usize, const V: usize>(
+        self,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_at_most::<{ MAX_COLUMNS }>(counts, limits) }
+        unsafe { xnor_at_most::<R, 64>(counts, limits) }
     }
 }
 
@@ -238,15 +246,19 @@ compiled_for! { Avx512,
 
 compiled_for! { Avx512,
     #[inline]
-    fn xnor_at_most<const COLUMNS: usize>(counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
-        let pairs = counts.as_chunks::<16>().0.iter().zip(limits.as_chunks::<16>().0).take(COLUMNS / 16);
-        let mut bits = 0;
-        for (sixteen, (counts, limits)) in pairs.enumerate() {
-            // SAFETY: loads of sixteen counts and of sixteen limits.
-            let (counts, limits) = unsafe {
-                (_mm512_loadu_si512(counts.as_ptr().cast()), _mm512_loadu_si512(limits.as_ptr().cast()))
-            };
-            bits |= u64::from(_mm512_cmple_epi32_mask(counts, limits)) << (sixteen * 16);
+    fn xnor_at_most<const R: usize, const COLUMNS: usize>(
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        let mut bits = [0; R];
+        for (sixteen, limits) in limits.as_chunks::<16>().0[..COLUMNS / 16].iter().enumerate() {
+            // SAFETY: a load of sixteen limits.
+            let limits = unsafe { _mm512_loadu_si512(limits.as_ptr().cast()) };
+            for (bits, counts) in bits.iter_mut().zip(counts) {
+                // SAFETY: a load of sixteen of 64 counts.
+                let counts = unsafe { _mm512_loadu_si512(counts.as_chunks::<16>().0[sixteen].as_ptr().cast()) };
+                *bits |= u64::from(_mm512_cmple_epi32_mask(counts, limits)) << (sixteen * 16);
+            }
         }
         bits
     }

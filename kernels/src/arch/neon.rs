@@ -44,9 +44,13 @@ impl Tile for Neon {
     }
 
     #[inline(always)]
-    fn at_most<const V: usize>(self, counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
+    fn at_most<const R: usize, const V: usize>(
+        self,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_at_most::<V>(counts, limits) }
+        unsafe { xnor_at_most::<R, V>(counts, limits) }
     }
 }
 
@@ -134,7 +138,17 @@ compiled_for! { Neon,
 
 compiled_for! { Neon,
     #[inline]
-    fn xnor_at_most<const V: usize>(counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
+    fn xnor_at_most<const R: usize, const V: usize>(
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        counts.each_ref().map(|counts| row_at_most::<V>(counts, limits))
+    }
+}
+
+compiled_for! { Neon,
+    #[inline]
+    fn row_at_most<const V: usize>(counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
         const BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
         let pairs = counts.as_chunks::<16>().0.iter().zip(limits.as_chunks::<16>().0).take(V);
         let mut bits = 0;

@@ -95,13 +95,13 @@ pub(crate) trait Stage: Sized + Send {
     /// Sets the bases of those columns.
     fn set_base(&self, prepared: &mut Prepared, base: &Columns);
 
-    /// The counts of a row, of a panel of `V` registers.
-    fn store<T: Tile, const V: usize>(
+    /// The counts of `R` rows from `row` on, of a panel of `V` registers.
+    fn store<T: Tile, const R: usize, const V: usize>(
         &mut self,
         token: T,
         row: usize,
         prepared: &Prepared,
-        counts: &Counts,
+        counts: &[Counts; R],
     );
 }
 
@@ -165,25 +165,27 @@ impl Stage for Sums<'_> {
     }
 
     #[inline(always)]
-    fn store<T: Tile, const V: usize>(
+    fn store<T: Tile, const R: usize, const V: usize>(
         &mut self,
         _: T,
         row: usize,
         prepared: &Prepared,
-        counts: &Counts,
+        counts: &[Counts; R],
     ) {
-        let out = self.0.row(row, prepared);
-        // A full panel has a constant number of columns, which the compiler then unrolls.
-        let full = T::LANES * T::REGISTERS;
-        if out.len() == full {
-            out[..full]
-                .iter_mut()
-                .zip(prepared.sums(counts))
-                .for_each(|(out, sum)| *out = sum);
-        } else {
-            out.iter_mut()
-                .zip(prepared.sums(counts))
-                .for_each(|(out, sum)| *out = sum);
+        for (row, counts) in (row..).zip(counts) {
+            let out = self.0.row(row, prepared);
+            // A full panel has a constant number of columns, which the compiler then unrolls.
+            let full = T::LANES * T::REGISTERS;
+            if out.len() == full {
+                out[..full]
+                    .iter_mut()
+                    .zip(prepared.sums(counts))
+                    .for_each(|(out, sum)| *out = sum);
+            } else {
+                out.iter_mut()
+                    .zip(prepared.sums(counts))
+                    .for_each(|(out, sum)| *out = sum);
+            }
         }
     }
 }
@@ -287,19 +289,21 @@ impl<T: Real> Stage for Scaled<'_, T> {
     }
 
     #[inline(always)]
-    fn store<U: Tile, const V: usize>(
+    fn store<U: Tile, const R: usize, const V: usize>(
         &mut self,
         _: U,
         row: usize,
         prepared: &Prepared,
-        counts: &Counts,
+        counts: &[Counts; R],
     ) {
-        let affine = self.affine.scale[prepared.first..]
-            .iter()
-            .zip(&self.affine.bias[prepared.first..]);
-        let out = self.numbers.row(row, prepared).iter_mut();
-        for ((out, (scale, bias)), sum) in out.zip(affine).zip(prepared.sums(counts)) {
-            *out = T::from_f32(scale * sum as f32 + bias);
+        for (row, counts) in (row..).zip(counts) {
+            let affine = self.affine.scale[prepared.first..]
+                .iter()
+                .zip(&self.affine.bias[prepared.first..]);
+            let out = self.numbers.row(row, prepared).iter_mut();
+            for ((out, (scale, bias)), sum) in out.zip(affine).zip(prepared.sums(counts)) {
+                *out = T::from_f32(scale * sum as f32 + bias);
+            }
         }
     }
 }
@@ -310,9 +314,9 @@ pub(crate) struct Bits<'a> {
     line_words: usize,
     line_rows: usize,
     thresholds: &'a [Threshold],
-    /// The block's first row, and the line and the bit in it where each of its rows begins.
+    /// The block's first row, and the bit of the words where each of its rows begins.
     block: usize,
-    places: [(usize, usize); BLOCK],
+    places: [usize; BLOCK],
 }
 
 impl<'a> Bits<'a> {
@@ -329,7 +333,7 @@ impl<'a> Bits<'a> {
             line_rows,
             thresholds,
             block: 0,
-            places: [(0, 0); BLOCK],
+            places: [0; BLOCK],
         }
     }
 }
@@ -371,7 +375,7 @@ impl Stage for Bits<'_> {
         self.block = rows.start;
         let (mut line, mut pixel) = (rows.start / self.line_rows, rows.start % self.line_rows);
         for place in &mut self.places[..rows.len()] {
-            *place = (line * self.line_words, pixel * self.thresholds.len());
+            *place = line * self.line_words * WORD + pixel * self.thresholds.len();
             pixel += 1;
             if pixel == self.line_rows {
                 (line, pixel) = (line + 1, 0);
@@ -408,20 +412,21 @@ impl Stage for Bits<'_> {
     }
 
     #[inline(always)]
-    fn store<T: Tile, const V: usize>(
+    fn store<T: Tile, const R: usize, const V: usize>(
         &mut self,
         token: T,
         row: usize,
         prepared: &Prepared,
-        counts: &Counts,
+        counts: &[Counts; R],
     ) {
-        let bits = token.at_most::<V>(counts, &prepared.values) ^ prepared.invert;
-        let (line, bit) = self.places[row - self.block];
-        set_bits(
-            &mut self.words[line..],
-            bit + prepared.first,
-            prepared.columns,
-            bits,
-        );
+        let bits = token.at_most::<R, V>(counts, &prepared.values);
+        for (bits, place) in bits.into_iter().zip(&self.places[row - self.block..]) {
+            set_bits(
+                self.words,
+                place + prepared.first,
+                prepared.columns,
+                bits ^ prepared.invert,
+            );
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! streams from the second-level cache as well as from the first.
 
 use super::{
-    output::{Columns, Stage},
+    output::{Columns, Prepared, Stage},
     pack::{Panel, Panels},
     tile::{Counts, MAX_COLUMNS, Patches, Tile},
 };
@@ -98,32 +98,52 @@ impl<T: Tile> Sweep<'_, T> {
         let mut row = 0;
         while row < self.rows {
             let rows = T::ROWS.min(self.rows - row);
-            macro_rules! count {
+            macro_rules! tile {
                 ($($rows:literal)*) => {
                     match rows {
-                        $($rows if T::ROWS >= $rows => self.token.count::<$rows, V>(
-                            &self.patches,
-                            self.starts[row..].first_chunk().expect("as many rows as a tile has"),
-                            panel.weights,
-                            counts.first_chunk_mut().expect("as many rows as a tile has"),
-                        ),)*
+                        $($rows if T::ROWS >= $rows => {
+                            let counts = counts.first_chunk_mut::<$rows>().expect("as many rows as a tile has");
+                            let starts = self.starts[row..].first_chunk().expect("as many rows as a tile has");
+                            self.token.count::<$rows, V>(&self.patches, starts, panel.weights, counts);
+                            if self.bordered >> row & ((1 << $rows) - 1) == 0 {
+                                stage.store::<T, $rows, V>(self.token, self.first + row, &prepared, counts);
+                            } else {
+                                self.store_bordered::<V>(row, panel.first, border, stage, &mut prepared, counts);
+                            }
+                        })*
                         rows => unreachable!("a tile has at most 8 rows, not {rows}"),
                     }
                 };
             }
-            count!(1 2 3 4 5 6 7 8);
-            for (row, counts) in (row..).zip(&counts[..rows]) {
-                if self.bordered >> row & 1 == 1 {
-                    let mut base = [0; MAX_COLUMNS];
-                    border.base(self.first + row, panel.first, &mut base);
-                    stage.set_base(&mut prepared, &base);
-                    stage.store::<T, V>(self.token, self.first + row, &prepared, counts);
-                    stage.set_base(&mut prepared, &depth);
-                } else {
-                    stage.store::<T, V>(self.token, self.first + row, &prepared, counts);
-                }
-            }
+            tile!(1 2 3 4 5 6 7 8);
             row += rows;
         }
+    }
+
+    /// Stores rows of which some have bases of their own.
+    fn store_bordered<const V: usize>(
+        &self,
+        row: usize,
+        first: usize,
+        border: &impl Border,
+        stage: &mut impl Stage,
+        prepared: &mut Prepared,
+        counts: &[Counts],
+    ) {
+        let depth = [self.depth as i32; MAX_COLUMNS];
+        for (row, counts) in (row..).zip(counts) {
+            let mut base = depth;
+            if self.bordered >> row & 1 == 1 {
+                border.base(self.first + row, first, &mut base);
+            }
+            stage.set_base(prepared, &base);
+            stage.store::<T, 1, V>(
+                self.token,
+                self.first + row,
+                prepared,
+                core::array::from_ref(counts),
+            );
+        }
+        stage.set_base(prepared, &depth);
     }
 }
