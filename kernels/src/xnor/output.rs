@@ -90,7 +90,7 @@ pub(crate) trait Stage: Sized + Send {
     fn begin(&mut self, rows: Range<usize>);
 
     /// What it needs for `columns` columns from `first` on.
-    fn prepare(&self, first: usize, columns: usize) -> Prepared;
+    fn prepare<T: Tile>(&self, token: T, first: usize, columns: usize) -> Prepared;
 
     /// Sets the bases of those columns.
     fn set_base(&self, prepared: &mut Prepared, base: &Columns);
@@ -155,7 +155,7 @@ impl Stage for Sums<'_> {
     fn begin(&mut self, _: Range<usize>) {}
 
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize) -> Prepared {
+    fn prepare<U: Tile>(&self, _: U, first: usize, columns: usize) -> Prepared {
         Prepared::bases(first, columns)
     }
 
@@ -279,7 +279,7 @@ impl<T: Real> Stage for Scaled<'_, T> {
     fn begin(&mut self, _: Range<usize>) {}
 
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize) -> Prepared {
+    fn prepare<U: Tile>(&self, _: U, first: usize, columns: usize) -> Prepared {
         Prepared::bases(first, columns)
     }
 
@@ -384,21 +384,19 @@ impl Stage for Bits<'_> {
     }
 
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize) -> Prepared {
+    fn prepare<T: Tile>(&self, token: T, first: usize, columns: usize) -> Prepared {
         // The columns after the last have weights of 0 and are never set: no sum is that large, nor are they inverted.
         let mut at_least = [i32::MAX; MAX_COLUMNS];
-        let mut invert = 0;
-        for (column, threshold) in self.thresholds[first..][..columns].iter().enumerate() {
-            at_least[column] = threshold.at_least;
-            invert |= u64::from(threshold.invert) << column;
+        let mut inverted = [0; MAX_COLUMNS];
+        let thresholds = &self.thresholds[first..][..columns];
+        for (at_least, threshold) in at_least.iter_mut().zip(thresholds) {
+            *at_least = threshold.at_least;
         }
-        Prepared {
-            first,
-            columns,
-            at_least,
-            invert,
-            values: [0; MAX_COLUMNS],
+        for (inverted, threshold) in inverted.iter_mut().zip(thresholds) {
+            *inverted = u8::from(threshold.invert);
         }
+        let invert = token.bits(&inverted);
+        Prepared { first, columns, at_least, invert, values: [0; MAX_COLUMNS] }
     }
 
     #[inline(always)]

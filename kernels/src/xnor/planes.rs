@@ -57,7 +57,7 @@ impl Stage for PlaneSums<'_> {
     fn begin(&mut self, _: Range<usize>) {}
 
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize) -> Prepared {
+    fn prepare<U: Tile>(&self, _: U, first: usize, columns: usize) -> Prepared {
         Prepared::bases(first, columns)
     }
 

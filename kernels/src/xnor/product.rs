@@ -92,7 +92,7 @@ impl<T: Tile> Sweep<'_, T> {
         stage: &mut impl Stage,
         counts: &mut [Counts; 8],
     ) {
-        let mut prepared = stage.prepare(panel.first, panel.columns);
+        let mut prepared = stage.prepare(self.token, panel.first, panel.columns);
         let depth = [self.depth as i32; MAX_COLUMNS];
         stage.set_base(&mut prepared, &depth);
         let mut row = 0;
