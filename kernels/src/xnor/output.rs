@@ -396,7 +396,13 @@ impl Stage for Bits<'_> {
             *inverted = u8::from(threshold.invert);
         }
         let invert = token.bits(&inverted);
-        Prepared { first, columns, at_least, invert, values: [0; MAX_COLUMNS] }
+        Prepared {
+            first,
+            columns,
+            at_least,
+            invert,
+            values: [0; MAX_COLUMNS],
+        }
     }
 
     #[inline(always)]
