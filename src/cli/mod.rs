@@ -1,6 +1,8 @@
 //! Parse, call, print, exit code. Whatever goes wrong is one line on stderr and a code other than 0.
 
 mod eval;
+mod export;
+mod import;
 mod info;
 mod predict;
 mod train;
@@ -30,6 +32,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Eval(eval::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
     Info(info::Arguments),
     Predict(predict::Arguments),
     Train(train::Arguments),
@@ -44,6 +48,8 @@ pub(crate) fn run() -> ExitCode {
     let out = &mut io::stdout().lock();
     let done = match arguments.command {
         Command::Eval(arguments) => eval::run(&arguments, out),
+        Command::Export(arguments) => export::run(&arguments, out),
+        Command::Import(arguments) => import::run(&arguments, out),
         Command::Info(arguments) => info::run(&arguments, out),
         Command::Predict(arguments) => predict::run(&arguments, out),
         Command::Train(arguments) => train::run(&arguments, out),

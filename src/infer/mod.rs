@@ -27,6 +27,7 @@
 //! ```
 
 mod plan;
+mod pool;
 pub mod reference;
 mod session;
 

@@ -45,9 +45,19 @@ impl Tile for Avx512Vpopcnt {
     }
 
     #[inline(always)]
-    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
+    fn at_most<const R: usize, const V: usize>(
+        self,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_at_most(counts, limits, registers * Self::LANES) }
+        unsafe {
+            if V == 1 {
+                xnor_at_most::<R, 16>(counts, limits)
+            } else {
+                xnor_at_most::<R, 32>(counts, limits)
+            }
+        }
     }
 }
 
@@ -140,9 +150,13 @@ impl Tile for Avx512 {
     }
 
     #[inline(always)]
-    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
+    fn at_most<const R: usize, const V: usize>(
+        self,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_at_most(counts, limits, registers * Self::LANES) }
+        unsafe { xnor_at_most::<R, 64>(counts, limits) }
     }
 }
 
@@ -232,15 +246,19 @@ compiled_for! { Avx512,
 
 compiled_for! { Avx512,
     #[inline]
-    fn xnor_at_most(counts: &Counts, limits: &[i32; MAX_COLUMNS], columns: usize) -> u64 {
-        let pairs = counts.as_chunks::<16>().0.iter().zip(limits.as_chunks::<16>().0).take(columns / 16);
-        let mut bits = 0;
-        for (sixteen, (counts, limits)) in pairs.enumerate() {
-            // SAFETY: loads of sixteen counts and of sixteen limits.
-            let (counts, limits) = unsafe {
-                (_mm512_loadu_si512(counts.as_ptr().cast()), _mm512_loadu_si512(limits.as_ptr().cast()))
-            };
-            bits |= u64::from(_mm512_cmple_epi32_mask(counts, limits)) << (sixteen * 16);
+    fn xnor_at_most<const R: usize, const COLUMNS: usize>(
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        let mut bits = [0; R];
+        for (sixteen, limits) in limits.as_chunks::<16>().0[..COLUMNS / 16].iter().enumerate() {
+            // SAFETY: a load of sixteen limits.
+            let limits = unsafe { _mm512_loadu_si512(limits.as_ptr().cast()) };
+            for (bits, counts) in bits.iter_mut().zip(counts) {
+                // SAFETY: a load of sixteen of 64 counts.
+                let counts = unsafe { _mm512_loadu_si512(counts.as_chunks::<16>().0[sixteen].as_ptr().cast()) };
+                *bits |= u64::from(_mm512_cmple_epi32_mask(counts, limits)) << (sixteen * 16);
+            }
         }
         bits
     }

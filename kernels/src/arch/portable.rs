@@ -68,12 +68,16 @@ impl Tile for Portable {
         })
     }
 
-    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
-        let pairs = counts.iter().zip(limits).take(registers * Self::LANES);
-        pairs
-            .enumerate()
-            .fold(0, |bits, (column, (&count, &limit))| {
+    fn at_most<const R: usize, const V: usize>(
+        self,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        counts.each_ref().map(|counts| {
+            let pairs = counts.iter().zip(limits).take(V * Self::LANES).enumerate();
+            pairs.fold(0, |bits, (column, (&count, &limit))| {
                 bits | u64::from(count as i32 <= limit) << column
             })
+        })
     }
 }

@@ -47,7 +47,6 @@ pub(crate) type Columns = [i32; MAX_COLUMNS];
 pub(crate) struct Prepared {
     pub(crate) first: usize,
     columns: usize,
-    registers: usize,
     /// The least sum of each column that counts, where that matters.
     at_least: Columns,
     invert: u64,
@@ -58,12 +57,11 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// For a stage that needs nothing but the bases.
     #[inline(always)]
-    pub(crate) fn bases(first: usize, columns: usize, registers: usize) -> Self {
+    pub(crate) fn bases(first: usize, columns: usize) -> Self {
         let zeros = [0; MAX_COLUMNS];
         Self {
             first,
             columns,
-            registers,
             at_least: zeros,
             invert: 0,
             values: zeros,
@@ -91,14 +89,20 @@ pub(crate) trait Stage: Sized + Send {
     /// Called before the rows of each block.
     fn begin(&mut self, rows: Range<usize>);
 
-    /// What it needs for `columns` columns from `first` on, in `registers` registers.
-    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared;
+    /// What it needs for `columns` columns from `first` on.
+    fn prepare<T: Tile>(&self, token: T, first: usize, columns: usize) -> Prepared;
 
     /// Sets the bases of those columns.
     fn set_base(&self, prepared: &mut Prepared, base: &Columns);
 
-    /// The counts of a row.
-    fn store<T: Tile>(&mut self, token: T, row: usize, prepared: &Prepared, counts: &Counts);
+    /// The counts of `R` rows from `row` on, of a panel of `V` registers.
+    fn store<T: Tile, const R: usize, const V: usize>(
+        &mut self,
+        token: T,
+        row: usize,
+        prepared: &Prepared,
+        counts: &[Counts; R],
+    );
 }
 
 /// The numbers of an output: rows of `outputs`, `line_rows` rows to a line.
@@ -151,8 +155,8 @@ impl Stage for Sums<'_> {
     fn begin(&mut self, _: Range<usize>) {}
 
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
-        Prepared::bases(first, columns, registers)
+    fn prepare<U: Tile>(&self, _: U, first: usize, columns: usize) -> Prepared {
+        Prepared::bases(first, columns)
     }
 
     #[inline(always)]
@@ -161,19 +165,27 @@ impl Stage for Sums<'_> {
     }
 
     #[inline(always)]
-    fn store<T: Tile>(&mut self, _: T, row: usize, prepared: &Prepared, counts: &Counts) {
-        let out = self.0.row(row, prepared);
-        // A full panel has a constant number of columns, which the compiler then unrolls.
-        let full = T::LANES * T::REGISTERS;
-        if out.len() == full {
-            out[..full]
-                .iter_mut()
-                .zip(prepared.sums(counts))
-                .for_each(|(out, sum)| *out = sum);
-        } else {
-            out.iter_mut()
-                .zip(prepared.sums(counts))
-                .for_each(|(out, sum)| *out = sum);
+    fn store<T: Tile, const R: usize, const V: usize>(
+        &mut self,
+        _: T,
+        row: usize,
+        prepared: &Prepared,
+        counts: &[Counts; R],
+    ) {
+        for (row, counts) in (row..).zip(counts) {
+            let out = self.0.row(row, prepared);
+            // A full panel has a constant number of columns, which the compiler then unrolls.
+            let full = T::LANES * T::REGISTERS;
+            if out.len() == full {
+                out[..full]
+                    .iter_mut()
+                    .zip(prepared.sums(counts))
+                    .for_each(|(out, sum)| *out = sum);
+            } else {
+                out.iter_mut()
+                    .zip(prepared.sums(counts))
+                    .for_each(|(out, sum)| *out = sum);
+            }
         }
     }
 }
@@ -267,8 +279,8 @@ impl<T: Real> Stage for Scaled<'_, T> {
     fn begin(&mut self, _: Range<usize>) {}
 
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
-        Prepared::bases(first, columns, registers)
+    fn prepare<U: Tile>(&self, _: U, first: usize, columns: usize) -> Prepared {
+        Prepared::bases(first, columns)
     }
 
     #[inline(always)]
@@ -277,13 +289,21 @@ impl<T: Real> Stage for Scaled<'_, T> {
     }
 
     #[inline(always)]
-    fn store<U: Tile>(&mut self, _: U, row: usize, prepared: &Prepared, counts: &Counts) {
-        let affine = self.affine.scale[prepared.first..]
-            .iter()
-            .zip(&self.affine.bias[prepared.first..]);
-        let out = self.numbers.row(row, prepared).iter_mut();
-        for ((out, (scale, bias)), sum) in out.zip(affine).zip(prepared.sums(counts)) {
-            *out = T::from_f32(scale * sum as f32 + bias);
+    fn store<U: Tile, const R: usize, const V: usize>(
+        &mut self,
+        _: U,
+        row: usize,
+        prepared: &Prepared,
+        counts: &[Counts; R],
+    ) {
+        for (row, counts) in (row..).zip(counts) {
+            let affine = self.affine.scale[prepared.first..]
+                .iter()
+                .zip(&self.affine.bias[prepared.first..]);
+            let out = self.numbers.row(row, prepared).iter_mut();
+            for ((out, (scale, bias)), sum) in out.zip(affine).zip(prepared.sums(counts)) {
+                *out = T::from_f32(scale * sum as f32 + bias);
+            }
         }
     }
 }
@@ -294,9 +314,9 @@ pub(crate) struct Bits<'a> {
     line_words: usize,
     line_rows: usize,
     thresholds: &'a [Threshold],
-    /// The block's first row, and the line and the bit in it where each of its rows begins.
+    /// The block's first row, and the bit of the words where each of its rows begins.
     block: usize,
-    places: [(usize, usize); BLOCK],
+    places: [usize; BLOCK],
 }
 
 impl<'a> Bits<'a> {
@@ -313,7 +333,7 @@ impl<'a> Bits<'a> {
             line_rows,
             thresholds,
             block: 0,
-            places: [(0, 0); BLOCK],
+            places: [0; BLOCK],
         }
     }
 }
@@ -355,7 +375,7 @@ impl Stage for Bits<'_> {
         self.block = rows.start;
         let (mut line, mut pixel) = (rows.start / self.line_rows, rows.start % self.line_rows);
         for place in &mut self.places[..rows.len()] {
-            *place = (line * self.line_words, pixel * self.thresholds.len());
+            *place = line * self.line_words * WORD + pixel * self.thresholds.len();
             pixel += 1;
             if pixel == self.line_rows {
                 (line, pixel) = (line + 1, 0);
@@ -364,18 +384,21 @@ impl Stage for Bits<'_> {
     }
 
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
+    fn prepare<T: Tile>(&self, token: T, first: usize, columns: usize) -> Prepared {
         // The columns after the last have weights of 0 and are never set: no sum is that large, nor are they inverted.
         let mut at_least = [i32::MAX; MAX_COLUMNS];
-        let mut invert = 0;
-        for (column, threshold) in self.thresholds[first..][..columns].iter().enumerate() {
-            at_least[column] = threshold.at_least;
-            invert |= u64::from(threshold.invert) << column;
+        let mut inverted = [0; MAX_COLUMNS];
+        let thresholds = &self.thresholds[first..][..columns];
+        for (at_least, threshold) in at_least.iter_mut().zip(thresholds) {
+            *at_least = threshold.at_least;
         }
+        for (inverted, threshold) in inverted.iter_mut().zip(thresholds) {
+            *inverted = u8::from(threshold.invert);
+        }
+        let invert = token.bits(&inverted);
         Prepared {
             first,
             columns,
-            registers,
             at_least,
             invert,
             values: [0; MAX_COLUMNS],
@@ -393,14 +416,21 @@ impl Stage for Bits<'_> {
     }
 
     #[inline(always)]
-    fn store<T: Tile>(&mut self, token: T, row: usize, prepared: &Prepared, counts: &Counts) {
-        let bits = token.at_most(counts, &prepared.values, prepared.registers) ^ prepared.invert;
-        let (line, bit) = self.places[row - self.block];
-        set_bits(
-            &mut self.words[line..],
-            bit + prepared.first,
-            prepared.columns,
-            bits,
-        );
+    fn store<T: Tile, const R: usize, const V: usize>(
+        &mut self,
+        token: T,
+        row: usize,
+        prepared: &Prepared,
+        counts: &[Counts; R],
+    ) {
+        let bits = token.at_most::<R, V>(counts, &prepared.values);
+        for (bits, place) in bits.into_iter().zip(&self.places[row - self.block..]) {
+            set_bits(
+                self.words,
+                place + prepared.first,
+                prepared.columns,
+                bits ^ prepared.invert,
+            );
+        }
     }
 }

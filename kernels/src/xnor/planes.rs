@@ -57,8 +57,8 @@ impl Stage for PlaneSums<'_> {
     fn begin(&mut self, _: Range<usize>) {}
 
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
-        Prepared::bases(first, columns, registers)
+    fn prepare<U: Tile>(&self, _: U, first: usize, columns: usize) -> Prepared {
+        Prepared::bases(first, columns)
     }
 
     #[inline(always)]
@@ -67,14 +67,22 @@ impl Stage for PlaneSums<'_> {
     }
 
     #[inline(always)]
-    fn store<T: Tile>(&mut self, _: T, row: usize, prepared: &Prepared, counts: &Counts) {
+    fn store<T: Tile, const R: usize, const V: usize>(
+        &mut self,
+        _: T,
+        row: usize,
+        prepared: &Prepared,
+        counts: &[Counts; R],
+    ) {
         let totals = &self.totals[prepared.first..];
-        let out = self.numbers.row(row, prepared);
-        for ((out, total), sum) in out.iter_mut().zip(totals).zip(prepared.sums(counts)) {
-            // The last plane comes last, and halves; the planes before it are as yet twice what they should be.
-            let before = if self.plane == 0 { 255 * total } else { *out };
-            let sum = before + (sum << self.plane);
-            *out = if self.plane == 7 { sum / 2 } else { sum };
+        for (row, counts) in (row..).zip(counts) {
+            let out = self.numbers.row(row, prepared);
+            for ((out, total), sum) in out.iter_mut().zip(totals).zip(prepared.sums(counts)) {
+                // The last plane comes last, and halves; until then all is twice what it should be.
+                let before = if self.plane == 0 { 255 * total } else { *out };
+                let sum = before + (sum << self.plane);
+                *out = if self.plane == 7 { sum / 2 } else { sum };
+            }
         }
     }
 }

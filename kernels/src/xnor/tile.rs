@@ -52,8 +52,12 @@ pub(crate) trait Tile: Copy + Send + Sync {
     /// Bit `i` of the result: is flag `i`, 0 or 1, set?
     fn bits(self, flags: &[u8; WORD]) -> u64;
 
-    /// Bit `c` of the result: `counts[c] <= limits[c]`, for the first `registers · LANES` columns; the other bits are 0.
-    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64;
+    /// Bit `c` of result `r`: `counts[r][c] <= limits[c]`, for the first `V · LANES` columns; the other bits are 0.
+    fn at_most<const R: usize, const V: usize>(
+        self,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R];
 }
 
 /// Rows of activations: each is `segments` runs of `steps` steps. A plain matrix has one segment a row; a convolution
