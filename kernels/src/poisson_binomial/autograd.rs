@@ -5,109 +5,316 @@
 //! differences `d_i = λ_{i+1} − λ_i` that are carried: at the end `λ` is a step at the cut and `d` is 1 just below it. That
 //! keeps all terms positive where the difference of two values near 1 would cancel.
 //!
-//! At the place `i` below the cut, `d` is the probability that the factors to come bring exactly what is missing, which is 0 where
-//! they are too few; and what has reached the cut has `d = 0`. So only the undecided parallelogram is computed, three
-//! times: forward, forward again because the states are needed in reverse order, and back. Keeping all states takes `N²/4` vectors; every `√N`-th is
-//! kept and the ones between are computed again.
+//! As in the forward direction four factors are one polynomial `c`: `y′_i = Σ_a c_a y_{i−a}`, `d_i = Σ_a c_a d′_{i+a}`. The gradient of one
+//! of them is the product with the polynomial of the other three, `Σ_a c_{−j,a} D_a`, where `D_a = Σ_i y_i d′_{i+a}` for
+//! `a` = 0 … 3 is shared by all four.
+//!
+//! `d_i` is the probability that the factors to come bring exactly what is missing at the place `i`, which is 0 where they are
+//! too few; and what has reached the cut has `d = 0`. So only the undecided parallelogram is computed: forward, forward again
+//! because the states are needed in reverse order, and back. Keeping all states takes `N²/16` vectors; where there are
+//! many groups, only every `√(N/4)`-th is kept, and the ones between are computed again.
 
-use super::{block::Block, forward::Distribution};
+use super::{
+    block::{self, Block, GROUP},
+    forward::{pair, polynomial},
+};
 use crate::arch::float::Float;
 use core::ops::Range;
 
-/// Steps between two kept states.
-fn stride(factors: usize) -> usize {
-    factors.isqrt().max(1)
+/// Zeros before and after the places of a state.
+const GUARD: usize = GROUP;
+/// Places that the inner loops work on together, to share loads.
+const TILE: usize = 4;
+/// Up to so many groups all states are kept.
+const FEW: usize = 32;
+
+/// Groups between two kept states.
+fn stride(groups: usize) -> usize {
+    if groups <= FEW {
+        groups.max(1)
+    } else {
+        groups.isqrt()
+    }
 }
 
 /// How many vectors [`reverse`] asks for.
 pub(super) fn vectors(factors: usize) -> usize {
-    let stride = stride(factors);
-    // Kept states, states between two of them, and `d`; a state has at most as many places as `top`.
-    (factors / stride + 1 + stride + 1) * (factors + 5)
+    let groups = block::rows(factors) / GROUP;
+    let stride = stride(groups);
+    // Kept states, states between two of them, and d; `top` is at most factors + 4.
+    (groups.div_ceil(stride) + stride + 1) * (factors + 4 + 2 * GUARD)
 }
 
-/// The derivatives of the survival, by the block's own numbering of factors.
+/// The places that matter before each group: none below the lowest start or out of the reach of the factors to come, none
+/// further up than the highest start and the factors so far.
+struct Places {
+    starts: Range<usize>,
+    width: usize,
+    factors: usize,
+}
+
+impl Places {
+    #[inline(always)]
+    fn before(&self, group: usize) -> Range<usize> {
+        let done = group * GROUP;
+        let low = (self.width + done)
+            .saturating_sub(self.factors)
+            .max(self.starts.start);
+        low..(self.starts.end + done).min(self.width).max(low)
+    }
+}
+
+/// The derivatives of the survival, by the block's own numbering of factors; the cut's place is `top`.
 #[inline(always)]
 pub(super) fn reverse<F: Float>(
     float: F,
     block: &Block,
-    y: &Distribution<'_, F>,
+    top: usize,
     rows: &[F::Vector],
     open: F::Vector,
     results: &mut [F::Vector],
     memory: &mut [F::Vector],
 ) {
-    let count = block.count;
-    if block.cut_range(float).1 < 1 {
-        return results.fill(float.splat(0.0));
+    let zero = float.splat(0.0);
+    let groups = rows.len() / GROUP;
+    if block.cut_range(float).1 < 1 || groups == 0 {
+        return results.fill(zero);
     }
-    let (width, stride) = (y.top, stride(count));
-    let rows = &rows[..count];
-    let (kept, memory) = memory.split_at_mut((count / stride + 1) * width);
-    let (between, memory) = memory.split_at_mut(stride * width);
-    let d = &mut memory[..width];
-
-    // Before factor j: no place below the lowest start or out of the reach of the factors to come, none further up than
-    // the highest start and j.
-    let starts = block.starts(float, y.top);
-    let places = |j: usize| {
-        let low = (width + j).saturating_sub(count).max(starts.start);
-        low..(starts.end + j).min(width).max(low)
+    let places = Places {
+        starts: block.starts(float, top),
+        width: top,
+        factors: rows.len(),
     };
-    block.start(float, y.top, &mut kept[..width]);
-    for (i, rows) in rows.chunks(stride).enumerate() {
-        let (from, to) = kept[i * width..].split_at_mut(width);
-        if let Some(to) = to.get_mut(..width) {
-            to.copy_from_slice(from);
-            for (j, &v) in rows.iter().enumerate() {
-                step(float, v, to, places(i * stride + j + 1));
+    let (size, stride) = (top + 2 * GUARD, stride(groups));
+    let (kept, memory) = memory.split_at_mut(groups.div_ceil(stride) * size);
+    let (between, memory) = memory.split_at_mut(stride * size);
+    let d = &mut memory[..size];
+
+    kept[..size].fill(zero);
+    block.start(float, top, &mut kept[GUARD..GUARD + top]);
+    for i in 1..groups.div_ceil(stride) {
+        let (from, to) = kept[(i - 1) * size..].split_at_mut(size);
+        states(
+            float,
+            &places,
+            rows,
+            (i - 1) * stride..i * stride,
+            from,
+            between,
+        );
+        let last = &between[(stride - 1) * size..][..size];
+        advance(
+            float,
+            &rows[(i * stride - 1) * GROUP..],
+            last,
+            &mut to[..size],
+            places.before(i * stride),
+        );
+    }
+
+    d.fill(zero);
+    d[GUARD + top - 1] = float.splat(1.0);
+    for i in (0..groups.div_ceil(stride)).rev() {
+        let run = i * stride..((i + 1) * stride).min(groups);
+        states(
+            float,
+            &places,
+            rows,
+            run.clone(),
+            &kept[i * size..][..size],
+            between,
+        );
+        for group in run.clone().rev() {
+            let rows = &rows[group * GROUP..][..GROUP];
+            let y = &between[(group - run.start) * size..][..size];
+            let shared = dots(float, y, d, places.before(group));
+            leave_one_out(
+                float,
+                rows,
+                shared,
+                open,
+                &mut results[group * GROUP..][..GROUP],
+            );
+            if group > 0 {
+                // The dots of the group before look three places further than its states reach.
+                let Range { start, end } = places.before(group - 1);
+                retreat(
+                    float,
+                    polynomial(float, rows),
+                    d,
+                    start..(end + GROUP - 1).min(top),
+                );
             }
         }
     }
+}
 
-    d.fill(float.splat(0.0));
-    d[width - 1] = float.splat(1.0);
-    for (i, (rows, results)) in rows
-        .chunks(stride)
-        .zip(results.chunks_mut(stride))
-        .enumerate()
-        .rev()
+/// The states before each group of a run, of which `first` is given.
+#[inline(always)]
+fn states<F: Float>(
+    float: F,
+    places: &Places,
+    rows: &[F::Vector],
+    run: Range<usize>,
+    first: &[F::Vector],
+    between: &mut [F::Vector],
+) {
+    let size = first.len();
+    between[..size].copy_from_slice(first);
+    for (i, group) in run.clone().enumerate().skip(1) {
+        let (from, to) = between[(i - 1) * size..].split_at_mut(size);
+        let rows = &rows[(group - 1) * GROUP..];
+        advance(float, rows, from, &mut to[..size], places.before(group));
+    }
+}
+
+/// `to_i = Σ_a c_a from_{i−a}` for a range of places, and zeros around it.
+#[inline(always)]
+fn advance<F: Float>(
+    float: F,
+    rows: &[F::Vector],
+    from: &[F::Vector],
+    to: &mut [F::Vector],
+    places: Range<usize>,
+) {
+    let c = polynomial(float, &rows[..GROUP]);
+    let zero = float.splat(0.0);
+    to[places.start..places.start + GUARD].fill(zero);
+    to[GUARD + places.end..][..GUARD].fill(zero);
+    let from = &from[GUARD + places.start - GROUP..GUARD + places.end];
+    let to = &mut to[GUARD + places.start..GUARD + places.end];
+    let reversed = [c[4], c[3], c[2], c[1], c[0]];
+    correlate(float, reversed, from, to);
+}
+
+/// `d_i ← Σ_a c_a d_{i+a}` for a range of places, from the lowest up so that it can be done in place.
+#[inline(always)]
+fn retreat<F: Float>(
+    float: F,
+    c: [F::Vector; GROUP + 1],
+    d: &mut [F::Vector],
+    places: Range<usize>,
+) {
+    let d = &mut d[GUARD + places.start..GUARD + places.end + GROUP];
+    let tiled = places.len() / TILE * TILE;
+    for k in (0..tiled).step_by(TILE) {
+        let window: &mut [F::Vector; TILE + GROUP] = window(&mut d[k..]);
+        let next = tile(float, &c, window);
+        window[..TILE].copy_from_slice(&next);
+    }
+    for k in tiled..places.len() {
+        d[k] = sum(float, &c, window(&mut d[k..]));
+    }
+}
+
+/// `to_i = Σ_a c_a from_{i+a}`.
+#[inline(always)]
+fn correlate<F: Float>(
+    float: F,
+    c: [F::Vector; GROUP + 1],
+    from: &[F::Vector],
+    to: &mut [F::Vector],
+) {
+    let tiled = to.len() / TILE * TILE;
+    let (tiles, rest) = to.split_at_mut(tiled);
+    for (to, from) in tiles
+        .chunks_exact_mut(TILE)
+        .zip(from.windows(TILE + GROUP).step_by(TILE))
     {
-        between[..width].copy_from_slice(&kept[i * width..][..width]);
-        for (j, &v) in rows.iter().enumerate().take(rows.len() - 1) {
-            let (from, to) = between[j * width..].split_at_mut(width);
-            to[..width].copy_from_slice(from);
-            step(float, v, &mut to[..width], places(i * stride + j + 1));
+        let from: &[F::Vector; TILE + GROUP] = from.first_chunk().expect("a window");
+        to.copy_from_slice(&tile(float, &c, from));
+    }
+    for (to, from) in rest.iter_mut().zip(from[tiled..].windows(GROUP + 1)) {
+        *to = sum(float, &c, from.first_chunk().expect("a window"));
+    }
+}
+
+/// The first vectors of a slice that has them.
+#[inline(always)]
+fn window<V, const SIZE: usize>(from: &mut [V]) -> &mut [V; SIZE] {
+    from.first_chunk_mut().expect("a window")
+}
+
+/// [`sum`] for [`TILE`] consecutive places.
+#[inline(always)]
+fn tile<F: Float>(
+    float: F,
+    c: &[F::Vector; GROUP + 1],
+    from: &[F::Vector; TILE + GROUP],
+) -> [F::Vector; TILE] {
+    let mut sums = [float.splat(0.0); TILE];
+    for i in 0..TILE {
+        sums[i] = float.mul(c[0], from[i]);
+        for a in 1..GROUP + 1 {
+            sums[i] = float.mul_add(c[a], from[i + a], sums[i]);
         }
-        for (j, (&v, result)) in rows.iter().zip(results).enumerate().rev() {
-            let Range { start, end } = places(i * stride + j);
-            let mut sum = float.splat(0.0);
-            for (&y, &d) in between[j * width..][start..end].iter().zip(&d[start..end]) {
-                sum = float.mul_add(y, d, sum);
+    }
+    sums
+}
+
+/// `Σ_a c_a from_a`.
+#[inline(always)]
+fn sum<F: Float>(float: F, c: &[F::Vector; GROUP + 1], from: &[F::Vector; GROUP + 1]) -> F::Vector {
+    let mut sum = float.mul(c[0], from[0]);
+    for a in 1..GROUP + 1 {
+        sum = float.mul_add(c[a], from[a], sum);
+    }
+    sum
+}
+
+/// `D_a = Σ_i y_i d_{i+a}` over a range of places.
+#[inline(always)]
+fn dots<F: Float>(
+    float: F,
+    y: &[F::Vector],
+    d: &[F::Vector],
+    places: Range<usize>,
+) -> [F::Vector; GROUP] {
+    let y = &y[GUARD + places.start..GUARD + places.end];
+    let d = &d[GUARD + places.start..GUARD + places.end + GROUP];
+    // Two sums of each, because one multiply-add has to wait for the one before.
+    let mut sums = [[float.splat(0.0); GROUP]; 2];
+    let windows = d.windows(GROUP + 1).step_by(2);
+    for (y, d) in y.chunks_exact(2).zip(windows) {
+        for i in 0..2 {
+            for a in 0..GROUP {
+                sums[i][a] = float.mul_add(y[i], d[i + a], sums[i][a]);
             }
-            *result = float.mul(open, sum);
-            step_back(float, v, d, start - 1..end);
         }
     }
-}
-
-/// `y_i ← y_i + v (y_{i−1} − y_i)` at the places of a range that does not begin at 0.
-#[inline(always)]
-fn step<F: Float>(float: F, v: F::Vector, y: &mut [F::Vector], places: Range<usize>) {
-    let y = &mut y[places.start - 1..places.end];
-    let mut above = y[y.len() - 1];
-    for i in (1..y.len()).rev() {
-        let below = y[i - 1];
-        y[i] = float.mul_add(v, float.sub(below, above), above);
-        above = below;
+    if y.len() % 2 == 1 {
+        for a in 0..GROUP {
+            sums[0][a] = float.mul_add(y[y.len() - 1], d[y.len() - 1 + a], sums[0][a]);
+        }
     }
+    let [mut total, other] = sums;
+    for a in 0..GROUP {
+        total[a] = float.add(total[a], other[a]);
+    }
+    total
 }
 
-/// `d_i ← d_i + v (d_{i+1} − d_i)` at the places of a range; past the last place `d` is 0.
+/// The gradient of each factor of a group: the polynomial of the other three times the shared sums.
 #[inline(always)]
-fn step_back<F: Float>(float: F, v: F::Vector, d: &mut [F::Vector], places: Range<usize>) {
-    for i in places {
-        let above = d.get(i + 1).copied().unwrap_or(float.splat(0.0));
-        d[i] = float.mul_add(v, float.sub(above, d[i]), d[i]);
+fn leave_one_out<F: Float>(
+    float: F,
+    rows: &[F::Vector],
+    shared: [F::Vector; GROUP],
+    open: F::Vector,
+    results: &mut [F::Vector],
+) {
+    let one = float.splat(1.0);
+    let pairs = [pair(float, rows[0], rows[1]), pair(float, rows[2], rows[3])];
+    for j in 0..GROUP {
+        // The one beside it, and the pair that it does not belong to.
+        let (v, others) = (rows[j ^ 1], pairs[1 - j / 2]);
+        // Σ_a (q + v x)·others: first the pair's sums, without and with a success of the one beside it.
+        let (mut without, mut with) = (float.splat(0.0), float.splat(0.0));
+        for a in 0..3 {
+            without = float.mul_add(others[a], shared[a], without);
+            with = float.mul_add(others[a], shared[a + 1], with);
+        }
+        let sum = float.mul_add(float.sub(one, v), without, float.mul(v, with));
+        results[j] = float.mul(open, sum);
     }
 }

@@ -74,6 +74,40 @@ pub(super) fn uncertain<F: Float>(float: F, v: F::Vector) -> F::Mask {
     )
 }
 
+/// Copies rows as long as whole groups of them are uncertain in all lanes, and says how many: all, more often than not.
+#[inline(always)]
+fn leading_uncertain<F: Float>(
+    float: F,
+    factors: Factors<'_>,
+    first: usize,
+    rows: &mut [F::Vector],
+) -> usize {
+    let (zero, one) = (float.splat(0.0), float.splat(1.0));
+    let all = u32::MAX >> (32 - F::LANES);
+    let from = factors.probabilities[first..].chunks(factors.sums * GROUP);
+    let mut copied = 0;
+    for (from, to) in from.zip(rows.chunks_exact_mut(GROUP)) {
+        // Too short for four rows: the last ones are the caller's.
+        let Some(last) = from.get((GROUP - 1) * factors.sums..) else {
+            break;
+        };
+        if last.len() < F::LANES {
+            break;
+        }
+        let mut least = one;
+        for i in 0..GROUP {
+            let v = float.load(&from[i * factors.sums..]);
+            least = float.min(least, float.mul(v, float.sub(one, v)));
+            to[i] = v;
+        }
+        if float.bits(float.less(zero, least)) != all {
+            break;
+        }
+        copied += GROUP;
+    }
+    copied
+}
+
 impl Block {
     /// Reads the sums from `first` on into `rows`, which holds [`rows`] vectors.
     #[inline(always)]
@@ -89,7 +123,12 @@ impl Block {
         let mut ones = float.splat(0.0);
         let mut counts = [0; MAX_LANES];
         let mut ragged = false;
-        for j in 0..factors.count() {
+        let mut plain = 0;
+        if factors.count() > 0 && first + F::LANES <= factors.sums() {
+            plain = leading_uncertain(float, factors, first, rows);
+            count = plain;
+        }
+        for j in plain..factors.count() {
             let v = row(float, factors, j, first);
             let mask = uncertain(float, v);
             let bits = float.bits(mask);

@@ -269,18 +269,13 @@ mod tests {
                 for (count, sums) in [
                     (0, 1),
                     (1, 1),
-                    (2, 3),
                     (3, 4),
                     (4, 5),
                     (5, 8),
-                    (7, 9),
-                    (8, 15),
-                    (9, 16),
-                    (15, 17),
-                    (35, 3),
+                    (9, 17),
+                    (16, 15),
                     (36, 33),
                     (37, 2),
-                    (64, 7),
                 ] {
                     let v = draw.probabilities(count, sums, count as u64);
                     all_right(
@@ -296,30 +291,26 @@ mod tests {
     #[test]
     fn large_sums() {
         for level in levels() {
-            for draw in Draw::ALL {
-                let (count, sums) = (800, 2);
-                let v = draw.probabilities(count, sums, 3);
-                let cut = cuts(&v, sums)[1];
-                all_right(
-                    FORMS
-                        .iter()
-                        .map(|&form| forward(level, form, &v, sums, cut)),
-                );
-                let methods = [Gradient::Precise, Gradient::Spectral, Gradient::Fastest];
-                all_right(
-                    methods
-                        .iter()
-                        .map(|&method| gradient(level, method, &v, sums, cut)),
-                );
+            for (draw, count) in Draw::ALL
+                .iter()
+                .flat_map(|&draw| [(draw, 800), (draw, 4096)])
+            {
+                let v = draw.probabilities(count, 1, 3);
+                let cut = cuts(&v, 1)[1];
+                all_right(FORMS.iter().map(|&form| forward(level, form, &v, 1, cut)));
+                let methods = [Gradient::Spectral, Gradient::Fastest];
+                let dear = [Gradient::Precise, Gradient::Autograd];
+                let methods = methods.iter().chain(dear.iter().filter(|_| count == 800));
+                all_right(methods.map(|&method| gradient(level, method, &v, 1, cut)));
             }
         }
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn every_form_and_method(draw in 0..Draw::ALL.len(), count in 0usize..100, sums in 1usize..40, offset in -12i32..12, seed: u64) {
+        fn every_form_and_method(draw in 0..Draw::ALL.len(), count in 0usize..70, sums in 1usize..36, offset in -12i32..12, seed: u64) {
             let v = Draw::ALL[draw].probabilities(count, sums, seed);
             let mean = column(&v, sums, 0).iter().sum::<f64>() as i32;
             for level in Level::available() {

@@ -126,7 +126,7 @@ pub(super) fn distribution<'a, F: Float>(
         }
         if form != Form::Full {
             // Above the cut's own place everything has survived; so far below it that the factors to come do not
-            // suffice, everything has failed.
+            // suffice for the place before it, which a certain factor's gradient is read from, everything has failed.
             for place in top + 1..high {
                 survived = float.add(survived, memory[GUARD + place]);
                 memory[GUARD + place] = zero;
@@ -134,7 +134,7 @@ pub(super) fn distribution<'a, F: Float>(
             high = high.min(top + 1);
             low = low.min(high);
             let to_come = block.count.saturating_sub(first + GROUP);
-            let hopeless = top.saturating_sub(to_come).clamp(low, high);
+            let hopeless = (top - 1).saturating_sub(to_come).clamp(low, high);
             for place in &mut memory[GUARD + low..GUARD + hopeless] {
                 failed = float.add(failed, *place);
                 *place = zero;
@@ -168,19 +168,25 @@ pub(super) fn distribution<'a, F: Float>(
     }
 }
 
+/// The coefficients of `(1 − a + a x)(1 − b + b x)`.
+#[inline(always)]
+pub(super) fn pair<F: Float>(float: F, a: F::Vector, b: F::Vector) -> [F::Vector; 3] {
+    let one = float.splat(1.0);
+    let (not_a, not_b) = (float.sub(one, a), float.sub(one, b));
+    [
+        float.mul(not_a, not_b),
+        float.mul_add(not_a, b, float.mul(a, not_b)),
+        float.mul(a, b),
+    ]
+}
+
 /// The coefficients of `Π_i (1 − v_i + v_i x)` over a group.
 #[inline(always)]
-fn polynomial<F: Float>(float: F, group: &[F::Vector]) -> [F::Vector; GROUP + 1] {
-    let one = float.splat(1.0);
-    let pair = |a, b| {
-        let (not_a, not_b) = (float.sub(one, a), float.sub(one, b));
-        [
-            float.mul(not_a, not_b),
-            float.mul_add(not_a, b, float.mul(a, not_b)),
-            float.mul(a, b),
-        ]
-    };
-    let (a, b) = (pair(group[0], group[1]), pair(group[2], group[3]));
+pub(super) fn polynomial<F: Float>(float: F, group: &[F::Vector]) -> [F::Vector; GROUP + 1] {
+    let (a, b) = (
+        pair(float, group[0], group[1]),
+        pair(float, group[2], group[3]),
+    );
     [
         float.mul(a[0], b[0]),
         float.mul_add(a[0], b[1], float.mul(a[1], b[0])),

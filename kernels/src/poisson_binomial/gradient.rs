@@ -71,9 +71,16 @@ impl Kernel for WithGradient<'_> {
                     (normal.survival, normal.mass, normal.beside(float, open))
                 }
                 _ => {
-                    let y = forward::distribution(float, Form::Full, &block, rows, places);
-                    let open = float.div(open, y.total);
+                    let undecided = method == Gradient::Autograd;
+                    let form = if undecided {
+                        Form::Undecided
+                    } else {
+                        Form::Full
+                    };
+                    let y = forward::distribution(float, form, &block, rows, places);
                     let system = (factors.count(), self.cut);
+                    // The total is 1 but for rounding that all entries share.
+                    let open = float.div(open, y.total);
                     match method {
                         Gradient::Thomas => equations::thomas(float, &y, rows, open, results),
                         Gradient::Three => {
@@ -84,7 +91,7 @@ impl Kernel for WithGradient<'_> {
                         }
                         Gradient::Extended => equations::extended(float, &y, rows, open, results),
                         Gradient::Autograd => {
-                            autograd::reverse(float, &block, &y, rows, open, results, extra)
+                            autograd::reverse(float, &block, y.top, rows, open, results, extra)
                         }
                         _ => precise(float, &y, rows, open, results),
                     }
