@@ -236,7 +236,10 @@ fn count(mut message: &[u8], items: &[Items], left: &mut usize) -> Result<(), Pr
             && wire_type == WireType::LengthDelimited
         {
             *left = left.checked_sub(1).ok_or(ProtoError::Items)?;
-            count(field, inner, left)?;
+            // A text, or a message without items, needs no look inside.
+            if !inner.is_empty() {
+                count(field, inner, left)?;
+            }
         }
     }
     Ok(())

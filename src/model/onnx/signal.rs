@@ -103,7 +103,7 @@ impl Map {
         // The least integer from which on it is reached or, inverted, no longer reached; one past the end if none is.
         let (mut least, mut end) = (i64::from(range[0]), i64::from(range[1]) + 1);
         while least < end {
-            let middle = least.midpoint(end);
+            let middle = least + (end - least) / 2;
             if reaches(middle)? == invert {
                 least = middle + 1;
             } else {
