@@ -36,7 +36,7 @@ impl Builder {
             name: "bernet".into(),
             ..GraphProto::default()
         };
-        graph.input.push(value_info(input, image, custom));
+        graph.input.push(batch_info(input, image, custom));
         Self {
             graph,
             last: input.into(),
@@ -55,7 +55,7 @@ impl Builder {
     ) {
         let last = std::mem::replace(&mut self.last, name.clone());
         let constants = constants.iter().copied().map(String::from);
-        let info = value_info(&name, output, self.custom);
+        let info = batch_info(&name, output, self.custom);
         self.graph.value_info.push(info);
         self.push(
             op,
@@ -66,7 +66,15 @@ impl Builder {
     }
 
     /// A node that reads constants alone.
-    pub(super) fn constant_node(&mut self, op: &str, name: String, constants: &[&str]) {
+    pub(super) fn constant_node(
+        &mut self,
+        op: &str,
+        name: String,
+        constants: &[&str],
+        dims: &[usize],
+    ) {
+        let info = value_info(&name, data_type::FLOAT, dims.iter().copied().map(size));
+        self.graph.value_info.push(info);
         let constants = constants.iter().copied().map(String::from);
         self.push(op, name, constants.collect(), Vec::new());
     }
@@ -153,30 +161,36 @@ impl Builder {
 }
 
 /// A tensor whose first axis is that of the batch: open, or 1.
-fn value_info(name: &str, Output(elem_type, image): &Output, fixed: bool) -> ValueInfoProto {
-    let size = |dim: usize| DimensionProto {
+fn batch_info(name: &str, Output(elem_type, image): &Output, fixed: bool) -> ValueInfoProto {
+    let open = DimensionProto {
+        dim_value: None,
+        dim_param: Some("batch".into()),
+    };
+    let batch = if fixed { size(1) } else { open };
+    let image = image.iter().copied().map(size);
+    value_info(name, *elem_type, [batch].into_iter().chain(image))
+}
+
+fn size(dim: usize) -> DimensionProto {
+    DimensionProto {
         dim_value: Some(dim as i64),
         dim_param: None,
-    };
-    let batch = if fixed {
-        size(1)
-    } else {
-        DimensionProto {
-            dim_value: None,
-            dim_param: Some("batch".into()),
-        }
-    };
+    }
+}
+
+fn value_info(
+    name: &str,
+    elem_type: i32,
+    dims: impl Iterator<Item = DimensionProto>,
+) -> ValueInfoProto {
     let shape = TensorShapeProto {
-        dim: [batch]
-            .into_iter()
-            .chain(image.iter().copied().map(size))
-            .collect(),
+        dim: dims.collect(),
     };
     ValueInfoProto {
         name: name.into(),
         r#type: Some(TypeProto {
             tensor_type: Some(TensorTypeProto {
-                elem_type: *elem_type,
+                elem_type,
                 shape: Some(shape),
             }),
         }),

@@ -237,8 +237,12 @@ impl Graph {
             Dialect::Standard => self.node("Conv", "sums", &[&name], windows(pool)),
             Dialect::Qonnx => {
                 let bits = self.name("bit_weights");
-                self.builder
-                    .constant_node("BipolarQuant", bits.clone(), &[&name, "plus_one"]);
+                self.builder.constant_node(
+                    "BipolarQuant",
+                    bits.clone(),
+                    &[&name, "plus_one"],
+                    &dims,
+                );
                 self.node("Conv", "sums", &[&bits], windows(pool));
             }
         }
