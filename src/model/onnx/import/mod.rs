@@ -123,19 +123,17 @@ impl Importer {
             why: format!("input {:?}: {why}", input.name),
         };
         let (dims, shape) = image_shape(&input.dims).map_err(wrong)?;
-        let scale = match input.data_type {
-            data_type::UINT8 => Exact::integer(1),
-            data_type::FLOAT | data_type::DOUBLE | data_type::FLOAT16 | data_type::BFLOAT16 => {
-                Exact::fraction(1, 255)
-            }
+        let bytes = match input.data_type {
+            data_type::UINT8 => true,
+            data_type::FLOAT => false,
             other => return Err(wrong(format!("data of type {other}"))),
         };
         let map = Map {
-            scale,
+            scale: Exact::integer(1),
             bias: Exact::integer(0),
         };
         let maps = vec![map; shape.channels];
-        let mut image = Signal::planes(Base::Image, shape, maps);
+        let mut image = Signal::planes(Base::Image { bytes }, shape, maps);
         // Lines of pixels of channels are the order of the base.
         if !planes_first(&dims) {
             image.places = (0..image.values() as u32).collect();

@@ -324,10 +324,6 @@ impl Importer {
         let size = |size: i64| usize::try_from(size).map_err(|_| format!("a kernel of {size}"));
         let kernel = [size(kernel_height)?, size(kernel_width)?];
         let pool = windows(node, kernel, [*height, *width])?;
-        let planes = signal::plane_places(signal.shape);
-        if signal.places[..] != planes[..] || signal.dims[1] != signal.shape.channels {
-            return Err("what is pooled is not channels, lines and pixels of an image".into());
-        }
         let grown = |size: usize, axis: usize| {
             let padded = size + pool.padding[axis] + pool.padding[axis + 2];
             padded
@@ -347,8 +343,9 @@ impl Importer {
         };
         let falls = |map: &Map| map.scale.sign() == Ordering::Less;
         let (base, maps) = match &signal.base {
-            Base::Bits(layer) => {
-                self.check_chain(*layer)?;
+            Base::Bits(_) => {
+                let source = self.source(&signal)?;
+                source.planes_padding(&signal.dims)?;
                 if signal.maps.iter().any(falls) {
                     return Err("the largest of values whose bit is inverted".into());
                 }
@@ -356,6 +353,14 @@ impl Importer {
                 (Base::Bits(self.layers.len()), signal.maps.to_vec())
             }
             Base::Sums(product) if product.pool.is_none() && !product.total => {
+                if signal.places[..] != signal::plane_places(signal.shape)[..]
+                    || signal.dims[1] != signal.shape.channels
+                {
+                    return Err(
+                        "sums that are pooled are not channels, lines and pixels of an image"
+                            .into(),
+                    );
+                }
                 // The largest of −S is had by weights of the other sign.
                 let depth = product.geometry.depth();
                 let mut product = Product {
