@@ -12,7 +12,7 @@ use bernet::{
 use bernet_kernels::{
     bits::{BitTensor, Shape},
     isa::Level,
-    xnor::Threshold,
+    xnor::{PaddingValue, Threshold},
 };
 use proptest::{prelude::*, strategy::ValueTree};
 use std::{
@@ -23,10 +23,14 @@ use std::{
 
 const DIALECTS: [Dialect; 2] = [Dialect::Standard, Dialect::Qonnx];
 
-/// The model with least sums within one of what a sum can be, which is what an export keeps of them.
+/// The model with least sums within one of what a sum can be, which is what an export keeps of them, and without a value for
+/// padding that is not there.
 fn within_reach(mut model: Model) -> Model {
     for layer in &mut model.layers {
         if let Layer::Conv(conv) = layer {
+            if conv.geometry.padding == [0; 4] {
+                conv.geometry.padding_value = PaddingValue::MinusOne;
+            }
             let depth = conv.geometry.depth() as i32;
             for threshold in &mut conv.thresholds {
                 *threshold = Threshold {

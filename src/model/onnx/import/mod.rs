@@ -6,6 +6,8 @@ mod layout;
 mod output;
 mod product;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use super::{
     ImportError,
