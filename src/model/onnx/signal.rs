@@ -6,7 +6,7 @@
 //! scale and bias, and nothing has to be recognised as a pattern of operators.
 
 use super::{
-    constant::Constant,
+    constant::{Constant, count},
     exact::{Exact, Inexact},
 };
 use crate::model::{MaxPool, VALUES_LIMIT};
@@ -15,6 +15,9 @@ use bernet_kernels::{
     xnor::{Geometry, Threshold},
 };
 use std::{cmp::Ordering, rc::Rc};
+
+/// The most channels: each has a map of exact numbers, which take memory.
+const CHANNELS_LIMIT: usize = 1 << 16;
 
 /// A value that is no integer of the base but a constant around it.
 pub(super) const PADDING: u32 = u32::MAX;
@@ -219,10 +222,7 @@ impl Signal {
 
     /// The same values with other dimensions.
     pub(super) fn reshaped(&self, dims: Vec<usize>) -> Result<Self, String> {
-        let values = dims
-            .iter()
-            .skip(1)
-            .try_fold(1usize, |product, &dim| product.checked_mul(dim));
+        let values = count(dims.get(1..).unwrap_or_default());
         if dims.first() != self.dims.first() || values != Some(self.values()) {
             return Err(format!(
                 "dimensions {dims:?} for a tensor of {:?} (the axis of the batch has to stay)",
@@ -280,6 +280,17 @@ impl Signal {
             padding: Some(value),
             ..self.clone()
         })
+    }
+}
+
+/// Whether that many channels may have a map.
+pub(super) fn check_channels(channels: usize) -> Result<(), String> {
+    if channels <= CHANNELS_LIMIT {
+        Ok(())
+    } else {
+        Err(format!(
+            "channels: expected at most {CHANNELS_LIMIT}, found {channels}"
+        ))
     }
 }
 

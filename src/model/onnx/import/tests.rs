@@ -417,6 +417,23 @@ fn graphs_that_are_none() {
             "3 bytes of data, not a multiple of 4",
         ),
         (
+            // No value, and yet too many in some axes.
+            |m| {
+                let tensor = &mut m.graph.as_mut().unwrap().initializer[0];
+                tensor.dims = vec![0, 1 << 62, 4];
+                tensor.float_data.clear();
+            },
+            "tensor \"c0\": dimensions [0, 4611686018427387904, 4], but 0 values",
+        ),
+        (
+            |m| m.graph.as_mut().unwrap().initializer[0].dims = vec![1; 17],
+            "but 1 values",
+        ),
+        (
+            |m| m.graph.as_mut().unwrap().input[0] = value("image", &[1, 1 << 20, 1, 8]),
+            "input \"image\": channels: expected at most 65536, found 1048576",
+        ),
+        (
             |m| m.graph.as_mut().unwrap().initializer[0].data_type = 8,
             "tensor \"c0\": data of type 8",
         ),
