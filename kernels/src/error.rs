@@ -37,6 +37,20 @@ pub enum Error {
         /// Its value, as text (a NaN is not equal to itself).
         found: String,
     },
+    /// A number that must be a mean of ±1 values is not in [−1, 1].
+    Mean {
+        /// The argument.
+        what: &'static str,
+        /// Its position in the argument.
+        index: usize,
+        /// Its value, as text.
+        found: String,
+    },
+    /// More accuracy is asked for than any form has.
+    Accuracy {
+        /// The least that can be asked for.
+        least: f32,
+    },
 }
 
 impl fmt::Display for Error {
@@ -56,6 +70,10 @@ impl fmt::Display for Error {
             Self::Probability { index, found } => {
                 write!(f, "probability {index} is {found}, expected 0 to 1")
             }
+            Self::Mean { what, index, found } => {
+                write!(f, "{what}: mean {index} is {found}, expected −1 to 1")
+            }
+            Self::Accuracy { least } => write!(f, "accuracy: expected at least {least:e}"),
         }
     }
 }

@@ -34,6 +34,15 @@ pub struct Prediction {
     pub margin: i32,
 }
 
+/// How many predictions are the image's label.
+pub fn right(predictions: &[Prediction], labels: &[u8]) -> usize {
+    predictions
+        .iter()
+        .zip(labels)
+        .filter(|(prediction, label)| prediction.class == usize::from(**label))
+        .count()
+}
+
 /// Every tensor that a batch went through.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trace {

@@ -43,6 +43,18 @@ impl Tile for Avx2 {
         unsafe { xnor_count::<R, V>(patches, starts, panel, counts) }
     }
 
+    fn spin(self, rounds: u64) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { spin(rounds) };
+        8 * 4 * Self::LANES as u64
+    }
+
+    #[inline(always)]
+    fn bits(self, flags: &[u8; 64]) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { bits(flags) }
+    }
+
     #[inline(always)]
     fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
@@ -152,5 +164,42 @@ compiled_for! { Avx2,
             bits |= u64::from(at_most) << (eight * 8);
         }
         bits
+    }
+}
+
+compiled_for! { Avx2,
+    /// Eight shuffles and additions, independent of each other.
+    fn spin(rounds: u64) {
+        let (table, nibbles) = (_mm256_set1_epi8(3), _mm256_set1_epi8(5));
+        let mut sums = [_mm256_setzero_si256(); 8];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                // SAFETY: computes on registers.
+                unsafe {
+                    core::arch::asm!(
+                        "vpshufb {found}, {table}, {nibbles}",
+                        "vpaddb {sum}, {sum}, {found}",
+                        table = in(ymm_reg) table,
+                        nibbles = in(ymm_reg) nibbles,
+                        sum = inout(ymm_reg) *sum,
+                        found = out(ymm_reg) _,
+                        options(nomem, nostack, preserves_flags),
+                    );
+                }
+            }
+        }
+        core::hint::black_box(sums);
+    }
+}
+
+compiled_for! { Avx2,
+    #[inline]
+    fn bits(flags: &[u8; 64]) -> u64 {
+        let [low, high] = [0, 32].map(|half| {
+            // SAFETY: loads half of the array.
+            let flags = unsafe { _mm256_loadu_si256(flags.as_ptr().add(half).cast()) };
+            _mm256_movemask_epi8(_mm256_slli_epi16::<7>(flags)) as u32
+        });
+        u64::from(high) << 32 | u64::from(low)
     }
 }

@@ -32,6 +32,18 @@ impl Tile for Avx512Vpopcnt {
         unsafe { xnor_count_popcount::<R, V>(patches, starts, panel, counts) }
     }
 
+    fn spin(self, rounds: u64) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { spin_popcount(rounds) };
+        12 * 32 * Self::LANES as u64
+    }
+
+    #[inline(always)]
+    fn bits(self, flags: &[u8; 64]) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { bits(flags) }
+    }
+
     #[inline(always)]
     fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
@@ -113,6 +125,18 @@ impl Tile for Avx512 {
     ) {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { xnor_count_nibbles::<R>(patches, starts, panel, counts) }
+    }
+
+    fn spin(self, rounds: u64) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { spin_nibbles(rounds) };
+        8 * 4 * Self::LANES as u64
+    }
+
+    #[inline(always)]
+    fn bits(self, flags: &[u8; 64]) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { bits(flags) }
     }
 
     #[inline(always)]
@@ -219,5 +243,65 @@ compiled_for! { Avx512,
             bits |= u64::from(_mm512_cmple_epi32_mask(counts, limits)) << (sixteen * 16);
         }
         bits
+    }
+}
+
+compiled_for! { Avx512Vpopcnt,
+    /// Twelve exclusive ors, population counts and additions, independent of each other.
+    fn spin_popcount(rounds: u64) {
+        let (weights, step) = (_mm512_set1_epi32(3), _mm512_set1_epi32(5));
+        let mut sums = [_mm512_setzero_si512(); 12];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                // SAFETY: computes on registers.
+                unsafe {
+                    core::arch::asm!(
+                        "vpxord {found}, {weights}, {step}",
+                        "vpopcntd {found}, {found}",
+                        "vpaddd {sum}, {sum}, {found}",
+                        weights = in(zmm_reg) weights,
+                        step = in(zmm_reg) step,
+                        sum = inout(zmm_reg) *sum,
+                        found = out(zmm_reg) _,
+                        options(nomem, nostack, preserves_flags),
+                    );
+                }
+            }
+        }
+        core::hint::black_box(sums);
+    }
+}
+
+compiled_for! { Avx512,
+    /// Eight shuffles and additions, independent of each other.
+    fn spin_nibbles(rounds: u64) {
+        let (table, nibbles) = (_mm512_set1_epi8(3), _mm512_set1_epi8(5));
+        let mut sums = [_mm512_setzero_si512(); 8];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                // SAFETY: computes on registers.
+                unsafe {
+                    core::arch::asm!(
+                        "vpshufb {found}, {table}, {nibbles}",
+                        "vpaddb {sum}, {sum}, {found}",
+                        table = in(zmm_reg) table,
+                        nibbles = in(zmm_reg) nibbles,
+                        sum = inout(zmm_reg) *sum,
+                        found = out(zmm_reg) _,
+                        options(nomem, nostack, preserves_flags),
+                    );
+                }
+            }
+        }
+        core::hint::black_box(sums);
+    }
+}
+
+compiled_for! { Avx512,
+    #[inline]
+    fn bits(flags: &[u8; 64]) -> u64 {
+        // SAFETY: loads the array.
+        let flags = unsafe { _mm512_loadu_si512(flags.as_ptr().cast()) };
+        _mm512_test_epi8_mask(flags, flags)
     }
 }

@@ -31,6 +31,18 @@ impl Tile for Neon {
         unsafe { xnor_count::<R, V>(patches, starts, panel, counts) }
     }
 
+    fn spin(self, rounds: u64) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { spin(rounds) };
+        16 * 8 * Self::LANES as u64
+    }
+
+    #[inline(always)]
+    fn bits(self, flags: &[u8; 64]) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { bits(flags) }
+    }
+
     #[inline(always)]
     fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
@@ -140,5 +152,46 @@ compiled_for! { Neon,
             bits |= u64::from(u16::from_le_bytes([low, high])) << (sixteen * 16);
         }
         bits
+    }
+}
+
+compiled_for! { Neon,
+    /// Sixteen exclusive ors, population counts and additions, independent of each other.
+    fn spin(rounds: u64) {
+        let (weights, step) = (vdupq_n_u8(3), vdupq_n_u8(5));
+        let mut sums = [vdupq_n_u8(0); 16];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                // SAFETY: computes on registers.
+                unsafe {
+                    core::arch::asm!(
+                        "eor {found:v}.16b, {weights:v}.16b, {step:v}.16b",
+                        "cnt {found:v}.16b, {found:v}.16b",
+                        "add {sum:v}.16b, {sum:v}.16b, {found:v}.16b",
+                        weights = in(vreg) weights,
+                        step = in(vreg) step,
+                        sum = inout(vreg) *sum,
+                        found = out(vreg) _,
+                        options(nomem, nostack, preserves_flags),
+                    );
+                }
+            }
+        }
+        core::hint::black_box(sums);
+    }
+}
+
+compiled_for! { Neon,
+    #[inline]
+    fn bits(flags: &[u8; 64]) -> u64 {
+        const PLACES: [i8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7];
+        let parts: [uint8x16_t; 4] = core::array::from_fn(|part| {
+            // SAFETY: loads a quarter of one array, and the other.
+            let (flags, places) = unsafe { (vld1q_u8(flags.as_ptr().add(part * 16)), vld1q_s8(PLACES.as_ptr())) };
+            vshlq_u8(flags, places)
+        });
+        // Three rounds of sums of neighbours leave a byte for each eight flags.
+        let sums = vpaddq_u8(vpaddq_u8(parts[0], parts[1]), vpaddq_u8(parts[2], parts[3]));
+        vgetq_lane_u64::<0>(vreinterpretq_u64_u8(vpaddq_u8(sums, sums)))
     }
 }

@@ -42,6 +42,17 @@ pub(super) fn row<F: Float>(float: F, factors: Factors<'_>, j: usize, first: usi
     float.load(&padded)
 }
 
+/// The first values, and zeros past the last.
+#[inline(always)]
+pub(super) fn load<F: Float>(float: F, from: &[f32]) -> F::Vector {
+    if from.len() >= F::LANES {
+        return float.load(from);
+    }
+    let mut padded = [0.0; MAX_LANES];
+    padded[..from.len()].copy_from_slice(from);
+    float.load(&padded)
+}
+
 /// Writes the lanes that stand for sums.
 #[inline(always)]
 pub(super) fn store<F: Float>(float: F, x: F::Vector, to: &mut [f32]) {
@@ -140,37 +151,44 @@ impl Block {
         })
     }
 
-    /// The distribution of no factor: 1 at each lane's start, which is `top − cut`.
+    /// Where the lanes' distributions of no factor are: from the highest cut's, `top − cut`, to past the lowest's.
+    #[inline(always)]
+    pub(super) fn starts<F: Float>(&self, float: F, top: usize) -> core::ops::Range<usize> {
+        let (lowest, highest) = self.cut_range(float);
+        (top as i32 - highest) as usize..(top as i32 - lowest) as usize + 1
+    }
+
+    /// The distribution of no factor: 1 at each lane's start, if there is such a place.
     #[inline(always)]
     pub(super) fn start<F: Float>(&self, float: F, top: usize, places: &mut [F::Vector]) {
         places.fill(float.splat(0.0));
         let lanes = float.lanes_mut(places);
         for l in 0..F::LANES {
-            lanes[(top as i32 - self.cuts[l]) as usize * F::LANES + l] = 1.0;
+            if let Some(entry) = lanes.get_mut((top as i32 - self.cuts[l]) as usize * F::LANES + l)
+            {
+                *entry = 1.0;
+            }
         }
+    }
+
+    /// The cuts as numbers.
+    #[inline(always)]
+    pub(super) fn cuts<F: Float>(&self, float: F) -> F::Vector {
+        float.load(&self.cuts.map(|cut| cut as f32))
     }
 
     /// 1 in the lanes whose cut is within the reach of their uncertain factors, 0 where it is decided.
     #[inline(always)]
     pub(super) fn open<F: Float>(&self, float: F) -> F::Vector {
-        let mut open = [0.0; MAX_LANES];
-        for l in 0..F::LANES {
-            open[l] = if (1..=self.counts[l] as i32).contains(&self.cuts[l]) {
-                1.0
-            } else {
-                0.0
-            };
-        }
-        float.load(&open)
+        let counts = float.load(&self.counts.map(|count| count as f32 + 0.5));
+        let (cuts, one, zero) = (self.cuts(float), float.splat(1.0), float.splat(0.0));
+        let within = float.select(float.less(cuts, counts), one, zero);
+        float.select(self.won(float), zero, within)
     }
 
-    /// 1 in the lanes whose survival is 1 for certain.
+    /// The lanes whose survival is 1 for certain.
     #[inline(always)]
     pub(super) fn won<F: Float>(&self, float: F) -> F::Mask {
-        let mut cuts = [1.0; MAX_LANES];
-        for l in 0..F::LANES {
-            cuts[l] = self.cuts[l] as f32;
-        }
-        float.less(float.load(&cuts), float.splat(0.5))
+        float.less(self.cuts(float), float.splat(0.5))
     }
 }

@@ -9,7 +9,10 @@
 //! * **Extended**: only the three rows of the normal equations around `h − 1`, with `x_{h−3} = x_{h−2}` and `x_{h+1} = x_h`. Where `x` is
 //!   nearly a parabola, which a distribution of deviation σ is on a scale of σ, the error is of the order of 1/σ².
 
-use super::{forward::Distribution, gradient::precise};
+use super::{
+    forward::Distribution,
+    gradient::{TOGETHER, precise},
+};
 use crate::arch::float::Float;
 
 /// The entry `offset` places above the cut; 0 outside the distribution.
@@ -87,7 +90,40 @@ pub(super) fn extended<F: Float>(
     }
 }
 
-/// All normal equations by elimination; `memory` holds two vectors per place.
+/// The normal equations of a factor, eliminated from one end up to the last equation seen:
+/// `x_k + ratio · (the next unknown) = value`.
+#[derive(Clone, Copy)]
+struct Elimination<F: Float> {
+    beside: F::Vector,
+    diagonal: F::Vector,
+    ratio: F::Vector,
+    value: F::Vector,
+}
+
+impl<F: Float> Elimination<F> {
+    #[inline(always)]
+    fn new(float: F, p: F::Vector) -> Self {
+        let q = float.sub(float.splat(1.0), p);
+        let zero = float.splat(0.0);
+        Self {
+            beside: float.mul(p, q),
+            diagonal: float.mul_add(p, p, float.mul(q, q)),
+            ratio: zero,
+            value: zero,
+        }
+    }
+
+    /// The next equation, whose right side is `right`.
+    #[inline(always)]
+    fn step(&mut self, float: F, right: F::Vector) {
+        let pivot = float.neg_mul_add(self.beside, self.ratio, self.diagonal);
+        let inverse = float.div(float.splat(1.0), pivot);
+        self.value = float.mul(float.neg_mul_add(self.beside, self.value, right), inverse);
+        self.ratio = float.mul(self.beside, inverse);
+    }
+}
+
+/// All normal equations by elimination, from both ends to the wanted unknown, so that nothing is kept for a way back.
 ///
 /// The lanes' systems have different sizes. Places below a lane's first or above its last only add unknowns whose
 /// equations say that they are 0.
@@ -98,29 +134,43 @@ pub(super) fn thomas<F: Float>(
     rows: &[F::Vector],
     open: F::Vector,
     results: &mut [F::Vector],
-    memory: &mut [F::Vector],
 ) {
-    let one = float.splat(1.0);
     let wanted = y.top - 1;
     let unknowns = y.places.len() - 1;
-    let (ratio, value) = memory.split_at_mut(unknowns);
-    for (&p, result) in rows.iter().zip(results) {
-        let q = float.sub(one, p);
-        let beside = float.mul(p, q);
-        let diagonal = float.mul_add(p, p, float.mul(q, q));
-        let (mut previous_ratio, mut previous) = (float.splat(0.0), float.splat(0.0));
-        for i in 0..unknowns {
-            let right = float.mul_add(q, y.places[i], float.mul(p, y.places[i + 1]));
-            let inverse = float.div(one, float.neg_mul_add(beside, previous_ratio, diagonal));
-            previous_ratio = float.mul(beside, inverse);
-            previous = float.mul(float.neg_mul_add(beside, previous, right), inverse);
-            ratio[i] = previous_ratio;
-            value[i] = previous;
+    for (rows, results) in rows
+        .chunks_exact(TOGETHER)
+        .zip(results.chunks_exact_mut(TOGETHER))
+    {
+        let mut from_below = [Elimination::new(float, rows[0]); TOGETHER];
+        for i in 1..TOGETHER {
+            from_below[i] = Elimination::new(float, rows[i]);
         }
-        let mut x = float.splat(0.0);
-        for i in (wanted..unknowns).rev() {
-            x = float.neg_mul_add(ratio[i], x, value[i]);
+        let mut from_above = from_below;
+        for k in 0..wanted {
+            for i in 0..TOGETHER {
+                from_below[i].step(float, right_side(float, y, rows[i], k));
+            }
         }
-        *result = float.mul(open, x);
+        for k in (wanted + 1..unknowns).rev() {
+            for i in 0..TOGETHER {
+                from_above[i].step(float, right_side(float, y, rows[i], k));
+            }
+        }
+        for i in 0..TOGETHER {
+            let (below, above) = (&from_below[i], &from_above[i]);
+            let values = float.add(below.value, above.value);
+            let ratios = float.add(below.ratio, above.ratio);
+            let right =
+                float.neg_mul_add(below.beside, values, right_side(float, y, rows[i], wanted));
+            let left = float.neg_mul_add(below.beside, ratios, below.diagonal);
+            results[i] = float.mul(open, float.div(right, left));
+        }
     }
+}
+
+/// `q y_k + p y_{k+1}`, the right side of normal equation `k`.
+#[inline(always)]
+fn right_side<F: Float>(float: F, y: &Distribution<'_, F>, p: F::Vector, k: usize) -> F::Vector {
+    let q = float.sub(float.splat(1.0), p);
+    float.mul_add(q, y.places[k], float.mul(p, y.places[k + 1]))
 }

@@ -10,6 +10,8 @@
 use super::{
     Factors, Form, Scratch,
     block::{self, Block, GROUP, MAX_LANES},
+    normal::Normal,
+    spectral::Spectrum,
 };
 use crate::arch::float::{Float, Kernel};
 
@@ -58,10 +60,24 @@ impl Kernel for Survival<'_> {
         let (rows, memory) = memory.split_at_mut(rows);
         for first in (0..self.factors.sums()).step_by(F::LANES) {
             let block = Block::gather(float, self.factors, first, self.cut, rows);
-            let y = distribution(float, self.form, &block, rows, memory);
+            let used = &rows[..block::rows(block.count)];
+            let (survival, mass) = match self.form.for_uncertain(block.count) {
+                Form::Spectral => {
+                    let spectrum = Spectrum::new(float, &block, used, memory);
+                    (spectrum.survival, spectrum.mass)
+                }
+                Form::Normal => {
+                    let normal = Normal::new(float, &block, used);
+                    (normal.survival, normal.mass)
+                }
+                form => {
+                    let y = distribution(float, form, &block, used, memory);
+                    (y.survival, y.mass)
+                }
+            };
             let sums = first..(first + F::LANES).min(self.factors.sums());
-            block::store(float, y.survival, &mut self.survival[sums.clone()]);
-            block::store(float, y.mass, &mut self.mass[sums]);
+            block::store(float, survival, &mut self.survival[sums.clone()]);
+            block::store(float, mass, &mut self.mass[sums]);
         }
     }
 }
@@ -90,10 +106,7 @@ pub(super) fn distribution<'a, F: Float>(
     let mut high = 2 + (highest - lowest) as usize + 1;
     let mut survived = zero;
     let mut failed = zero;
-    let mut starts = [0.0; MAX_LANES];
-    for l in 0..F::LANES {
-        starts[l] = (top as i32 - block.cuts[l]) as f32;
-    }
+    let starts = block.cuts.map(|cut| (top as i32 - cut) as f32);
     let mut moments = Moments::<F> {
         mean: float.load(&starts),
         variance: zero,

@@ -17,11 +17,13 @@ use super::{
     block::{self, Block, MAX_LANES},
     equations,
     forward::{self, Distribution},
+    normal::Normal,
+    spectral::Spectrum,
 };
 use crate::arch::float::{Float, Kernel};
 
 /// Factors whose recursions run side by side, to hide the latency of each.
-const TOGETHER: usize = 4;
+pub(super) const TOGETHER: usize = 4;
 
 /// [`gradient`](fn@super::gradient), one block after the other.
 pub(super) struct WithGradient<'a> {
@@ -43,7 +45,6 @@ impl Kernel for WithGradient<'_> {
         let count = block::rows(factors.count());
         let places = forward::places(factors.count());
         let extra = match self.method {
-            Gradient::Thomas => 2 * places,
             Gradient::Autograd => autograd::vectors(factors.count()),
             _ => 0,
         };
@@ -53,29 +54,47 @@ impl Kernel for WithGradient<'_> {
         let (places, extra) = memory.split_at_mut(places);
         for first in (0..sums).step_by(F::LANES) {
             let block = Block::gather(float, factors, first, self.cut, rows);
-            let y = forward::distribution(float, Form::Full, &block, rows, places);
-            let open = float.div(block.open(float), y.total);
             // Filled up to whole groups with factors of probability 0, whose results nobody reads.
             let rows = &rows[..block::rows(block.count)];
-            let system = (factors.count(), self.cut);
-            match self.method {
-                Gradient::Precise => precise(float, &y, rows, open, results),
-                Gradient::Thomas => equations::thomas(float, &y, rows, open, results, extra),
-                Gradient::Three => {
-                    equations::central::<F, 3>(float, system, &y, rows, open, results)
-                }
-                Gradient::Five => {
-                    equations::central::<F, 5>(float, system, &y, rows, open, results)
-                }
-                Gradient::Extended => equations::extended(float, &y, rows, open, results),
-                Gradient::Autograd => {
-                    autograd::reverse(float, &block, &y, rows, open, results, extra)
-                }
-            }
             let range = first..(first + F::LANES).min(sums);
-            block::store(float, y.survival, &mut self.survival[range.clone()]);
-            block::store(float, y.mass, &mut self.mass[range.clone()]);
-            spread(float, factors, first, &block, &y, results, |j, x| {
+            let open = block.open(float);
+            let method = self.method.for_uncertain(block.count);
+            let (survival, mass, beside) = match method {
+                Gradient::Spectral => {
+                    let spectrum = Spectrum::new(float, &block, rows, places);
+                    spectrum.gradient(float, rows, open, results);
+                    (spectrum.survival, spectrum.mass, spectrum.beside(float))
+                }
+                Gradient::Normal => {
+                    let normal = Normal::new(float, &block, rows);
+                    normal.gradient(float, rows, open, results);
+                    (normal.survival, normal.mass, normal.beside(float, open))
+                }
+                _ => {
+                    let y = forward::distribution(float, Form::Full, &block, rows, places);
+                    let open = float.div(open, y.total);
+                    let system = (factors.count(), self.cut);
+                    match method {
+                        Gradient::Thomas => equations::thomas(float, &y, rows, open, results),
+                        Gradient::Three => {
+                            equations::central::<F, 3>(float, system, &y, rows, open, results)
+                        }
+                        Gradient::Five => {
+                            equations::central::<F, 5>(float, system, &y, rows, open, results)
+                        }
+                        Gradient::Extended => equations::extended(float, &y, rows, open, results),
+                        Gradient::Autograd => {
+                            autograd::reverse(float, &block, &y, rows, open, results, extra)
+                        }
+                        _ => precise(float, &y, rows, open, results),
+                    }
+                    let below = float.div(y.places[y.top - 1], y.total);
+                    (y.survival, y.mass, [below, y.mass])
+                }
+            };
+            block::store(float, survival, &mut self.survival[range.clone()]);
+            block::store(float, mass, &mut self.mass[range.clone()]);
+            spread(float, factors, first, &block, beside, results, |j, x| {
                 block::store(float, x, &mut self.dz_dv[j * sums..][range.clone()]);
             });
         }
@@ -137,22 +156,24 @@ fn spread<F: Float>(
     factors: Factors<'_>,
     first: usize,
     block: &Block,
-    y: &Distribution<'_, F>,
+    beside: [F::Vector; 2],
     results: &[F::Vector],
     mut write: impl FnMut(usize, F::Vector),
 ) {
+    if !block.ragged && block.count == factors.count() {
+        for (j, &x) in results[..block.count].iter().enumerate() {
+            write(j, x);
+        }
+        return;
+    }
     let all = u32::MAX >> (32 - F::LANES);
+    let last = results.len() - 1;
     let mut next = [0; MAX_LANES];
     for j in 0..factors.count() {
         let v = block::row(float, factors, j, first);
         let mask = block::uncertain(float, v);
         let bits = float.bits(mask);
-        let beside = float.select(
-            float.less(v, float.splat(0.5)),
-            y.places[y.top - 1],
-            y.places[y.top],
-        );
-        let certain = float.div(beside, y.total);
+        let certain = float.select(float.less(v, float.splat(0.5)), beside[0], beside[1]);
         let x = if bits == 0 {
             certain
         } else if !block.ragged && bits == all {
@@ -161,11 +182,10 @@ fn spread<F: Float>(
         } else {
             let lanes = float.lanes(results);
             let mut values = [0.0; MAX_LANES];
+            // Read in any case, because a branch would be guessed wrong every other time.
             for l in 0..F::LANES {
-                if bits >> l & 1 == 1 {
-                    values[l] = lanes[next[l] * F::LANES + l];
-                    next[l] += 1;
-                }
+                values[l] = lanes[next[l].min(last) * F::LANES + l];
+                next[l] += (bits >> l & 1) as usize;
             }
             float.select(mask, float.load(&values), certain)
         };

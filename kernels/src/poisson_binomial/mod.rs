@@ -36,11 +36,19 @@
 
 mod autograd;
 mod block;
+mod circle;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod equations;
 mod forward;
+mod functions;
 mod gradient;
+mod layer;
+mod normal;
+mod plan;
 mod power_sums;
 pub mod specification;
+mod spectral;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +59,8 @@ use crate::{
 };
 use alloc::{string::ToString, vec::Vec};
 
+pub use layer::{Activations, Layer};
+pub use plan::Plan;
 pub use power_sums::{Inverse, PowerSums};
 
 /// The success probabilities of the factors of many independent sums, checked.
@@ -121,6 +131,12 @@ pub enum Form {
         /// The half width of the band.
         sigmas: f32,
     },
+    /// From the characteristic function at a few angles: 1e-6, in time proportional to `N`.
+    Spectral,
+    /// The normal approximation, with continuity correction.
+    Normal,
+    /// The cheapest of those that are right to 1e-6, by the number of factors that are not certain.
+    Fastest,
 }
 
 /// How the gradient is had.
@@ -140,17 +156,26 @@ pub enum Gradient {
     Extended,
     /// Reverse mode through the forward recursion: exact, and the dearest.
     Autograd,
+    /// From the characteristic function: exact to 1e-6 of the largest, in time proportional to `N`.
+    Spectral,
+    /// The derivative of the normal approximation.
+    Normal,
+    /// The cheapest of those that are exact, by the number of factors that are not certain.
+    Fastest,
 }
 
 impl Gradient {
     /// Every method.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Precise,
         Self::Thomas,
         Self::Three,
         Self::Five,
         Self::Extended,
         Self::Autograd,
+        Self::Spectral,
+        Self::Normal,
+        Self::Fastest,
     ];
 }
 

@@ -24,32 +24,35 @@
 //! survival: small where the standard deviation is large, so that only small angles matter. Where it is too large for the
 //! caller's purpose, the exact forms remain.
 //!
-//! **Inversion.** `K` is practically within `c₀ ± B`, `B = 5.5σ + 1`, around the rounded mean. On a circle of `M = 2B + 1` numbers the
-//! probabilities are a discrete Fourier transform of `exp(R + iΨ)` at `u_k = πk/M`, and the sum of those from `h` to `c₀ + B` is
+//! **Inversion** is that of `circle.rs`. The first power sum is most of the phase, `Ψ ≈ u S_1`, and meets `u (N + 1 − 2h)` before
+//! the rounding, so that what is rounded is small.
 //!
-//! ```text
-//! z = L/M + (1/M) Σ_k exp(R_k)/sin u_k · (sin A_k − sin B_k),   L = c₀ + B + 1 − h,
-//! A_k = Ψ_k + u_k (N + 1 − 2h),   B_k = A_k − 2 u_k L
 //! ```
+//! use bernet_kernels::{isa::Level, poisson_binomial::*};
 //!
-//! of which ten frequencies are all that count: at the tenth `exp(R)` is below 1e-7.
+//! // One output of 200 factors of mean .5: S_d = 200 · .5^d. P(at least 150 successes), each of probability ¾:
+//! let sums = [1, 2, 3, 4].map(|d| 200.0 * 0.5f32.powi(d));
+//! let (mut survival, mut mass, mut slopes, mut error) = ([0.0], [0.0], [0.0; 4], [0.0]);
+//! let out = Inverse { survival: &mut survival, mass: &mut mass, slopes: &mut slopes, error: &mut error };
+//! PowerSums::new(&sums, 1, 200)?.invert(Level::best(), &[150], out)?;
+//! assert!((survival[0] - 0.537_906).abs() < 2e-5 && error[0] < 1e-4);
+//! # Ok::<(), bernet_kernels::Error>(())
+//! ```
 
 use crate::{
     Error,
-    arch::float::{Float, Kernel, ROUND},
+    arch::float::{Float, Kernel},
     isa::{Level, dispatch},
 };
 
-use super::block::{self, MAX_LANES};
+use super::{
+    block::{self, MAX_LANES},
+    circle::Circle,
+    functions::{exp, ln_cos, sin_cos},
+};
 
 /// The most power sums that are used.
 const MAX_DEGREE: usize = 8;
-/// Frequencies of the inversion.
-const FREQUENCIES: usize = 10;
-/// Half the window, in standard deviations, and the least half that has [`FREQUENCIES`] different frequencies.
-const SIGMAS: f32 = 5.5;
-const LEAST_HALF: f32 = 10.0;
-
 /// Power sums of many sums' factors: `sums[(d − 1) · outputs + o] = Σ_j m_j^d` for output `o` and `d` from 1 to the degree.
 #[derive(Clone, Copy, Debug)]
 pub struct PowerSums<'a> {
@@ -148,7 +151,7 @@ impl<const DEGREE: usize> Kernel for Invert<'_, DEGREE> {
         for first in (0..outputs).step_by(F::LANES) {
             let range = first..(first + F::LANES).min(outputs);
             let sums: [F::Vector; DEGREE] = core::array::from_fn(|d| {
-                load(float, &self.sums.sums[d * outputs..][range.clone()])
+                block::load(float, &self.sums.sums[d * outputs..][range.clone()])
             });
             let mut cuts = [0.0; MAX_LANES];
             for (to, &cut) in cuts.iter_mut().zip(&self.cuts[range.clone()]) {
@@ -174,66 +177,43 @@ impl<const DEGREE: usize> Kernel for Invert<'_, DEGREE> {
     }
 }
 
-/// The first values, and zeros past the last.
-#[inline(always)]
-fn load<F: Float>(float: F, from: &[f32]) -> F::Vector {
-    if from.len() >= F::LANES {
-        return float.load(from);
-    }
-    let mut padded = [0.0; MAX_LANES];
-    padded[..from.len()].copy_from_slice(from);
-    float.load(&padded)
+/// [`Inverse`] of a vector of outputs.
+pub(super) struct Lanes<F: Float, const DEGREE: usize> {
+    pub(super) survival: F::Vector,
+    pub(super) mass: F::Vector,
+    pub(super) error: F::Vector,
+    pub(super) slopes: [F::Vector; DEGREE],
 }
 
-struct Lanes<F: Float, const DEGREE: usize> {
-    survival: F::Vector,
-    mass: F::Vector,
-    error: F::Vector,
-    slopes: [F::Vector; DEGREE],
-}
-
+/// Survival, mass and slopes from power sums, one output per lane.
 #[inline(always)]
-fn invert<F: Float, const DEGREE: usize>(
+pub(super) fn invert<F: Float, const DEGREE: usize>(
     float: F,
     factors: f32,
     sums: &[F::Vector; DEGREE],
     cut: F::Vector,
 ) -> Lanes<F, DEGREE> {
-    let (zero, one, half) = (float.splat(0.0), float.splat(1.0), float.splat(0.5));
+    let (zero, one) = (float.splat(0.0), float.splat(1.0));
     let factors = float.splat(factors);
     // N − S_d for even d: how far the factors are from being certain.
     let doubt = |d: usize| float.max(zero, float.sub(factors, sums[d - 1]));
     let variance = float.mul(float.splat(0.25), doubt(2));
-    let centre = round(float, float.mul(half, float.add(factors, sums[0])));
-    let window = float.max(
-        float.splat(LEAST_HALF),
-        round(
-            float,
-            float.mul_add(float.splat(SIGMAS), float.sqrt(variance), float.splat(1.5)),
-        ),
-    );
-    let period = float.mul_add(float.splat(2.0), window, one);
-    let per_period = float.div(one, period);
-    let cut = float.min(
-        float.max(cut, float.sub(centre, window)),
-        float.add(float.add(centre, window), one),
-    );
-    let length = float.sub(float.add(float.add(centre, window), one), cut);
-    // Ψ + u (N + 1 − 2h) is u·shift plus the odd terms from the third on.
-    let shift = float.add(
-        float.add(sums[0], float.add(factors, one)),
-        float.mul(float.splat(-2.0), cut),
-    );
+    let mean = float.mul(float.splat(0.5), float.add(factors, sums[0]));
+    let circle = Circle::new(float, factors, mean, variance, cut);
+    let per_period = circle.per_period;
+    // Ψ + αu and Ψ + βu without the odd terms from the third on.
+    let to_cut = float.add(sums[0], circle.at_cut);
+    let to_end = float.add(sums[0], circle.at_end);
 
     let mut survival = zero;
-    let mut mass = half;
+    let mut mass = float.splat(0.5);
     let mut error = zero;
     let mut slopes = [zero; DEGREE];
-    for k in 1..=FREQUENCIES {
-        // u in turns is k/(2M).
-        let turns = float.mul(float.splat(0.5 * k as f32), per_period);
+    for k in 1..=circle.frequencies {
+        let (beyond, frequency) = circle.frequency(float, k);
+        let (turns, cosine) = (frequency.turns, frequency.cosine);
+        let sine = float.select(beyond, one, frequency.sine);
         let u = float.mul(turns, float.splat(core::f32::consts::TAU));
-        let (sine, cosine) = sin_cos(float, turns);
         let tangent = float.div(sine, cosine);
 
         // log_weights[d − 1]: what S_d contributes to R (even d) or Ψ (odd d).
@@ -263,13 +243,17 @@ fn invert<F: Float, const DEGREE: usize>(
             power = float.mul(power, tangent);
         }
 
-        // The true modulus is at most 1.
-        let r = float.min(r, zero);
-        let modulus = exp(float, r);
+        // The true R is at most −2σ² sin² u; the cut series may be anything once t is above 1.
+        let ceiling = float.mul(
+            float.mul(variance, float.splat(-2.0)),
+            float.mul(sine, sine),
+        );
+        let r = float.min(r, ceiling);
+        let modulus = float.select(beyond, zero, exp(float, r));
         let weight = float.div(modulus, sine);
-        let inverse_tau = float.splat(core::f32::consts::TAU.recip());
-        let a = float.mul_add(turns, shift, float.mul(psi, inverse_tau));
-        let b = float.sub(a, float.mul(float.splat(2.0), float.mul(turns, length)));
+        let psi = float.mul(psi, float.splat(core::f32::consts::TAU.recip()));
+        let a = float.mul_add(turns, to_cut, psi);
+        let b = float.mul_add(turns, to_end, psi);
         let (sin_a, cos_a) = sin_cos(float, a);
         let (sin_b, cos_b) = sin_cos(float, b);
         let real = float.mul(weight, float.sub(sin_a, sin_b));
@@ -284,24 +268,25 @@ fn invert<F: Float, const DEGREE: usize>(
             let part = if d % 2 == 0 { real } else { imaginary };
             slopes[d - 1] = float.mul_add(log_weights[d - 1], part, slopes[d - 1]);
         }
+        let neglected = neglected(float, factors, sums, modulus, ceiling, tangent, power);
         error = float.add(
             error,
-            float.div(
-                neglected(float, factors, sums, r, sine, tangent, power),
-                sine,
-            ),
+            float.select(beyond, zero, float.div(neglected, sine)),
         );
     }
-    let survival = float.mul(per_period, float.add(length, survival));
+    let survival = float.mul(per_period, float.add(circle.length, survival));
     Lanes {
         survival: float.min(one, float.max(zero, survival)),
-        mass: float.max(zero, float.mul(float.add(per_period, per_period), mass)),
+        mass: float.min(
+            one,
+            float.max(zero, float.mul(float.add(per_period, per_period), mass)),
+        ),
         error: float.mul(float.add(per_period, per_period), error),
         slopes: slopes.map(|slope| float.mul(per_period, slope)),
     }
 }
 
-/// How much `exp(R + iΨ)` may be wrong at one frequency; `power` is `t^{D+1}`.
+/// How much `exp(R + iΨ)` may be wrong at one frequency; `ceiling` is `−2σ² sin² u`, `power` is `t^{D+1}`.
 ///
 /// With `ε` neglected in the exponent the modulus is off by at most `exp(R)·(e^ε − 1) ≤ 1.72 ε exp(R)` for `ε ≤ 1`. For larger `ε` what
 /// holds is that neither the computed nor the true modulus, at most `exp(−2σ² sin² u)`, can contribute more than itself.
@@ -310,8 +295,8 @@ fn neglected<F: Float, const DEGREE: usize>(
     float: F,
     factors: F::Vector,
     sums: &[F::Vector; DEGREE],
-    r: F::Vector,
-    sine: F::Vector,
+    modulus: F::Vector,
+    ceiling: F::Vector,
     tangent: F::Vector,
     power: F::Vector,
 ) -> F::Vector {
@@ -330,97 +315,10 @@ fn neglected<F: Float, const DEGREE: usize>(
         float.mul(float.mul(mixed, order), float.mul(power, tangent)),
         float.mul(room, room),
     );
-    let modulus = exp(float, r);
-    let doubt = float.sub(factors, sums[1]);
-    let bound = exp(
-        float,
-        float.mul(float.splat(-0.5), float.mul(doubt, float.mul(sine, sine))),
-    );
+    let bound = exp(float, ceiling);
     float.select(
         float.less(epsilon, one),
         float.mul(modulus, float.mul(float.splat(1.72), epsilon)),
         float.add(modulus, bound),
     )
 }
-
-/// The nearest whole number, for values below 2²² in size.
-#[inline(always)]
-fn round<F: Float>(float: F, x: F::Vector) -> F::Vector {
-    let round = float.splat(ROUND);
-    float.sub(float.add(x, round), round)
-}
-
-/// `c₀ + c₁ x + …`
-#[inline(always)]
-fn polynomial<F: Float, const TERMS: usize>(
-    float: F,
-    x: F::Vector,
-    coefficients: [f32; TERMS],
-) -> F::Vector {
-    let mut sum = float.splat(coefficients[TERMS - 1]);
-    for &c in coefficients[..TERMS - 1].iter().rev() {
-        sum = float.mul_add(sum, x, float.splat(c));
-    }
-    sum
-}
-
-/// Sine and cosine of an angle in turns, to 2e-7.
-#[inline(always)]
-fn sin_cos<F: Float>(float: F, turns: F::Vector) -> (F::Vector, F::Vector) {
-    let half = float.splat(0.5);
-    // −½ to ½ turn; then sin is that of the angle folded to ± ¼ turn, and cos x = sin(¼ − |x|).
-    let x = float.sub(turns, round(float, turns));
-    let minus = float.sub(float.splat(0.0), x);
-    let size = float.max(x, minus);
-    let folded = float.max(float.min(x, float.sub(half, x)), float.sub(minus, half));
-    let sine = |x: F::Vector| {
-        // Taylor's coefficients of sin(2πx)/x; the first one left out is 4e-9 at ¼ turn.
-        let series = [
-            6.283_185_5,
-            -41.341_7,
-            81.605_25,
-            -76.705_86,
-            42.058_693,
-            -15.094_643,
-            3.819_952_5,
-        ];
-        float.mul(x, polynomial(float, float.mul(x, x), series))
-    };
-    (sine(folded), sine(float.sub(float.splat(0.25), size)))
-}
-
-/// `e^x`, 0 where it is below e^−87, to 2e-7 relative; `x ≤ 88`.
-#[inline(always)]
-fn exp<F: Float>(float: F, x: F::Vector) -> F::Vector {
-    let x = float.min(float.max(x, float.splat(-87.0)), float.splat(88.0));
-    let n = round(float, float.mul(x, float.splat(core::f32::consts::LOG2_E)));
-    // ln 2 in two parts, the first exact in few bits.
-    let rest = float.neg_mul_add(n, float.splat(0.693_359_4), x);
-    let rest = float.mul_add(n, float.splat(2.121_944_4e-4), rest);
-    let series = [
-        1.0,
-        1.0,
-        0.5,
-        1.0 / 6.0,
-        1.0 / 24.0,
-        1.0 / 120.0,
-        1.0 / 720.0,
-    ];
-    float.mul(polynomial(float, rest, series), float.power_of_two(n))
-}
-
-/// `ln cos u` for `0 ≤ u ≤ 1.1`, to 1e-7 relative; for larger angles the value at 1.1, where `cos^N u` no longer matters.
-#[inline(always)]
-fn ln_cos<F: Float>(float: F, u: F::Vector) -> F::Vector {
-    let u = float.min(u, float.splat(1.1));
-    let square = float.mul(u, u);
-    // Fitted for equal relative error.
-    float.mul(square, polynomial(float, square, LN_COS))
-}
-
-/// `ln cos(u)/u²` in powers of `u²`, for `u ≤ 1.1`.
-#[rustfmt::skip]
-const LN_COS: [f32; 9] = [
-    -0.5, -0.083_332_5, -0.022_240_37, -0.006_596_398, -0.002_794_742,
-    0.000_616_147_7, -0.001_964_984, 0.001_077_679_8, -0.000_391_299,
-];

@@ -57,3 +57,42 @@ pub fn leave_one_out(v: &[f64], cut: i32) -> Vec<f64> {
     };
     v.iter().map(without).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::poisson_binomial::conformance::{Draw, column};
+
+    /// The survival is linear in each probability, so its derivative is a difference over any distance, here from 0 to 1.
+    #[test]
+    fn leaving_one_out_is_the_derivative() {
+        for draw in Draw::ALL {
+            for count in [1, 2, 3, 36, 97] {
+                let v = column(&draw.probabilities(count, 1, 1), 1, 0);
+                for cut in [0, 1, count as i32 / 2, count as i32, count as i32 + 1] {
+                    for (j, found) in leave_one_out(&v, cut).into_iter().enumerate() {
+                        let at = |value| {
+                            let mut v = v.clone();
+                            v[j] = value;
+                            survival(&v, cut)
+                        };
+                        let expected = at(1.0) - at(0.0);
+                        assert!(
+                            (found - expected).abs() < 1e-14,
+                            "{draw:?} N={count} cut {cut} factor {j}: {found} {expected}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn equal_probabilities_give_the_binomial_distribution() {
+        let found = distribution(&[0.25; 4]);
+        assert_eq!(
+            found,
+            [81.0, 108.0, 54.0, 12.0, 1.0].map(|ways| ways / 256.0)
+        );
+    }
+}

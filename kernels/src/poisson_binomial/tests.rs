@@ -1,87 +1,17 @@
-use super::*;
+use super::{
+    conformance::{Draw, column},
+    *,
+};
 use crate::isa::Level;
-use alloc::{format, string::String, vec};
+use alloc::vec;
 use rand_pcg::{
     Pcg64Mcg,
     rand_core::{Rng, SeedableRng},
 };
 use std::eprintln;
 
-/// The draws of probabilities that the accuracy is stated for.
-const DRAWS: [&str; 7] = [
-    "uniform",
-    "beta .2 .2",
-    "40 % certain",
-    "98 % certain",
-    "all one half",
-    "shifted",
-    "all certain",
-];
-
 fn uniform(random: &mut Pcg64Mcg) -> f64 {
     (random.next_u64() >> 11) as f64 * (0.5f64).powi(53)
-}
-
-/// Beta(.2, .2) by Jöhnk: two powers whose sum is at most 1.
-fn beta(random: &mut Pcg64Mcg) -> f64 {
-    loop {
-        let (a, b) = (uniform(random).powi(5), uniform(random).powi(5));
-        if a + b <= 1.0 && a + b > 0.0 {
-            return a / (a + b);
-        }
-    }
-}
-
-fn probability(draw: &str, random: &mut Pcg64Mcg) -> f64 {
-    let mut certain_with = |chance: f64| {
-        if uniform(random) < chance {
-            f64::from(uniform(random) < 0.5)
-        } else {
-            uniform(random)
-        }
-    };
-    match draw {
-        "uniform" => uniform(random),
-        "beta .2 .2" => beta(random),
-        "40 % certain" => certain_with(0.4),
-        "98 % certain" => certain_with(0.98),
-        "all certain" => certain_with(1.0),
-        "shifted" => 0.3 + 0.5 * uniform(random),
-        _ => 0.5,
-    }
-}
-
-/// `count` factors of `sums` sums as the kernels take them.
-fn draw(name: &str, count: usize, sums: usize, seed: u64) -> Vec<f32> {
-    let mut random = Pcg64Mcg::seed_from_u64(seed);
-    (0..count * sums)
-        .map(|_| probability(name, &mut random) as f32)
-        .collect()
-}
-
-/// Sum `s` in f64.
-fn column(v: &[f32], sums: usize, s: usize) -> Vec<f64> {
-    v.iter()
-        .skip(s)
-        .step_by(sums)
-        .map(|&v| f64::from(v))
-        .collect()
-}
-
-/// A cut at the mean of the first sum, and some further away.
-fn cuts(v: &[f32], sums: usize) -> Vec<i32> {
-    let count = (v.len() / sums) as i32;
-    let mean = column(v, sums, 0).iter().sum::<f64>().round() as i32;
-    vec![
-        (count + 1) / 2,
-        mean,
-        mean + 2,
-        mean - 3,
-        0,
-        1,
-        count,
-        count + 1,
-    ]
 }
 
 fn levels() -> Vec<Level> {
@@ -97,140 +27,35 @@ fn levels() -> Vec<Level> {
     levels
 }
 
-struct Results {
-    survival: Vec<f32>,
-    mass: Vec<f32>,
-    gradient: Vec<f32>,
-}
-
-fn forward(level: Level, form: Form, v: &[f32], sums: usize, cut: i32) -> Results {
-    let (mut survival, mut mass) = (vec![f32::NAN; sums], vec![f32::NAN; sums]);
+fn survival_of(level: Level, form: Form, v: &[f32], sums: usize, cut: i32) -> Vec<f32> {
+    let (mut z, mut mass) = (vec![f32::NAN; sums], vec![f32::NAN; sums]);
     let factors = Factors::new(v, sums).unwrap();
-    super::survival(
+    survival(
         level,
         form,
         factors,
         cut,
-        &mut survival,
+        &mut z,
         &mut mass,
         &mut Scratch::default(),
     )
     .unwrap();
-    Results {
-        survival,
-        mass,
-        gradient: vec![],
-    }
+    z
 }
 
-fn with_gradient(level: Level, method: Gradient, v: &[f32], sums: usize, cut: i32) -> Results {
-    let (mut survival, mut mass, mut gradient) = (
+fn gradient_of(level: Level, method: Gradient, v: &[f32], sums: usize, cut: i32) -> Vec<f32> {
+    let (mut z, mut mass, mut dz_dv) = (
         vec![f32::NAN; sums],
         vec![f32::NAN; sums],
         vec![f32::NAN; v.len()],
     );
     let factors = Factors::new(v, sums).unwrap();
     let scratch = &mut Scratch::default();
-    super::gradient(
-        level,
-        method,
-        factors,
-        cut,
-        &mut survival,
-        &mut mass,
-        &mut gradient,
-        scratch,
+    gradient(
+        level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
     )
     .unwrap();
-    Results {
-        survival,
-        mass,
-        gradient,
-    }
-}
-
-/// Sizes around groups and tiles of four, lanes ± 1, the seed's net, and two that are large.
-const COUNTS: [usize; 16] = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 35, 36, 37, 64, 300];
-const SUMS: [usize; 3] = [1, 9, 33];
-
-#[test]
-fn forward_forms_hold_against_the_specification() {
-    let mut failures = String::new();
-    for level in levels() {
-        for form in [Form::Full, Form::Undecided, Form::Banded { sigmas: 6.0 }] {
-            for name in DRAWS {
-                for (count, sums) in COUNTS.iter().flat_map(|&n| SUMS.map(|s| (n, s))) {
-                    let v = draw(name, count, sums, count as u64);
-                    for cut in cuts(&v, sums) {
-                        let results = forward(level, form, &v, sums, cut);
-                        for s in 0..sums {
-                            let column = column(&v, sums, s);
-                            let z = specification::survival(&column, cut);
-                            let mass = specification::mass(&column, cut);
-                            let error = (f64::from(results.survival[s]) - z)
-                                .abs()
-                                .max((f64::from(results.mass[s]) - mass).abs());
-                            if error.is_nan() || error > 1e-6 {
-                                failures += &format!(
-                                    "{level} {form:?} {name} N={count} sum {s}/{sums} cut {cut}: {error:e}\n"
-                                );
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-    assert!(
-        failures.is_empty(),
-        "{}",
-        &failures[..failures.len().min(3000)]
-    );
-}
-
-#[test]
-fn exact_gradients_hold_against_the_specification() {
-    let mut failures = String::new();
-    for level in levels() {
-        for (method, tolerance) in [
-            (Gradient::Precise, 1e-5),
-            (Gradient::Autograd, 1e-5),
-            (Gradient::Thomas, 3e-3),
-        ] {
-            for name in DRAWS {
-                for (count, sums) in COUNTS.iter().flat_map(|&n| SUMS.map(|s| (n, s))) {
-                    let v = draw(name, count, sums, count as u64);
-                    for cut in cuts(&v, sums) {
-                        let results = with_gradient(level, method, &v, sums, cut);
-                        for s in 0..sums {
-                            let expected = specification::leave_one_out(&column(&v, sums, s), cut);
-                            let largest = expected.iter().fold(0.0f64, |a, b| a.max(b.abs()));
-                            let found = column_of(&results.gradient, sums, s);
-                            let error = expected
-                                .iter()
-                                .zip(found)
-                                .map(|(a, b)| (a - b).abs())
-                                .fold(0.0, f64::max);
-                            if !(error <= tolerance * largest.max(0.02)) {
-                                failures += &format!(
-                                    "{level} {method:?} {name} N={count} sum {s}/{sums} cut {cut}: {error:e} of {largest:e}\n"
-                                );
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-    assert!(
-        failures.is_empty(),
-        "{}",
-        &failures[..failures.len().min(3000)]
-    );
-}
-
-fn column_of(gradient: &[f32], sums: usize, s: usize) -> Vec<f64> {
-    column(gradient, sums, s)
+    dz_dv
 }
 
 /// The shortest solution of the rows `cut − half ..= cut + half` of the leave-one-out system, dense: Gauss with pivoting on
@@ -275,9 +100,9 @@ fn minimum_norm(v: &[f64], j: usize, cut: i32, half: i32) -> Option<f64> {
         }
         for r in (0..size).filter(|&r| r != c) {
             let factor = gram[r][c] / gram[c][c];
-            for i in c..=size {
-                let above = gram[c][i];
-                gram[r][i] -= factor * above;
+            let above = gram[c].clone();
+            for (value, above) in gram[r].iter_mut().zip(above).skip(c) {
+                *value -= factor * above;
             }
         }
     }
@@ -293,12 +118,12 @@ fn central_equations_are_the_minimum_norm_solution() {
     let mut compared = 0;
     for level in levels() {
         for (method, half) in [(Gradient::Three, 1), (Gradient::Five, 2)] {
-            for name in DRAWS {
+            for name in Draw::ALL {
                 for count in [4, 6, 9, 17, 36, 64] {
                     let sums = 17;
-                    let v = draw(name, count, sums, 7);
+                    let v = name.probabilities(count, sums, 7);
                     for cut in [1, 2, (count as i32 + 1) / 2, count as i32 - 1, count as i32] {
-                        let found = with_gradient(level, method, &v, sums, cut).gradient;
+                        let found = gradient_of(level, method, &v, sums, cut);
                         for s in 0..sums {
                             let column = column(&v, sums, s);
                             let ones = column.iter().filter(|&&p| p == 1.0).count() as i32;
@@ -317,7 +142,7 @@ fn central_equations_are_the_minimum_norm_solution() {
                                 let error = (expected - f64::from(found[j * sums + s])).abs();
                                 assert!(
                                     error < 1e-5 * largest.max(expected.abs()).max(0.02),
-                                    "{level} {method:?} {name} N={count} s={s} cut={cut} j={j}: {expected} {}",
+                                    "{level} {method:?} {name:?} N={count} s={s} cut={cut} j={j}: {expected} {}",
                                     found[j * sums + s]
                                 );
                                 compared += 1;
@@ -331,14 +156,46 @@ fn central_equations_are_the_minimum_norm_solution() {
     assert!(compared > 1000);
 }
 
+/// The derivative of what the normal approximation computes, by differences; and how wrong it is, printed.
+#[test]
+fn normal_gradient_is_the_derivative_of_the_normal_survival() {
+    for level in levels() {
+        for name in [Draw::Uniform, Draw::Beta, Draw::Shifted] {
+            let (count, sums, step) = (64, 9, 0.02);
+            let v: Vec<f32> = name
+                .probabilities(count, sums, 5)
+                .iter()
+                .map(|v| v.clamp(0.05, 0.95))
+                .collect();
+            let gradient = gradient_of(level, Gradient::Normal, &v, sums, 33);
+            for j in [0, 17, 63] {
+                let moved = |by: f32| {
+                    let mut v = v.clone();
+                    v[j * sums..][..sums].iter_mut().for_each(|v| *v += by);
+                    survival_of(level, Form::Normal, &v, sums, 33)
+                };
+                let (up, down) = (moved(step), moved(-step));
+                for s in 0..sums {
+                    let difference = (up[s] - down[s]) / (2.0 * step);
+                    let found = gradient[j * sums + s];
+                    assert!(
+                        (difference - found).abs() < 1e-4,
+                        "{level} {name:?} sum {s} factor {j}: {difference} {found}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn power_sums_hold_where_they_say_so() {
     for level in levels() {
-        for name in DRAWS {
+        for name in Draw::ALL {
             for count in [36, 200, 800] {
                 for degree in [2, 4, 6, 8] {
                     let outputs = 17;
-                    let v = draw(name, count, outputs, 3);
+                    let v = name.probabilities(count, outputs, 3);
                     let mut sums = vec![0.0f32; degree * outputs];
                     for o in 0..outputs {
                         for d in 1..=degree {
@@ -349,11 +206,8 @@ fn power_sums_hold_where_they_say_so() {
                             sums[(d - 1) * outputs + o] = sum as f32;
                         }
                     }
-                    let mut cuts = vec![0; outputs];
-                    for o in 0..outputs {
-                        let mean: f64 = column(&v, outputs, o).iter().sum();
-                        cuts[o] = mean as i32 - 8 + o as i32;
-                    }
+                    let mean = |o| column(&v, outputs, o).iter().sum::<f64>() as i32;
+                    let cuts: Vec<i32> = (0..outputs).map(|o| mean(o) - 8 + o as i32).collect();
                     let (mut survival, mut mass, mut slopes, mut bound) = (
                         vec![0.0; outputs],
                         vec![0.0; outputs],
@@ -401,14 +255,112 @@ fn power_sums_hold_where_they_say_so() {
                         worst_bound = worst_bound.max(f64::from(bound[o]));
                         assert!(
                             error <= f64::from(bound[o]) + 2e-6,
-                            "{level} {name} N={count} D={degree} o={o}: {error:e}, bound {:e}",
+                            "{level} {name:?} N={count} D={degree} o={o}: {error:e}, bound {:e}",
                             bound[o]
                         );
                     }
                     eprintln!(
-                        "{level} {name:13} N={count:4} D={degree}: error {worst:.1e} gradient {worst_gradient:.1e} bound {worst_bound:.1e}"
+                        "{level} {name:?} N={count:4} D={degree}: error {worst:.1e} gradient {worst_gradient:.1e} bound {worst_bound:.1e}"
                     );
                 }
+            }
+        }
+    }
+}
+
+/// Every output on every sample, and the derivatives of `Σ c z` with fixed weights `c`, against the specification; part of the weights
+/// and inputs is certain, one output is entirely, so that some sums take the exact form.
+#[test]
+fn layers_hold_against_the_specification() {
+    let mut random = Pcg64Mcg::seed_from_u64(11);
+    for level in levels() {
+        for (factors, samples, outputs) in [(1, 1, 1), (36, 19, 3), (200, 35, 4), (800, 17, 5)] {
+            let certain = |random: &mut Pcg64Mcg, chance: f64| {
+                let mean = 2.0 * uniform(random) - 1.0;
+                (if uniform(random) < chance {
+                    mean.signum()
+                } else {
+                    mean
+                }) as f32
+            };
+            let inputs: Vec<f32> = (0..factors * samples)
+                .map(|i| certain(&mut random, if i % samples == 0 { 1.0 } else { 0.2 }))
+                .collect();
+            let weights: Vec<f32> = (0..factors * outputs)
+                .map(|i| certain(&mut random, if i % outputs == 0 { 1.0 } else { 0.4 }))
+                .collect();
+            let cuts: Vec<i32> = (0..outputs)
+                .map(|o| factors as i32 / 2 + o as i32)
+                .collect();
+            let by_survival: Vec<f32> = (0..outputs * samples)
+                .map(|_| uniform(&mut random) as f32 - 0.5)
+                .collect();
+            let layer = Layer::new(&inputs, &weights, samples, outputs).unwrap();
+            let (mut activations, mut scratch) = (Activations::default(), Scratch::default());
+            layer
+                .forward(level, &cuts, 1e-6, &mut activations, &mut scratch)
+                .unwrap();
+            let (mut by_inputs, mut by_weights) =
+                (vec![0.0; inputs.len()], vec![0.0; weights.len()]);
+            layer
+                .backward(
+                    level,
+                    &activations,
+                    &by_survival,
+                    &mut by_inputs,
+                    &mut by_weights,
+                    &mut scratch,
+                )
+                .unwrap();
+
+            let (mut right_by_inputs, mut right_by_weights) =
+                (vec![0.0; inputs.len()], vec![0.0; weights.len()]);
+            let mut largest = 0.0f64;
+            for o in 0..outputs {
+                for s in 0..samples {
+                    let means: Vec<f64> = (0..factors)
+                        .map(|j| {
+                            f64::from(inputs[j * samples + s]) * f64::from(weights[j * outputs + o])
+                        })
+                        .collect();
+                    let v: Vec<f64> = means.iter().map(|m| 0.5 + 0.5 * m).collect();
+                    let at = o * samples + s;
+                    let survival = (specification::survival(&v, cuts[o])
+                        - f64::from(activations.survival[at]))
+                    .abs();
+                    let mass =
+                        (specification::mass(&v, cuts[o]) - f64::from(activations.mass[at])).abs();
+                    assert!(
+                        survival.max(mass) < 2e-6,
+                        "{level} N={factors} output {o} sample {s}: {survival:e} {mass:e}"
+                    );
+                    for (j, dz_dv) in specification::leave_one_out(&v, cuts[o])
+                        .into_iter()
+                        .enumerate()
+                    {
+                        let by_mean = 0.5 * dz_dv * f64::from(by_survival[at]);
+                        right_by_inputs[j * samples + s] +=
+                            by_mean * f64::from(weights[j * outputs + o]);
+                        right_by_weights[j * outputs + o] +=
+                            by_mean * f64::from(inputs[j * samples + s]);
+                        largest = largest.max(by_mean.abs());
+                    }
+                }
+            }
+            assert!(
+                activations.exact() > 0
+                    && (factors < 200 || activations.exact() < outputs * samples)
+            );
+            for (found, right) in by_inputs
+                .iter()
+                .zip(&right_by_inputs)
+                .chain(by_weights.iter().zip(&right_by_weights))
+            {
+                assert!(
+                    (f64::from(*found) - right).abs()
+                        <= 1e-5 * largest * samples.max(outputs) as f64,
+                    "{level} N={factors}: {found} {right}"
+                );
             }
         }
     }

@@ -7,7 +7,7 @@
 
 use super::{
     output::{Columns, Stage},
-    pack::{PackedWeights, Panel},
+    pack::{Panel, Panels},
     tile::{MAX_COLUMNS, Patches, Tile},
 };
 use core::ops::Range;
@@ -33,10 +33,10 @@ pub(crate) trait Border {
     fn base(&self, row: usize, first: usize, base: &mut Columns);
 }
 
-/// Multiplies `rows` rows with the weights, which are laid out for tile `T`, and hands each sum to the stage.
+/// Multiplies `rows` rows with the weights of the panels, which are laid out for tile `T`, and hands each sum to the stage.
 pub(crate) fn product<T: Tile>(
     token: T,
-    weights: &PackedWeights,
+    panels: Panels<'_>,
     rows: usize,
     mut source: impl Rows,
     border: &impl Border,
@@ -56,9 +56,9 @@ pub(crate) fn product<T: Tile>(
                 first,
                 rows: block.len(),
                 bordered,
-                depth: weights.depth(),
+                depth: panels.depth,
             };
-            for panel in weights.panels::<T>() {
+            for panel in panels.iter::<T>() {
                 match panel.registers {
                     1 => sweep.panel::<1>(&panel, border, stage),
                     2 if T::REGISTERS >= 2 => sweep.panel::<2>(&panel, border, stage),

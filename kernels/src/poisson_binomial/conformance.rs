@@ -1,0 +1,352 @@
+//! A level's distributions and exact gradients against the scalar specification; the cases are plain functions, for fuzzers and
+//! for other implementers.
+//!
+//! **The bounds.** One factor multiplies an entry by numbers that are each rounded a few times, and adds two such products, all
+//! positive. So `N` factors leave a relative error of at most about `4N·2⁻²⁴` in an entry, which is the bound one can prove; the errors
+//! are independent, the part that all entries share goes out with the division by the total, and what is left grows like `√N`:
+//! below 1e-6 in survival and mass for `N ≤ 4096`, which is what the module promises and what is asserted here. A
+//! gradient divides by `max(v, 1 − v) ≥ ½` and sums the errors of the entries with weights at most 1 that fall from the cut: 1e-5 of
+//! a gradient of the usual size; but not of one in the far tail of the distribution, so that gradients below
+//! [`LEAST_GRADIENT`] count as that.
+//!
+//! ```
+//! use bernet_kernels::{isa::Level, poisson_binomial::{Form, conformance}};
+//!
+//! let v = conformance::Draw::Uniform.probabilities(36, 17, 1);
+//! conformance::forward(Level::best(), Form::Spectral, &v, 17, 18)?;
+//! # Ok::<(), String>(())
+//! ```
+
+use super::{Factors, Form, Gradient, Scratch, specification, survival};
+use crate::{conformance::Generator, isa::Level};
+use alloc::{format, string::String, vec, vec::Vec};
+
+/// The most that a survival or a mass may be wrong.
+pub const SURVIVAL_ERROR: f64 = 1e-6;
+/// The most that an exact gradient may be wrong, in parts of the sum's largest.
+pub const GRADIENT_ERROR: f64 = 1e-5;
+/// The same for [`Gradient::Thomas`], whose condition number is up to `4N²/π²`.
+pub const THOMAS_ERROR: f64 = 3e-3;
+/// The largest gradient of a sum counts as at least so much.
+pub const LEAST_GRADIENT: f64 = 0.05;
+
+/// The kinds of probabilities that the accuracy is stated for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Draw {
+    /// Uniform in [0, 1].
+    Uniform,
+    /// Beta(.2, .2): mostly near 0 and 1.
+    Beta,
+    /// So many per cent exact 0 or 1, the others uniform.
+    Certain(u8),
+    /// All ½.
+    Half,
+    /// Uniform from .3 to .8.
+    Shifted,
+    /// Exact 0, ½ and 1, their neighbours, subnormal numbers, and uniform ones.
+    Special,
+}
+
+impl Draw {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Uniform,
+        Self::Beta,
+        Self::Certain(40),
+        Self::Certain(98),
+        Self::Certain(100),
+        Self::Half,
+        Self::Shifted,
+        Self::Special,
+    ];
+
+    /// `factors · sums` probabilities.
+    pub fn probabilities(self, factors: usize, sums: usize, seed: u64) -> Vec<f32> {
+        let mut generator = Generator(seed);
+        (0..factors * sums)
+            .map(|_| self.probability(&mut generator))
+            .collect()
+    }
+
+    fn probability(self, generator: &mut Generator) -> f32 {
+        let mut uniform = || (generator.word() >> 40) as f32 / (1 << 24) as f32;
+        match self {
+            Self::Uniform => uniform(),
+            // Jöhnk: two powers whose sum is at most 1.
+            Self::Beta => loop {
+                let mut fifth = || {
+                    let x = uniform();
+                    x * x * x * x * x
+                };
+                let (a, b) = (fifth(), fifth());
+                if a + b <= 1.0 && a + b > 0.0 {
+                    return a / (a + b);
+                }
+            },
+            Self::Certain(percent) => {
+                let x = uniform();
+                if 100.0 * uniform() < f32::from(percent) {
+                    f32::from(u8::from(x < 0.5))
+                } else {
+                    x
+                }
+            }
+            Self::Half => 0.5,
+            Self::Shifted => 0.3 + 0.5 * uniform(),
+            Self::Special => match (8.0 * uniform()) as u8 {
+                0 => 0.0,
+                1 => 1.0,
+                2 => 0.5,
+                3 => 1.0 - f32::EPSILON / 2.0,
+                4 => f32::from_bits(1),
+                5 => f32::MIN_POSITIVE,
+                6 => 0.5 + f32::EPSILON / 2.0,
+                _ => uniform(),
+            },
+        }
+    }
+}
+
+/// Sum `s` of the probabilities, in f64.
+pub(super) fn column(v: &[f32], sums: usize, s: usize) -> Vec<f64> {
+    v.iter()
+        .skip(s)
+        .step_by(sums)
+        .map(|&v| f64::from(v))
+        .collect()
+}
+
+/// Survival and mass of one of the exact forms.
+///
+/// # Errors
+/// Says which sum differs, expected and found.
+pub fn forward(level: Level, form: Form, v: &[f32], sums: usize, cut: i32) -> Result<(), String> {
+    let (mut z, mut mass) = (vec![f32::NAN; sums], vec![f32::NAN; sums]);
+    let factors = Factors::new(v, sums).map_err(|error| format!("{error}"))?;
+    let scratch = &mut Scratch::default();
+    survival(level, form, factors, cut, &mut z, &mut mass, scratch)
+        .map_err(|error| format!("{error}"))?;
+    for s in 0..sums {
+        let sum = column(v, sums, s);
+        for (what, found, expected) in [
+            ("survival", z[s], specification::survival(&sum, cut)),
+            ("mass", mass[s], specification::mass(&sum, cut)),
+        ] {
+            if !(0.0..=1.0).contains(&found) || (f64::from(found) - expected).abs() > SURVIVAL_ERROR
+            {
+                let count = sum.len();
+                return Err(format!(
+                    "{level}, {form}, N = {count}, cut {cut}, sum {s} of {sums}: {what} {found}, expected {expected}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Survival, mass and the gradients of a method. Those of the central equations are biased and those of the normal approximation
+/// wrong: of them it is asked that they are finite.
+///
+/// # Errors
+/// Says which factor differs, expected and found.
+pub fn gradient(
+    level: Level,
+    method: Gradient,
+    v: &[f32],
+    sums: usize,
+    cut: i32,
+) -> Result<(), String> {
+    let (mut z, mut mass, mut dz_dv) = (
+        vec![f32::NAN; sums],
+        vec![f32::NAN; sums],
+        vec![f32::NAN; v.len()],
+    );
+    let factors = Factors::new(v, sums).map_err(|error| format!("{error}"))?;
+    let scratch = &mut Scratch::default();
+    super::gradient(
+        level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
+    )
+    .map_err(|error| format!("{error}"))?;
+    let tolerance = match method {
+        Gradient::Three | Gradient::Five | Gradient::Extended | Gradient::Normal => f64::MAX,
+        Gradient::Thomas => THOMAS_ERROR,
+        Gradient::Precise | Gradient::Autograd | Gradient::Spectral | Gradient::Fastest => {
+            GRADIENT_ERROR
+        }
+    };
+    for s in 0..sums {
+        let sum = column(v, sums, s);
+        let count = sum.len();
+        let survival = specification::survival(&sum, cut);
+        let right =
+            method == Gradient::Normal || (f64::from(z[s]) - survival).abs() <= SURVIVAL_ERROR;
+        if !right || !z[s].is_finite() || !mass[s].is_finite() {
+            return Err(format!(
+                "{level}, {method}, N = {count}, cut {cut}, sum {s} of {sums}: survival {}, expected {survival}",
+                z[s]
+            ));
+        }
+        let expected = specification::leave_one_out(&sum, cut);
+        let largest = expected.iter().fold(LEAST_GRADIENT, |most, &x| most.max(x));
+        for (j, expected) in expected.into_iter().enumerate() {
+            let found = dz_dv[j * sums + s];
+            if !found.is_finite() || (f64::from(found) - expected).abs() > tolerance * largest {
+                return Err(format!(
+                    "{level}, {method}, N = {count}, cut {cut}, sum {s} of {sums}, factor {j}: {found}, expected \
+                     {expected}; the largest is {largest}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use proptest::prelude::*;
+    use std::eprintln;
+
+    const FORMS: [Form; 5] = [
+        Form::Full,
+        Form::Undecided,
+        Form::Banded { sigmas: 6.0 },
+        Form::Spectral,
+        Form::Fastest,
+    ];
+
+    fn levels() -> Vec<Level> {
+        let levels = Level::available();
+        let names: Vec<_> = levels.iter().map(|level| level.to_string()).collect();
+        eprintln!("levels run: {}", names.join(", "));
+        levels
+    }
+
+    /// Cuts in the middle, at the mean of the first sum, beside them, and at the ends.
+    fn cuts(v: &[f32], sums: usize) -> [i32; 9] {
+        let count = (v.len() / sums) as i32;
+        let mean = (column(v, sums, 0).iter().sum::<f64>() + 0.5) as i32;
+        [
+            (count + 1) / 2,
+            mean,
+            mean + 2,
+            mean - 3,
+            i32::MIN,
+            0,
+            1,
+            count,
+            count + 1,
+        ]
+    }
+
+    fn all_right(cases: impl Iterator<Item = Result<(), String>>) {
+        let failures: Vec<_> = cases.filter_map(Result::err).collect();
+        let count = failures.len();
+        assert!(
+            failures.is_empty(),
+            "{count} cases fail:\n{}",
+            failures[..count.min(20)].join("\n")
+        );
+    }
+
+    fn everything(
+        level: Level,
+        v: &[f32],
+        sums: usize,
+        cut: i32,
+    ) -> impl Iterator<Item = Result<(), String>> {
+        let forms = FORMS.map(|form| forward(level, form, v, sums, cut));
+        let methods = Gradient::ALL.map(|method| gradient(level, method, v, sums, cut));
+        forms.into_iter().chain(methods)
+    }
+
+    /// Sizes around groups of four factors, around vectors of lanes, and the seed's.
+    #[test]
+    fn every_form_and_method_at_edge_sizes() {
+        for level in levels() {
+            for draw in Draw::ALL {
+                for (count, sums) in [
+                    (0, 1),
+                    (1, 1),
+                    (2, 3),
+                    (3, 4),
+                    (4, 5),
+                    (5, 8),
+                    (7, 9),
+                    (8, 15),
+                    (9, 16),
+                    (15, 17),
+                    (35, 3),
+                    (36, 33),
+                    (37, 2),
+                    (64, 7),
+                ] {
+                    let v = draw.probabilities(count, sums, count as u64);
+                    all_right(
+                        cuts(&v, sums)
+                            .into_iter()
+                            .flat_map(|cut| everything(level, &v, sums, cut)),
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn large_sums() {
+        for level in levels() {
+            for draw in Draw::ALL {
+                let (count, sums) = (800, 2);
+                let v = draw.probabilities(count, sums, 3);
+                let cut = cuts(&v, sums)[1];
+                all_right(
+                    FORMS
+                        .iter()
+                        .map(|&form| forward(level, form, &v, sums, cut)),
+                );
+                let methods = [Gradient::Precise, Gradient::Spectral, Gradient::Fastest];
+                all_right(
+                    methods
+                        .iter()
+                        .map(|&method| gradient(level, method, &v, sums, cut)),
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_form_and_method(draw in 0..Draw::ALL.len(), count in 0usize..100, sums in 1usize..40, offset in -12i32..12, seed: u64) {
+            let v = Draw::ALL[draw].probabilities(count, sums, seed);
+            let mean = column(&v, sums, 0).iter().sum::<f64>() as i32;
+            for level in Level::available() {
+                for case in everything(level, &v, sums, mean + offset) {
+                    prop_assert_eq!(case, Ok(()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_probabilities_are_named() {
+        for wrong in [
+            -f32::from_bits(1),
+            1.0 + f32::EPSILON,
+            f32::NAN,
+            f32::INFINITY,
+        ] {
+            let mut v = vec![0.5; 70];
+            v[69] = wrong;
+            let error = Factors::new(&v, 7).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("probability 69 is {wrong}, expected 0 to 1")
+            );
+        }
+        assert!(Factors::new(&[0.5; 7], 2).is_err());
+        assert!(Factors::new(&[], 0).is_err());
+    }
+}
