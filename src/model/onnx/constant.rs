@@ -56,9 +56,7 @@ impl Constant {
             .map(|&dim| usize::try_from(dim).ok())
             .collect();
         let dims = dims.ok_or_else(|| wrong(format!("dimensions {:?}", tensor.dims)))?;
-        let expected = dims
-            .iter()
-            .try_fold(1usize, |product, &dim| product.checked_mul(dim));
+        let expected = count(&dims);
         let (kind, values) = values(tensor).map_err(wrong)?;
         if expected != Some(values.len()) {
             return Err(wrong(format!(
@@ -84,6 +82,18 @@ impl Constant {
             .map(|&value| (value.fract() == 0.0).then_some(value as i64))
             .collect()
     }
+}
+
+/// The most axes of a tensor.
+pub(super) const RANK_LIMIT: usize = 16;
+
+/// The number of values; `None` where there are too many axes or it cannot be counted, nor those of some of the axes, however
+/// empty others are.
+pub(super) fn count(dims: &[usize]) -> Option<usize> {
+    let mut sizes = dims.iter().filter(|&&dim| dim != 0);
+    let filled = sizes.try_fold(1usize, |product, &dim| product.checked_mul(dim))?;
+    let count = if dims.contains(&0) { 0 } else { filled };
+    (dims.len() <= RANK_LIMIT).then_some(count)
 }
 
 /// The values of a tensor: raw bytes or in a field of their own.

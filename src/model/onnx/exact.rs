@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 
 /// The most bits of a numerator or denominator: far more than a net's constants need, and few enough that a long chain of
 /// factors in a crafted file takes no time.
-const BITS_LIMIT: u64 = 1 << 15;
+const BITS_LIMIT: u64 = 1 << 13;
 
 /// `rational + factor·√square`; where the factor is 0 the square is 1.
 #[derive(Clone, PartialEq, Eq, Debug)]

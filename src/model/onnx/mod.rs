@@ -3,7 +3,7 @@
 //! [`import`] takes graphs of standard ONNX and QONNX operators and folds batch normalisation, scales and signs into integer
 //! thresholds. It follows the tensors that depend on the image node by node and knows of each value the exact map, `scale · n +
 //! bias`, from an integer; an activation is then a threshold that a bisection in exact arithmetic finds. What cannot be expressed in
-//! a [`Model`] is an error that names the node; nothing is left out in silence. [`export`] writes graphs that other
+//! a [`Model`](super::Model) is an error that names the node; nothing is left out in silence. [`export`] writes graphs that other
 //! engines run.
 //!
 //! **What is exact.** The real numbers that the file's constants are, and real arithmetic on them: rounding in an engine's
@@ -12,8 +12,8 @@
 //! side; an ONNX `Sign` is refused if it can meet 0, whose sign is 0. Expressions of constants alone, as in
 //! `Pow(variance, 0.5)`, have the value that the graph's own types give them.
 //!
-//! **The image.** A floating-point input is taken as pixel/255, an input of bytes as the pixels. It must become bits by one
-//! threshold, which goes to [`Input::threshold`](super::Input::threshold).
+//! **The image.** A float32 input is taken as pixel/255, rounded to float32 as it would be handed to an engine, and an input of
+//! bytes as the pixels. It must become bits by one threshold, which goes to [`Input::threshold`](super::Input::threshold).
 //!
 //! **Files are not trusted.** Messages are counted before they are allocated, sizes are checked against the data that is there,
 //! data in other files is refused, and work is limited; so a crafted file costs an error.

@@ -57,6 +57,8 @@ pub(super) struct GraphProto {
     pub(super) input: Vec<ValueInfoProto>,
     #[prost(message, repeated, tag = "12")]
     pub(super) output: Vec<ValueInfoProto>,
+    #[prost(message, repeated, tag = "13")]
+    pub(super) value_info: Vec<ValueInfoProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -208,6 +210,7 @@ const GRAPH: &[Items] = &[
     Items(5, TENSOR),
     Items(11, VALUE),
     Items(12, VALUE),
+    Items(13, VALUE),
 ];
 const MODEL: &[Items] = &[Items(7, GRAPH), Items(8, &[]), Items(14, PAIR)];
 
@@ -236,7 +239,10 @@ fn count(mut message: &[u8], items: &[Items], left: &mut usize) -> Result<(), Pr
             && wire_type == WireType::LengthDelimited
         {
             *left = left.checked_sub(1).ok_or(ProtoError::Items)?;
-            count(field, inner, left)?;
+            // A text, or a message without items, needs no look inside.
+            if !inner.is_empty() {
+                count(field, inner, left)?;
+            }
         }
     }
     Ok(())

@@ -1,12 +1,12 @@
 //! What is known of a tensor that depends on the image.
 //!
-//! Each of its values is `scale · n + bias`, exactly, of an integer `n`: a grey value, a sum of ±1 products, or an
-//! activation of ±1. Scale and bias belong to the channel; where the value lies in the tensor and where its integer comes from
+//! Each of its values is `scale · n + bias`, exactly, of an integer `n`: a grey value (or pixel/255 in float32, of that), a sum of ±1
+//! products, or an activation of ±1. Scale and bias belong to the channel; where the value lies in the tensor and where its integer comes from
 //! is a list of places. So reshapes, transpositions and slices only move places, arithmetic with constants only changes
 //! scale and bias, and nothing has to be recognised as a pattern of operators.
 
 use super::{
-    constant::Constant,
+    constant::{Constant, count},
     exact::{Exact, Inexact},
 };
 use crate::model::{MaxPool, VALUES_LIMIT};
@@ -15,6 +15,9 @@ use bernet_kernels::{
     xnor::{Geometry, Threshold},
 };
 use std::{cmp::Ordering, rc::Rc};
+
+/// The most channels: each has a map of exact numbers, which take memory.
+const CHANNELS_LIMIT: usize = 1 << 16;
 
 /// A value that is no integer of the base but a constant around it.
 pub(super) const PADDING: u32 = u32::MAX;
@@ -38,8 +41,8 @@ pub(super) struct Signal {
 /// Integers that a signal's values come from.
 #[derive(Clone, Debug)]
 pub(super) enum Base {
-    /// The image's grey values, 0 to 255.
-    Image,
+    /// The image's grey values, 0 to 255: as they are, or as the float32 numbers pixel/255.
+    Image { bytes: bool },
     /// The output of a layer, by its number; 0 is the binarised image.
     Bits(usize),
     /// The sums over all positions of the output of a layer.
@@ -87,23 +90,25 @@ impl Map {
             .add(&self.bias)
     }
 
-    /// For which integers of a range the value is at least the limit (or, strictly, above it). Below the range's ends the map
-    /// is monotonic, so that a bisection finds where.
+    /// For which integers `n` of a range `scale · number(n) + bias` is at least the limit (or, strictly, above it). The number
+    /// must not fall as its integer grows; so a bisection finds where.
     pub(super) fn threshold(
         &self,
         limit: &Exact,
         strict: bool,
         range: [i32; 2],
+        number: impl Fn(i64) -> Result<Exact, Inexact>,
     ) -> Result<Threshold, Inexact> {
         let reaches = |integer: i64| {
-            let order = self.apply(integer)?.subtract(limit)?.sign();
+            let value = self.scale.multiply(&number(integer)?)?.add(&self.bias)?;
+            let order = value.subtract(limit)?.sign();
             Ok(order == Ordering::Greater || !strict && order == Ordering::Equal)
         };
         let invert = self.scale.sign() == Ordering::Less;
         // The least integer from which on it is reached or, inverted, no longer reached; one past the end if none is.
         let (mut least, mut end) = (i64::from(range[0]), i64::from(range[1]) + 1);
         while least < end {
-            let middle = least.midpoint(end);
+            let middle = least + (end - least) / 2;
             if reaches(middle)? == invert {
                 least = middle + 1;
             } else {
@@ -114,6 +119,17 @@ impl Map {
             at_least: least as i32,
             invert,
         })
+    }
+}
+
+impl Base {
+    /// The number that an integer of the base is.
+    pub(super) fn number(&self, integer: i64) -> Result<Exact, Inexact> {
+        match self {
+            // The engine that runs the graph is handed the nearest float32, and 102/255 is not 0.4.
+            Self::Image { bytes: false } => Exact::from_f64((integer as f32 / 255.0).into()),
+            _ => Ok(Exact::integer(integer)),
+        }
     }
 }
 
@@ -206,10 +222,7 @@ impl Signal {
 
     /// The same values with other dimensions.
     pub(super) fn reshaped(&self, dims: Vec<usize>) -> Result<Self, String> {
-        let values = dims
-            .iter()
-            .skip(1)
-            .try_fold(1usize, |product, &dim| product.checked_mul(dim));
+        let values = count(dims.get(1..).unwrap_or_default());
         if dims.first() != self.dims.first() || values != Some(self.values()) {
             return Err(format!(
                 "dimensions {dims:?} for a tensor of {:?} (the axis of the batch has to stay)",
@@ -267,6 +280,17 @@ impl Signal {
             padding: Some(value),
             ..self.clone()
         })
+    }
+}
+
+/// Whether that many channels may have a map.
+pub(super) fn check_channels(channels: usize) -> Result<(), String> {
+    if channels <= CHANNELS_LIMIT {
+        Ok(())
+    } else {
+        Err(format!(
+            "channels: expected at most {CHANNELS_LIMIT}, found {channels}"
+        ))
     }
 }
 
@@ -336,7 +360,9 @@ mod tests {
                 for limit in [-100.0, -1.5, 0.0, 0.25, 1.0, 100.0] {
                     for strict in [false, true] {
                         let found = map(scale, bias)
-                            .threshold(&Exact::from_f64(limit).unwrap(), strict, [-9, 9])
+                            .threshold(&Exact::from_f64(limit).unwrap(), strict, [-9, 9], |n| {
+                                Ok(Exact::integer(n))
+                            })
                             .unwrap();
                         for n in -9..=9 {
                             let value = scale * f64::from(n) + bias;
@@ -357,7 +383,7 @@ mod tests {
     #[test]
     fn rounding_decides_nothing() {
         let found = map(0.1_f32.into(), -1.0)
-            .threshold(&Exact::integer(0), true, [0, 20])
+            .threshold(&Exact::integer(0), true, [0, 20], |n| Ok(Exact::integer(n)))
             .unwrap();
         assert_eq!(found.at_least, 10);
     }
@@ -370,7 +396,7 @@ mod tests {
             width: 2,
             channels: 2,
         };
-        let signal = Signal::planes(Base::Image, shape, vec![map(1.0, 0.0), map(2.0, 0.0)]);
+        let signal = Signal::planes(Base::Bits(0), shape, vec![map(1.0, 0.0), map(2.0, 0.0)]);
         assert_eq!(signal.places[..], [0, 2, 4, 6, 1, 3, 5, 7]);
         let padded = signal
             .padded(&[[0, 0], [0, 0], [1, 0], [0, 1]], -1.0)

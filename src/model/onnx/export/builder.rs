@@ -17,63 +17,77 @@ const OPSET: i64 = 13;
 /// The domain of QONNX operators.
 const QONNX: &str = "qonnx.custom_op.general";
 
-#[derive(Default)]
+/// What a node puts out: the type of the values, and the dimensions of an image.
+#[derive(Clone, Debug)]
+pub(super) struct Output(pub(super) i32, pub(super) Vec<usize>);
+
 pub(super) struct Builder {
     graph: GraphProto,
     /// The tensor that the last node put out.
     last: String,
+    /// Whether QONNX operators are used.
     custom: bool,
 }
 
 impl Builder {
-    /// A graph whose input is a batch of tensors of these dimensions.
-    pub(super) fn new(input: &str, dims: &[usize]) -> Self {
-        let mut builder = Self {
-            last: input.into(),
-            ..Self::default()
+    /// A graph whose input is a batch of images. QONNX graphs are for batches of one, as their engine wants to know all shapes.
+    pub(super) fn new(input: &str, image: &Output, custom: bool) -> Self {
+        let mut graph = GraphProto {
+            name: "bernet".into(),
+            ..GraphProto::default()
         };
-        builder.graph.name = "bernet".into();
-        builder
-            .graph
-            .input
-            .push(value_info(input, data_type::FLOAT, dims));
-        builder
+        graph.input.push(batch_info(input, image, custom));
+        Self {
+            graph,
+            last: input.into(),
+            custom,
+        }
     }
 
-    /// A node that reads the last one's output, then some constants.
+    /// A node that reads the last one's output, then some constants. Its output bears its name.
     pub(super) fn node(
         &mut self,
         op: &str,
         name: String,
         constants: &[&str],
-        attributes: Vec<Attribute>,
+        attribute: Vec<Attribute>,
+        output: &Output,
     ) {
-        let inputs: Vec<_> = [self.last.as_str()]
-            .into_iter()
-            .chain(constants.iter().copied())
-            .collect();
-        let inputs = inputs.into_iter().map(String::from).collect();
-        self.raw_node(op, &name, inputs, attributes);
-        self.last = name;
+        let last = std::mem::replace(&mut self.last, name.clone());
+        let constants = constants.iter().copied().map(String::from);
+        let info = batch_info(&name, output, self.custom);
+        self.graph.value_info.push(info);
+        self.push(
+            op,
+            name,
+            [last].into_iter().chain(constants).collect(),
+            attribute,
+        );
     }
 
-    /// A node with the inputs given; its output bears its name.
-    pub(super) fn raw_node(
+    /// A node that reads constants alone.
+    pub(super) fn constant_node(
         &mut self,
         op: &str,
-        name: &str,
-        input: Vec<String>,
-        attribute: Vec<Attribute>,
+        name: String,
+        constants: &[&str],
+        dims: &[usize],
     ) {
-        let custom = op == "BipolarQuant";
-        self.custom |= custom;
+        let info = value_info(&name, data_type::FLOAT, dims.iter().copied().map(size));
+        self.graph.value_info.push(info);
+        let constants = constants.iter().copied().map(String::from);
+        self.push(op, name, constants.collect(), Vec::new());
+    }
+
+    fn push(&mut self, op: &str, name: String, input: Vec<String>, attribute: Vec<Attribute>) {
+        let domain = if op == "BipolarQuant" { QONNX } else { "" };
         self.graph.node.push(NodeProto {
             input,
-            output: vec![name.into()],
-            name: name.into(),
+            output: vec![name.clone()],
+            name,
             op_type: op.into(),
             attribute,
-            domain: if custom { QONNX.into() } else { String::new() },
+            domain: domain.into(),
         });
     }
 
@@ -117,14 +131,9 @@ impl Builder {
     }
 
     /// The bytes of a file whose output is the last node's.
-    pub(super) fn finish(
-        mut self,
-        data_type: i32,
-        dims: &[usize],
-        metadata: &BTreeMap<String, String>,
-    ) -> Vec<u8> {
-        let output = value_info(&self.last, data_type, dims);
-        self.graph.output.push(output);
+    pub(super) fn finish(mut self, metadata: &BTreeMap<String, String>) -> Vec<u8> {
+        // What the last node puts out is described among the outputs instead.
+        self.graph.output.extend(self.graph.value_info.pop());
         let mut opset_import = vec![OperatorSetIdProto {
             domain: String::new(),
             version: OPSET,
@@ -151,18 +160,31 @@ impl Builder {
     }
 }
 
-/// A tensor whose first axis, that of the batch, is open.
-fn value_info(name: &str, elem_type: i32, dims: &[usize]) -> ValueInfoProto {
-    let batch = DimensionProto {
+/// A tensor whose first axis is that of the batch: open, or 1.
+fn batch_info(name: &str, Output(elem_type, image): &Output, fixed: bool) -> ValueInfoProto {
+    let open = DimensionProto {
         dim_value: None,
         dim_param: Some("batch".into()),
     };
-    let sizes = dims.iter().map(|&dim| DimensionProto {
+    let batch = if fixed { size(1) } else { open };
+    let image = image.iter().copied().map(size);
+    value_info(name, *elem_type, [batch].into_iter().chain(image))
+}
+
+fn size(dim: usize) -> DimensionProto {
+    DimensionProto {
         dim_value: Some(dim as i64),
         dim_param: None,
-    });
+    }
+}
+
+fn value_info(
+    name: &str,
+    elem_type: i32,
+    dims: impl Iterator<Item = DimensionProto>,
+) -> ValueInfoProto {
     let shape = TensorShapeProto {
-        dim: [batch].into_iter().chain(sizes).collect(),
+        dim: dims.collect(),
     };
     ValueInfoProto {
         name: name.into(),

@@ -221,7 +221,7 @@ impl Importer {
                 .map_err(exactly)
         };
         let (base, maps) = match &signal.base {
-            Base::Image => {
+            Base::Image { .. } => {
                 let first = thresholds[0];
                 if thresholds.iter().any(|&other| other != first) {
                     return Err("the grey values that are +1 differ between channels".into());
@@ -319,8 +319,12 @@ impl Question {
     fn thresholds(&self, signal: &Signal) -> Result<Vec<Threshold>, Inexact> {
         let range = range(signal);
         let maps = signal.maps.iter().zip(&self.limit);
-        maps.map(|(map, limit)| map.threshold(limit, self.strict, range))
-            .collect()
+        maps.map(|(map, limit)| {
+            map.threshold(limit, self.strict, range, |integer| {
+                signal.base.number(integer)
+            })
+        })
+        .collect()
     }
 
     /// Whether the answer yes stands for the smaller number.
@@ -332,7 +336,7 @@ impl Question {
 /// The least and the largest integer of a signal's base.
 fn range(signal: &Signal) -> [i32; 2] {
     match &signal.base {
-        Base::Image => [0, 255],
+        Base::Image { .. } => [0, 255],
         Base::Bits(_) => [-1, 1],
         Base::BitTotals(_, shape) => {
             let positions = (shape.height * shape.width) as i32;

@@ -2,7 +2,11 @@
 
 use super::{Importer, Value, Why};
 use crate::model::onnx::{
-    constant::Constant, folding, graph::Node, proto::data_type, signal::strided,
+    constant::{Constant, RANK_LIMIT, count},
+    folding,
+    graph::Node,
+    proto::data_type,
+    signal::strided,
 };
 use std::rc::Rc;
 
@@ -51,11 +55,7 @@ impl Importer {
         };
         match value {
             Value::Constant(old) => {
-                if new
-                    .iter()
-                    .try_fold(1usize, |product, &dim| product.checked_mul(dim))
-                    != Some(old.values.len())
-                {
+                if count(&new) != Some(old.values.len()) {
                     return Err(format!(
                         "dimensions {new:?} for a constant of {:?}",
                         old.dims
@@ -217,7 +217,7 @@ impl Importer {
                 let to = i32::try_from(node.integer("to", 0)).unwrap_or(0);
                 let floats = [data_type::FLOAT, data_type::DOUBLE];
                 let constant = matches!(self.value(node, 0)?, Value::Constant(_));
-                if !floats.contains(&to) && !(constant && to == data_type::INT64) {
+                if !(floats.contains(&to) || constant && to == data_type::INT64) {
                     return Err(format!("a cast to type {to}"));
                 }
             }
@@ -298,6 +298,9 @@ fn squeezed(dims: &[usize], axes: Option<Vec<i64>>) -> Result<Vec<usize>, Why> {
 
 fn unsqueezed(dims: &[usize], axes: &[i64]) -> Result<Vec<usize>, Why> {
     let rank = dims.len() + axes.len();
+    if rank > RANK_LIMIT {
+        return Err(format!("{rank} axes, expected at most {RANK_LIMIT}"));
+    }
     let axes: Vec<usize> = axes
         .iter()
         .map(|&at| axis(at, rank))

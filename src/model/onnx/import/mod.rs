@@ -4,8 +4,11 @@ mod activation;
 mod arithmetic;
 mod layout;
 mod output;
+mod pool;
 mod product;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use super::{
     ImportError,
@@ -19,9 +22,12 @@ use crate::model::{Input, Layer, Model};
 use bernet_kernels::bits::Shape;
 use std::{collections::HashMap, rc::Rc};
 
-/// Values that may be gone through, besides 32 times those in the file: some nodes for each of some hundred tensors of a net,
-/// and a bound on what a crafted graph can cost.
+/// The work that a graph may take, in values gone through, besides 32 times those in the file: that is some nodes for each of
+/// some hundred tensors of a net, and a bound on what a crafted graph can cost.
 const WORK_LIMIT: usize = 1 << 26;
+
+/// What arithmetic on an exact number costs, in the same measure.
+const EXACT_WORK: usize = 64;
 
 /// What is wrong with a node, without its name.
 type Why = String;
@@ -68,7 +74,7 @@ pub fn import(bytes: &[u8]) -> Result<Model, ImportError> {
     for node in &graph.nodes {
         let outputs = importer.node(node).map_err(|why| node.error(why))?;
         let touched = node.inputs().filter_map(|name| importer.values.get(name));
-        let touched: usize = touched.chain(&outputs).map(Value::size).sum();
+        let touched: usize = touched.chain(&outputs).map(Value::work).sum();
         work = work.checked_sub(touched).ok_or_else(|| {
             node.error("more work up to here than a net of this size can need".into())
         })?;
@@ -109,10 +115,13 @@ pub fn import(bytes: &[u8]) -> Result<Model, ImportError> {
 }
 
 impl Value {
-    fn size(&self) -> usize {
+    /// What going through it once costs.
+    fn work(&self) -> usize {
         match self {
             Self::Constant(constant) => constant.values.len(),
-            Self::Signal(signal) | Self::Decided(signal, _) => signal.values(),
+            Self::Signal(signal) | Self::Decided(signal, _) => {
+                signal.values() + EXACT_WORK * signal.maps.len()
+            }
         }
     }
 }
@@ -123,19 +132,17 @@ impl Importer {
             why: format!("input {:?}: {why}", input.name),
         };
         let (dims, shape) = image_shape(&input.dims).map_err(wrong)?;
-        let scale = match input.data_type {
-            data_type::UINT8 => Exact::integer(1),
-            data_type::FLOAT | data_type::DOUBLE | data_type::FLOAT16 | data_type::BFLOAT16 => {
-                Exact::fraction(1, 255)
-            }
+        let bytes = match input.data_type {
+            data_type::UINT8 => true,
+            data_type::FLOAT => false,
             other => return Err(wrong(format!("data of type {other}"))),
         };
         let map = Map {
-            scale,
+            scale: Exact::integer(1),
             bias: Exact::integer(0),
         };
         let maps = vec![map; shape.channels];
-        let mut image = Signal::planes(Base::Image, shape, maps);
+        let mut image = Signal::planes(Base::Image { bytes }, shape, maps);
         // Lines of pixels of channels are the order of the base.
         if !planes_first(&dims) {
             image.places = (0..image.values() as u32).collect();
@@ -267,6 +274,7 @@ fn image_shape(dims: &[Option<usize>]) -> Result<(Vec<usize>, Shape), Why> {
         [height, width, channels] => [height, width, channels],
         _ => return Err(format!("expected 2 to 4 dimensions, found {}", dims.len())),
     };
+    signal::check_channels(channels)?;
     let shape = Shape {
         batch: 1,
         height,

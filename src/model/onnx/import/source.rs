@@ -42,7 +42,7 @@ impl Importer {
         let (layer, shape, total) = match signal.base {
             Base::Bits(layer) => (layer, signal.shape, false),
             Base::BitTotals(layer, shape) => (layer, shape, true),
-            Base::Image => {
+            Base::Image { .. } => {
                 return Err(
                     "grey values are multiplied with weights: the first layer has to read bits"
                         .into(),
