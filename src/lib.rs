@@ -1,7 +1,24 @@
-//! bernet
+//! Binary neural nets: trained through exact Bernoulli distributions, run on XNOR-popcount kernels.
+//!
+//! Modules in the order in which data flows: [`data`] (images and labels), [`model`] (a net as data, and its file), [`infer`]
+//! (a model made ready to run), [`train`] (how one comes about), [`report`] (what people look at). The kernels are a crate of their own,
+//! [`bernet_kernels`], which other engines embed.
+//!
+//! ```
+//! use bernet::{data, infer, model::Model};
+//! use bernet_kernels::isa::Level;
+//!
+//! let model = Model::from_bytes(include_bytes!("../models/mnist.bnet"))?;
+//! let mut session = infer::Session::new(&model, Level::best())?;
+//! let test = data::load_embedded().test;
+//! let predictions = session.classify(test.images())?;
+//! assert!(infer::right(&predictions, test.labels()) > 9_700);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod data;
 mod durable;
 pub mod infer;
 pub mod model;
 pub mod report;
+pub mod train;

@@ -39,8 +39,14 @@ def read_layer(number, row):
         }
         end = 30
     elif kind == 3:
-        channels, classes = struct.unpack_from("<2I", row, 4)
-        layer, end = {"kind": "expectation", "channels": channels, "classes": classes}, 12
+        columns, classes = struct.unpack_from("<2I", row, 4)
+        layer, end = {"kind": "expectation", "columns": columns, "classes": classes}, 12
+    elif kind == 4:
+        check(f"unused bytes of layer {number}", bytes(8), row[4:12])
+        sizes = struct.unpack_from("<8H", row, 12)
+        layer, end = {"kind": "max pool", "kernel": sizes[:2], "stride": sizes[2:4], "padding": sizes[4:]}, 28
+    elif kind == 5:
+        layer, end = {"kind": "affine", "classes": struct.unpack_from("<I", row, 4)[0]}, 8
     else:
         raise ValueError(f"kind of layer {number}: {kind}")
     check(f"unused bytes of layer {number}", bytes(32 - end), row[end:])
@@ -51,7 +57,18 @@ def weight_shape(layer):
     if layer["kind"] == "conv":
         height, width = layer["kernel"]
         return layer["outputs"], height * width * layer["channels"]
-    return layer.get("classes", 0), layer.get("channels", 0)
+    if layer["kind"] == "expectation":
+        return layer["classes"], layer["columns"]
+    return 0, 0
+
+
+def oldest_version(layers, channels):
+    """1, if it has all that the layers need."""
+    for layer in layers:
+        if layer["kind"] in ("max pool", "affine") or layer.get("columns", channels) != channels:
+            return 2
+        channels = layer.get("outputs", channels)
+    return 1
 
 
 def read_metadata(data):
@@ -70,7 +87,7 @@ def read_metadata(data):
 def read(data):
     check("magic", MAGIC, data[:8])
     version, layer_count, section_count, height, width, channels, threshold = struct.unpack_from("<6IB", data, 8)
-    check("version", 1, version)
+    check("version, 1 or 2", True, version in (1, 2))
     check("length", len(data), struct.unpack_from("<Q", data, 40)[0])
     (crc,) = struct.unpack("<I", data[-4:])
     check("checksum", zlib.crc32(data[:-4]), crc)
@@ -79,6 +96,7 @@ def read(data):
 
     table = 64 + 32 * layer_count
     layers = [read_layer(n + 1, data[64 + 32 * n : 96 + 32 * n]) for n in range(layer_count)]
+    check("version", oldest_version(layers, channels), version)
     sections, end = [], table + 24 * len(SECTIONS)
     for number, name in enumerate(SECTIONS):
         kind, offset, length = struct.unpack_from("<3Q", data, table + 24 * number)
@@ -104,6 +122,11 @@ def read(data):
             end = rows * bytes_each + (rows + 7) // 8
             layer["invert"] = bits(thresholds[rows * bytes_each : end], rows)
             thresholds = thresholds[end:]
+        elif layer["kind"] == "affine":
+            count = layer["classes"]
+            reals = struct.unpack_from(f"<{2 * count}d", thresholds)
+            layer["scale"], layer["bias"] = reals[:count], reals[count:]
+            thresholds = thresholds[16 * count :]
     check("bytes after the last layer's", (b"", b""), (weights, thresholds))
     return {
         "input": {"height": height, "width": width, "channels": channels, "threshold": threshold},

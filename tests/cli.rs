@@ -387,3 +387,52 @@ fn help_and_version_go_to_stdout() {
         format!("bernet {}\n", env!("CARGO_PKG_VERSION"))
     );
 }
+
+#[test]
+fn import_gives_back_what_export_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_model(&path("model.bnet"), |_| ());
+    for dialect in [&[][..], &["--qonnx"]] {
+        let mut export = bernet();
+        export.arg("export").arg(path("model.bnet")).args(dialect);
+        let output = export
+            .arg("--onnx")
+            .arg(path("model.onnx"))
+            .output()
+            .unwrap();
+        let size = fs::metadata(path("model.onnx")).unwrap().len();
+        assert!(succeeds(&output).ends_with(&format!("model.onnx: {size} bytes\n")));
+        let mut import = bernet();
+        import.arg("import").arg(path("model.onnx"));
+        let output = import.arg("-o").arg(path("again.bnet")).output().unwrap();
+        let size = fs::metadata(path("model.bnet")).unwrap().len();
+        let says = format!("again.bnet: 1 layers, 10 weights, {size} bytes\n");
+        assert!(succeeds(&output).ends_with(&says), "{output:?}");
+        assert_eq!(
+            fs::read(path("again.bnet")).unwrap(),
+            fs::read(path("model.bnet")).unwrap()
+        );
+    }
+}
+
+#[test]
+fn import_names_what_is_in_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let import = |name: &str| {
+        let mut import = bernet();
+        import
+            .arg("import")
+            .arg(path(name))
+            .arg("-o")
+            .arg(path("out.bnet"));
+        import.output().unwrap()
+    };
+    fails(&import("none.onnx"), 1, "none.onnx: No such file");
+    fs::write(path("text.onnx"), "a text").unwrap();
+    fails(&import("text.onnx"), 1, "text.onnx: not an ONNX file: ");
+    fs::write(path("empty.onnx"), "").unwrap();
+    fails(&import("empty.onnx"), 1, "empty.onnx: graph: there is none");
+    assert!(!path("out.bnet").exists());
+}

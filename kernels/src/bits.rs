@@ -13,7 +13,7 @@
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```
 
-use crate::Error;
+use crate::{Error, isa::Level, packing};
 use alloc::{vec, vec::Vec};
 
 /// Bits in a word.
@@ -53,7 +53,6 @@ pub(crate) fn set_bits(words: &mut [u64], start: usize, count: usize, bits: u64)
 }
 
 /// Sets those of `count` bits from `to_start` on that are 1 among the `count` bits from `from_start` on.
-#[inline(always)]
 pub(crate) fn copy_bits(
     to: &mut [u64],
     to_start: usize,
@@ -61,7 +60,8 @@ pub(crate) fn copy_bits(
     from_start: usize,
     count: usize,
 ) {
-    for done in (0..count).step_by(WORD) {
+    let mut done = 0;
+    while done < count {
         let some = WORD.min(count - done);
         set_bits(
             to,
@@ -69,6 +69,7 @@ pub(crate) fn copy_bits(
             some,
             read_bits(from, from_start + done, some),
         );
+        done += some;
     }
 }
 
@@ -113,15 +114,15 @@ impl BitMatrix {
         matrix
     }
 
-    /// The signs of `rows × columns` numbers, row by row; zero (of either sign) is +1, and so is NaN with a clear sign bit.
+    /// The signs of `rows × columns` numbers, row by row; zero, of either sign, is +1, NaN is −1.
     ///
     /// # Errors
     /// [`Error::Size`] where `values` has another length.
     pub fn from_signs(rows: usize, columns: usize, values: &[f32]) -> Result<Self, Error> {
         Error::check_size("values", rows.saturating_mul(columns), values.len())?;
-        Ok(Self::from_fn(rows, columns, |row, column| {
-            values[row * columns + column] >= 0.0
-        }))
+        let mut matrix = Self::zeros(rows, columns);
+        packing::signs(Level::best(), values, &mut matrix)?;
+        Ok(matrix)
     }
 
     /// Packs `rows × columns` booleans, row by row; `true` is +1.
@@ -130,9 +131,9 @@ impl BitMatrix {
     /// [`Error::Size`] where `values` has another length.
     pub fn from_bools(rows: usize, columns: usize, values: &[bool]) -> Result<Self, Error> {
         Error::check_size("values", rows.saturating_mul(columns), values.len())?;
-        Ok(Self::from_fn(rows, columns, |row, column| {
-            values[row * columns + column]
-        }))
+        let mut matrix = Self::zeros(rows, columns);
+        packing::signs(Level::best(), values, &mut matrix)?;
+        Ok(matrix)
     }
 
     /// Takes words that are packed already.
@@ -220,6 +221,115 @@ impl BitMatrix {
     }
 }
 
+/// Rows of ±1 that lie somewhere in a slice of words, `stride` words from one to the next.
+///
+/// ```
+/// use bernet_kernels::bits::BitRows;
+///
+/// // Two rows of 65 values in the left half of rows four words long.
+/// let words = [1, 1, 7, 7, 2, 0, 7, 7];
+/// let rows = BitRows::new(&words, 2, 65, 4)?;
+/// assert_eq!(rows.row(1), [2, 0]);
+/// # Ok::<(), bernet_kernels::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct BitRows<'a> {
+    words: &'a [u64],
+    rows: usize,
+    columns: usize,
+    stride: usize,
+}
+
+impl<'a> BitRows<'a> {
+    /// `rows` rows of `columns` values; nothing after the last row is looked at.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where there are too few words, or the stride is shorter than a row; [`Error::PadBits`] where a bit after the
+    /// last column is set in a row's last word.
+    pub fn new(
+        words: &'a [u64],
+        rows: usize,
+        columns: usize,
+        stride: usize,
+    ) -> Result<Self, Error> {
+        let row_words = columns.div_ceil(WORD);
+        if stride < row_words {
+            return Err(Error::Size {
+                what: "stride",
+                expected: row_words,
+                found: stride,
+            });
+        }
+        let needed = rows
+            .saturating_sub(1)
+            .saturating_mul(stride)
+            .saturating_add(if rows > 0 { row_words } else { 0 });
+        let found = words.len();
+        let words = words.get(..needed).ok_or(Error::Size {
+            what: "words",
+            expected: needed,
+            found,
+        })?;
+        let rows = Self {
+            words,
+            rows,
+            columns,
+            stride,
+        };
+        if !columns.is_multiple_of(WORD) {
+            let pad = u64::MAX << (columns % WORD);
+            if let Some(row) = (0..rows.rows).find(|&row| rows.row(row)[row_words - 1] & pad != 0) {
+                return Err(Error::PadBits { row });
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Number of rows.
+    pub fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns: values a row.
+    pub fn columns(self) -> usize {
+        self.columns
+    }
+
+    /// Words from one row to the next.
+    pub fn stride(self) -> usize {
+        self.stride
+    }
+
+    /// All words, from the first row's to the last's, with what lies between.
+    pub fn words(self) -> &'a [u64] {
+        self.words
+    }
+
+    /// The words of a row.
+    ///
+    /// # Panics
+    /// Outside the rows.
+    pub fn row(self, row: usize) -> &'a [u64] {
+        &self.words[row * self.stride..][..self.columns.div_ceil(WORD)]
+    }
+}
+
+impl<'a> From<&'a BitMatrix> for BitRows<'a> {
+    fn from(matrix: &'a BitMatrix) -> Self {
+        let BitMatrix {
+            rows,
+            columns,
+            ref words,
+        } = *matrix;
+        Self {
+            words,
+            rows,
+            columns,
+            stride: matrix.row_words(),
+        }
+    }
+}
+
 /// The shape of a tensor, outermost first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct Shape {
@@ -277,6 +387,21 @@ impl BitTensor {
     /// Its shape.
     pub fn shape(&self) -> Shape {
         self.shape
+    }
+
+    /// Makes it a tensor of another shape, whose values are then arbitrary but whose pad bits are 0.
+    pub(crate) fn reshape(&mut self, shape: Shape) {
+        if self.shape != shape {
+            let lines = BitMatrix {
+                rows: shape.batch * shape.height,
+                columns: shape.width * shape.channels,
+                words: core::mem::take(&mut self.lines.words),
+            };
+            let size = lines.rows * lines.row_words();
+            *self = Self { shape, lines };
+            self.lines.words.clear();
+            self.lines.words.resize(size, 0);
+        }
     }
 
     /// Its shape must be `expected`.

@@ -9,10 +9,14 @@
 //! ```
 
 use crate::{
-    bits::{BitMatrix, BitTensor, Shape},
+    Error,
+    bits::{BitMatrix, BitRows, BitTensor, Shape},
     isa::Level,
     portable,
-    xnor::{Conv2d, Geometry, PackedWeights, PaddingValue, Threshold, gemm_bits, gemm_i32},
+    xnor::{
+        Affine, Conv2d, Geometry, Options, PackedWeights, PaddingValue, Scratch, Threshold,
+        gemm_affine, gemm_bits, gemm_i32,
+    },
 };
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -39,6 +43,18 @@ impl Generator {
 
     fn matrix(&mut self, rows: usize, columns: usize) -> BitMatrix {
         BitMatrix::from_fn(rows, columns, |_, _| self.word() >> 63 == 1)
+    }
+
+    fn numbers(&mut self, outputs: usize) -> Numbers {
+        let mut numbers = || {
+            (0..outputs)
+                .map(|_| self.below(1 << 16) as f32 / 4096.0 - 8.0)
+                .collect()
+        };
+        Numbers {
+            scale: numbers(),
+            bias: numbers(),
+        }
     }
 
     /// Thresholds about the middle of the sums of a depth, some out of their reach, some the other way round.
@@ -88,74 +104,86 @@ impl Fill {
     }
 }
 
-/// `M × N × K` products, as sums and as bits.
+/// `M × N × K` products, as sums, scaled and as bits.
 ///
 /// # Errors
 /// Says which element differs, expected and found.
 pub fn product(level: Level, shape: [usize; 3], fill: Fill) -> Result<(), String> {
     let [m, n, k] = shape;
     let (mut generator, a, w) = fill.operands(shape);
+    let place = format!("{level}, product {m}×{n}×{k}, {fill:?}");
+    let failed = |error: Error| format!("{place}: {error}");
     let thresholds = generator.thresholds(n, k);
+    let numbers = generator.numbers(n);
     let weights = PackedWeights::new(level, &w);
-    let mut sums = vec![0; m * n];
-    gemm_i32(&a, &weights, &mut sums).map_err(|error| format!("{error}"))?;
-    let mut bits = BitMatrix::from_fn(m, n, |row, column| (row ^ column) & 1 == 0);
-    gemm_bits(&a, &weights, &thresholds, &mut bits).map_err(|error| format!("{error}"))?;
-    pad_bits_are_clear(&bits)?;
-    for row in 0..m {
-        for column in 0..n {
-            let expected = portable::dot(a.row(row), w.row(column), k);
-            let found = (sums[row * n + column], bits.get(row, column));
-            compare(expected, thresholds[column], found).map_err(|what| {
-                format!("{level}, product {m}×{n}×{k}, {fill:?}, at {row}, {column}: {what}")
-            })?;
-        }
+    let mut found = Outputs::new(m, n);
+    gemm_i32(&a, &weights, &mut found.sums).map_err(failed)?;
+    gemm_affine(&a, &weights, numbers.affine(), &mut found.scaled).map_err(failed)?;
+    // The same rows, further apart.
+    let stride = a.row_words() + generator.below(3);
+    let mut words = vec![u64::MAX; m * stride];
+    for (to, row) in words.chunks_mut(stride).zip(0..) {
+        to[..a.row_words()].copy_from_slice(a.row(row));
     }
-    Ok(())
+    let rows = BitRows::new(&words, m, k, stride).map_err(failed)?;
+    gemm_bits(rows, &weights, &thresholds, &mut found.bits).map_err(failed)?;
+    let expected = |row, column| portable::dot(a.row(row), w.row(column), k);
+    let words = a.row_words();
+    found
+        .compare(expected, [1 << 22, words], &thresholds, &numbers)
+        .map_err(|what| format!("{place}, {what}"))
 }
 
-/// A convolution, as sums and as bits.
+/// A convolution, as sums, scaled and as bits.
 ///
 /// # Errors
 /// Says which element differs, expected and found.
 pub fn convolution(
     level: Level,
     geometry: &Geometry,
+    options: Options,
     input: Shape,
     seed: u64,
 ) -> Result<(), String> {
-    let place = format!("{level}, {geometry:?} on {input:?}, seed {seed}");
-    let failed = |error: crate::Error| format!("{place}: {error}");
-    let output = geometry.output_shape(input).map_err(failed)?;
+    let place = format!("{level}, {geometry:?}, {options:?} on {input:?}, seed {seed}");
+    let failed = |error: Error| format!("{place}: {error}");
     let mut generator = Generator(seed);
     let lines = generator.matrix(input.batch * input.height, input.width * input.channels);
     let input = BitTensor::from_lines(input, lines).map_err(failed)?;
-    let w = generator.matrix(geometry.outputs, geometry.depth());
-    let thresholds = generator.thresholds(geometry.outputs, geometry.depth());
-    let conv = Conv2d::new(level, *geometry, &w).map_err(failed)?;
-    let mut sums = vec![0; output.batch * output.height * output.width * output.channels];
-    conv.sums(&input, &mut sums).map_err(failed)?;
+    let depth = geometry.depth() / options.groups;
+    let (n, w) = (geometry.outputs, generator.matrix(geometry.outputs, depth));
+    let (thresholds, numbers) = (generator.thresholds(n, depth), generator.numbers(n));
+    let conv = Conv2d::with_options(level, *geometry, options, &w).map_err(failed)?;
+    let output = conv.output_shape(input.shape()).map_err(failed)?;
+    let mut found = Outputs::new(output.batch * output.height * output.width, n);
+    let mut scratch = Scratch::default();
+    conv.sums_in(&mut scratch, &input, &mut found.sums)
+        .map_err(failed)?;
+    conv.affine(&mut scratch, &input, numbers.affine(), &mut found.scaled)
+        .map_err(failed)?;
     let mut bits = BitTensor::zeros(output);
-    conv.activations(&input, &thresholds, &mut bits)
+    conv.activations_in(&mut scratch, &input, &thresholds, &mut bits)
         .map_err(failed)?;
     pad_bits_are_clear(bits.lines())?;
-    for (index, &sum) in sums.iter().enumerate() {
-        let (pixel, channel) = (index / output.channels, index % output.channels);
-        let (line, x) = (pixel / output.width, pixel % output.width);
-        let (image, y) = (line / output.height, line % output.height);
-        let expected = portable::convolution_sum(geometry, &w, &input, [image, y, x, channel]);
-        compare(
-            expected,
-            thresholds[channel],
-            (sum, bits.get(image, y, x, channel)),
-        )
-        .map_err(|what| format!("{place}, at {image}, {y}, {x}, {channel}: {what}"))?;
-    }
-    Ok(())
+    let position = |row: usize| {
+        let (line, x) = (row / output.width, row % output.width);
+        [line / output.height, line % output.height, x]
+    };
+    found.bits = BitMatrix::from_fn(found.bits.rows(), n, |row, channel| {
+        let [image, y, x] = position(row);
+        bits.get(image, y, x, channel)
+    });
+    let expected = |row, channel| {
+        let [image, y, x] = position(row);
+        portable::convolution_sum(geometry, options, &w, &input, [image, y, x, channel])
+    };
+    found
+        .compare(expected, [1 << 20, depth], &thresholds, &numbers)
+        .map_err(|what| format!("{place}, {what}"))
 }
 
 /// A small convolution of any kind, its output not empty.
-pub fn random_convolution(generator: &mut Generator) -> (Geometry, Shape) {
+pub fn random_convolution(generator: &mut Generator) -> (Geometry, Options, Shape) {
     const CHANNELS: [usize; 10] = [1, 2, 3, 8, 32, 33, 64, 65, 100, 128];
     const OUTPUTS: [usize; 8] = [1, 5, 8, 16, 33, 64, 65, 100];
     const VALUES: [PaddingValue; 3] = [
@@ -166,43 +194,105 @@ pub fn random_convolution(generator: &mut Generator) -> (Geometry, Shape) {
     let mut pair =
         |from: usize, end: usize| [from + generator.below(end), from + generator.below(end)];
     let (kernel, stride, [height, width]) = (pair(1, 4), pair(1, 3), pair(1, 9));
-    let (before, after) = (pair(0, 3), pair(0, 3));
+    let (before, after, far) = (pair(0, 3), pair(0, 3), pair(1, 3));
+    let dilation = if far[0] == 3 { pair(1, 3) } else { [1, 1] };
+    let (channels, outputs, groups) = match generator.below(4) {
+        // Depthwise, and few channels a group.
+        0 => (33, 66, 33),
+        1 => (96, 10, 2),
+        _ => (
+            CHANNELS[generator.below(CHANNELS.len())],
+            OUTPUTS[generator.below(OUTPUTS.len())],
+            1,
+        ),
+    };
     // Enough padding for the kernel to fit.
-    let after = [
-        after[0].max(kernel[0].saturating_sub(height + before[0])),
-        after[1].max(kernel[1].saturating_sub(width + before[1])),
-    ];
-    let channels = CHANNELS[generator.below(CHANNELS.len())];
+    let enough = |axis: usize, size: usize| {
+        let span = (kernel[axis] - 1) * dilation[axis] + 1;
+        after[axis].max(span.saturating_sub(size + before[axis]))
+    };
     let geometry = Geometry {
         channels,
-        outputs: OUTPUTS[generator.below(OUTPUTS.len())],
+        outputs,
         kernel,
         stride,
-        padding: [before[0], before[1], after[0], after[1]],
+        padding: [before[0], before[1], enough(0, height), enough(1, width)],
         padding_value: VALUES[generator.below(VALUES.len())],
     };
-    (
-        geometry,
-        Shape {
-            batch: 1 + generator.below(3),
-            height,
-            width,
-            channels,
-        },
-    )
+    let shape = Shape {
+        batch: 1 + generator.below(3),
+        height,
+        width,
+        channels,
+    };
+    (geometry, Options { dilation, groups }, shape)
 }
 
-fn compare(expected: i32, threshold: Threshold, (sum, bit): (i32, bool)) -> Result<(), String> {
-    if sum != expected {
-        return Err(format!("expected {expected}, found {sum}"));
+/// A scale and a bias for each output.
+struct Numbers {
+    scale: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Numbers {
+    fn affine(&self) -> Affine<'_> {
+        Affine {
+            scale: &self.scale,
+            bias: &self.bias,
+        }
     }
-    if bit != threshold.apply(expected) {
-        return Err(format!(
-            "{threshold:?} of {expected}: expected {}, found {bit}",
-            !bit
-        ));
+}
+
+/// All that can be asked of a product, row by row.
+struct Outputs {
+    sums: Vec<i32>,
+    scaled: Vec<f32>,
+    bits: BitMatrix,
+}
+
+impl Outputs {
+    /// Filled with what must be overwritten.
+    fn new(rows: usize, columns: usize) -> Self {
+        let bits = BitMatrix::from_fn(rows, columns, |row, column| (row ^ column) & 1 == 0);
+        Self {
+            sums: vec![i32::MIN; rows * columns],
+            scaled: vec![f32::NAN; rows * columns],
+            bits,
+        }
     }
-    Ok(())
+
+    /// Compares every element, or, of large outputs, a random element in so many that `terms` terms of the specification's
+    /// sums, one `depth` an element, are enough.
+    fn compare(
+        &self,
+        expected: impl Fn(usize, usize) -> i32,
+        [terms, depth]: [usize; 2],
+        thresholds: &[Threshold],
+        numbers: &Numbers,
+    ) -> Result<(), String> {
+        pad_bits_are_clear(&self.bits)?;
+        let skip = 2 * (self.sums.len() * depth).div_ceil(terms) - 1;
+        let mut generator = Generator(depth as u64);
+        let mut index = 0;
+        while index < self.sums.len() {
+            let (row, column) = (index / thresholds.len(), index % thresholds.len());
+            let sum = expected(row, column);
+            let scaled = numbers.scale[column] * sum as f32 + numbers.bias[column];
+            let expected = (sum, scaled, thresholds[column].apply(sum));
+            let found = (
+                self.sums[index],
+                self.scaled[index],
+                self.bits.get(row, column),
+            );
+            if found != expected {
+                return Err(format!(
+                    "at {row}, {column}: expected {expected:?}, found {found:?}"
+                ));
+            }
+            index += 1 + generator.below(skip);
+        }
+        Ok(())
+    }
 }
 
 fn pad_bits_are_clear(bits: &BitMatrix) -> Result<(), String> {
@@ -298,9 +388,9 @@ mod tests {
     fn random_convolutions() {
         let levels = levels("random convolutions");
         proptest!(|(seed: u64)| {
-            let (geometry, input) = random_convolution(&mut Generator(seed));
+            let (geometry, options, input) = random_convolution(&mut Generator(seed));
             for &level in &levels {
-                convolution(level, &geometry, input, seed).map_err(TestCaseError::fail)?;
+                convolution(level, &geometry, options, input, seed).map_err(TestCaseError::fail)?;
             }
         });
     }
@@ -390,9 +480,46 @@ mod tests {
                 .enumerate()
                 .flat_map(|(seed, (geometry, input))| {
                     levels.iter().filter_map(move |&level| {
-                        convolution(level, geometry, *input, seed as u64).err()
+                        convolution(level, geometry, Options::default(), *input, seed as u64).err()
                     })
                 }),
         );
+    }
+
+    /// Work that is worth splitting: rows, the columns of a single row, the lines of a convolution.
+    #[cfg(feature = "rayon")]
+    #[test]
+    fn any_number_of_threads() {
+        let level = Level::best();
+        let geometry = Geometry {
+            channels: 64,
+            outputs: 65,
+            kernel: [3, 3],
+            stride: [1, 1],
+            padding: [1; 4],
+            padding_value: PaddingValue::Zero,
+        };
+        let input = Shape {
+            batch: 3,
+            height: 17,
+            width: 31,
+            channels: 64,
+        };
+        report((1..6).flat_map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let fill = Fill::Random(threads as u64);
+            pool.install(|| {
+                [
+                    product(level, [61, 300, 2000], fill),
+                    product(level, [1, 8200, 8193], fill),
+                    convolution(level, &geometry, Options::default(), input, threads as u64),
+                ]
+            })
+            .into_iter()
+            .filter_map(Result::err)
+        }));
     }
 }

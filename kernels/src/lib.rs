@@ -11,6 +11,7 @@ pub mod bits;
 pub mod conformance;
 mod error;
 pub mod isa;
+pub mod packing;
 pub mod poisson_binomial;
 pub mod portable;
 pub mod xnor;

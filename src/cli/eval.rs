@@ -1,20 +1,14 @@
 //! `bernet eval`: how often a model is right, and how fast.
 
+use super::{images_per_second, level};
 use anyhow::{Result, ensure};
 use bernet::{
     data::{self, Dataset},
-    infer::Session,
+    infer::{self, Session},
     model::Model,
 };
-use bernet_kernels::isa::{Level, LevelError};
-use std::{
-    io::Write,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
-
-/// Passes over the test images are timed until they have taken this long together.
-const TIMED: Duration = Duration::from_millis(300);
+use bernet_kernels::isa::Level;
+use std::{io::Write, path::PathBuf};
 
 /// Classify the test images and compare with their labels.
 #[derive(clap::Args)]
@@ -32,10 +26,6 @@ pub(super) struct Arguments {
     threads: usize,
 }
 
-fn level(name: &str) -> Result<Level, LevelError> {
-    Level::by_name(name)
-}
-
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let model = Model::read(&arguments.model)?;
     let level = arguments.level.unwrap_or_else(Level::best);
@@ -49,22 +39,11 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     );
 
     let predictions = session.classify(test.images())?;
-    let right = predictions
-        .iter()
-        .zip(test.labels())
-        .filter(|(said, label)| said.class == usize::from(**label))
-        .count();
+    let right = infer::right(&predictions, test.labels());
     let percent = 100.0 * right as f64 / test.len() as f64;
     writeln!(out, "accuracy {percent:.2} % ({right}/{})", test.len())?;
 
-    // The pass above has brought everything into the caches.
-    let start = Instant::now();
-    let mut passes = 0;
-    while passes == 0 || start.elapsed() < TIMED {
-        session.logits(test.images())?;
-        passes += 1;
-    }
-    let speed = (passes * test.len()) as f64 / start.elapsed().as_secs_f64();
+    let speed = images_per_second(&mut session, &test)?;
     let threads = session.threads();
     let plural = if threads == 1 { "" } else { "s" };
     writeln!(

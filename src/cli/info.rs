@@ -2,7 +2,7 @@
 
 use super::printable;
 use anyhow::Result;
-use bernet::model::{Model, format::VERSION};
+use bernet::model::Model;
 use std::{io::Write, path::PathBuf};
 
 /// Show a model's layers (shape, weights, bytes, MACs) and the parts of its file, which add up to its size.
@@ -18,8 +18,9 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let name = arguments.model.display().to_string();
     writeln!(
         out,
-        "{}: .bnet version {VERSION}, {} bytes\n",
+        "{}: .bnet version {}, {} bytes\n",
         printable(&name),
+        summary.file.version,
         summary.file.total()
     )?;
     writeln!(out, "{summary}")?;

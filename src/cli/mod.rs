@@ -1,14 +1,24 @@
 //! Parse, call, print, exit code. Whatever goes wrong is one line on stderr and a code other than 0.
 
 mod eval;
+mod export;
+mod import;
 mod info;
 mod predict;
+mod train;
+mod training_report;
 
+use bernet::{
+    data::Dataset,
+    infer::{InferError, Session},
+};
+use bernet_kernels::isa::{Level, LevelError};
 use clap::{Parser, Subcommand, error::ErrorKind};
 use std::{
     error::Error,
     io::{self, Write},
     process::ExitCode,
+    time::{Duration, Instant},
 };
 
 /// Binary neural nets, trained through exact Bernoulli distributions and run on XNOR-popcount kernels.
@@ -22,8 +32,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Eval(eval::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
     Info(info::Arguments),
     Predict(predict::Arguments),
+    Train(train::Arguments),
 }
 
 /// Does what the program's arguments say.
@@ -35,8 +48,11 @@ pub(crate) fn run() -> ExitCode {
     let out = &mut io::stdout().lock();
     let done = match arguments.command {
         Command::Eval(arguments) => eval::run(&arguments, out),
+        Command::Export(arguments) => export::run(&arguments, out),
+        Command::Import(arguments) => import::run(&arguments, out),
         Command::Info(arguments) => info::run(&arguments, out),
         Command::Predict(arguments) => predict::run(&arguments, out),
+        Command::Train(arguments) => train::run(&arguments, out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -71,6 +87,22 @@ fn usage(error: &clap::Error) -> ExitCode {
         paragraph.trim_start_matches("error: ")
     ));
     ExitCode::from(2)
+}
+
+/// A level's name as an argument.
+fn level(name: &str) -> Result<Level, LevelError> {
+    Level::by_name(name)
+}
+
+/// The speed of a session that has seen the images before, over passes that take a third of a second together.
+fn images_per_second(session: &mut Session, data: &Dataset) -> Result<f64, InferError> {
+    let start = Instant::now();
+    let mut passes = 0;
+    while passes == 0 || start.elapsed() < Duration::from_millis(300) {
+        session.logits(data.images())?;
+        passes += 1;
+    }
+    Ok((passes * data.len()) as f64 / start.elapsed().as_secs_f64())
 }
 
 /// An error and what caused it, without repeating causes that an error's text has already.

@@ -27,10 +27,11 @@
 //! ```
 
 mod plan;
+mod pool;
 pub mod reference;
 mod session;
 
-pub use session::{Prediction, Session, Trace};
+pub use session::{Prediction, Session, Trace, right};
 
 use crate::model::ModelError;
 use bernet_kernels::bits::Shape;

@@ -1,7 +1,7 @@
 //! A model laid out for one level, and the memory it works in.
 
-use super::InferError;
-use crate::model::{Layer, Model};
+use super::{InferError, pool::max_pool};
+use crate::model::{Layer, MaxPool, Model};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape, WORD},
     isa::Level,
@@ -20,6 +20,7 @@ pub(super) struct Plan {
     /// The shape of one image after each step.
     shapes: Vec<Shape>,
     expectation: Conv2d,
+    affine: Option<Affine>,
     /// Images that go through the layers together.
     pub(super) chunk: usize,
 }
@@ -35,6 +36,14 @@ enum Step {
         kernel: Conv2d,
         thresholds: Vec<Threshold>,
     },
+    MaxPool(MaxPool),
+}
+
+/// The real logit of each class from the integer one.
+#[derive(Clone, Debug)]
+pub(super) struct Affine {
+    pub(super) scale: Vec<f64>,
+    pub(super) bias: Vec<f64>,
 }
 
 /// What a plan works in, for one thread.
@@ -47,9 +56,8 @@ pub(super) struct Scratch {
 impl Plan {
     pub(super) fn new(model: &Model, level: Level) -> Result<Self, InferError> {
         let mut shapes = model.shapes()?;
-        shapes.pop();
         let mut steps = Vec::with_capacity(shapes.len());
-        let mut expectation = None;
+        let (mut expectation, mut affine) = (None, None);
         for layer in &model.layers {
             match layer {
                 &Layer::Crop { top, left, .. } => steps.push(Step::Crop { top, left }),
@@ -57,11 +65,21 @@ impl Plan {
                     kernel: Conv2d::new(level, conv.geometry, &conv.weights)?,
                     thresholds: conv.thresholds.clone(),
                 }),
+                Layer::MaxPool(pool) => steps.push(Step::MaxPool(*pool)),
                 Layer::Expectation { weights } => {
-                    expectation = Some(Conv2d::new(level, pointwise(weights), weights)?);
+                    let last = steps.len().checked_sub(1);
+                    let input = last.map_or(model.input.shape(), |last| shapes[last]);
+                    expectation = Some(Conv2d::new(level, products(weights, input), weights)?);
+                }
+                Layer::Affine { scale, bias } => {
+                    affine = Some(Affine {
+                        scale: scale.clone(),
+                        bias: bias.clone(),
+                    });
                 }
             }
         }
+        shapes.truncate(steps.len());
         let expectation = expectation.expect("a valid model ends with an expectation layer");
         let input = model.input.shape();
         let classes = expectation.geometry().outputs;
@@ -76,12 +94,17 @@ impl Plan {
             steps,
             shapes,
             expectation,
+            affine,
             chunk: (CHUNK_BYTES / bytes).max(1),
         })
     }
 
     pub(super) fn classes(&self) -> usize {
         self.expectation.geometry().outputs
+    }
+
+    pub(super) fn affine(&self) -> Option<&Affine> {
+        self.affine.as_ref()
     }
 
     /// Runs images of the right shape; `logits` is `batch × classes`. The activations are left in the scratch.
@@ -102,13 +125,15 @@ impl Plan {
                 Step::Conv { kernel, thresholds } => {
                     kernel.activations(input, thresholds, output)?
                 }
+                Step::MaxPool(pool) => *output = max_pool(input, *pool, output.shape()),
             }
             input = output;
         }
 
-        // [batch, height, width, channels] → [batch, height, width, classes] → [batch, classes]
+        // [batch, height, width, channels] → [batch, height, width, classes] → [batch, classes], where height and width
+        // have become 1 if the weights are for the whole image.
         let classes = self.classes();
-        let shape = input.shape();
+        let shape = self.expectation.geometry().output_shape(input.shape())?;
         scratch
             .sums
             .resize(shape.batch * shape.height * shape.width * classes, 0);
@@ -139,12 +164,17 @@ impl Scratch {
     }
 }
 
-/// The expectation layer's product at one position, as a convolution.
-fn pointwise(weights: &BitMatrix) -> Geometry {
+/// The expectation layer's products as a convolution: at each position, or over the whole image.
+fn products(weights: &BitMatrix, input: Shape) -> Geometry {
+    let kernel = if weights.columns() == input.channels {
+        [1, 1]
+    } else {
+        [input.height, input.width]
+    };
     Geometry {
-        channels: weights.columns(),
+        channels: input.channels,
         outputs: weights.rows(),
-        kernel: [1, 1],
+        kernel,
         stride: [1, 1],
         padding: [0; 4],
         padding_value: PaddingValue::MinusOne,

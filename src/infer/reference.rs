@@ -17,7 +17,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::model::{Conv, Layer, Model, ModelError, Place};
+use crate::model::{Conv, Layer, MaxPool, Model, ModelError, Place};
 use bernet_kernels::{
     bits::{BitTensor, Shape},
     xnor::PaddingValue,
@@ -26,7 +26,7 @@ use bernet_kernels::{
 /// Every tensor that a batch went through, values −1 and +1 in NHWC order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trace {
-    /// The output of every layer but the last, in their order.
+    /// The output of every layer before the expectation, in their order.
     pub activations: Vec<Vec<i8>>,
     /// `batch × classes`.
     pub logits: Vec<i32>,
@@ -98,12 +98,17 @@ pub fn trace(model: &Model, images: &[i8]) -> Result<Trace, ModelError> {
             Layer::Conv(conv) => {
                 Tensor::generate(output, |n, y, x, o| convolution(conv, input, n, y, x, o))
             }
+            Layer::MaxPool(pool) => {
+                Tensor::generate(output, |n, y, x, c| window(pool, input, n, y, x, c))
+            }
             Layer::Expectation { weights } => {
-                trace.logits = expectation(input, weights.rows(), |class, k| {
-                    sign(weights.get(class, k))
+                trace.logits = expectation(input, weights.rows(), |class, value| {
+                    // Weights for the whole image, or for each position alike.
+                    sign(weights.get(class, value % weights.columns()))
                 });
                 break;
             }
+            Layer::Affine { .. } => unreachable!("it comes after the expectation"),
         };
         trace.activations.push(next.clone());
         (values, shape) = (next, output);
@@ -170,7 +175,24 @@ fn convolution(conv: &Conv, input: Tensor, n: usize, y: usize, x: usize, output:
     sign(if threshold.invert { !reached } else { reached })
 }
 
-/// `Σ_y Σ_x Σ_c x[y][x][c] · w[class][c]`
+/// `max_ky max_kx x[y·stride + ky − top][x·stride + kx − left][c]` over the taps inside
+fn window(pool: &MaxPool, input: Tensor, n: usize, y: usize, x: usize, c: usize) -> i8 {
+    let [top, left, ..] = pool.padding;
+    let mut largest = -1;
+    for ky in 0..pool.kernel[0] {
+        for kx in 0..pool.kernel[1] {
+            let [y, x] = [y * pool.stride[0] + ky, x * pool.stride[1] + kx];
+            if (top..top + input.shape.height).contains(&y)
+                && (left..left + input.shape.width).contains(&x)
+            {
+                largest = largest.max(input.at(n, y - top, x - left, c));
+            }
+        }
+    }
+    largest
+}
+
+/// `Σ_y Σ_x Σ_c x[y][x][c] · w[class][y][x][c]`; the weight is that of a place within the image.
 fn expectation(input: Tensor, classes: usize, weight: impl Fn(usize, usize) -> i8) -> Vec<i32> {
     let mut logits = Vec::new();
     for n in 0..input.shape.batch {
@@ -179,7 +201,8 @@ fn expectation(input: Tensor, classes: usize, weight: impl Fn(usize, usize) -> i
             for y in 0..input.shape.height {
                 for x in 0..input.shape.width {
                     for c in 0..input.shape.channels {
-                        sum += i32::from(input.at(n, y, x, c)) * i32::from(weight(class, c));
+                        let place = (y * input.shape.width + x) * input.shape.channels + c;
+                        sum += i32::from(input.at(n, y, x, c)) * i32::from(weight(class, place));
                     }
                 }
             }

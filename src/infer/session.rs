@@ -2,7 +2,7 @@
 
 use super::{
     InferError,
-    plan::{self, Plan, Scratch},
+    plan::{self, Affine, Plan, Scratch},
 };
 use crate::model::Model;
 use bernet_kernels::{
@@ -29,14 +29,24 @@ pub struct Session {
 pub struct Prediction {
     /// The class with the largest logit; of several, the first.
     pub class: usize,
-    /// By how much its logit exceeds the next: 0 for a tie.
+    /// By how much its logit exceeds the next: 0 for a tie. It is counted in sums as long as all classes share one scale
+    /// and one bias; where they don't, it is the difference of the real logits, rounded down.
     pub margin: i32,
+}
+
+/// How many predictions are the image's label.
+pub fn right(predictions: &[Prediction], labels: &[u8]) -> usize {
+    predictions
+        .iter()
+        .zip(labels)
+        .filter(|(prediction, label)| prediction.class == usize::from(**label))
+        .count()
 }
 
 /// Every tensor that a batch went through.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trace {
-    /// The output of every layer but the last, in their order.
+    /// The output of every layer before the expectation, in their order.
     pub activations: Vec<BitTensor>,
     /// `batch × classes`.
     pub logits: Vec<i32>,
@@ -97,7 +107,7 @@ impl Session {
         self.plan.classes()
     }
 
-    /// The logits of each image, `batch × classes`.
+    /// The integer logits of each image, `batch × classes`: the sums before an affine layer.
     ///
     /// # Errors
     /// [`InferError::Images`] where height, width or channels are not those of the model's input.
@@ -126,17 +136,36 @@ impl Session {
         Ok(&self.logits)
     }
 
-    /// The class of each image.
+    /// The real logits of each image, `batch × classes`: `scale · sum + bias` of an affine layer, in f64, or the sums.
+    ///
+    /// # Errors
+    /// As [`Session::logits`].
+    pub fn real_logits(&mut self, images: &BitTensor) -> Result<Vec<f64>, InferError> {
+        self.logits(images)?;
+        let classes = self.plan.classes();
+        let images = self.logits.chunks_exact(classes);
+        Ok(match self.plan.affine() {
+            Some(affine) => images.flat_map(|sums| affine.logits(sums)).collect(),
+            None => images.flatten().map(|&sum| sum.into()).collect(),
+        })
+    }
+
+    /// The class of each image. Sums decide where all classes share one scale and one bias, which is exact, and real logits
+    /// where they don't.
     ///
     /// # Errors
     /// As [`Session::logits`].
     pub fn classify(&mut self, images: &BitTensor) -> Result<Vec<Prediction>, InferError> {
-        let classes = self.plan.classes();
-        Ok(self
-            .logits(images)?
-            .chunks_exact(classes)
-            .map(Prediction::of)
-            .collect())
+        self.logits(images)?;
+        let images = self.logits.chunks_exact(self.plan.classes());
+        Ok(
+            match self.plan.affine().filter(|affine| !affine.is_shared()) {
+                Some(affine) => images
+                    .map(|sums| Prediction::of_real(affine.logits(sums)))
+                    .collect(),
+                None => images.map(Prediction::of).collect(),
+            },
+        )
     }
 
     /// The output of every layer for each image; unlike [`Session::logits`] it holds the whole batch's at once.
@@ -185,6 +214,21 @@ fn run_share(
     Ok(())
 }
 
+impl Affine {
+    /// Whether all classes have the same scale and bias, so that the order of the sums is that of the logits.
+    fn is_shared(&self) -> bool {
+        let same = |reals: &[f64]| reals.iter().all(|&real| real == reals[0]);
+        same(&self.scale) && same(&self.bias)
+    }
+
+    /// The real logits of an image.
+    fn logits(&self, sums: &[i32]) -> impl Iterator<Item = f64> {
+        let maps = self.scale.iter().zip(&self.bias);
+        maps.zip(sums)
+            .map(|((scale, bias), &sum)| scale * f64::from(sum) + bias)
+    }
+}
+
 impl Prediction {
     /// The prediction from at least two logits.
     fn of(logits: &[i32]) -> Self {
@@ -204,5 +248,21 @@ impl Prediction {
             }
         }
         best
+    }
+
+    /// The prediction from at least two real logits.
+    fn of_real(logits: impl Iterator<Item = f64>) -> Self {
+        let (mut class, mut largest, mut next) = (0, f64::NEG_INFINITY, f64::NEG_INFINITY);
+        for (index, logit) in logits.enumerate() {
+            if logit > largest {
+                (class, largest, next) = (index, logit, largest);
+            } else {
+                next = next.max(logit);
+            }
+        }
+        Self {
+            class,
+            margin: (largest - next).floor() as i32,
+        }
     }
 }

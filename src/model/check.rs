@@ -1,6 +1,6 @@
 //! Whether the layers of a model fit together.
 
-use super::{Conv, Input, Layer, Model};
+use super::{Conv, Input, Layer, MaxPool, Model};
 use bernet_kernels::bits::{BitMatrix, Shape};
 use std::fmt;
 use thiserror::Error;
@@ -153,7 +153,9 @@ impl Model {
                     width,
                 } => check_crop(place, [top, left], [height, width], shape)?,
                 Layer::Conv(conv) => conv.check(place, shape)?,
+                Layer::MaxPool(pool) => pool.check(place, shape)?,
                 Layer::Expectation { weights } => check_expectation(place, weights, shape)?,
+                Layer::Affine { scale, bias } => check_affine(place, scale, bias, shape)?,
             };
             Ok(shape)
         };
@@ -178,10 +180,24 @@ impl Model {
             .sum()
     }
 
-    /// The expectation layer is there, once, at the end.
+    /// The expectation layer is there, once, at the end or before an affine layer at the end.
     fn check_order(&self) -> Result<(), ModelError> {
         Place::Layers.check_range("number", 1, LAYERS_LIMIT, self.layers.len())?;
-        let last = self.layers.last().map_or("no layer", Layer::kind);
+        let sums = match self.layers.as_slice() {
+            [sums @ .., Layer::Affine { .. }] => sums,
+            sums => sums,
+        };
+        let affine = sums
+            .iter()
+            .position(|layer| matches!(layer, Layer::Affine { .. }));
+        if let Some(index) = affine {
+            Place::Layers.check_equal(
+                "number of the affine layer",
+                self.layers.len(),
+                index + 1,
+            )?;
+        }
+        let last = sums.last().map_or("no layer", Layer::kind);
         Place::Layers.check(last == "expectation", "last layer", "expectation", last)?;
         let early = self
             .layers
@@ -189,7 +205,7 @@ impl Model {
             .position(|layer| matches!(layer, Layer::Expectation { .. }));
         Place::Layers.check_equal(
             "number of the first expectation layer",
-            self.layers.len(),
+            sums.len(),
             early.map_or(0, |i| i + 1),
         )
     }
@@ -272,6 +288,53 @@ impl Conv {
     }
 }
 
+impl MaxPool {
+    fn check(&self, place: Place, input: Shape) -> Result<Shape, ModelError> {
+        for size in self.kernel {
+            place.check_range("window", 1, DIMENSION_LIMIT, size)?;
+        }
+        for size in self.stride {
+            place.check_range("stride", 1, DIMENSION_LIMIT, size)?;
+        }
+        for (index, size) in self.padding.into_iter().enumerate() {
+            place.check_range("padding", 0, self.kernel[index % 2] - 1, size)?;
+        }
+        let [top, left, bottom, right] = self.padding;
+        let [height, width] = [input.height + top + bottom, input.width + left + right];
+        place.check_values("padded input", [height, width, input.channels])?;
+        let [window_height, window_width] = self.kernel;
+        place.check(
+            window_height <= height && window_width <= width,
+            "window",
+            format_args!("within the padded input of {height}×{width}"),
+            format_args!("{window_height}×{window_width}"),
+        )?;
+        Ok(Shape {
+            height: (height - window_height) / self.stride[0] + 1,
+            width: (width - window_width) / self.stride[1] + 1,
+            ..input
+        })
+    }
+}
+
+fn check_affine(
+    place: Place,
+    scale: &[f64],
+    bias: &[f64],
+    input: Shape,
+) -> Result<Shape, ModelError> {
+    place.check_equal("scales", input.channels, scale.len())?;
+    place.check_equal("biases", input.channels, bias.len())?;
+    for &scale in scale {
+        let fits = scale.is_finite() && scale > 0.0;
+        place.check(fits, "scale", "a finite number above 0", scale)?;
+    }
+    for &bias in bias {
+        place.check(bias.is_finite(), "bias", "a finite number", bias)?;
+    }
+    Ok(input)
+}
+
 fn check_expectation(place: Place, weights: &BitMatrix, input: Shape) -> Result<Shape, ModelError> {
     let classes = weights.rows();
     place.check(
@@ -281,11 +344,14 @@ fn check_expectation(place: Place, weights: &BitMatrix, input: Shape) -> Result<
         classes,
     )?;
     place.check_values("sums", [input.height, input.width, classes])?;
-    place.check_equal(
-        "columns of the weights (input channels)",
-        input.channels,
-        weights.columns(),
-    )?;
+    // One position has as many values as channels.
+    if weights.columns() != input.height * input.width * input.channels {
+        place.check_equal(
+            "columns of the weights (input channels)",
+            input.channels,
+            weights.columns(),
+        )?;
+    }
     Ok(Shape {
         batch: 1,
         height: 1,

@@ -39,6 +39,7 @@
 
 mod check;
 pub mod format;
+pub mod onnx;
 mod summary;
 
 pub use check::{DIMENSION_LIMIT, LAYERS_LIMIT, METADATA_LIMIT, ModelError, Place, VALUES_LIMIT};
@@ -51,11 +52,11 @@ use bernet_kernels::{
 use std::collections::BTreeMap;
 
 /// A binary net: an image goes through the layers in turn, and the last one gives the logits.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Model {
     /// The images it reads.
     pub input: Input,
-    /// The layers, first to last. The last is the only [`Layer::Expectation`].
+    /// The layers, first to last. The only [`Layer::Expectation`] is the last of them, or the last but a [`Layer::Affine`].
     pub layers: Vec<Layer>,
     /// What else is known about the net, by name: the command that trained it, its accuracy, its licence.
     pub metadata: BTreeMap<String, String>,
@@ -75,7 +76,7 @@ pub struct Input {
 }
 
 /// A layer.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Layer {
     /// Keeps a rectangle of the image.
     Crop {
@@ -90,10 +91,21 @@ pub enum Layer {
     },
     /// A convolution and its activations.
     Conv(Conv),
-    /// The last layer: the real-valued logits `Σ_positions Σ_k x_k w_k`, which are integers.
+    /// The largest activation of each window, channel by channel: +1 where there is one.
+    MaxPool(MaxPool),
+    /// The logits `Σ_positions Σ_k x_k w_k`, which are integers.
     Expectation {
-        /// One row for each class, one column for each input channel.
+        /// One row for each class. One column for each input channel, which serves every position; or one for each value
+        /// of the image, in the order line, pixel, channel.
         weights: BitMatrix,
+    },
+    /// What makes real logits of the integer ones, `scale · sum + bias`; after the expectation, in nets that were trained
+    /// with it. Where all classes share one scale and one bias it has no say in which class wins.
+    Affine {
+        /// One for each class: finite, above 0. (Weights take a negative sign.)
+        scale: Vec<f64>,
+        /// One for each class: finite.
+        bias: Vec<f64>,
     },
 }
 
@@ -107,6 +119,17 @@ pub struct Conv {
     pub weights: BitMatrix,
     /// One for each output channel.
     pub thresholds: Vec<Threshold>,
+}
+
+/// Windows over each channel. A tap on the padding counts as −1, which is to say not at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MaxPool {
+    /// Height and width of the window.
+    pub kernel: [usize; 2],
+    /// From one window to the next, down and across.
+    pub stride: [usize; 2],
+    /// At the top, left, bottom and right; less than the window, so that every window has a tap inside.
+    pub padding: [usize; 4],
 }
 
 impl Input {
@@ -160,14 +183,16 @@ impl Layer {
         match self {
             Self::Crop { .. } => "crop",
             Self::Conv(_) => "conv",
+            Self::MaxPool(_) => "max pool",
             Self::Expectation { .. } => "expectation",
+            Self::Affine { .. } => "affine",
         }
     }
 
-    /// Its weights; a crop has none.
+    /// Its weights, where it has some.
     pub fn weights(&self) -> Option<&BitMatrix> {
         match self {
-            Self::Crop { .. } => None,
+            Self::Crop { .. } | Self::MaxPool(_) | Self::Affine { .. } => None,
             Self::Conv(conv) => Some(&conv.weights),
             Self::Expectation { weights } => Some(weights),
         }
@@ -177,7 +202,7 @@ impl Layer {
     pub fn thresholds(&self) -> &[Threshold] {
         match self {
             Self::Conv(conv) => &conv.thresholds,
-            Self::Crop { .. } | Self::Expectation { .. } => &[],
+            _ => &[],
         }
     }
 }

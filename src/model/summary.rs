@@ -45,7 +45,7 @@ pub struct LayerSummary {
     pub weights: u64,
     /// Bytes of the packed weights in the file.
     pub weight_bytes: u64,
-    /// Bytes of the thresholds in the file.
+    /// Bytes of the thresholds, or of scales and biases, in the file.
     pub threshold_bytes: u64,
     /// Products of a weight and an activation for one image; taps on padding count.
     pub macs: u64,
@@ -85,11 +85,14 @@ impl Summary {
 
 impl LayerSummary {
     fn of(layer: &Layer, input: Shape, output: Shape) -> Self {
-        // The expectation layer's shape is that of its sum; it has a product at every position of its input.
+        // The expectation layer's shape is that of its sum; its weights serve every position of its input, or they are for
+        // the whole image.
         let positions = match layer {
-            Layer::Crop { .. } => 0,
             Layer::Conv(_) => output.height * output.width,
-            Layer::Expectation { .. } => input.height * input.width,
+            Layer::Expectation { weights } => {
+                input.height * input.width * input.channels / weights.columns()
+            }
+            Layer::Crop { .. } | Layer::MaxPool(_) | Layer::Affine { .. } => 0,
         };
         let weights = layer.weights().map_or(0, |weights| {
             weights.rows() as u64 * weights.columns() as u64
@@ -121,29 +124,42 @@ fn describe(layer: &Layer) -> String {
                 "conv {}→{}, {height}×{width}",
                 geometry.channels, geometry.outputs
             );
-            match geometry.stride {
-                [1, 1] => {}
-                [down, across] if down == across => text += &format!(", stride {down}"),
-                [down, across] => text += &format!(", stride {down}×{across}"),
-            }
+            text += &strides(geometry.stride);
             let value = match geometry.padding_value {
                 PaddingValue::MinusOne => "−1",
                 PaddingValue::Zero => "0",
                 PaddingValue::PlusOne => "+1",
             };
-            match geometry.padding {
-                [0, 0, 0, 0] => {}
-                [top, left, bottom, right] if [left, bottom, right] == [top; 3] => {
-                    text += &format!(", padding {top} by {value}");
-                }
-                [top, left, bottom, right] => {
-                    text += &format!(", padding {top}, {left}, {bottom}, {right} by {value}");
-                }
-            }
-            text
+            text + &paddings(geometry.padding, value)
+        }
+        Layer::MaxPool(pool) => {
+            let [height, width] = pool.kernel;
+            let text = format!("max pool {height}×{width}");
+            text + &strides(pool.stride) + &paddings(pool.padding, "−1")
         }
         Layer::Expectation { weights } => {
             format!("expectation {}→{}", weights.columns(), weights.rows())
+        }
+        Layer::Affine { .. } => "affine".into(),
+    }
+}
+
+fn strides(stride: [usize; 2]) -> String {
+    match stride {
+        [1, 1] => String::new(),
+        [down, across] if down == across => format!(", stride {down}"),
+        [down, across] => format!(", stride {down}×{across}"),
+    }
+}
+
+fn paddings(padding: [usize; 4], value: &str) -> String {
+    match padding {
+        [0, 0, 0, 0] => String::new(),
+        [top, left, bottom, right] if [left, bottom, right] == [top; 3] => {
+            format!(", padding {top} by {value}")
+        }
+        [top, left, bottom, right] => {
+            format!(", padding {top}, {left}, {bottom}, {right} by {value}")
         }
     }
 }

@@ -74,14 +74,21 @@ fn crafted_files_are_refused() {
             "not a .bnet file: at offset 0: expected \"\\x89BNET\\r\\n\\x1a\", found",
         );
     }
-    for version in [0, 2, 256, u64::from(u32::MAX)] {
+    for version in [0, 3, 256, u64::from(u32::MAX)] {
         spoil.put(
             8,
             4,
             version,
-            &format!("at offset 8: version of .bnet: expected 1, found {version}"),
+            &format!("at offset 8: version of .bnet: expected 1 to 2, found {version}"),
         );
     }
+    // The net needs nothing of version 2.
+    spoil.put(
+        8,
+        4,
+        2,
+        "at offset 8: version of .bnet: expected 1, found 2",
+    );
     for count in [0, 65536, u64::from(u32::MAX)] {
         spoil.put(
             12,
@@ -163,9 +170,9 @@ fn crafted_files_are_refused() {
 
     for layer in 1..=6 {
         let at = layers + 32 * (layer - 1);
-        for kind in [0, 4, 255, 65535] {
+        for kind in [0, 6, 255, 65535] {
             let says = format!(
-                "at offset {at}: layer {layer}: kind: expected 1 (crop), 2 (conv) or 3 (expectation), found {kind}"
+                "at offset {at}: layer {layer}: kind: expected 1 (crop), 2 (conv), 3 (expectation), 4 (max pool) or 5 (affine), found {kind}"
             );
             spoil.put(at, 2, kind, &says);
         }
@@ -374,6 +381,82 @@ fn crafted_files_are_refused() {
     let refused = spoil.finish();
     println!("{refused} crafted files refused");
     assert!(refused >= 250);
+}
+
+/// The layers of version 2: a max pool, weights for a whole image, an affine layer.
+#[test]
+fn crafted_files_of_version_2_are_refused() {
+    let mut spoil = Spoiler::new(&nets::pooled_net(&mut nets::generator(6)));
+    let layer = |number: usize| 64 + 32 * (number - 1);
+    spoil.put(
+        8,
+        4,
+        1,
+        "at offset 8: version of .bnet: expected 2, found 1",
+    );
+    let pool = layer(2);
+    for at in (pool + 4..pool + 12).chain(pool + 28..pool + 32) {
+        spoil.put(
+            at,
+            1,
+            1,
+            &format!("at offset {at}: layer 2: unused byte: expected 0, found 1"),
+        );
+    }
+    spoil.put(
+        pool + 12,
+        2,
+        0,
+        "layer 2 (max pool): window: expected 1 to 65535, found 0",
+    );
+    spoil.put(
+        pool + 12,
+        2,
+        99,
+        "layer 2 (max pool): window: expected within the padded input",
+    );
+    spoil.put(
+        pool + 18,
+        2,
+        0,
+        "layer 2 (max pool): stride: expected 1 to 65535, found 0",
+    );
+    spoil.put(
+        pool + 22,
+        2,
+        2,
+        "layer 2 (max pool): padding: expected 0 to 1, found 2",
+    );
+    let affine = layer(4);
+    for at in affine + 8..affine + 32 {
+        spoil.put(
+            at,
+            1,
+            1,
+            &format!("at offset {at}: layer 4: unused byte: expected 0, found 1"),
+        );
+    }
+    for classes in [0, 9, 11, u64::from(u32::MAX)] {
+        // The section would have another length, or the memory would not do.
+        spoil.put(affine + 4, 4, classes, "");
+    }
+    let section = 64 + 4 * 32 + 24;
+    let scales = spoil.get(section + 8) as usize + spoil.get(section + 16) as usize - 160;
+    for scale in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        spoil.put(
+            scales,
+            8,
+            scale.to_bits(),
+            "layer 4 (affine): scale: expected a finite number above 0, found ",
+        );
+    }
+    spoil.put(
+        scales + 80,
+        8,
+        f64::NAN.to_bits(),
+        "layer 4 (affine): bias: expected a finite number, found NaN",
+    );
+    spoil.finish();
 }
 
 fn metadata_file(metadata: &[u8]) -> Vec<u8> {

@@ -42,8 +42,13 @@ fn the_seed_net_stays_small() {
 
 #[test]
 fn what_is_written_is_read_back() {
-    for cropped in [false, true] {
-        let model = nets::seed_net(cropped, &mut nets::generator(2));
+    let seeds = [false, true].map(|cropped| nets::seed_net(cropped, &mut nets::generator(2)));
+    for (model, version) in seeds
+        .into_iter()
+        .zip([1, 1])
+        .chain([(nets::pooled_net(&mut nets::generator(2)), 2)])
+    {
+        assert_eq!(model.file_layout().unwrap().version, version);
         let bytes = model.to_bytes().unwrap();
         let read = Model::from_bytes(&bytes).unwrap();
         assert_eq!(read, model);
@@ -101,13 +106,19 @@ fn files_are_written_and_read() {
 /// The second implementation, in Python, finds the same layers and the same bits.
 #[test]
 fn the_python_reader_agrees() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model.bnet");
     let mut model = nets::seed_net(true, &mut nets::generator(9));
     let Layer::Conv(conv) = &mut model.layers[1] else {
         unreachable!()
     };
     conv.thresholds[3].at_least = -70_000;
+    for model in [model, nets::pooled_net(&mut nets::generator(9))] {
+        compare_with_python(&model);
+    }
+}
+
+fn compare_with_python(model: &Model) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bnet");
     model.write(&path).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bnet_reader.py");
     let output = match Command::new("python3").arg(script).arg(&path).output() {
@@ -128,7 +139,12 @@ fn the_python_reader_agrees() {
     assert_eq!(found["crc32"], crc32fast::hash(&bytes[..bytes.len() - 4]));
     assert_eq!(
         found["input"],
-        json!({ "height": 28, "width": 28, "channels": 1, "threshold": 128 })
+        json!({
+            "height": model.input.height,
+            "width": model.input.width,
+            "channels": model.input.channels,
+            "threshold": model.input.threshold,
+        })
     );
     assert_eq!(found["metadata"], json!(model.metadata));
     let layers = found["layers"].as_array().unwrap();
@@ -190,9 +206,18 @@ fn the_python_reader_agrees() {
                     .map(|threshold| if threshold.invert { '1' } else { '0' });
                 assert_eq!(found["invert"], invert.collect::<String>());
             }
+            Layer::MaxPool(pool) => {
+                assert_eq!(found["kernel"], json!(pool.kernel));
+                assert_eq!(found["stride"], json!(pool.stride));
+                assert_eq!(found["padding"], json!(pool.padding));
+            }
             Layer::Expectation { weights } => {
-                assert_eq!(found["channels"], weights.columns());
+                assert_eq!(found["columns"], weights.columns());
                 assert_eq!(found["classes"], weights.rows());
+            }
+            Layer::Affine { scale, bias } => {
+                assert_eq!(found["scale"], json!(scale));
+                assert_eq!(found["bias"], json!(bias));
             }
         }
     }

@@ -1,14 +1,13 @@
 //! Inference: every level and any number of threads against the reference, on every activation.
 
-use crate::nets;
+use crate::{any::any_model, nets};
 use bernet::{
     infer::{Session, reference},
-    model::{Conv, Input, Layer, Model},
+    model::{Input, Layer, Model},
 };
 use bernet_kernels::{
     bits::{BitTensor, Shape},
     isa::Level,
-    xnor::{Geometry, PaddingValue, Threshold},
 };
 use proptest::prelude::*;
 
@@ -26,7 +25,32 @@ fn compare(model: &Model, images: &BitTensor) {
         assert_eq!(activations.len(), expected.activations.len());
         assert_eq!(trace.logits, expected.logits, "{level}");
         assert_eq!(session.logits(images).unwrap(), expected.logits, "{level}");
+        let real = session.real_logits(images).unwrap();
+        assert_eq!(real, real_logits(model, &expected.logits), "{level}");
+        for (said, logits) in session
+            .classify(images)
+            .unwrap()
+            .iter()
+            .zip(real.chunks(session.classes()))
+        {
+            let first = logits
+                .iter()
+                .position(|&logit| logits.iter().all(|&other| other <= logit));
+            assert_eq!(Some(said.class), first, "{level}");
+        }
     }
+}
+
+/// The logits after an affine layer, if there is one.
+pub(crate) fn real_logits(model: &Model, sums: &[i32]) -> Vec<f64> {
+    let real = |(index, &sum): (usize, &i32)| match model.layers.last() {
+        Some(Layer::Affine { scale, bias }) => {
+            let class = index % scale.len();
+            scale[class] * f64::from(sum) + bias[class]
+        }
+        _ => sum.into(),
+    };
+    sums.iter().enumerate().map(real).collect()
 }
 
 #[test]
@@ -131,128 +155,6 @@ fn the_first_of_equal_logits_wins() {
     assert_eq!(error, "images: expected 1×1×3, found 1×3×1");
     let error = session.with_threads(0).unwrap_err().to_string();
     assert_eq!(error, "0 threads: expected at least 1");
-}
-
-/// A convolution that fits the input: kernel, stride and padding drawn, thresholds from certain −1 to certain +1.
-fn any_conv(input: Shape) -> impl Strategy<Value = Layer> {
-    let padding = proptest::array::uniform4(prop_oneof![3 => Just(0usize), 1 => 0..3usize]);
-    padding.prop_flat_map(move |padding| {
-        let height = input.height + padding[0] + padding[2];
-        let width = input.width + padding[1] + padding[3];
-        let value = prop_oneof![
-            Just(PaddingValue::MinusOne),
-            Just(PaddingValue::Zero),
-            Just(PaddingValue::PlusOne)
-        ];
-        let outputs = prop_oneof![4 => 1..20usize, 1 => 60..70usize, 1 => 127..130usize];
-        (
-            [1..=height, 1..=width],
-            [1..4usize, 1..4usize],
-            value,
-            outputs,
-            any::<u64>(),
-        )
-            .prop_map(move |(kernel, stride, padding_value, outputs, seed)| {
-                let geometry = Geometry {
-                    channels: input.channels,
-                    outputs,
-                    kernel,
-                    stride,
-                    padding,
-                    padding_value,
-                };
-                let random = &mut nets::generator(seed);
-                let Layer::Conv(mut conv) = nets::conv(geometry, random) else {
-                    unreachable!()
-                };
-                extremes(&mut conv);
-                Layer::Conv(conv)
-            })
-    })
-}
-
-/// Every third threshold where sums just reach it, or never do, or always.
-fn extremes(conv: &mut Conv) {
-    let depth = conv.geometry.depth() as i32;
-    let extreme = [-depth, depth, 1 - depth, depth + 1, i32::MIN, i32::MAX];
-    for (index, threshold) in conv.thresholds.iter_mut().enumerate() {
-        if index % 3 == 0 {
-            *threshold = Threshold {
-                at_least: extreme[index / 3 % extreme.len()],
-                ..*threshold
-            };
-        }
-    }
-}
-
-fn any_model() -> impl Strategy<Value = Model> {
-    let channels = prop_oneof![4 => 1..5usize, 1 => 63..66usize];
-    let input = (1..12usize, 1..12usize, channels).prop_map(|(height, width, channels)| Input {
-        height,
-        width,
-        channels,
-        threshold: 128,
-    });
-    let crop = |input: Input| {
-        (0..input.height, 0..input.width).prop_flat_map(move |(top, left)| {
-            (1..=input.height - top, 1..=input.width - left).prop_map(move |(height, width)| {
-                Layer::Crop {
-                    top,
-                    left,
-                    height,
-                    width,
-                }
-            })
-        })
-    };
-    let cropped =
-        input.prop_flat_map(move |input| (Just(input), proptest::option::of(crop(input))));
-    let grown = cropped.prop_flat_map(|(input, crop)| {
-        let mut shape = input.shape();
-        if let Some(Layer::Crop { height, width, .. }) = crop {
-            shape = Shape {
-                height,
-                width,
-                ..shape
-            };
-        }
-        let first = any_conv(shape).prop_flat_map(move |first| {
-            let Layer::Conv(conv) = &first else {
-                unreachable!()
-            };
-            let shape = conv.geometry.output_shape(shape).unwrap();
-            (Just(first), proptest::option::of(any_conv(shape)))
-        });
-        (
-            Just(input),
-            Just(crop),
-            proptest::option::of(first),
-            2..12usize,
-            any::<u64>(),
-        )
-    });
-    grown.prop_map(|(input, crop, convs, classes, seed)| {
-        let mut layers = Vec::from_iter(crop);
-        if let Some((first, second)) = convs {
-            layers.push(first);
-            layers.extend(second);
-        }
-        let channels = layers.iter().rev().find_map(|layer| match layer {
-            Layer::Conv(conv) => Some(conv.geometry.outputs),
-            _ => None,
-        });
-        let weights = nets::bits(
-            classes,
-            channels.unwrap_or(input.channels),
-            &mut nets::generator(seed),
-        );
-        layers.push(Layer::Expectation { weights });
-        Model {
-            input,
-            layers,
-            metadata: Default::default(),
-        }
-    })
 }
 
 proptest! {

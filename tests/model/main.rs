@@ -1,8 +1,10 @@
-//! Models end to end: what fits together, the file format, inference against the reference.
+//! Models end to end: what fits together, the file format, inference against the reference, ONNX.
 
+mod any;
 mod crafted;
 mod format;
 mod inference;
 mod mutated;
 mod nets;
+mod onnx;
 mod shapes;

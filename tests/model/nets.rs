@@ -1,6 +1,6 @@
 //! Nets for the tests: the seed's architecture with random weights.
 
-use bernet::model::{Conv, Input, Layer, Model};
+use bernet::model::{Conv, Input, Layer, MaxPool, Model};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     xnor::{Geometry, PaddingValue, Threshold},
@@ -14,6 +14,42 @@ pub(crate) fn generator(seed: u64) -> Pcg32 {
 
 pub(crate) fn bits(rows: usize, columns: usize, random: &mut Pcg32) -> BitMatrix {
     BitMatrix::from_fn(rows, columns, |_, _| random.next_u32() >> 31 == 1)
+}
+
+/// A net of version 2: convolution, max pool, weights for the whole image, affine.
+pub(crate) fn pooled_net(random: &mut Pcg32) -> Model {
+    let pool = MaxPool {
+        kernel: [3, 2],
+        stride: [2, 2],
+        padding: [1, 0, 0, 1],
+    };
+    let (scale, bias) = (reals(10, random), reals(10, random));
+    Model {
+        input: Input {
+            height: 13,
+            width: 13,
+            channels: 1,
+            threshold: 77,
+        },
+        layers: vec![
+            conv(geometry(1, 70, 4, 1), random),
+            Layer::MaxPool(pool),
+            Layer::Expectation {
+                weights: bits(10, 5 * 5 * 70, random),
+            },
+            Layer::Affine {
+                scale: scale.iter().map(|scale| scale.abs()).collect(),
+                bias,
+            },
+        ],
+        metadata: Default::default(),
+    }
+}
+
+/// Numbers from −2 to 2.
+pub(crate) fn reals(count: usize, random: &mut Pcg32) -> Vec<f64> {
+    let real = || f64::from(random.next_u32() as i32) / f64::from(1 << 30);
+    std::iter::repeat_with(real).take(count).collect()
 }
 
 pub(crate) fn images(model: &Model, batch: usize, random: &mut Pcg32) -> BitTensor {

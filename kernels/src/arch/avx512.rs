@@ -32,10 +32,32 @@ impl Tile for Avx512Vpopcnt {
         unsafe { xnor_count_popcount::<R, V>(patches, starts, panel, counts) }
     }
 
-    #[inline(always)]
-    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
+    fn spin(self, rounds: u64) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_at_most(counts, limits, registers * Self::LANES) }
+        unsafe { spin_popcount(rounds) };
+        12 * 32 * Self::LANES as u64
+    }
+
+    #[inline(always)]
+    fn bits(self, flags: &[u8; 64]) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { bits(flags) }
+    }
+
+    #[inline(always)]
+    fn at_most<const R: usize, const V: usize>(
+        self,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe {
+            if V == 1 {
+                xnor_at_most::<R, 16>(counts, limits)
+            } else {
+                xnor_at_most::<R, 32>(counts, limits)
+            }
+        }
     }
 }
 
@@ -115,10 +137,26 @@ impl Tile for Avx512 {
         unsafe { xnor_count_nibbles::<R>(patches, starts, panel, counts) }
     }
 
-    #[inline(always)]
-    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
+    fn spin(self, rounds: u64) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_at_most(counts, limits, registers * Self::LANES) }
+        unsafe { spin_nibbles(rounds) };
+        8 * 4 * Self::LANES as u64
+    }
+
+    #[inline(always)]
+    fn bits(self, flags: &[u8; 64]) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { bits(flags) }
+    }
+
+    #[inline(always)]
+    fn at_most<const R: usize, const V: usize>(
+        self,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { xnor_at_most::<R, 64>(counts, limits) }
     }
 }
 
@@ -208,16 +246,80 @@ compiled_for! { Avx512,
 
 compiled_for! { Avx512,
     #[inline]
-    fn xnor_at_most(counts: &Counts, limits: &[i32; MAX_COLUMNS], columns: usize) -> u64 {
-        let pairs = counts.as_chunks::<16>().0.iter().zip(limits.as_chunks::<16>().0).take(columns / 16);
-        let mut bits = 0;
-        for (sixteen, (counts, limits)) in pairs.enumerate() {
-            // SAFETY: loads of sixteen counts and of sixteen limits.
-            let (counts, limits) = unsafe {
-                (_mm512_loadu_si512(counts.as_ptr().cast()), _mm512_loadu_si512(limits.as_ptr().cast()))
-            };
-            bits |= u64::from(_mm512_cmple_epi32_mask(counts, limits)) << (sixteen * 16);
+    fn xnor_at_most<const R: usize, const COLUMNS: usize>(
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        let mut bits = [0; R];
+        for (sixteen, limits) in limits.as_chunks::<16>().0[..COLUMNS / 16].iter().enumerate() {
+            // SAFETY: a load of sixteen limits.
+            let limits = unsafe { _mm512_loadu_si512(limits.as_ptr().cast()) };
+            for (bits, counts) in bits.iter_mut().zip(counts) {
+                // SAFETY: a load of sixteen of 64 counts.
+                let counts = unsafe { _mm512_loadu_si512(counts.as_chunks::<16>().0[sixteen].as_ptr().cast()) };
+                *bits |= u64::from(_mm512_cmple_epi32_mask(counts, limits)) << (sixteen * 16);
+            }
         }
         bits
+    }
+}
+
+compiled_for! { Avx512Vpopcnt,
+    /// Twelve exclusive ors, population counts and additions, independent of each other.
+    fn spin_popcount(rounds: u64) {
+        let (weights, step) = (_mm512_set1_epi32(3), _mm512_set1_epi32(5));
+        let mut sums = [_mm512_setzero_si512(); 12];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                // SAFETY: computes on registers.
+                unsafe {
+                    core::arch::asm!(
+                        "vpxord {found}, {weights}, {step}",
+                        "vpopcntd {found}, {found}",
+                        "vpaddd {sum}, {sum}, {found}",
+                        weights = in(zmm_reg) weights,
+                        step = in(zmm_reg) step,
+                        sum = inout(zmm_reg) *sum,
+                        found = out(zmm_reg) _,
+                        options(nomem, nostack, preserves_flags),
+                    );
+                }
+            }
+        }
+        core::hint::black_box(sums);
+    }
+}
+
+compiled_for! { Avx512,
+    /// Eight shuffles and additions, independent of each other.
+    fn spin_nibbles(rounds: u64) {
+        let (table, nibbles) = (_mm512_set1_epi8(3), _mm512_set1_epi8(5));
+        let mut sums = [_mm512_setzero_si512(); 8];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                // SAFETY: computes on registers.
+                unsafe {
+                    core::arch::asm!(
+                        "vpshufb {found}, {table}, {nibbles}",
+                        "vpaddb {sum}, {sum}, {found}",
+                        table = in(zmm_reg) table,
+                        nibbles = in(zmm_reg) nibbles,
+                        sum = inout(zmm_reg) *sum,
+                        found = out(zmm_reg) _,
+                        options(nomem, nostack, preserves_flags),
+                    );
+                }
+            }
+        }
+        core::hint::black_box(sums);
+    }
+}
+
+compiled_for! { Avx512,
+    #[inline]
+    fn bits(flags: &[u8; 64]) -> u64 {
+        // SAFETY: loads the array.
+        let flags = unsafe { _mm512_loadu_si512(flags.as_ptr().cast()) };
+        _mm512_test_epi8_mask(flags, flags)
     }
 }

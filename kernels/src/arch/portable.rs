@@ -48,12 +48,36 @@ impl Tile for Portable {
         }
     }
 
-    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64 {
-        let pairs = counts.iter().zip(limits).take(registers * Self::LANES);
-        pairs
-            .enumerate()
-            .fold(0, |bits, (column, (&count, &limit))| {
+    fn spin(self, rounds: u64) -> u64 {
+        let mut sums = [0_u64; Self::LANES];
+        for _ in 0..rounds {
+            let weights = core::hint::black_box([0x5555_5555_5555_5555_u64; Self::LANES]);
+            for (sum, weights) in sums.iter_mut().zip(weights) {
+                *sum += u64::from((weights ^ 0x3333_3333_3333_3333).count_ones());
+            }
+        }
+        core::hint::black_box(sums);
+        64 * Self::LANES as u64
+    }
+
+    fn bits(self, flags: &[u8; 64]) -> u64 {
+        // Eight flags at a time: each product moves byte `i` of the eight to bit `56 + i`, and no two meet.
+        let eights = flags.as_chunks::<8>().0.iter().rev();
+        eights.fold(0, |bits, eight| {
+            bits << 8 | u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56
+        })
+    }
+
+    fn at_most<const R: usize, const V: usize>(
+        self,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        counts.each_ref().map(|counts| {
+            let pairs = counts.iter().zip(limits).take(V * Self::LANES).enumerate();
+            pairs.fold(0, |bits, (column, (&count, &limit))| {
                 bits | u64::from(count as i32 <= limit) << column
             })
+        })
     }
 }

@@ -10,15 +10,23 @@
 //! assert_eq!(out, [-1, 1]);
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```
+//!
+//! No function here allocates. Activations may be a [`BitMatrix`] or any [`BitRows`], whatever lies between their rows.
 
 use super::{
-    PackedWeights, Threshold,
-    output::{Bits, Stage, Sums},
+    Affine, PackedWeights, Real, Threshold,
+    output::{Bits, Numbers, Scaled, Stage, Sums},
+    pack::Panels,
+    parallel::{over, parts},
     patches::BandBorder,
     product::{Rows, Starts, product},
     tile::{Patches, Tile},
 };
-use crate::{Error, bits::BitMatrix, isa::dispatch};
+use crate::{
+    Error,
+    bits::{BitMatrix, BitRows, WORD},
+    isa::dispatch,
+};
 use core::ops::Range;
 
 /// `out[m · N + n] = Σ_k a[m][k] · w[n][k]`, for `a` of `M × K` and weights of `N × K`.
@@ -26,17 +34,45 @@ use core::ops::Range;
 /// # Errors
 /// [`Error::Size`] where the depths differ or `out` is not `M · N` long; [`Error::Dimension`] where a dimension is 0 or the depth
 /// is 2³⁰ or above.
-pub fn gemm_i32(a: &BitMatrix, weights: &PackedWeights, out: &mut [i32]) -> Result<(), Error> {
-    let size = check(a, weights)?;
-    Error::check_size("out (M · N)", size, out.len())?;
+pub fn gemm_i32<'a>(
+    a: impl Into<BitRows<'a>>,
+    weights: &PackedWeights,
+    out: &mut [i32],
+) -> Result<(), Error> {
+    let a = a.into();
+    Error::check_size("out (M · N)", check(a, weights)?, out.len())?;
     run(
         a,
         weights,
-        &mut Sums {
+        Sums(Numbers {
             out,
             outputs: weights.outputs(),
-        },
+            line_rows: 1,
+        }),
     );
+    Ok(())
+}
+
+/// `out[m · N + n] = scale[n] · Σ_k a[m][k] · w[n][k] + bias[n]`, as `f32` or, with the feature `half`, as `f16` or `bf16`.
+///
+/// # Errors
+/// [`Error::Size`] where depths or the number of scales or biases differ, or `out` is not `M · N` long; [`Error::Dimension`] as
+/// [`gemm_i32`].
+pub fn gemm_affine<'a, T: Real>(
+    a: impl Into<BitRows<'a>>,
+    weights: &PackedWeights,
+    affine: Affine<'_>,
+    out: &mut [T],
+) -> Result<(), Error> {
+    let a = a.into();
+    affine.check(weights.outputs())?;
+    Error::check_size("out (M · N)", check(a, weights)?, out.len())?;
+    let numbers = Numbers {
+        out,
+        outputs: weights.outputs(),
+        line_rows: 1,
+    };
+    run(a, weights, Scaled { numbers, affine });
     Ok(())
 }
 
@@ -45,12 +81,13 @@ pub fn gemm_i32(a: &BitMatrix, weights: &PackedWeights, out: &mut [i32]) -> Resu
 /// # Errors
 /// [`Error::Size`] where depths, the number of thresholds, or the shape of `out` (`M × N`) differ; [`Error::Dimension`] as
 /// [`gemm_i32`].
-pub fn gemm_bits(
-    a: &BitMatrix,
+pub fn gemm_bits<'a>(
+    a: impl Into<BitRows<'a>>,
     weights: &PackedWeights,
     thresholds: &[Threshold],
     out: &mut BitMatrix,
 ) -> Result<(), Error> {
+    let a = a.into();
     check(a, weights)?;
     Error::check_size("thresholds (N)", weights.outputs(), thresholds.len())?;
     Error::check_size("rows of out (M)", a.rows(), out.rows())?;
@@ -58,40 +95,80 @@ pub fn gemm_bits(
     let line_words = out.row_words();
     let words = out.words_mut();
     words.fill(0);
-    run(a, weights, &mut Bits::new(words, line_words, 1, thresholds));
+    run(a, weights, Bits::new(words, line_words, 1, thresholds));
     Ok(())
 }
 
-fn check(a: &BitMatrix, weights: &PackedWeights) -> Result<usize, Error> {
+fn check(a: BitRows<'_>, weights: &PackedWeights) -> Result<usize, Error> {
     Error::check_size("columns of a (depth)", weights.depth(), a.columns())?;
     weights.check_depth()?;
     Error::check_product("M · N", &[a.rows(), weights.outputs()])
 }
 
-fn run(a: &BitMatrix, weights: &PackedWeights, stage: &mut impl Stage) {
+/// More threads than this do not share one product.
+const MOST_PARTS: usize = 256;
+
+fn run<S: Stage>(a: BitRows<'_>, weights: &PackedWeights, stage: S) {
+    let work = a
+        .rows()
+        .saturating_mul(weights.outputs())
+        .saturating_mul(weights.depth());
+    let words = weights.outputs().div_ceil(WORD);
+    let parts = parts(if a.rows() == 1 { words } else { a.rows() }, work);
+    let mut workers = [(); MOST_PARTS];
+    let workers = &mut workers[..parts.min(MOST_PARTS)];
     dispatch!(weights.level(), token => {
-        let source = Matrix { a, steps: steps(token, a.columns()) };
-        product(token, weights, a.rows(), source, &None::<BandBorder<'_>>, stage);
+        let panels = weights.panels();
+        // One row is cut into columns, at whole words of the packed result.
+        if a.rows() == 1 {
+            let split = |stage: S, words| stage.split_columns(words * WORD);
+            over(0..words, stage, workers, &split, &|words, stage, ()| {
+                let columns = words.start * WORD..weights.outputs().min(words.end * WORD);
+                rows(token, a, 0..1, panels.columns(token, columns), stage);
+            });
+        } else {
+            over(0..a.rows(), stage, workers, &S::split, &|lines, stage, ()| {
+                rows(token, a, lines, panels, stage);
+            });
+        }
     });
 }
 
-/// Steps of a row of `columns` bits.
-fn steps<T: Tile>(_: T, columns: usize) -> usize {
-    columns.div_ceil(8 * T::STEP)
+fn rows<T: Tile>(
+    token: T,
+    a: BitRows<'_>,
+    rows: Range<usize>,
+    panels: Panels<'_>,
+    mut stage: impl Stage,
+) {
+    let source = Matrix {
+        a,
+        first: rows.start,
+        steps: a.columns().div_ceil(8 * T::STEP),
+    };
+    product(
+        token,
+        panels,
+        rows.len(),
+        source,
+        &None::<BandBorder<'_>>,
+        &mut stage,
+    );
 }
 
 /// The rows of a matrix, where they are.
 struct Matrix<'a> {
-    a: &'a BitMatrix,
+    a: BitRows<'a>,
+    first: usize,
     steps: usize,
 }
 
 impl Rows for Matrix<'_> {
     #[inline(always)]
     fn block(&mut self, rows: Range<usize>, starts: &mut Starts) -> Patches<'_> {
-        let row_bytes = self.a.row_words() * size_of::<u64>();
+        let row_bytes = self.a.stride() * size_of::<u64>();
         for (start, row) in starts.iter_mut().zip(rows) {
-            *start = row * row_bytes;
+            *start = (self.first + row) * row_bytes;
         }
         Patches {
             words: self.a.words(),

@@ -2,13 +2,36 @@
 
 mod conv;
 mod gemm;
+mod geometry;
 mod output;
 mod pack;
+mod parallel;
 mod patches;
+mod planes;
+mod pool;
 mod product;
 pub(crate) mod tile;
 
-pub use conv::{Conv2d, Geometry, PaddingValue};
-pub use gemm::{gemm_bits, gemm_i32};
-pub use output::Threshold;
+use crate::isa::{Level, dispatch};
+use tile::Tile;
+
+/// Carries out the inner tile's instruction mix on registers alone, `rounds` times: the ceiling of a level, to be timed beside
+/// its products. Returns how many multiply-accumulates that stands for.
+///
+/// ```
+/// use bernet_kernels::{isa::Level, xnor};
+///
+/// let start = std::time::Instant::now();
+/// let count = xnor::spin(Level::best(), 1000);
+/// println!("at most {} multiply-accumulates a second", count as f64 / start.elapsed().as_secs_f64());
+/// ```
+pub fn spin(level: Level, rounds: u64) -> u64 {
+    rounds * dispatch!(level, token => token.spin(rounds))
+}
+
+pub use conv::{Conv2d, Scratch};
+pub use gemm::{gemm_affine, gemm_bits, gemm_i32};
+pub use geometry::{Geometry, Options, PaddingValue};
+pub use output::{Affine, Real, Threshold};
 pub use pack::PackedWeights;
+pub use pool::{max_pool, sum_pool};

@@ -8,7 +8,10 @@ use super::{
     product::BLOCK,
     tile::{Counts, MAX_COLUMNS, Tile},
 };
-use crate::bits::set_bits;
+use crate::{
+    Error,
+    bits::{WORD, set_bits},
+};
 use core::ops::Range;
 
 /// The activation of one output channel: `+1` where the sum is at least `at_least` (or, inverted, where it is less).
@@ -42,51 +45,118 @@ pub(crate) type Columns = [i32; MAX_COLUMNS];
 
 /// The columns that a stage is about to be handed, and what it needs to know of them.
 pub(crate) struct Prepared {
-    first: usize,
+    pub(crate) first: usize,
     columns: usize,
-    registers: usize,
     /// The least sum of each column that counts, where that matters.
     at_least: Columns,
     invert: u64,
     /// The base of each column, or the limit of its count.
-    values: Columns,
+    pub(crate) values: Columns,
 }
 
-/// Takes counts, a row of a panel at a time.
-pub(crate) trait Stage {
-    /// Called before the rows of each block.
-    fn begin(&mut self, rows: Range<usize>);
-
-    /// What it needs for `columns` columns from `first` on, in `registers` registers.
-    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared;
-
-    /// Sets the bases of those columns.
-    fn set_base(&self, prepared: &mut Prepared, base: &Columns);
-
-    /// The counts of a row.
-    fn store<T: Tile>(&mut self, token: T, row: usize, prepared: &Prepared, counts: &Counts);
-}
-
-/// The sums themselves, rows of `outputs`.
-pub(crate) struct Sums<'a> {
-    pub(crate) out: &'a mut [i32],
-    pub(crate) outputs: usize,
-}
-
-impl Stage for Sums<'_> {
-    fn begin(&mut self, _: Range<usize>) {}
-
+impl Prepared {
+    /// For a stage that needs nothing but the bases.
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
+    pub(crate) fn bases(first: usize, columns: usize) -> Self {
         let zeros = [0; MAX_COLUMNS];
-        Prepared {
+        Self {
             first,
             columns,
-            registers,
             at_least: zeros,
             invert: 0,
             values: zeros,
         }
+    }
+
+    /// The sums that follow from counts, where the values are bases. They fit, though steps on the way to them may wrap.
+    #[inline(always)]
+    pub(crate) fn sums(&self, counts: &Counts) -> impl Iterator<Item = i32> {
+        self.values
+            .iter()
+            .zip(counts)
+            .map(|(base, count)| base.wrapping_sub((*count as i32).wrapping_mul(2)))
+    }
+}
+
+/// Takes counts, a row of a panel at a time.
+pub(crate) trait Stage: Sized + Send {
+    /// The first `lines` lines, and the rest. A line is one row of a matrix, or the pixels of a line of a tensor.
+    fn split(self, lines: usize) -> (Self, Self);
+
+    /// Of a single row, the first `columns` columns and the rest; they are a multiple of [`WORD`].
+    fn split_columns(self, columns: usize) -> (Self, Self);
+
+    /// Called before the rows of each block.
+    fn begin(&mut self, rows: Range<usize>);
+
+    /// What it needs for `columns` columns from `first` on.
+    fn prepare<T: Tile>(&self, token: T, first: usize, columns: usize) -> Prepared;
+
+    /// Sets the bases of those columns.
+    fn set_base(&self, prepared: &mut Prepared, base: &Columns);
+
+    /// The counts of `R` rows from `row` on, of a panel of `V` registers.
+    fn store<T: Tile, const R: usize, const V: usize>(
+        &mut self,
+        token: T,
+        row: usize,
+        prepared: &Prepared,
+        counts: &[Counts; R],
+    );
+}
+
+/// The numbers of an output: rows of `outputs`, `line_rows` rows to a line.
+pub(crate) struct Numbers<'a, T> {
+    pub(crate) out: &'a mut [T],
+    pub(crate) outputs: usize,
+    pub(crate) line_rows: usize,
+}
+
+impl<T> Numbers<'_, T> {
+    /// After some lines.
+    pub(crate) fn split(self, lines: usize) -> (Self, Self) {
+        let place = lines * self.line_rows * self.outputs;
+        self.split_columns(place)
+    }
+
+    /// Of a single row, after some columns.
+    pub(crate) fn split_columns(self, columns: usize) -> (Self, Self) {
+        let (before, after) = self.out.split_at_mut(columns);
+        (
+            Self {
+                out: before,
+                ..self
+            },
+            Self { out: after, ..self },
+        )
+    }
+
+    /// The prepared columns of a row.
+    #[inline(always)]
+    pub(crate) fn row(&mut self, row: usize, prepared: &Prepared) -> &mut [T] {
+        &mut self.out[row * self.outputs + prepared.first..][..prepared.columns]
+    }
+}
+
+/// The sums themselves.
+pub(crate) struct Sums<'a>(pub(crate) Numbers<'a, i32>);
+
+impl Stage for Sums<'_> {
+    fn split(self, lines: usize) -> (Self, Self) {
+        let (before, after) = self.0.split(lines);
+        (Self(before), Self(after))
+    }
+
+    fn split_columns(self, columns: usize) -> (Self, Self) {
+        let (before, after) = self.0.split_columns(columns);
+        (Self(before), Self(after))
+    }
+
+    fn begin(&mut self, _: Range<usize>) {}
+
+    #[inline(always)]
+    fn prepare<U: Tile>(&self, _: U, first: usize, columns: usize) -> Prepared {
+        Prepared::bases(first, columns)
     }
 
     #[inline(always)]
@@ -95,21 +165,145 @@ impl Stage for Sums<'_> {
     }
 
     #[inline(always)]
-    fn store<T: Tile>(&mut self, _: T, row: usize, prepared: &Prepared, counts: &Counts) {
-        let out = &mut self.out[row * self.outputs + prepared.first..][..prepared.columns];
-        let sums = prepared.values.iter().zip(counts);
-        let sum = |(base, count): (&i32, &u32)| base.wrapping_sub((*count as i32).wrapping_mul(2));
-        // A full panel has a constant number of columns, which the compiler then unrolls.
-        let full = T::LANES * T::REGISTERS;
-        if prepared.columns == full {
-            out[..full]
-                .iter_mut()
-                .zip(sums)
-                .for_each(|(out, pair)| *out = sum(pair));
-        } else {
-            out.iter_mut()
-                .zip(sums)
-                .for_each(|(out, pair)| *out = sum(pair));
+    fn store<T: Tile, const R: usize, const V: usize>(
+        &mut self,
+        _: T,
+        row: usize,
+        prepared: &Prepared,
+        counts: &[Counts; R],
+    ) {
+        for (row, counts) in (row..).zip(counts) {
+            let out = self.0.row(row, prepared);
+            // A full panel has a constant number of columns, which the compiler then unrolls.
+            let full = T::LANES * T::REGISTERS;
+            if out.len() == full {
+                out[..full]
+                    .iter_mut()
+                    .zip(prepared.sums(counts))
+                    .for_each(|(out, sum)| *out = sum);
+            } else {
+                out.iter_mut()
+                    .zip(prepared.sums(counts))
+                    .for_each(|(out, sum)| *out = sum);
+            }
+        }
+    }
+}
+
+/// A number that a sum can be written as.
+pub trait Real: Copy + Send + sealed::Sealed {
+    /// The nearest one.
+    fn from_f32(value: f32) -> Self;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! real {
+    ($($(#[$meta:meta])* $type:ty: $from:expr;)*) => {
+        $($(#[$meta])* impl sealed::Sealed for $type {}
+        $(#[$meta])* impl Real for $type {
+            #[inline(always)]
+            fn from_f32(value: f32) -> Self {
+                $from(value)
+            }
+        })*
+    };
+}
+
+real! {
+    f32: core::convert::identity;
+    #[cfg(feature = "half")] half::f16: half::f16::from_f32;
+    #[cfg(feature = "half")] half::bf16: half::bf16::from_f32;
+}
+
+/// A scale and a bias for each output channel: `out = scale · sum + bias`, computed in `f32` and rounded once more for shorter
+/// types.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Affine<'a> {
+    /// The scale of each output channel.
+    pub scale: &'a [f32],
+    /// The bias of each output channel.
+    pub bias: &'a [f32],
+}
+
+impl Affine<'_> {
+    pub(crate) fn check(&self, outputs: usize) -> Result<(), Error> {
+        Error::check_size("scale (outputs)", outputs, self.scale.len())?;
+        Error::check_size("bias (outputs)", outputs, self.bias.len())
+    }
+}
+
+/// Sums, scaled.
+pub(crate) struct Scaled<'a, T> {
+    pub(crate) numbers: Numbers<'a, T>,
+    pub(crate) affine: Affine<'a>,
+}
+
+impl<T: Real> Stage for Scaled<'_, T> {
+    fn split(self, lines: usize) -> (Self, Self) {
+        let (before, after) = self.numbers.split(lines);
+        (
+            Self {
+                numbers: before,
+                ..self
+            },
+            Self {
+                numbers: after,
+                ..self
+            },
+        )
+    }
+
+    fn split_columns(self, columns: usize) -> (Self, Self) {
+        let (before, after) = self.numbers.split_columns(columns);
+        let (scale, bias) = (
+            self.affine.scale.split_at(columns),
+            self.affine.bias.split_at(columns),
+        );
+        let [first, second] =
+            [(scale.0, bias.0), (scale.1, bias.1)].map(|(scale, bias)| Affine { scale, bias });
+        (
+            Self {
+                numbers: before,
+                affine: first,
+            },
+            Self {
+                numbers: after,
+                affine: second,
+            },
+        )
+    }
+
+    fn begin(&mut self, _: Range<usize>) {}
+
+    #[inline(always)]
+    fn prepare<U: Tile>(&self, _: U, first: usize, columns: usize) -> Prepared {
+        Prepared::bases(first, columns)
+    }
+
+    #[inline(always)]
+    fn set_base(&self, prepared: &mut Prepared, base: &Columns) {
+        prepared.values = *base;
+    }
+
+    #[inline(always)]
+    fn store<U: Tile, const R: usize, const V: usize>(
+        &mut self,
+        _: U,
+        row: usize,
+        prepared: &Prepared,
+        counts: &[Counts; R],
+    ) {
+        for (row, counts) in (row..).zip(counts) {
+            let affine = self.affine.scale[prepared.first..]
+                .iter()
+                .zip(&self.affine.bias[prepared.first..]);
+            let out = self.numbers.row(row, prepared).iter_mut();
+            for ((out, (scale, bias)), sum) in out.zip(affine).zip(prepared.sums(counts)) {
+                *out = T::from_f32(scale * sum as f32 + bias);
+            }
         }
     }
 }
@@ -120,9 +314,9 @@ pub(crate) struct Bits<'a> {
     line_words: usize,
     line_rows: usize,
     thresholds: &'a [Threshold],
-    /// The block's first row, and the line and the bit in it where each of its rows begins.
+    /// The block's first row, and the bit of the words where each of its rows begins.
     block: usize,
-    places: [(usize, usize); BLOCK],
+    places: [usize; BLOCK],
 }
 
 impl<'a> Bits<'a> {
@@ -139,18 +333,49 @@ impl<'a> Bits<'a> {
             line_rows,
             thresholds,
             block: 0,
-            places: [(0, 0); BLOCK],
+            places: [0; BLOCK],
         }
     }
 }
 
 impl Stage for Bits<'_> {
+    fn split(self, lines: usize) -> (Self, Self) {
+        let (before, after) = self.words.split_at_mut(lines * self.line_words);
+        (
+            Self {
+                words: before,
+                ..self
+            },
+            Self {
+                words: after,
+                ..self
+            },
+        )
+    }
+
+    fn split_columns(self, columns: usize) -> (Self, Self) {
+        let (before, after) = self.words.split_at_mut(columns / WORD);
+        let (first, second) = self.thresholds.split_at(columns);
+        (
+            Self {
+                words: before,
+                thresholds: first,
+                ..self
+            },
+            Self {
+                words: after,
+                thresholds: second,
+                ..self
+            },
+        )
+    }
+
     #[inline(always)]
     fn begin(&mut self, rows: Range<usize>) {
         self.block = rows.start;
         let (mut line, mut pixel) = (rows.start / self.line_rows, rows.start % self.line_rows);
         for place in &mut self.places[..rows.len()] {
-            *place = (line * self.line_words, pixel * self.thresholds.len());
+            *place = line * self.line_words * WORD + pixel * self.thresholds.len();
             pixel += 1;
             if pixel == self.line_rows {
                 (line, pixel) = (line + 1, 0);
@@ -159,18 +384,21 @@ impl Stage for Bits<'_> {
     }
 
     #[inline(always)]
-    fn prepare(&self, first: usize, columns: usize, registers: usize) -> Prepared {
+    fn prepare<T: Tile>(&self, token: T, first: usize, columns: usize) -> Prepared {
         // The columns after the last have weights of 0 and are never set: no sum is that large, nor are they inverted.
         let mut at_least = [i32::MAX; MAX_COLUMNS];
-        let mut invert = 0;
-        for (column, threshold) in self.thresholds[first..][..columns].iter().enumerate() {
-            at_least[column] = threshold.at_least;
-            invert |= u64::from(threshold.invert) << column;
+        let mut inverted = [0; MAX_COLUMNS];
+        let thresholds = &self.thresholds[first..][..columns];
+        for (at_least, threshold) in at_least.iter_mut().zip(thresholds) {
+            *at_least = threshold.at_least;
         }
+        for (inverted, threshold) in inverted.iter_mut().zip(thresholds) {
+            *inverted = u8::from(threshold.invert);
+        }
+        let invert = token.bits(&inverted);
         Prepared {
             first,
             columns,
-            registers,
             at_least,
             invert,
             values: [0; MAX_COLUMNS],
@@ -188,14 +416,21 @@ impl Stage for Bits<'_> {
     }
 
     #[inline(always)]
-    fn store<T: Tile>(&mut self, token: T, row: usize, prepared: &Prepared, counts: &Counts) {
-        let bits = token.at_most(counts, &prepared.values, prepared.registers) ^ prepared.invert;
-        let (line, bit) = self.places[row - self.block];
-        set_bits(
-            &mut self.words[line..],
-            bit + prepared.first,
-            prepared.columns,
-            bits,
-        );
+    fn store<T: Tile, const R: usize, const V: usize>(
+        &mut self,
+        token: T,
+        row: usize,
+        prepared: &Prepared,
+        counts: &[Counts; R],
+    ) {
+        let bits = token.at_most::<R, V>(counts, &prepared.values);
+        for (bits, place) in bits.into_iter().zip(&self.places[row - self.block..]) {
+            set_bits(
+                self.words,
+                place + prepared.first,
+                prepared.columns,
+                bits ^ prepared.invert,
+            );
+        }
     }
 }

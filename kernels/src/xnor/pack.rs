@@ -7,6 +7,7 @@ use crate::{
     isa::{Level, dispatch},
 };
 use alloc::{vec, vec::Vec};
+use core::ops::Range;
 
 /// Weights of a matrix product, `N × K` ±1, laid out for one level's inner tile.
 ///
@@ -97,8 +98,41 @@ impl PackedWeights {
         })
     }
 
+    pub(crate) fn panels(&self) -> Panels<'_> {
+        Panels {
+            lines: &self.lines,
+            first: 0,
+            outputs: self.outputs,
+            depth: self.depth,
+        }
+    }
+}
+
+/// Some of the outputs of packed weights, or all.
+#[derive(Clone, Copy)]
+pub(crate) struct Panels<'a> {
+    lines: &'a [CacheLine],
+    /// What the first of them is called.
+    pub(crate) first: usize,
+    pub(crate) outputs: usize,
+    pub(crate) depth: usize,
+}
+
+impl<'a> Panels<'a> {
+    /// Those of `columns`, which begin where a panel does, numbered from 0 on.
+    pub(crate) fn columns<T: Tile>(self, _: T, columns: Range<usize>) -> Self {
+        let panel =
+            columns.start / (T::LANES * T::REGISTERS) * panel_lines::<T>(self.depth, T::REGISTERS);
+        Self {
+            lines: &self.lines[panel..],
+            first: 0,
+            outputs: columns.len(),
+            depth: self.depth,
+        }
+    }
+
     /// The panels, laid out for tile `T`, which is that of the level.
-    pub(crate) fn panels<T: Tile>(&self) -> impl Iterator<Item = Panel<'_>> {
+    pub(crate) fn iter<T: Tile>(self) -> impl Iterator<Item = Panel<'a>> {
         let full = T::LANES * T::REGISTERS;
         let lines = panel_lines::<T>(self.depth, T::REGISTERS);
         (0..self.outputs).step_by(full).map(move |first| {
@@ -108,7 +142,7 @@ impl PackedWeights {
                 &self.lines[first / full * lines..][..panel_lines::<T>(self.depth, registers)];
             Panel {
                 weights: bytes(as_words(lines)),
-                first,
+                first: self.first + first,
                 columns,
                 registers,
             }

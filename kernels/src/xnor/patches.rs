@@ -7,8 +7,8 @@
 //! time, with shifts, so that 33 channels cost 33.
 
 use super::{
-    PaddingValue,
-    conv::Geometry,
+    Geometry, Options, PaddingValue,
+    geometry::Window,
     output::Columns,
     product::{BLOCK, Border, Rows, Starts},
     tile::{Patches, Tile},
@@ -28,33 +28,38 @@ pub(super) struct Band {
 }
 
 impl Band {
-    /// The bands of an output, in its order.
-    pub(super) fn all(output: Shape) -> impl Iterator<Item = Self> {
-        let lines = (BAND / output.width).clamp(1, output.height);
-        let images = if lines == output.height {
-            (BAND / (output.width * output.height)).max(1)
-        } else {
-            1
-        };
-        (0..output.batch).step_by(images).flat_map(move |image| {
-            let images = image..output.batch.min(image + images);
-            (0..output.height).step_by(lines).map(move |line| Self {
-                images: images.clone(),
-                lines: line..output.height.min(line + lines),
-            })
+    /// The bands of some output lines, counted over all images, in their order.
+    pub(super) fn all(output: Shape, lines: Range<usize>) -> impl Iterator<Item = Self> {
+        let most = (BAND / output.width).max(1);
+        let mut next = lines.start;
+        core::iter::from_fn(move || {
+            let (image, line) = (next / output.height, next % output.height);
+            let rest = lines.end - next;
+            let whole = if line == 0 {
+                most.min(rest) / output.height
+            } else {
+                0
+            };
+            let band = if whole > 0 {
+                Self {
+                    images: image..image + whole,
+                    lines: 0..output.height,
+                }
+            } else {
+                Self {
+                    images: image..image + 1,
+                    lines: line..output.height.min(line + most.min(rest)),
+                }
+            };
+            next += band.images.len() * band.lines.len();
+            (rest > 0).then_some(band)
         })
-    }
-
-    /// The band's output lines, counted over all images.
-    pub(super) fn output_lines(&self, output: Shape) -> Range<usize> {
-        let first = self.images.start * output.height + self.lines.start;
-        first..first + self.images.len() * self.lines.len()
     }
 }
 
-/// What a convolution works in: reused, it is not allocated again.
+/// What one thread works in.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scratch {
+pub(super) struct Worker {
     pub(super) lines: Vec<u64>,
     pub(super) rows: Vec<u64>,
 }
@@ -70,12 +75,13 @@ pub(super) struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub(super) fn new(
-        geometry: &Geometry,
+        window: &Window,
         input: &'a BitTensor,
         band: &Band,
         scratch: &'a mut Vec<u64>,
     ) -> Self {
         let shape = input.shape();
+        let geometry = &window.geometry;
         let [top, left, _, right] = geometry.padding;
         let first = band.lines.start * geometry.stride[0];
         if geometry.padding == [0; 4] {
@@ -88,7 +94,7 @@ impl<'a> Lines<'a> {
                 image_lines: shape.height,
             };
         }
-        let image_lines = (band.lines.len() - 1) * geometry.stride[0] + geometry.kernel[0];
+        let image_lines = (band.lines.len() - 1) * geometry.stride[0] + window.span()[0];
         let padded = [left, shape.width, right].map(|pixels| pixels * geometry.channels);
         let line_words = padded.iter().sum::<usize>().div_ceil(WORD);
         scratch.clear();
@@ -137,7 +143,8 @@ fn fill_ones(words: &mut [u64], bits: Range<usize>) {
 /// Where in its lines the window of each of a band's rows begins.
 #[derive(Clone, Copy)]
 pub(super) struct Places<'a> {
-    pub(super) geometry: &'a Geometry,
+    pub(super) window: &'a Window,
+    pub(super) group: usize,
     /// Output lines of an image within the band, and pixels a line.
     pub(super) height: usize,
     pub(super) width: usize,
@@ -150,11 +157,15 @@ impl Places<'_> {
     fn from(self, first: usize) -> impl Iterator<Item = (usize, usize)> {
         let (line, mut x) = (first / self.width, first % self.width);
         let (mut image, mut y) = (line / self.height, line % self.height);
-        let across = self.geometry.stride[1] * self.geometry.channels;
+        let Geometry {
+            stride, channels, ..
+        } = self.window.geometry;
+        let across = stride[1] * channels;
+        let channel = self.group * self.window.channels();
         core::iter::from_fn(move || {
             let place = (
-                image * self.image_lines + y * self.geometry.stride[0],
-                x * across,
+                image * self.image_lines + y * stride[0],
+                x * across + channel,
             );
             x += 1;
             if x == self.width {
@@ -176,12 +187,16 @@ pub(super) struct InPlace<'a> {
 }
 
 impl InPlace<'_> {
-    /// Steps under a kernel line, if a pixel is a whole number of them.
-    pub(super) fn steps<T: Tile>(_: T, geometry: &Geometry) -> Option<usize> {
-        geometry
-            .channels
-            .is_multiple_of(8 * T::STEP)
-            .then(|| geometry.kernel[1] * geometry.channels / (8 * T::STEP))
+    /// Steps under a kernel line, if it is whole steps of neighbouring bits wherever it begins.
+    pub(super) fn steps<T: Tile>(_: T, window: &Window) -> Option<usize> {
+        let Geometry {
+            channels, kernel, ..
+        } = window.geometry;
+        let neighbours =
+            kernel[1] == 1 || (window.options.dilation[1] == 1 && window.options.groups == 1);
+        let whole = |bits: usize| bits.is_multiple_of(8 * T::STEP);
+        (neighbours && whole(channels) && whole(window.channels()))
+            .then(|| kernel[1] * window.channels() / (8 * T::STEP))
     }
 }
 
@@ -195,9 +210,11 @@ impl Rows for InPlace<'_> {
         {
             *start = line * stride + bit / 8;
         }
+        let Window { geometry, options } = self.places.window;
+        let stride = stride * options.dilation[0];
         Patches {
             words: self.lines.words,
-            segments: self.places.geometry.kernel[0],
+            segments: geometry.kernel[0],
             stride,
             steps: self.steps,
         }
@@ -220,7 +237,7 @@ impl<'a> Gathered<'a> {
         places: Places<'a>,
         rows: &'a mut Vec<u64>,
     ) -> Self {
-        let depth = places.geometry.depth();
+        let depth = places.window.depth();
         let row_words = depth.div_ceil(WORD);
         rows.resize(BLOCK * row_words, 0);
         Self {
@@ -236,30 +253,105 @@ impl<'a> Gathered<'a> {
 impl Rows for Gathered<'_> {
     #[inline(always)]
     fn block(&mut self, rows: Range<usize>, starts: &mut Starts) -> Patches<'_> {
-        let Geometry {
-            kernel, channels, ..
-        } = *self.places.geometry;
-        let run = kernel[1] * channels;
-        self.rows.fill(0);
-        let places = self.places.from(rows.start).take(rows.len());
-        for ((row, start), (place, (line, bit))) in self
-            .rows
-            .chunks_exact_mut(self.row_words)
-            .zip(starts)
-            .zip(places.enumerate())
-        {
-            *start = place * self.row_words * size_of::<u64>();
-            let lines = self.lines.words[line * self.lines.line_words..]
-                .chunks_exact(self.lines.line_words);
-            for (i, line) in lines.take(kernel[0]).enumerate() {
-                copy_bits(row, i * run, line, bit, run);
+        let Window {
+            geometry:
+                Geometry {
+                    kernel,
+                    channels: pixel,
+                    ..
+                },
+            options,
+        } = *self.places.window;
+        let channels = self.places.window.channels();
+        // The taps of a kernel line are one run of bits, unless something lies between them.
+        let (runs, run) = match options {
+            Options {
+                dilation: [_, 1],
+                groups: 1,
+            } => (1, kernel[1] * channels),
+            _ => (kernel[1], channels),
+        };
+        let line_bits = self.lines.line_words * WORD;
+        let (down, across) = (line_bits * options.dilation[0], pixel * options.dilation[1]);
+        let mut places = self.places.from(rows.start);
+        for place in 0..rows.len() {
+            starts[place] = place * self.row_words * size_of::<u64>();
+            let Some((line, bit)) = places.next() else {
+                break;
+            };
+            let mut row =
+                BitWriter::new(&mut self.rows[place * self.row_words..][..self.row_words]);
+            for i in 0..kernel[0] {
+                let mut bit = line * line_bits + i * down + bit;
+                for _ in 0..runs {
+                    row.copy(self.lines.words, bit, run);
+                    bit += across;
+                }
             }
+            row.finish();
         }
         Patches {
             words: self.rows,
             segments: 1,
             stride: 0,
             steps: self.steps,
+        }
+    }
+}
+
+/// Writes bits one after the other.
+struct BitWriter<'a> {
+    words: core::slice::IterMut<'a, u64>,
+    /// The word that is being filled, and how many bits of it are.
+    current: u64,
+    filled: usize,
+}
+
+impl<'a> BitWriter<'a> {
+    #[inline(always)]
+    fn new(words: &'a mut [u64]) -> Self {
+        Self {
+            words: words.iter_mut(),
+            current: 0,
+            filled: 0,
+        }
+    }
+
+    /// Writes the `count` bits from bit `start` of `words` on.
+    #[inline(always)]
+    fn copy(&mut self, words: &[u64], mut start: usize, mut count: usize) {
+        while count > 0 {
+            let some = count.min(WORD);
+            let bits = read_bits(words, start, some);
+            self.current |= bits << self.filled;
+            self.filled += some;
+            if self.filled >= WORD {
+                self.write();
+                self.filled -= WORD;
+                // The bits that did not fit; a shift by a whole word would be all of them.
+                self.current = if self.filled == 0 {
+                    0
+                } else {
+                    bits >> (some - self.filled)
+                };
+            }
+            start += some;
+            count -= some;
+        }
+    }
+
+    #[inline(always)]
+    fn write(&mut self) {
+        if let Some(word) = self.words.next() {
+            *word = self.current;
+        }
+    }
+
+    /// Writes the last word, if it is begun.
+    #[inline(always)]
+    fn finish(mut self) {
+        if self.filled > 0 {
+            self.write();
         }
     }
 }
@@ -277,13 +369,11 @@ pub(super) struct ZeroBorder {
 }
 
 impl ZeroBorder {
-    pub(super) fn new(geometry: &Geometry, weights: &BitMatrix) -> Self {
+    pub(super) fn new(window: &Window, weights: &BitMatrix) -> Self {
         let Geometry {
-            kernel,
-            channels,
-            outputs,
-            ..
-        } = *geometry;
+            kernel, outputs, ..
+        } = window.geometry;
+        let channels = window.channels();
         let mut table = vec![0; (kernel[0] + 1) * (kernel[1] + 1) * outputs];
         let at = |i: usize, j: usize, n: usize| (i * (kernel[1] + 1) + j) * outputs + n;
         for i in 0..kernel[0] {
@@ -310,7 +400,7 @@ impl ZeroBorder {
 /// The border of one band.
 pub(super) struct BandBorder<'a> {
     pub(super) sums: &'a ZeroBorder,
-    pub(super) geometry: &'a Geometry,
+    pub(super) window: &'a Window,
     pub(super) input: Shape,
     /// The band's lines of an image.
     pub(super) lines: Range<usize>,
@@ -321,27 +411,41 @@ pub(super) struct BandBorder<'a> {
 impl BandBorder<'_> {
     /// The kernel lines and the kernel columns inside the image, for a row.
     fn inside(&self, row: usize) -> [Range<usize>; 2] {
-        let Geometry {
-            kernel,
-            stride,
-            padding,
-            ..
-        } = *self.geometry;
+        let Window {
+            geometry:
+                Geometry {
+                    kernel,
+                    stride,
+                    padding,
+                    ..
+                },
+            options: Options { dilation, .. },
+        } = *self.window;
         let (y, x) = (
             self.lines.start + row / self.width % self.lines.len(),
             row % self.width,
         );
-        let inside = |position: usize, kernel: usize, padding: usize, size: usize| {
-            let start = padding.saturating_sub(position).min(kernel);
-            start
-                ..(padding + size)
-                    .saturating_sub(position)
-                    .clamp(start, kernel)
+        let inside = |axis: usize, position: usize, size: usize| {
+            let taps = |end: usize| {
+                end.saturating_sub(position * stride[axis])
+                    .div_ceil(dilation[axis])
+                    .min(kernel[axis])
+            };
+            taps(padding[axis])..taps(padding[axis] + size)
         };
         [
-            inside(y * stride[0], kernel[0], padding[0], self.input.height),
-            inside(x * stride[1], kernel[1], padding[1], self.input.width),
+            inside(0, y, self.input.height),
+            inside(1, x, self.input.width),
         ]
+    }
+
+    /// The output lines, or pixels, whose taps are all inside the image.
+    fn whole(&self, axis: usize, size: usize) -> Range<usize> {
+        let Geometry {
+            stride, padding, ..
+        } = self.window.geometry;
+        let room = (padding[axis] + size).checked_sub(self.window.span()[axis]);
+        padding[axis].div_ceil(stride[axis])..room.map_or(0, |room| room / stride[axis] + 1)
     }
 }
 
@@ -349,23 +453,33 @@ impl Border for Option<BandBorder<'_>> {
     #[inline(always)]
     fn rows(&self, rows: Range<usize>) -> u64 {
         let Some(border) = self else { return 0 };
-        let whole = border.geometry.kernel.map(|kernel| 0..kernel);
-        rows.rev().fold(0, |bits, row| {
-            bits << 1 | u64::from(border.inside(row) != whole)
-        })
+        let Shape { height, width, .. } = border.input;
+        let (lines, pixels) = (border.whole(0, height), border.whole(1, width));
+        let mut x = rows.start % border.width;
+        let mut y = rows.start / border.width % border.lines.len();
+        let mut bits = 0;
+        for bit in 0..rows.len() {
+            let whole = lines.contains(&(border.lines.start + y)) && pixels.contains(&x);
+            bits |= u64::from(!whole) << bit;
+            x += 1;
+            if x == border.width {
+                (x, y) = (0, (y + 1) % border.lines.len());
+            }
+        }
+        bits
     }
 
     fn base(&self, row: usize, first: usize, base: &mut Columns) {
         let Some(border) = self else { return };
         let [lines, pixels] = border.inside(row);
-        let (kernel, outputs) = (border.geometry.kernel, border.sums.outputs);
+        let (kernel, outputs) = (border.window.geometry.kernel, border.sums.outputs);
         let sums = |i: usize, j: usize| {
             &border.sums.table[(i * (kernel[1] + 1) + j) * outputs + first..][..outputs - first]
         };
         let all = sums(kernel[0], kernel[1]).iter();
         let (a, b) = (sums(lines.start, pixels.start), sums(lines.end, pixels.end));
         let (c, d) = (sums(lines.start, pixels.end), sums(lines.end, pixels.start));
-        let depth = border.geometry.depth() as i32;
+        let depth = border.window.depth() as i32;
         for (base, ((all, (a, b)), (c, d))) in base
             .iter_mut()
             .zip(all.zip(a.iter().zip(b)).zip(c.iter().zip(d)))

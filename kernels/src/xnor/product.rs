@@ -6,9 +6,9 @@
 //! streams from the second-level cache as well as from the first.
 
 use super::{
-    output::{Columns, Stage},
-    pack::{PackedWeights, Panel},
-    tile::{MAX_COLUMNS, Patches, Tile},
+    output::{Columns, Prepared, Stage},
+    pack::{Panel, Panels},
+    tile::{Counts, MAX_COLUMNS, Patches, Tile},
 };
 use core::ops::Range;
 
@@ -33,10 +33,10 @@ pub(crate) trait Border {
     fn base(&self, row: usize, first: usize, base: &mut Columns);
 }
 
-/// Multiplies `rows` rows with the weights, which are laid out for tile `T`, and hands each sum to the stage.
+/// Multiplies `rows` rows with the weights of the panels, which are laid out for tile `T`, and hands each sum to the stage.
 pub(crate) fn product<T: Tile>(
     token: T,
-    weights: &PackedWeights,
+    panels: Panels<'_>,
     rows: usize,
     mut source: impl Rows,
     border: &impl Border,
@@ -44,6 +44,7 @@ pub(crate) fn product<T: Tile>(
 ) {
     token.vectorize(|| {
         let mut starts = [0; BLOCK];
+        let mut counts = [[0; MAX_COLUMNS]; 8];
         for first in (0..rows).step_by(BLOCK) {
             let block = first..rows.min(first + BLOCK);
             let patches = source.block(block.clone(), &mut starts);
@@ -56,14 +57,14 @@ pub(crate) fn product<T: Tile>(
                 first,
                 rows: block.len(),
                 bordered,
-                depth: weights.depth(),
+                depth: panels.depth,
             };
-            for panel in weights.panels::<T>() {
+            for panel in panels.iter::<T>() {
                 match panel.registers {
-                    1 => sweep.panel::<1>(&panel, border, stage),
-                    2 if T::REGISTERS >= 2 => sweep.panel::<2>(&panel, border, stage),
-                    3 if T::REGISTERS >= 3 => sweep.panel::<3>(&panel, border, stage),
-                    4 if T::REGISTERS >= 4 => sweep.panel::<4>(&panel, border, stage),
+                    1 => sweep.panel::<1>(&panel, border, stage, &mut counts),
+                    2 if T::REGISTERS >= 2 => sweep.panel::<2>(&panel, border, stage, &mut counts),
+                    3 if T::REGISTERS >= 3 => sweep.panel::<3>(&panel, border, stage, &mut counts),
+                    4 if T::REGISTERS >= 4 => sweep.panel::<4>(&panel, border, stage, &mut counts),
                     registers => unreachable!("a tile has at most 4 registers, not {registers}"),
                 }
             }
@@ -89,40 +90,60 @@ impl<T: Tile> Sweep<'_, T> {
         panel: &Panel<'_>,
         border: &impl Border,
         stage: &mut impl Stage,
+        counts: &mut [Counts; 8],
     ) {
-        let mut prepared = stage.prepare(panel.first, panel.columns, V);
+        let mut prepared = stage.prepare(self.token, panel.first, panel.columns);
         let depth = [self.depth as i32; MAX_COLUMNS];
         stage.set_base(&mut prepared, &depth);
-        let mut counts = [[0; MAX_COLUMNS]; 8];
         let mut row = 0;
         while row < self.rows {
             let rows = T::ROWS.min(self.rows - row);
-            macro_rules! count {
+            macro_rules! tile {
                 ($($rows:literal)*) => {
                     match rows {
-                        $($rows if T::ROWS >= $rows => self.token.count::<$rows, V>(
-                            &self.patches,
-                            self.starts[row..].first_chunk().expect("as many rows as a tile has"),
-                            panel.weights,
-                            counts.first_chunk_mut().expect("as many rows as a tile has"),
-                        ),)*
+                        $($rows if T::ROWS >= $rows => {
+                            let counts = counts.first_chunk_mut::<$rows>().expect("as many rows as a tile has");
+                            let starts = self.starts[row..].first_chunk().expect("as many rows as a tile has");
+                            self.token.count::<$rows, V>(&self.patches, starts, panel.weights, counts);
+                            if self.bordered >> row & ((1 << $rows) - 1) == 0 {
+                                stage.store::<T, $rows, V>(self.token, self.first + row, &prepared, counts);
+                            } else {
+                                self.store_bordered::<V>(row, panel.first, border, stage, &mut prepared, counts);
+                            }
+                        })*
                         rows => unreachable!("a tile has at most 8 rows, not {rows}"),
                     }
                 };
             }
-            count!(1 2 3 4 5 6 7 8);
-            for (row, counts) in (row..).zip(&counts[..rows]) {
-                if self.bordered >> row & 1 == 1 {
-                    let mut base = [0; MAX_COLUMNS];
-                    border.base(self.first + row, panel.first, &mut base);
-                    stage.set_base(&mut prepared, &base);
-                    stage.store(self.token, self.first + row, &prepared, counts);
-                    stage.set_base(&mut prepared, &depth);
-                } else {
-                    stage.store(self.token, self.first + row, &prepared, counts);
-                }
-            }
+            tile!(1 2 3 4 5 6 7 8);
             row += rows;
         }
+    }
+
+    /// Stores rows of which some have bases of their own.
+    fn store_bordered<const V: usize>(
+        &self,
+        row: usize,
+        first: usize,
+        border: &impl Border,
+        stage: &mut impl Stage,
+        prepared: &mut Prepared,
+        counts: &[Counts],
+    ) {
+        let depth = [self.depth as i32; MAX_COLUMNS];
+        for (row, counts) in (row..).zip(counts) {
+            let mut base = depth;
+            if self.bordered >> row & 1 == 1 {
+                border.base(self.first + row, first, &mut base);
+            }
+            stage.set_base(prepared, &base);
+            stage.store::<T, 1, V>(
+                self.token,
+                self.first + row,
+                prepared,
+                core::array::from_ref(counts),
+            );
+        }
+        stage.set_base(prepared, &depth);
     }
 }

@@ -4,6 +4,8 @@
 //! depth (`STEP` bytes) the panel has one register row of weights, and each row of the tile meets it with its own step of
 //! activations, broadcast. The tile counts the differing bits; `dot = K − 2·count` is left to the output stage.
 
+use crate::bits::WORD;
+
 /// The most columns a panel has, whatever the level.
 pub(crate) const MAX_COLUMNS: usize = 64;
 
@@ -44,8 +46,18 @@ pub(crate) trait Tile: Copy + Send + Sync {
         counts: &mut [Counts; R],
     );
 
-    /// Bit `c` of the result: `counts[c] <= limits[c]`, for the first `registers · LANES` columns; the other bits are 0.
-    fn at_most(self, counts: &Counts, limits: &[i32; MAX_COLUMNS], registers: usize) -> u64;
+    /// The tile's instruction mix on registers alone, `rounds` times; how many multiply-accumulates a round stands for.
+    fn spin(self, rounds: u64) -> u64;
+
+    /// Bit `i` of the result: is flag `i`, 0 or 1, set?
+    fn bits(self, flags: &[u8; WORD]) -> u64;
+
+    /// Bit `c` of result `r`: `counts[r][c] <= limits[c]`, for the first `V · LANES` columns; the other bits are 0.
+    fn at_most<const R: usize, const V: usize>(
+        self,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R];
 }
 
 /// Rows of activations: each is `segments` runs of `steps` steps. A plain matrix has one segment a row; a convolution

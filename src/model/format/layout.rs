@@ -45,6 +45,8 @@ pub(super) fn tables_end(layers: usize) -> u64 {
 /// What the parts of a file take, in bytes. They add up to its size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FileLayout {
+    /// The version: the oldest one that has what the model needs.
+    pub version: u32,
     /// The header.
     pub header: u64,
     /// The layer table.
@@ -53,7 +55,7 @@ pub struct FileLayout {
     pub section_table: u64,
     /// The packed weights of all layers.
     pub weights: u64,
-    /// The thresholds of all layers.
+    /// The thresholds of all layers, and the scales and biases.
     pub thresholds: u64,
     /// Keys, values and their lengths.
     pub metadata: u64,
@@ -71,6 +73,7 @@ impl FileLayout {
         let tables = tables_end(records.len());
         let end = sections(model, &records).end();
         Ok(Self {
+            version: super::version(model),
             header: HEADER as u64,
             layer_table: (records.len() * Record::BYTES) as u64,
             section_table: (SECTIONS.len() * SECTION_ENTRY) as u64,

@@ -1,4 +1,4 @@
-//! The `.bnet` file, version 1: a model as bytes.
+//! The `.bnet` file: a model as bytes.
 //!
 //! `docs/bnet-format.md` is the specification, written for a second implementation; in short:
 //!
@@ -7,7 +7,8 @@
 //! layer table     32 bytes a layer
 //! section table   24 bytes a section: kind, offset, length
 //! weights         every layer's bits, row after row without padding; a layer begins on a byte
-//! thresholds      for each convolution its least sums (i16, or i32 where one needs it), then a bit each for inversion
+//! thresholds      for each convolution its least sums (i16, or i32 where one needs it), then a bit each for inversion;
+//!                 for an affine layer its scales and biases (f64)
 //! metadata        keys and values in UTF-8, each after its length, in the order of the keys
 //! checksum        CRC-32 of everything before it
 //! ```
@@ -61,8 +62,9 @@ use thiserror::Error;
 /// the file for text would change.
 pub const MAGIC: [u8; 8] = *b"\x89BNET\r\n\x1a";
 
-/// The version that this crate reads and writes.
-pub const VERSION: u32 = 1;
+/// The newest version that this crate reads and writes; it knows every one before. A model's file has the oldest version
+/// that has all it needs, see [`FileLayout::version`].
+pub const VERSION: u32 = 2;
 
 /// Bytes of the header.
 const HEADER: usize = 64;
@@ -81,7 +83,7 @@ pub enum FormatError {
         found: Vec<u8>,
     },
     /// The file has a version that this crate does not know.
-    #[error("at offset 8: version of .bnet: expected {VERSION}, found {found}")]
+    #[error("at offset 8: version of .bnet: expected 1 to {VERSION}, found {found}")]
     Version {
         /// Its version.
         found: u32,
@@ -215,7 +217,28 @@ impl Model {
     }
 }
 
-/// Bytes that the weights and the thresholds of a layer of a valid model take in a file.
+/// The oldest version that has what a valid model needs.
+pub(super) fn version(model: &Model) -> u32 {
+    let newer = model
+        .layers
+        .iter()
+        .enumerate()
+        .any(|(index, layer)| match layer {
+            Layer::Crop { .. } | Layer::Conv(_) => false,
+            Layer::MaxPool(_) | Layer::Affine { .. } => true,
+            // In version 1 an expectation's weights serve every position.
+            Layer::Expectation { weights } => {
+                let shapes = model.shapes().expect("the model is valid");
+                let input = index
+                    .checked_sub(1)
+                    .map_or(model.input.shape(), |at| shapes[at]);
+                weights.columns() != input.channels
+            }
+        });
+    if newer { 2 } else { 1 }
+}
+
+/// Bytes that the weights and the thresholds (or scales and biases) of a layer of a valid model take in a file.
 pub(super) fn layer_bytes(layer: &Layer) -> (u64, u64) {
     let record = Record::of(layer);
     (

@@ -53,6 +53,12 @@ pub(super) fn model(bytes: &[u8]) -> Result<Model, FormatError> {
         metadata,
     };
     model.validate()?;
+    check_equal(
+        8,
+        "version of .bnet",
+        super::version(&model).into(),
+        long(body, 8).into(),
+    )?;
     Ok(model)
 }
 
@@ -63,7 +69,7 @@ pub(super) fn announced_length(bytes: &[u8]) -> Result<u64, FormatError> {
             found: bytes[..bytes.len().min(MAGIC.len())].to_vec(),
         });
     }
-    if bytes.len() >= 12 && long(bytes, 8) != VERSION {
+    if bytes.len() >= 12 && !(1..=VERSION).contains(&long(bytes, 8)) {
         return Err(FormatError::Version {
             found: long(bytes, 8),
         });
@@ -128,7 +134,7 @@ fn memory_of(record: &Record) -> Option<u64> {
     let thresholds = record.thresholds().0 * size_of::<Threshold>() as u64;
     words
         .checked_mul(8)?
-        .checked_add(thresholds + size_of::<Layer>() as u64)
+        .checked_add(thresholds + 8 * record.reals() + size_of::<Layer>() as u64)
 }
 
 /// The section table, which must say what follows from the layers, and the zeros between the sections.
@@ -234,9 +240,15 @@ fn read_layers(
                 weights: read_weights(body, &mut weights_at, record, number)?,
                 thresholds: read_thresholds(body, &mut thresholds_at, record, number)?,
             }),
+            Record::MaxPool(windows) => Layer::MaxPool(windows.max_pool()),
             Record::Expectation { .. } => Layer::Expectation {
                 weights: read_weights(body, &mut weights_at, record, number)?,
             },
+            Record::Affine { .. } => {
+                let mut reals = read_reals(body, &mut thresholds_at, record);
+                let bias = reals.split_off(reals.len() / 2);
+                Layer::Affine { scale: reals, bias }
+            }
         };
         layers.push(layer);
     }
@@ -306,6 +318,14 @@ fn read_thresholds(
     check_equal(record_at as u64 + 29, what, needed.into(), width as u64)?;
     *at += sums.len() + inverted.len();
     Ok(thresholds)
+}
+
+/// The scales and biases of a layer, which are known to be within the file.
+fn read_reals(body: &[u8], at: &mut usize, record: &Record) -> Vec<f64> {
+    let bytes = &body[*at..][..8 * record.reals() as usize];
+    *at += bytes.len();
+    let (reals, _) = bytes.as_chunks();
+    reals.iter().copied().map(f64::from_le_bytes).collect()
 }
 
 fn check_pad_bits(

@@ -1,23 +1,23 @@
 //! A row of the layer table: 32 bytes.
 //!
-//! | bytes | crop | conv | expectation |
-//! |---|---|---|---|
-//! | 0..2 | kind 1 | kind 2 | kind 3 |
-//! | 2..4 | source | source | source |
-//! | 4..8 | top | channels | channels |
-//! | 8..12 | left | outputs | classes |
-//! | 12..16 | height | kernel height, width | 0 |
-//! | 16..20 | width | stride down, across | 0 |
-//! | 20..28 | 0 | padding top, left, bottom, right | 0 |
-//! | 28 | 0 | padding value: 0 is −1, 1 is 0, 2 is +1 | 0 |
-//! | 29 | 0 | bytes of a least sum: 2 or 4 | 0 |
-//! | 30..32 | 0 | 0 | 0 |
+//! | bytes | crop | conv | expectation | max pool | affine |
+//! |---|---|---|---|---|---|
+//! | 0..2 | kind 1 | kind 2 | kind 3 | kind 4 | kind 5 |
+//! | 2..4 | source | source | source | source | source |
+//! | 4..8 | top | channels | columns | 0 | classes |
+//! | 8..12 | left | outputs | classes | 0 | 0 |
+//! | 12..16 | height | kernel height, width | 0 | window height, width | 0 |
+//! | 16..20 | width | stride down, across | 0 | stride down, across | 0 |
+//! | 20..28 | 0 | padding top, left, bottom, right | 0 | padding top, left, bottom, right | 0 |
+//! | 28 | 0 | padding value: 0 is −1, 1 is 0, 2 is +1 | 0 | 0 | 0 |
+//! | 29 | 0 | bytes of a least sum: 2 or 4 | 0 | 0 | 0 |
+//! | 30..32 | 0 | 0 | 0 | 0 | 0 |
 //!
-//! The source is the number of the layer whose output the layer reads, 0 being the image. In version 1 a net is a chain, so
-//! that layer `n` reads `n − 1`.
+//! The source is the number of the layer whose output the layer reads, 0 being the image. A net is a chain, so that layer
+//! `n` reads `n − 1`.
 
 use super::{FormatError, dense};
-use crate::model::{Conv, Layer};
+use crate::model::{Conv, Layer, MaxPool};
 use bernet_kernels::xnor::{Geometry, PaddingValue, Threshold};
 
 /// What the layer table says of a layer: all but its weights and thresholds.
@@ -30,19 +30,29 @@ pub(super) enum Record {
         width: u32,
     },
     Conv(ConvRecord),
+    MaxPool(Windows),
     Expectation {
-        channels: u32,
+        columns: u32,
         classes: u32,
     },
+    Affine {
+        classes: u32,
+    },
+}
+
+/// Windows over an image.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Windows {
+    kernel: [u16; 2],
+    stride: [u16; 2],
+    padding: [u16; 4],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct ConvRecord {
     channels: u32,
     outputs: u32,
-    kernel: [u16; 2],
-    stride: [u16; 2],
-    padding: [u16; 4],
+    windows: Windows,
     padding_value: PaddingValue,
     threshold_bytes: u8,
 }
@@ -72,15 +82,19 @@ impl Record {
             }) => Self::Conv(ConvRecord {
                 channels: geometry.channels as u32,
                 outputs: geometry.outputs as u32,
-                kernel: geometry.kernel.map(|size| size as u16),
-                stride: geometry.stride.map(|size| size as u16),
-                padding: geometry.padding.map(|size| size as u16),
+                windows: Windows::of(geometry.kernel, geometry.stride, geometry.padding),
                 padding_value: geometry.padding_value,
                 threshold_bytes: least_sum_bytes(thresholds),
             }),
+            Layer::MaxPool(pool) => {
+                Self::MaxPool(Windows::of(pool.kernel, pool.stride, pool.padding))
+            }
             Layer::Expectation { weights } => Self::Expectation {
-                channels: weights.columns() as u32,
+                columns: weights.columns() as u32,
                 classes: weights.rows() as u32,
+            },
+            Layer::Affine { scale, .. } => Self::Affine {
+                classes: scale.len() as u32,
             },
         }
     }
@@ -105,10 +119,7 @@ impl Record {
             Self::Conv(conv) => {
                 put(4, &conv.channels.to_le_bytes());
                 put(8, &conv.outputs.to_le_bytes());
-                let pairs = conv.kernel.iter().chain(&conv.stride).chain(&conv.padding);
-                for (index, value) in pairs.enumerate() {
-                    put(12 + 2 * index, &value.to_le_bytes());
-                }
+                put(12, &conv.windows.to_bytes());
                 let padding_value = match conv.padding_value {
                     PaddingValue::MinusOne => 0,
                     PaddingValue::Zero => 1,
@@ -117,10 +128,18 @@ impl Record {
                 put(28, &[padding_value, conv.threshold_bytes]);
                 2
             }
-            Self::Expectation { channels, classes } => {
-                put(4, &channels.to_le_bytes());
+            Self::Expectation { columns, classes } => {
+                put(4, &columns.to_le_bytes());
                 put(8, &classes.to_le_bytes());
                 3
+            }
+            Self::MaxPool(windows) => {
+                put(12, &windows.to_bytes());
+                4
+            }
+            Self::Affine { classes } => {
+                put(4, &classes.to_le_bytes());
+                5
             }
         };
         put(0, &kind.to_le_bytes());
@@ -141,6 +160,12 @@ impl Record {
             expected: expected.into(),
             found,
         };
+        let windows = || Windows {
+            kernel: [short(12), short(14)],
+            stride: [short(16), short(18)],
+            padding: [short(20), short(22), short(24), short(26)],
+        };
+        let mut unused = 0..0;
         let (record, end) = match short(0) {
             1 => (
                 Self::Crop {
@@ -172,9 +197,7 @@ impl Record {
                 let conv = ConvRecord {
                     channels: long(4),
                     outputs: long(8),
-                    kernel: [short(12), short(14)],
-                    stride: [short(16), short(18)],
-                    padding: [short(20), short(22), short(24), short(26)],
+                    windows: windows(),
                     padding_value,
                     threshold_bytes,
                 };
@@ -182,16 +205,21 @@ impl Record {
             }
             3 => (
                 Self::Expectation {
-                    channels: long(4),
+                    columns: long(4),
                     classes: long(8),
                 },
                 12,
             ),
+            4 => {
+                unused = 4..12;
+                (Self::MaxPool(windows()), 28)
+            }
+            5 => (Self::Affine { classes: long(4) }, 8),
             kind => {
                 return Err(wrong(
                     0,
                     "kind",
-                    "1 (crop), 2 (conv) or 3 (expectation)",
+                    "1 (crop), 2 (conv), 3 (expectation), 4 (max pool) or 5 (affine)",
                     kind.to_string(),
                 ));
             }
@@ -204,13 +232,8 @@ impl Record {
                 short(2).to_string(),
             ));
         }
-        match bytes[end..].iter().position(|&byte| byte != 0) {
-            Some(at) => Err(wrong(
-                end + at,
-                "unused byte",
-                "0",
-                bytes[end + at].to_string(),
-            )),
+        match unused.chain(end..Self::BYTES).find(|&at| bytes[at] != 0) {
+            Some(at) => Err(wrong(at, "unused byte", "0", bytes[at].to_string())),
             None => Ok(record),
         }
     }
@@ -218,12 +241,13 @@ impl Record {
     /// Rows and columns of its weights; the columns are `None` where the product does not fit.
     pub(super) fn weights(&self) -> (u64, Option<u64>) {
         match *self {
-            Self::Crop { .. } => (0, Some(0)),
+            Self::Crop { .. } | Self::MaxPool(_) | Self::Affine { .. } => (0, Some(0)),
             Self::Conv(conv) => {
-                let area = u64::from(conv.kernel[0]) * u64::from(conv.kernel[1]);
+                let [height, width] = conv.windows.kernel;
+                let area = u64::from(height) * u64::from(width);
                 (conv.outputs.into(), area.checked_mul(conv.channels.into()))
             }
-            Self::Expectation { channels, classes } => (classes.into(), Some(channels.into())),
+            Self::Expectation { columns, classes } => (classes.into(), Some(columns.into())),
         }
     }
 
@@ -237,14 +261,49 @@ impl Record {
     pub(super) fn thresholds(&self) -> (u64, u64) {
         match self {
             Self::Conv(conv) => (conv.outputs.into(), conv.threshold_bytes.into()),
-            Self::Crop { .. } | Self::Expectation { .. } => (0, 0),
+            _ => (0, 0),
         }
     }
 
-    /// Bytes of its thresholds in the file.
+    /// Numbers of an affine layer: a scale and a bias for each class.
+    pub(super) fn reals(&self) -> u64 {
+        match *self {
+            Self::Affine { classes } => 2 * u64::from(classes),
+            _ => 0,
+        }
+    }
+
+    /// Bytes of its thresholds, or of its scales and biases, in the file.
     pub(super) fn threshold_bytes(&self) -> u64 {
         let (count, bytes) = self.thresholds();
-        count * bytes + dense::bytes(count)
+        count * bytes + dense::bytes(count) + 8 * self.reals()
+    }
+}
+
+impl Windows {
+    fn of(kernel: [usize; 2], stride: [usize; 2], padding: [usize; 4]) -> Self {
+        Self {
+            kernel: kernel.map(|size| size as u16),
+            stride: stride.map(|size| size as u16),
+            padding: padding.map(|size| size as u16),
+        }
+    }
+
+    fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        let sizes = self.kernel.iter().chain(&self.stride).chain(&self.padding);
+        for (pair, size) in bytes.chunks_exact_mut(2).zip(sizes) {
+            pair.copy_from_slice(&size.to_le_bytes());
+        }
+        bytes
+    }
+
+    pub(super) fn max_pool(self) -> MaxPool {
+        MaxPool {
+            kernel: self.kernel.map(usize::from),
+            stride: self.stride.map(usize::from),
+            padding: self.padding.map(usize::from),
+        }
     }
 }
 
@@ -253,9 +312,9 @@ impl ConvRecord {
         Geometry {
             channels: self.channels as usize,
             outputs: self.outputs as usize,
-            kernel: self.kernel.map(usize::from),
-            stride: self.stride.map(usize::from),
-            padding: self.padding.map(usize::from),
+            kernel: self.windows.kernel.map(usize::from),
+            stride: self.windows.stride.map(usize::from),
+            padding: self.windows.padding.map(usize::from),
             padding_value: self.padding_value,
         }
     }

@@ -1,6 +1,6 @@
 //! A model to bytes.
 
-use super::{CHECKSUM, MAGIC, Record, VERSION, dense, layout};
+use super::{CHECKSUM, MAGIC, Record, dense, layout};
 use crate::model::{Layer, Model, ModelError};
 use bernet_kernels::bits::{BitMatrix, WORD};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub(super) fn model(model: &Model) -> Result<Vec<u8>, ModelError> {
         input.width,
         input.channels,
     ];
-    file.extend(VERSION.to_le_bytes());
+    file.extend(super::version(model).to_le_bytes());
     file.extend(
         counts
             .into_iter()
@@ -82,8 +82,11 @@ fn weights(file: &mut Vec<u8>, matrix: &BitMatrix) {
     }
 }
 
-/// The least sums, then a bit each for inversion, up to a whole byte.
+/// The least sums, then a bit each for inversion, up to a whole byte; or the scales, then the biases.
 fn thresholds(file: &mut Vec<u8>, layer: &Layer, record: Record) {
+    if let Layer::Affine { scale, bias } = layer {
+        file.extend(scale.iter().chain(bias).flat_map(|real| real.to_le_bytes()));
+    }
     let (_, bytes) = record.thresholds();
     for threshold in layer.thresholds() {
         file.extend(&threshold.at_least.to_le_bytes()[..bytes as usize]);

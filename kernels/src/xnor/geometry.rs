@@ -1,0 +1,204 @@
+//! The geometry of convolutions.
+//!
+//! ```
+//! use bernet_kernels::{bits::Shape, xnor::{Geometry, PaddingValue}};
+//!
+//! let geometry = Geometry {
+//!     channels: 64,
+//!     outputs: 128,
+//!     kernel: [3, 3],
+//!     stride: [2, 2],
+//!     padding: [1; 4],
+//!     padding_value: PaddingValue::Zero,
+//! };
+//! let output = geometry.output_shape(Shape { batch: 1, height: 56, width: 56, channels: 64 })?;
+//! assert_eq!(output, Shape { batch: 1, height: 28, width: 28, channels: 128 });
+//! # Ok::<(), bernet_kernels::Error>(())
+//! ```
+
+use crate::{Error, bits::Shape};
+
+/// What a tap outside the image counts as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+pub enum PaddingValue {
+    /// −1.
+    #[default]
+    MinusOne,
+    /// Nothing: the tap does not count.
+    Zero,
+    /// +1.
+    PlusOne,
+}
+
+/// The geometry of a convolution.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct Geometry {
+    /// Input channels.
+    pub channels: usize,
+    /// Output channels.
+    pub outputs: usize,
+    /// Kernel height and width.
+    pub kernel: [usize; 2],
+    /// Stride, down and across.
+    pub stride: [usize; 2],
+    /// Lines and pixels added at the top, left, bottom, right.
+    pub padding: [usize; 4],
+    /// What they count as.
+    pub padding_value: PaddingValue,
+}
+
+impl Geometry {
+    /// Values under one window: `kernel height · kernel width · channels`, in that order.
+    pub fn depth(&self) -> usize {
+        self.kernel[0]
+            .saturating_mul(self.kernel[1])
+            .saturating_mul(self.channels)
+    }
+
+    /// The shape of the output for an input shape.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where the channels differ; [`Error::Dimension`] where a dimension is 0, the kernel does not fit, or
+    /// the padded size overflows.
+    pub fn output_shape(&self, input: Shape) -> Result<Shape, Error> {
+        Window {
+            geometry: *self,
+            options: Options::default(),
+        }
+        .output_shape(input)
+    }
+}
+
+/// What few convolutions need.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct Options {
+    /// Input lines and pixels from one tap to the next, down and across.
+    pub dilation: [usize; 2],
+    /// Groups of channels: the first `outputs / groups` outputs see the first `channels / groups` channels, and so on. As many
+    /// groups as channels is a depthwise convolution.
+    pub groups: usize,
+}
+
+impl Default for Options {
+    /// No dilation, one group.
+    fn default() -> Self {
+        Self {
+            dilation: [1, 1],
+            groups: 1,
+        }
+    }
+}
+
+/// All there is to say of a convolution but its weights.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) geometry: Geometry,
+    pub(super) options: Options,
+}
+
+impl Window {
+    /// Channels of a group.
+    pub(super) fn channels(&self) -> usize {
+        self.geometry.channels / self.options.groups
+    }
+
+    /// Outputs of a group.
+    pub(super) fn outputs(&self) -> usize {
+        self.geometry.outputs / self.options.groups
+    }
+
+    /// Values under one window of one group.
+    pub(super) fn depth(&self) -> usize {
+        Geometry {
+            channels: self.channels(),
+            ..self.geometry
+        }
+        .depth()
+    }
+
+    /// Lines and pixels from the first tap to the last, both counted.
+    pub(super) fn span(&self) -> [usize; 2] {
+        [0, 1].map(|axis| {
+            self.geometry.kernel[axis]
+                .saturating_sub(1)
+                .saturating_mul(self.options.dilation[axis])
+                .saturating_add(1)
+        })
+    }
+
+    /// Groups and dilation must make sense.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let Options { dilation, groups } = self.options;
+        for (what, found) in [
+            ("groups", groups),
+            ("dilation", dilation[0]),
+            ("dilation", dilation[1]),
+        ] {
+            if found == 0 {
+                return Err(Error::Dimension {
+                    what,
+                    found,
+                    expected: "at least 1",
+                });
+            }
+        }
+        for (what, found) in [
+            ("channels", self.geometry.channels),
+            ("outputs", self.geometry.outputs),
+        ] {
+            if found == 0 || !found.is_multiple_of(groups) {
+                return Err(Error::Dimension {
+                    what,
+                    found,
+                    expected: "a positive multiple of the groups",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn output_shape(&self, input: Shape) -> Result<Shape, Error> {
+        let Geometry {
+            channels,
+            outputs,
+            kernel,
+            stride,
+            padding: [top, left, bottom, right],
+            ..
+        } = self.geometry;
+        Error::check_size("channels", channels, input.channels)?;
+        Error::check_product(
+            "outputs · batch · channels",
+            &[outputs, input.batch, channels],
+        )?;
+        let span = self.span();
+        let positions = |what, size: usize, padding: [usize; 2], axis: usize| {
+            let padded = size
+                .checked_add(padding[0])
+                .and_then(|size| size.checked_add(padding[1]));
+            match padded {
+                Some(padded)
+                    if size > 0 && kernel[axis] > 0 && stride[axis] > 0 && padded >= span[axis] =>
+                {
+                    // So that no place in the padded image overflows.
+                    Error::check_product(what, &[padded, channels])?;
+                    Ok((padded - span[axis]) / stride[axis] + 1)
+                }
+                _ => Err(Error::Dimension {
+                    what,
+                    found: size,
+                    expected: "at least 1 and, padded, at least the kernel; kernel and stride at least 1",
+                }),
+            }
+        };
+        let height = positions("height", input.height, [top, bottom], 0)?;
+        let width = positions("width", input.width, [left, right], 1)?;
+        Error::check_product("the output", &[input.batch, height, width, outputs])?;
+        Ok(Shape {
+            batch: input.batch,
+            height,
+            width,
+            channels: outputs,
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! Splitting work over threads, at lines of the output: each part writes lines of its own, so that the result is the same for
+//! any number of parts.
+
+use core::ops::Range;
+
+/// Products below this are not worth a thread: about 20 µs of work, where waking one takes a few.
+#[cfg(feature = "rayon")]
+const PART: usize = 8 << 20;
+
+/// Into how many parts to split `lines` lines that take `work` multiply-accumulates in all.
+#[cfg_attr(
+    not(feature = "rayon"),
+    expect(unused_variables, reason = "there is one thread")
+)]
+pub(super) fn parts(lines: usize, work: usize) -> usize {
+    #[cfg(feature = "rayon")]
+    return (work / PART)
+        .min(lines)
+        .clamp(1, rayon::current_num_threads());
+    #[cfg(not(feature = "rayon"))]
+    1
+}
+
+/// Does `work` on all lines, in as many parts as there are workers; `split` cuts a stage after some lines.
+pub(super) fn over<S: Send, W: Send>(
+    lines: Range<usize>,
+    stage: S,
+    workers: &mut [W],
+    split: &(impl Fn(S, usize) -> (S, S) + Sync),
+    work: &(impl Fn(Range<usize>, S, &mut W) + Sync),
+) {
+    match workers {
+        [] => unreachable!("there is at least one part"),
+        [worker] => work(lines, stage, worker),
+        workers => {
+            let (before, after) = workers.split_at_mut(workers.len() / 2);
+            let middle = lines.start + lines.len() * before.len() / (before.len() + after.len());
+            let (first, second) = split(stage, middle - lines.start);
+            join(
+                || over(lines.start..middle, first, before, split, work),
+                || over(middle..lines.end, second, after, split, work),
+            );
+        }
+    }
+}
+
+#[cfg(feature = "rayon")]
+use rayon::join;
+
+#[cfg(not(feature = "rayon"))]
+fn join(first: impl FnOnce(), second: impl FnOnce()) {
+    first();
+    second();
+}

@@ -1,0 +1,376 @@
+//! `bernet train`: from images to a packed net and a report.
+
+use super::{
+    images_per_second, level,
+    training_report::{self, Finished},
+};
+use anyhow::{Context, Result, bail, ensure};
+use bernet::{
+    data::{self, Source},
+    infer::{self, Session},
+    train::{
+        Config, Distribution, Epoch, MethodName, Network, Observer, Run, SEED, SEED_24, Trainer,
+    },
+};
+use bernet_kernels::isa::Level;
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use std::{
+    fs,
+    io::Write,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+/// Train a net, binarise it, pack it, and write OUT/model.bnet, OUT/report.html and OUT/metrics.csv.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The trainer.
+    #[arg(long, value_enum, default_value_t = MethodArgument::Bernoulli)]
+    method: MethodArgument,
+    /// How long: `quick` takes about two minutes on two cores, `full` about three times as long.
+    #[arg(long, value_enum, default_value_t = Preset::Quick)]
+    preset: Preset,
+    /// Epochs, instead of the preset's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    epochs: Option<u32>,
+    /// What the Bernoulli method computes of a layer: one sample of the weights, or exact distributions with this gradient.
+    #[arg(long, value_enum, default_value_t = GradientArgument::Sampled)]
+    gradient: GradientArgument,
+    /// The net: `seed` (28×28 pixels), `seed-24` (the centre) or a TOML file.
+    #[arg(long, value_name = "NET", default_value = "seed")]
+    net: String,
+    /// A folder with the four IDX files of MNIST or a dataset like it, plain or .gz [default: the embedded MNIST].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The seed of everything random.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: u64,
+    /// Where the results go.
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+    /// Continue from OUT/checkpoint; everything else but the data is then as it was.
+    #[arg(long)]
+    resume: bool,
+    /// Threads [default: all cores]. The result does not depend on them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// The instruction set of the binary kernels [default: the best].
+    #[arg(long, value_parser = level)]
+    level: Option<Level>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum MethodArgument {
+    /// Weights as Bernoulli variables.
+    Bernoulli,
+    /// Straight-through estimator, the talk's reference.
+    Ste,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Preset {
+    Quick,
+    Full,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum GradientArgument {
+    Sampled,
+    Precise,
+    Three,
+    Five,
+    Extended,
+    Autograd,
+    Spectral,
+    PowerSums,
+}
+
+impl Preset {
+    fn epochs(self) -> u32 {
+        match self {
+            Self::Quick => 30,
+            Self::Full => 90,
+        }
+    }
+
+    /// Epochs of the real-valued net of the same layers, for the comparison at the end.
+    fn real_epochs(self) -> u32 {
+        match self {
+            Self::Quick => 3,
+            Self::Full => 15,
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
+    if let Some(threads) = arguments.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.into())
+            .build_global()
+            .context("threads")?;
+    }
+    fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
+    let source = match &arguments.data {
+        Some(folder) => data::load_idx_dir(folder, data::THRESHOLD)?,
+        None => data::load_embedded(),
+    };
+    let checkpoint = arguments.out.join("checkpoint");
+    let mut trainer = trainer(arguments, &checkpoint, source.train.len())?;
+    let (train, validation) = source.train.split(trainer.config().validation)?;
+    let level = arguments.level.unwrap_or_else(Level::best);
+    let run = Run {
+        train: &train,
+        validation: &validation,
+        level,
+        checkpoint: Some(checkpoint),
+    };
+
+    introduce(&trainer, &source, level);
+    let mut watcher = Watcher::new(trainer.config().epochs, trainer.history().len())?;
+    let ended = run.train(&mut trainer, &mut watcher);
+    watcher.bar.finish_and_clear();
+    if ended?.is_break() {
+        bail!(
+            "stopped after {} of {} epochs; `--resume --out {}` continues from there",
+            trainer.history().len(),
+            trainer.config().epochs,
+            arguments.out.display()
+        );
+    }
+
+    let mut model = run.finish(&trainer)?;
+    let mut session = Session::new(&model, level)?;
+    let predictions = session.classify(source.test.images())?;
+    let right = infer::right(&predictions, source.test.labels());
+    model.metadata.insert(
+        "test accuracy".into(),
+        format!("{right}/{}", source.test.len()),
+    );
+    model.metadata.insert("data".into(), source.name.clone());
+    model
+        .metadata
+        .insert("command".into(), command(&trainer, arguments));
+    let path = arguments.out.join("model.bnet");
+    model.write(&path)?;
+
+    let real = real_net(&run, &trainer, arguments.preset, &source)?;
+    let finished = Finished {
+        trainer: &trainer,
+        source: &source,
+        predictions: &predictions,
+        right,
+        bytes: fs::metadata(&path)?.len(),
+        images_per_second: images_per_second(&mut session, &source.test)?,
+        level,
+        real,
+    };
+    let table = training_report::write(&finished, &arguments.out)?;
+    writeln!(out, "{table}")?;
+    for (name, what) in [
+        (
+            "model.bnet",
+            "the packed net: try `bernet eval` and `bernet predict` on it",
+        ),
+        (
+            "report.html",
+            "curves, confusion matrix, misread digits: open it in a browser",
+        ),
+        ("metrics.csv", "a line for each epoch"),
+    ] {
+        writeln!(
+            out,
+            "{:<28} {what}",
+            arguments.out.join(name).display().to_string()
+        )?;
+    }
+    Ok(())
+}
+
+fn trainer(arguments: &Arguments, checkpoint: &Path, images: usize) -> Result<Trainer> {
+    if arguments.resume {
+        return Ok(Trainer::load(checkpoint)?);
+    }
+    let text = match arguments.net.as_str() {
+        "seed" => SEED.to_owned(),
+        "seed-24" => SEED_24.to_owned(),
+        path => fs::read_to_string(path).with_context(|| format!("net {path}"))?,
+    };
+    let network = Network::from_toml(&text).with_context(|| format!("net {}", arguments.net))?;
+    let method = match arguments.method {
+        MethodArgument::Bernoulli => MethodName::Bernoulli,
+        MethodArgument::Ste => MethodName::Ste,
+    };
+    ensure!(
+        arguments.gradient == GradientArgument::Sampled || method == MethodName::Bernoulli,
+        "--gradient belongs to --method bernoulli"
+    );
+    let epochs = arguments.epochs.unwrap_or(arguments.preset.epochs());
+    let mut config = Config::new(method, network, epochs, arguments.seed);
+    // 5000 of MNIST's 60 000.
+    config.validation = images / 12;
+    config.distribution = match arguments.gradient {
+        GradientArgument::Sampled => Distribution::Sampled,
+        GradientArgument::Precise => Distribution::Precise,
+        GradientArgument::Three => Distribution::Three,
+        GradientArgument::Five => Distribution::Five,
+        GradientArgument::Extended => Distribution::Extended,
+        GradientArgument::Autograd => Distribution::Autograd,
+        GradientArgument::Spectral => Distribution::Spectral,
+        GradientArgument::PowerSums => Distribution::PowerSums,
+    };
+    Ok(Trainer::new(config)?)
+}
+
+/// The command that makes the same net again.
+fn command(trainer: &Trainer, arguments: &Arguments) -> String {
+    let config = trainer.config();
+    let mut command = format!(
+        "bernet train --method {} --epochs {} --seed {}",
+        config.method.name(),
+        config.epochs,
+        config.seed
+    );
+    if config.distribution != Distribution::Sampled {
+        command += &format!(" --gradient {}", config.distribution.name());
+    }
+    // Not from the arguments: a resumed run has the net that it began with.
+    let is = |text| Network::from_toml(text).is_ok_and(|network| network == config.network);
+    if is(SEED_24) {
+        command += " --net seed-24";
+    } else if !is(SEED) {
+        command += " --net NET.toml";
+    }
+    if let Some(data) = &arguments.data {
+        command += &format!(" --data {}", data.display());
+    }
+    command
+}
+
+/// Trains the real-valued net of the same layers for a few epochs, as a line to hold the binary one against.
+fn real_net(
+    run: &Run<'_>,
+    trainer: &Trainer,
+    preset: Preset,
+    source: &Source,
+) -> Result<training_report::Real> {
+    let config = trainer.config();
+    let epochs = preset.real_epochs();
+    let mut real = Trainer::new(Config::new(
+        MethodName::Real,
+        config.network.clone(),
+        epochs,
+        config.seed,
+    ))?;
+    let run = Run {
+        checkpoint: None,
+        ..*run
+    };
+    let mut watcher = Watcher::new(epochs, 0)?;
+    watcher.bar.set_prefix("real-valued net");
+    let ended = run.train(&mut real, &mut watcher);
+    watcher.bar.finish_and_clear();
+    ensure!(
+        ended?.is_continue(),
+        "stopped; the binary net has been written"
+    );
+    let start = Instant::now();
+    let accuracy = real.evaluate_real(run.train, &source.test)?;
+    Ok(training_report::Real {
+        epochs,
+        accuracy,
+        weights: config.network.weights()?,
+        images_per_second: source.test.len() as f64 / start.elapsed().as_secs_f64(),
+    })
+}
+
+fn introduce(trainer: &Trainer, source: &Source, level: Level) {
+    let config = trainer.config();
+    let method = match config.method {
+        MethodName::Bernoulli => format!("bernoulli ({})", config.distribution.name()),
+        method => method.name().to_owned(),
+    };
+    eprintln!(
+        "{}: {} images to train on, {} to choose by, {} to test; method {method}, {} epochs, seed {}, level {level}",
+        source.name,
+        source.train.len() - config.validation,
+        config.validation,
+        source.test.len(),
+        config.epochs,
+        config.seed,
+    );
+}
+
+/// Shows the progress, and stops at Ctrl-C.
+struct Watcher {
+    bar: ProgressBar,
+    start: Instant,
+    epochs: u32,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// Positions of the progress bar in an epoch.
+const TICKS: f64 = 100.0;
+
+impl Watcher {
+    fn new(epochs: u32, done: usize) -> Result<Self> {
+        let bar = ProgressBar::new(u64::from(epochs) * TICKS as u64)
+            .with_position((done as f64 * TICKS) as u64);
+        bar.set_style(ProgressStyle::with_template(
+            "{prefix}{bar:30} {percent:>3} %  {msg}  {eta} left",
+        )?);
+        Ok(Self {
+            bar,
+            start: Instant::now(),
+            epochs,
+            interrupted: interrupted()?,
+        })
+    }
+}
+
+/// The flag that Ctrl-C and a termination request set; a handler can be installed once in a process.
+fn interrupted() -> Result<Arc<AtomicBool>> {
+    static FLAG: std::sync::OnceLock<Arc<AtomicBool>> = std::sync::OnceLock::new();
+    if let Some(flag) = FLAG.get() {
+        return Ok(Arc::clone(flag));
+    }
+    let flag = FLAG.get_or_init(Arc::default);
+    let handler = Arc::clone(flag);
+    ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed)).context("Ctrl-C")?;
+    Ok(Arc::clone(flag))
+}
+
+impl Observer for Watcher {
+    fn step(&mut self, epoch: u32, share: f64) -> ControlFlow<()> {
+        self.bar
+            .set_position(((f64::from(epoch - 1) + share) * TICKS) as u64);
+        if self.interrupted.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn epoch(&mut self, epoch: &Epoch) {
+        let line = format!(
+            "epoch {}/{}  loss {:.3}  validation {:.2} %  frozen {:.0} %",
+            epoch.number,
+            self.epochs,
+            epoch.loss,
+            100.0 * epoch.validation_accuracy,
+            100.0 * epoch.frozen
+        );
+        // A bar is drawn on a terminal only; a log gets a line an epoch.
+        if self.bar.is_hidden() {
+            eprintln!(
+                "{line}  {} since the start",
+                HumanDuration(self.start.elapsed())
+            );
+        }
+        self.bar.set_message(line);
+    }
+}

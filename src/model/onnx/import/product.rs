@@ -1,0 +1,309 @@
+//! Products with ±1 weights.
+
+use super::{Importer, Value, Why, pool::windows, source::Source};
+use crate::model::{
+    VALUES_LIMIT,
+    onnx::{
+        constant::Constant,
+        exact::{Exact, Inexact},
+        graph::Node,
+        signal::{self, Base, Map, Product, Signal},
+    },
+};
+use bernet_kernels::{
+    bits::Shape,
+    xnor::{Geometry, PaddingValue},
+};
+use std::{cmp::Ordering, rc::Rc};
+
+impl Importer {
+    pub(super) fn matmul(&mut self, node: &Node) -> Result<Value, Why> {
+        let weights = self
+            .constant(node, 1)
+            .map_err(|why| format!("weights: {why}"))?;
+        let [rows, columns] = *weights.dims else {
+            return Err(format!(
+                "weights of dimensions {:?}, expected two",
+                weights.dims
+            ));
+        };
+        let weights = weights.values.clone();
+        let signal = self.signal(node, 0)?.clone();
+        self.dense(&signal, [rows, columns], |input, output| {
+            weights[input * columns + output]
+        })
+        .map(Value::Signal)
+    }
+
+    /// `alpha · A · B + beta · C`
+    pub(super) fn gemm(&mut self, node: &Node) -> Result<Value, Why> {
+        if node.integer("transA", 0) != 0 {
+            return Err("transA: the axis of the batch has to stay the first".into());
+        }
+        let weights = self
+            .constant(node, 1)
+            .map_err(|why| format!("weights: {why}"))?;
+        let [rows, columns] = *weights.dims else {
+            return Err(format!(
+                "weights of dimensions {:?}, expected two",
+                weights.dims
+            ));
+        };
+        let weights = weights.values.clone();
+        let signal = self.signal(node, 0)?.clone();
+        if signal.dims.len() != 2 {
+            return Err(format!("dimensions {:?}, expected two", signal.dims));
+        }
+        let sums = if node.integer("transB", 0) != 0 {
+            self.dense(&signal, [columns, rows], |input, output| {
+                weights[output * columns + input]
+            })?
+        } else {
+            self.dense(&signal, [rows, columns], |input, output| {
+                weights[input * columns + output]
+            })?
+        };
+        let exact = |value: f32| Exact::from_f64(value.into()).map_err(|error| error.to_string());
+        let (alpha, beta) = (
+            exact(node.float("alpha", 1.0))?,
+            exact(node.float("beta", 1.0))?,
+        );
+        let added = match self.optional(node, 2)? {
+            Some(constant) => sums.per_channel(constant)?,
+            None => vec![Exact::integer(0); sums.maps.len()],
+        };
+        let map = |channel: usize, map: &Map| {
+            Ok(Map {
+                scale: map.scale.multiply(&alpha)?,
+                bias: map
+                    .bias
+                    .multiply(&alpha)?
+                    .add(&added[channel].multiply(&beta)?)?,
+            })
+        };
+        sums.mapped(map).map(Value::Signal)
+    }
+
+    /// A dense layer over a whole image or, of a tensor with positions before its last axis, over each pixel.
+    fn dense(
+        &mut self,
+        signal: &Signal,
+        [inputs, outputs]: [usize; 2],
+        weight: impl Fn(usize, usize) -> f64,
+    ) -> Result<Signal, Why> {
+        let (&last, before) = signal.dims.split_last().ok_or("a tensor without axes")?;
+        if last != inputs {
+            return Err(format!(
+                "weights for {inputs} values on a tensor of {:?}",
+                signal.dims
+            ));
+        }
+        let dims: Vec<_> = before.iter().copied().chain([outputs]).collect();
+        signal::check_size(&dims)?;
+        let whole = signal.values() == inputs;
+        let source = self.source(signal)?;
+        signal.check_unpadded()?;
+        let Shape {
+            height,
+            width,
+            channels,
+            ..
+        } = source.shape;
+        // Which value of the tensor each bit is.
+        let mut inverse = vec![0; inputs];
+        if whole {
+            for (value, &place) in source.places.iter().enumerate() {
+                inverse[place as usize] = value;
+            }
+        } else if source.is_in_order() && inputs == channels {
+            inverse = (0..channels).collect();
+        } else {
+            return Err(
+                "an axis of the product that is neither a whole image nor the channels of a pixel"
+                    .into(),
+            );
+        }
+        let geometry = Geometry {
+            channels,
+            outputs,
+            kernel: if whole && !source.total {
+                [height, width]
+            } else {
+                [1, 1]
+            },
+            stride: [1, 1],
+            padding: [0; 4],
+            padding_value: PaddingValue::MinusOne,
+        };
+        let mut sums = self.product(&source, geometry, |output, column| {
+            weight(inverse[column], output)
+        })?;
+        sums.dims = dims;
+        sums.places = (0..(sums.shape.height * sums.shape.width * outputs) as u32).collect();
+        Ok(sums)
+    }
+
+    pub(super) fn conv(&mut self, node: &Node) -> Result<Value, Why> {
+        let mut signal = self.signal(node, 0)?.clone();
+        let weights = self
+            .constant(node, 1)
+            .map_err(|why| format!("weights: {why}"))?;
+        let ([_, _, height, width], &[outputs, inputs, kernel_height, kernel_width]) =
+            (&signal.dims[..], &weights.dims[..])
+        else {
+            return Err(format!(
+                "dimensions {:?} and weights of {:?}, expected four each",
+                signal.dims, weights.dims
+            ));
+        };
+        if node.integer("group", 1) != 1 {
+            return Err("groups of channels are not known".into());
+        }
+        let weights = weights.values.clone();
+        let bias = self.optional(node, 2)?.cloned();
+        let kernel = [kernel_height, kernel_width];
+        let windows = windows(node, kernel, [*height, *width])?;
+        // One position of what has been reshaped or averaged; else the geometry is that of the image.
+        let planes = matches!(signal.base, Base::Bits(_)) && inputs == signal.shape.channels;
+        let dense = [*height, *width, kernel_height, kernel_width] == [1; 4] && !planes;
+        let [top, left, bottom, right] = windows.padding;
+        if windows.padding != [0; 4] {
+            signal = signal.padded(&[[0, 0], [0, 0], [top, bottom], [left, right]], 0.0)?;
+        }
+        let weight = |output: usize, input: usize, ky: usize, kx: usize| {
+            weights[((output * inputs + input) * kernel_height + ky) * kernel_width + kx]
+        };
+        let sums = if dense && windows.padding == [0; 4] {
+            let flat = signal.reshaped(vec![signal.dims[0], signal.dims[1]])?;
+            let sums = self.dense(&flat, [inputs, outputs], |input, output| {
+                weight(output, input, 0, 0)
+            })?;
+            sums.reshaped(vec![signal.dims[0], outputs, 1, 1])?
+        } else {
+            let source = self.source(&signal)?;
+            let geometry = Geometry {
+                channels: inputs,
+                outputs,
+                kernel,
+                stride: windows.stride,
+                padding: source.planes_padding(&signal.dims)?,
+                padding_value: match signal.padding {
+                    None => PaddingValue::MinusOne,
+                    Some(value) => source.padding_value(value)?,
+                },
+            };
+            if inputs != source.shape.channels {
+                return Err(format!(
+                    "weights for {inputs} channels on a tensor of {:?}",
+                    signal.dims
+                ));
+            }
+            self.product(&source, geometry, |output, column| {
+                let (tap, input) = (column / inputs, column % inputs);
+                weight(output, input, tap / kernel_width, tap % kernel_width)
+            })?
+        };
+        let Some(bias) = bias else {
+            return Ok(Value::Signal(sums));
+        };
+        let dims = bias.dims.iter().copied().chain([1, 1]).collect();
+        let bias = sums.per_channel(&Constant::new(bias.kind, dims, bias.values))?;
+        let map = |channel: usize, map: &Map| {
+            Ok(Map {
+                scale: map.scale.clone(),
+                bias: map.bias.add(&bias[channel])?,
+            })
+        };
+        sums.mapped(map).map(Value::Signal)
+    }
+
+    /// Sums of products: weights are ±α for each output, activations ±s around o for each channel, with one s for all. Then
+    /// `Σ w · (s x + o) = α s Σ ±x + Σ w o`, where a negative s takes part in the sign.
+    fn product(
+        &self,
+        source: &Source,
+        geometry: Geometry,
+        weight: impl Fn(usize, usize) -> f64,
+    ) -> Result<Signal, Why> {
+        let exactly = |error: Inexact| error.to_string();
+        let shape = if source.total {
+            Shape {
+                height: 1,
+                width: 1,
+                channels: geometry.outputs,
+                batch: 1,
+            }
+        } else {
+            geometry
+                .output_shape(source.shape)
+                .map_err(|error| error.to_string())?
+        };
+        signal::check_size(&[1, shape.height, shape.width, shape.channels])?;
+        signal::check_channels(shape.channels)?;
+        let depth = geometry.depth();
+        signal::check_size(&[1, depth])?;
+        let channels = geometry.channels;
+        let scale = source.maps[0].scale.absolute();
+        let negative: Vec<_> = source
+            .maps
+            .iter()
+            .map(|map| map.scale.sign() == Ordering::Less)
+            .collect();
+        if scale.is_zero() || source.maps.iter().any(|map| map.scale.absolute() != scale) {
+            return Err("the activations' scale is 0 or differs between channels".into());
+        }
+        let offsets: Vec<_> = source
+            .maps
+            .iter()
+            .map(|map| (!map.bias.is_zero()).then_some(&map.bias))
+            .collect();
+        let centred = offsets.iter().all(Option::is_none);
+
+        if geometry.outputs.saturating_mul(depth) > VALUES_LIMIT.saturating_mul(16) {
+            return Err("more weights than a net may have".into());
+        }
+        let mut weights = Vec::with_capacity(geometry.outputs * depth);
+        let mut maps = Vec::with_capacity(geometry.outputs);
+        let mut sums = vec![0; channels];
+        for output in 0..geometry.outputs {
+            let alpha = weight(output, 0).abs();
+            sums.fill(0);
+            for column in 0..depth {
+                let weight = weight(output, column);
+                if weight.abs() != alpha || weight == 0.0 || weight.is_nan() {
+                    return Err(format!(
+                        "weights of output {output} are {alpha} and {weight} in magnitude: expected one that is not 0"
+                    ));
+                }
+                let channel = column % channels;
+                sums[channel] += if weight > 0.0 { 1 } else { -1 };
+                weights.push((weight > 0.0) != negative[channel]);
+            }
+            let alpha = Exact::from_f64(alpha).map_err(exactly)?;
+            let mut bias = Exact::integer(0);
+            if !centred {
+                for (offset, &sum) in offsets.iter().zip(&sums) {
+                    if let Some(offset) = offset {
+                        bias = offset
+                            .multiply(&Exact::integer(sum))
+                            .and_then(|term| bias.add(&term))
+                            .map_err(exactly)?;
+                    }
+                }
+            }
+            maps.push(Map {
+                scale: scale.multiply(&alpha).map_err(exactly)?,
+                bias: bias.multiply(&alpha).map_err(exactly)?,
+            });
+        }
+        let product = Product {
+            source: source.layer,
+            image: source.shape,
+            geometry,
+            weights,
+            pool: None,
+            total: source.total,
+        };
+        Ok(Signal::planes(Base::Sums(Rc::new(product)), shape, maps))
+    }
+}

@@ -1,0 +1,143 @@
+//! From packed images to the numbers that the first layer takes.
+
+use super::random::{Purpose, Random};
+use crate::data::Dataset;
+use bernet_kernels::bits::{BitTensor, Shape};
+use rayon::prelude::*;
+
+/// One image of a batch: which, and how far it is moved (down, right).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Pick {
+    pub(crate) index: usize,
+    pub(crate) shift: [isize; 2],
+}
+
+/// Moves each image with the given probability by −1, 0 or 1 pixels each way.
+pub(crate) fn shifted(indices: &[usize], probability: f32, seed: u64, step: u64) -> Vec<Pick> {
+    let mut random = Random::new(seed, Purpose::Shift, step);
+    indices
+        .iter()
+        .map(|&index| {
+            let moves = random.uniform() < probability;
+            let mut offset = || random.below(3) as isize - 1;
+            let shift = [offset(), offset()];
+            Pick {
+                index,
+                shift: if moves { shift } else { [0, 0] },
+            }
+        })
+        .collect()
+}
+
+/// The picked images' centres as ±1, NHWC; what a shift brings in from outside the image is −1.
+pub(crate) fn unpack(images: &BitTensor, picks: &[Pick], centre: Shape, out: &mut [f32]) {
+    let shape = images.shape();
+    let top = (shape.height - centre.height) / 2;
+    let left = (shape.width - centre.width) / 2;
+    out.par_chunks_mut(centre.height * centre.width * centre.channels)
+        .zip(picks)
+        .for_each(|(out, pick)| {
+            for (y, line) in out
+                .chunks_exact_mut(centre.width * centre.channels)
+                .enumerate()
+            {
+                let from = (top + y).wrapping_add_signed(-pick.shift[0]);
+                if from >= shape.height {
+                    line.fill(-1.0);
+                    continue;
+                }
+                let words = images.lines().row(pick.index * shape.height + from);
+                for (x, pixel) in line.chunks_exact_mut(centre.channels).enumerate() {
+                    let from = (left + x).wrapping_add_signed(-pick.shift[1]);
+                    for (channel, value) in pixel.iter_mut().enumerate() {
+                        let bit = from.wrapping_mul(centre.channels).wrapping_add(channel);
+                        let set = from < shape.width && words[bit / 64] >> (bit % 64) & 1 == 1;
+                        *value = if set { 1.0 } else { -1.0 };
+                    }
+                }
+            }
+        });
+}
+
+/// Picks without a shift.
+pub(crate) fn still(range: std::ops::Range<usize>) -> Vec<Pick> {
+    range
+        .map(|index| Pick {
+            index,
+            shift: [0, 0],
+        })
+        .collect()
+}
+
+/// Whether every image is at least as large as the centre that is to be cut out of it, with the same channels.
+pub(crate) fn fits(dataset: &Dataset, centre: Shape) -> bool {
+    let shape = dataset.images().shape();
+    shape.height >= centre.height
+        && shape.width >= centre.width
+        && shape.channels == centre.channels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pick, shifted, still, unpack};
+    use bernet_kernels::bits::{BitTensor, Shape};
+
+    fn image() -> BitTensor {
+        let mut tensor = BitTensor::zeros(Shape {
+            batch: 1,
+            height: 4,
+            width: 4,
+            channels: 1,
+        });
+        tensor.set(0, 1, 2, 0, true);
+        tensor.set(0, 0, 0, 0, true);
+        tensor
+    }
+
+    fn ink(picks: &[Pick], centre: Shape) -> Vec<usize> {
+        let mut out = vec![0.0; centre.height * centre.width];
+        unpack(&image(), picks, centre, &mut out);
+        (0..out.len()).filter(|&index| out[index] > 0.0).collect()
+    }
+
+    #[test]
+    fn centre_and_shift_move_the_ink() {
+        let whole = Shape {
+            batch: 1,
+            height: 4,
+            width: 4,
+            channels: 1,
+        };
+        let centre = Shape {
+            height: 2,
+            width: 2,
+            ..whole
+        };
+        assert_eq!(ink(&still(0..1), whole), [0, 6]);
+        assert_eq!(ink(&still(0..1), centre), [1]);
+        // Down by one, left by one: (1, 2) goes to (2, 1), (0, 0) leaves the image.
+        assert_eq!(
+            ink(
+                &[Pick {
+                    index: 0,
+                    shift: [1, -1]
+                }],
+                whole
+            ),
+            [9]
+        );
+    }
+
+    #[test]
+    fn shifts_happen_as_often_as_asked() {
+        let picks = shifted(&(0..10_000).collect::<Vec<_>>(), 0.5, 3, 4);
+        let moved = picks.iter().filter(|pick| pick.shift != [0, 0]).count() as f32;
+        // Of those that move, one in nine moves by (0, 0).
+        assert!((moved / 10_000.0 - 0.5 * 8.0 / 9.0).abs() < 0.02, "{moved}");
+        assert!(
+            shifted(&[1, 2, 3], 0.0, 3, 4)
+                .iter()
+                .all(|pick| pick.shift == [0, 0])
+        );
+    }
+}

@@ -1,0 +1,313 @@
+//! A training that can be taken up again.
+//!
+//! A checkpoint is written at the end of an epoch. Everything random depends on the seed and the step alone, so the latents, Adam's
+//! means and the history are the whole state, and a resumed run ends in the same bits as an uninterrupted one.
+//!
+//! The file: the magic `BNETCKPT`, the version (u32), the CRC-32 of the payload (u32), its length (u64), all little-endian; then
+//! the payload in postcard's encoding. The checkpoint before is kept beside it as `….previous`, and the new one takes its
+//! name only when it is on the disk: whatever moment the machine stops at, one of the two is whole.
+
+use super::{
+    config::Config,
+    epoch::Epoch,
+    error::TrainError,
+    layer::{Layer, Place},
+    network::NetworkError,
+    parameter::Parameter,
+    trainer::Trainer,
+};
+use crate::durable;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+const MAGIC: &[u8; 8] = b"BNETCKPT";
+const VERSION: u32 = 1;
+const HEADER: usize = 24;
+
+/// Why a checkpoint cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The file cannot be read or written.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file is not what a checkpoint is.
+    #[error("{}, byte {offset}: {what}: expected {expected}, found {found}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        offset: usize,
+        /// Which part.
+        what: &'static str,
+        /// What would be right.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// Its contents do not make a net.
+    #[error("{}: {error}", path.display())]
+    Net {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: TrainError,
+    },
+}
+
+/// The configuration is kept as the text that a person would read.
+#[derive(Serialize)]
+struct StateRef<'a> {
+    config: String,
+    layers: &'a [Layer],
+    scale: &'a Parameter,
+    history: &'a [Epoch],
+}
+
+#[derive(Deserialize)]
+struct State {
+    config: String,
+    layers: Vec<Layer>,
+    scale: Parameter,
+    history: Vec<Epoch>,
+}
+
+impl Trainer {
+    /// Writes the state after the last finished epoch.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Io`]; the checkpoint before is then still there.
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        let config = self.config.to_toml();
+        let state = StateRef {
+            config,
+            layers: &self.layers,
+            scale: &self.scale,
+            history: &self.history,
+        };
+        let payload = postcard::to_stdvec(&state).expect("plain numbers and lists can be encoded");
+        let mut bytes = Vec::with_capacity(HEADER + payload.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
+        bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&payload);
+        let write = || {
+            if path.exists() {
+                fs::rename(path, previous(path))?;
+            }
+            durable::write(path, &bytes)
+        };
+        write().map_err(|error| CheckpointError::Io {
+            path: path.into(),
+            error,
+        })
+    }
+
+    /// Reads a state back: the last one or, where that is missing or damaged, the one before.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] of the last one, where neither can be used.
+    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+        read(path).or_else(|error| read(&previous(path)).map_err(|_| error))
+    }
+}
+
+/// Where the checkpoint before the last one is.
+fn previous(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".previous");
+    name.into()
+}
+
+fn read(path: &Path) -> Result<Trainer, CheckpointError> {
+    let bytes = fs::read(path).map_err(|error| CheckpointError::Io {
+        path: path.into(),
+        error,
+    })?;
+    let check = |fits: bool, offset, what, expected: String, found: String| {
+        if fits {
+            Ok(())
+        } else {
+            Err(CheckpointError::Format {
+                path: path.into(),
+                offset,
+                what,
+                expected,
+                found,
+            })
+        }
+    };
+    check(
+        bytes.len() >= HEADER,
+        0,
+        "length",
+        format!("at least {HEADER} bytes"),
+        bytes.len().to_string(),
+    )?;
+    let u32_at = |offset: usize| {
+        u32::from_le_bytes(bytes[offset..offset + 4].try_into().expect("four bytes"))
+    };
+    let magic = &bytes[..8];
+    check(
+        magic == MAGIC,
+        0,
+        "magic",
+        MAGIC.escape_ascii().to_string(),
+        magic.escape_ascii().to_string(),
+    )?;
+    check(
+        u32_at(8) == VERSION,
+        8,
+        "version",
+        VERSION.to_string(),
+        u32_at(8).to_string(),
+    )?;
+    let payload = &bytes[HEADER..];
+    let length = u64::from_le_bytes(bytes[16..24].try_into().expect("eight bytes"));
+    check(
+        length == payload.len() as u64,
+        16,
+        "length of the payload",
+        payload.len().to_string(),
+        length.to_string(),
+    )?;
+    let sum = crc32fast::hash(payload);
+    check(
+        sum == u32_at(12),
+        12,
+        "checksum",
+        format!("{sum:08x}"),
+        format!("{:08x}", u32_at(12)),
+    )?;
+    let (state, rest): (State, &[u8]) =
+        postcard::take_from_bytes(payload).map_err(|error| CheckpointError::Format {
+            path: path.into(),
+            offset: HEADER,
+            what: "payload",
+            expected: "the state of a training".into(),
+            found: error.to_string(),
+        })?;
+    check(
+        rest.is_empty(),
+        bytes.len() - rest.len(),
+        "end of the payload",
+        "nothing".into(),
+        format!("{} bytes", rest.len()),
+    )?;
+    let config = Config::from_toml(&state.config).map_err(|error| CheckpointError::Net {
+        path: path.into(),
+        error: NetworkError::from(error).into(),
+    })?;
+    Trainer::resume(config, state.layers, state.scale, state.history).map_err(|error| {
+        CheckpointError::Net {
+            path: path.into(),
+            error,
+        }
+    })
+}
+
+/// Every part of a stored state has the size that the net asks for.
+pub(super) fn check_state(
+    config: &Config,
+    places: &[Place],
+    layers: &[Layer],
+    scale: &Parameter,
+    history: &[Epoch],
+) -> Result<(), TrainError> {
+    let check = |what: String, expected: usize, found: usize| {
+        if expected == found {
+            Ok(())
+        } else {
+            Err(TrainError::State {
+                what,
+                expected,
+                found,
+            })
+        }
+    };
+    check("layers".into(), places.len(), layers.len())?;
+    check("scale of the logits".into(), 1, scale.len().unwrap_or(0))?;
+    check(
+        "epochs at most".into(),
+        history.len().min(config.epochs as usize),
+        history.len(),
+    )?;
+    for (index, (place, layer)) in places.iter().zip(layers).enumerate() {
+        let (k, n) = (place.depth(), place.outputs());
+        let what = |part: &str| format!("layer {}: {part}", index + 1);
+        check(what("latents"), k * n, layer.latent.len().unwrap_or(0))?;
+        check(what("frozen weights"), k * n, layer.frozen.len())?;
+        let hidden = index + 1 < places.len();
+        check(
+            what("batch normalisations"),
+            usize::from(hidden),
+            usize::from(layer.norm.is_some()),
+        )?;
+        if let Some(norm) = &layer.norm {
+            check(what("γ"), n, norm.gamma.len().unwrap_or(0))?;
+            check(what("β"), n, norm.beta.len().unwrap_or(0))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::train::{Config, MethodName, Network, SEED_24, Trainer};
+
+    fn trainer() -> Trainer {
+        let network = Network::from_toml(SEED_24).expect("the embedded net is well-formed");
+        Trainer::new(Config::new(MethodName::Bernoulli, network, 3, 7)).expect("its layers fit")
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded_and_the_one_before_is_kept() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("checkpoint");
+        let mut trainer = trainer();
+        trainer.save(&path).expect("written");
+        trainer.layers[0].latent.values[3] = 0.25;
+        trainer.save(&path).expect("written again");
+        let loaded = Trainer::load(&path).expect("read");
+        assert!(loaded.layers == trainer.layers && loaded.config == trainer.config);
+        // The last one is damaged: the one before serves.
+        std::fs::write(&path, b"BNETCKPT but not really one").expect("overwritten");
+        let before = Trainer::load(&path).expect("the one before");
+        assert_ne!(before.layers[0].latent.values[3], 0.25);
+    }
+
+    #[test]
+    fn damaged_files_are_refused_with_the_place() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("checkpoint");
+        trainer().save(&path).expect("written");
+        let bytes = std::fs::read(&path).expect("read");
+        let error = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).expect("overwritten");
+            Trainer::load(&path).err().expect("refused").to_string()
+        };
+        assert!(
+            error(&bytes[..10]).contains("byte 0: length: expected at least 24 bytes, found 10")
+        );
+        assert!(error(&bytes[..bytes.len() - 1]).contains("byte 16: length of the payload"));
+        for (offset, what) in [
+            (0, "byte 0: magic"),
+            (8, "byte 8: version"),
+            (12, "byte 12: checksum"),
+            (500, "checksum"),
+        ] {
+            let mut changed = bytes.clone();
+            changed[offset] ^= 1;
+            let error = error(&changed);
+            assert!(error.contains(what), "{offset}: {error}");
+        }
+    }
+}

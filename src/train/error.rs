@@ -1,0 +1,48 @@
+//! What can stop a training.
+
+use super::network::NetworkError;
+
+/// What can stop a training before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The net's description.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The data do not suit the net.
+    #[error("{what}: expected {expected}, found {found}")]
+    Data {
+        /// Which property.
+        what: &'static str,
+        /// What the net or the configuration asks for.
+        expected: String,
+        /// What the data are.
+        found: String,
+    },
+    /// A stored state is not one of this net.
+    #[error("{what}: expected {expected}, found {found}")]
+    State {
+        /// Which part.
+        what: String,
+        /// Its size for the net.
+        expected: usize,
+        /// Its size in the state.
+        found: usize,
+    },
+    /// The loss is no longer a number.
+    #[error(
+        "the loss is {loss} at step {step} of {steps}; first bad layer: {layer}. A lower learning rate may help"
+    )]
+    Diverged {
+        /// The loss.
+        loss: f64,
+        /// The step, from 1.
+        step: u64,
+        /// Of how many.
+        steps: u64,
+        /// The first layer with a sum that is not finite, from 1, or what else is not.
+        layer: String,
+    },
+    /// A kernel refused.
+    #[error("kernel: {0}")]
+    Kernel(#[from] bernet_kernels::Error),
+}

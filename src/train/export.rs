@@ -1,0 +1,277 @@
+//! From a trained net to a model of bits and integer thresholds.
+//!
+//! In training a channel's activation is `sign(γ (S − μ)/σ + β)`, where μ and σ² are the moments of its sums `S` over a batch. In the
+//! model all weights are signs; the moments are measured anew, exactly (sums are integers), over many training images,
+//! layer after layer, since each layer's moments depend on the thresholds of those before. With `c = μ − β σ/γ` the activation is
+//! `S ≥ c` for γ > 0 and `S ≤ c` for γ < 0; for γ = 0 it is the sign of β whatever the image.
+
+use super::{
+    error::TrainError,
+    layer::{EPSILON, Layer, Norm, Place},
+    network::{LayerKind, Network},
+    trainer::Trainer,
+};
+use crate::model::{Conv, Input, Layer as ModelLayer, Model};
+use bernet_kernels::{
+    bits::{BitMatrix, BitTensor, Shape},
+    isa::Level,
+    xnor::{Conv2d, Threshold},
+};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// Images a task: their sums take a few megabytes.
+const CHUNK: usize = 250;
+
+impl Trainer {
+    /// The binary net as it stands: every weight the sign of its latent, moments measured on `images`, whose size the
+    /// model will expect.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] where the images are smaller than the net's input; [`TrainError::Kernel`].
+    pub fn binarise(
+        &self,
+        images: &BitTensor,
+        threshold: u8,
+        level: Level,
+    ) -> Result<Model, TrainError> {
+        let Shape {
+            height,
+            width,
+            channels,
+            ..
+        } = images.shape();
+        let input = self.config.network.input_shape();
+        let mut layers = Vec::new();
+        let mut chunks = chunks(images)?;
+        if (height, width) != (input.height, input.width) {
+            let (top, left) = ((height - input.height) / 2, (width - input.width) / 2);
+            layers.push(ModelLayer::Crop {
+                top,
+                left,
+                height: input.height,
+                width: input.width,
+            });
+            chunks = chunks
+                .par_iter()
+                .map(|chunk| crop(chunk, [top, left], input))
+                .collect::<Result<_, _>>()?;
+        }
+        for (place, layer) in self.places.iter().zip(&self.layers) {
+            let weights = signs(place, layer);
+            let Some(norm) = &layer.norm else {
+                layers.push(ModelLayer::Expectation { weights });
+                break;
+            };
+            let kernel = Conv2d::new(level, place.geometry, &weights)?;
+            let moments = moments(&kernel, place, &chunks)?;
+            let thresholds: Vec<Threshold> = moments
+                .into_iter()
+                .enumerate()
+                .map(|(channel, moments)| fold(norm, channel, moments))
+                .collect();
+            chunks = chunks
+                .par_iter()
+                .map(|chunk| {
+                    let mut out = BitTensor::zeros(place.geometry.output_shape(chunk.shape())?);
+                    kernel.activations(chunk, &thresholds, &mut out)?;
+                    Ok(out)
+                })
+                .collect::<Result<_, bernet_kernels::Error>>()?;
+            layers.push(ModelLayer::Conv(Conv {
+                geometry: place.geometry,
+                weights,
+                thresholds,
+            }));
+        }
+        Ok(Model {
+            input: Input {
+                height,
+                width,
+                channels,
+                threshold,
+            },
+            layers,
+            metadata: BTreeMap::new(),
+        })
+    }
+}
+
+/// One row for each output, as the kernels take them.
+fn signs(place: &Place, layer: &Layer) -> BitMatrix {
+    let (k, n) = (place.depth(), place.outputs());
+    BitMatrix::from_fn(n, k, |output, depth| {
+        layer.latent.values[depth * n + output] >= 0.0
+    })
+}
+
+fn chunks(images: &BitTensor) -> Result<Vec<BitTensor>, bernet_kernels::Error> {
+    let shape = images.shape();
+    let line = images.lines().row_words();
+    (0..shape.batch)
+        .step_by(CHUNK)
+        .map(|start| {
+            let batch = CHUNK.min(shape.batch - start);
+            let words = &images.lines().words()[start * shape.height * line..]
+                [..batch * shape.height * line];
+            let lines = BitMatrix::from_words(
+                batch * shape.height,
+                shape.width * shape.channels,
+                words.to_vec(),
+            )?;
+            BitTensor::from_lines(Shape { batch, ..shape }, lines)
+        })
+        .collect()
+}
+
+fn crop(
+    images: &BitTensor,
+    [top, left]: [usize; 2],
+    centre: Shape,
+) -> Result<BitTensor, bernet_kernels::Error> {
+    let shape = Shape {
+        batch: images.shape().batch,
+        ..centre
+    };
+    let lines = BitMatrix::from_fn(
+        shape.batch * shape.height,
+        shape.width * shape.channels,
+        |line, column| {
+            let (image, y) = (line / shape.height, line % shape.height);
+            images.lines().get(
+                image * images.shape().height + top + y,
+                left * shape.channels + column,
+            )
+        },
+    );
+    BitTensor::from_lines(shape, lines)
+}
+
+/// Mean and variance of each channel's sums over all images and positions.
+fn moments(
+    kernel: &Conv2d,
+    place: &Place,
+    chunks: &[BitTensor],
+) -> Result<Vec<[f64; 2]>, bernet_kernels::Error> {
+    let n = place.outputs();
+    let totals = chunks
+        .par_iter()
+        .map(|chunk| {
+            let mut sums = vec![0; chunk.shape().batch * place.positions() * n];
+            kernel.sums(chunk, &mut sums)?;
+            let mut totals = vec![[0i64; 2]; n];
+            for row in sums.chunks_exact(n) {
+                for (total, &sum) in totals.iter_mut().zip(row) {
+                    total[0] += i64::from(sum);
+                    total[1] += i64::from(sum) * i64::from(sum);
+                }
+            }
+            Ok(totals)
+        })
+        .try_reduce(
+            || vec![[0; 2]; n],
+            |mut left, right| {
+                for (left, right) in left.iter_mut().zip(right) {
+                    left[0] += right[0];
+                    left[1] += right[1];
+                }
+                Ok(left)
+            },
+        )?;
+    let rows = chunks
+        .iter()
+        .map(|chunk| chunk.shape().batch * place.positions())
+        .sum::<usize>() as f64;
+    Ok(totals
+        .into_iter()
+        .map(|[first, second]| {
+            let mean = first as f64 / rows;
+            [mean, second as f64 / rows - mean * mean]
+        })
+        .collect())
+}
+
+/// The threshold that is `γ (S − μ)/σ + β ≥ 0` for every integer S.
+fn fold(norm: &Norm, channel: usize, [mean, variance]: [f64; 2]) -> Threshold {
+    let gamma = f64::from(norm.gamma.values[channel]);
+    let beta = f64::from(norm.beta.values[channel]);
+    let deviation = (variance + f64::from(EPSILON)).sqrt();
+    let cut = mean - beta * deviation / gamma;
+    // Casts saturate, which is right: no sum lies outside i32. γ = 0 gives ±∞ or, with β = 0, NaN, which is always on.
+    if gamma > 0.0 {
+        Threshold {
+            at_least: cut.ceil() as i32,
+            invert: false,
+        }
+    } else if gamma < 0.0 {
+        Threshold {
+            at_least: (cut.floor() + 1.0) as i32,
+            invert: true,
+        }
+    } else {
+        Threshold {
+            at_least: i32::MIN,
+            invert: beta < 0.0,
+        }
+    }
+}
+
+/// The net's layers in a few words, for a model's metadata: `conv 8 6×6/2, conv 32 10×10/2, dense 64, …`.
+pub(crate) fn describe(network: &Network) -> String {
+    let layer = |layer: &LayerKind| match layer {
+        LayerKind::Conv {
+            outputs,
+            kernel: [height, width],
+            stride: [down, across],
+        } => {
+            format!("conv {outputs} {height}×{width}/{down}×{across}")
+        }
+        LayerKind::Dense { outputs } => format!("dense {outputs}"),
+        LayerKind::Expectation { classes } => format!("expectation {classes}"),
+    };
+    network
+        .layers
+        .iter()
+        .map(layer)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Norm, fold};
+    use crate::train::parameter::Parameter;
+
+    #[test]
+    fn thresholds_decide_as_the_normalised_sum_does() {
+        for (gamma, beta) in [
+            (1.5, 0.3),
+            (-0.7, 0.4),
+            (0.2, -3.0),
+            (-2.0, 0.0),
+            (0.0, 1.0),
+            (0.0, -1.0),
+            (1.0, 0.0),
+        ] {
+            for (mean, variance) in [(0.0, 4.0), (-3.5, 30.25), (12.0, 0.0)] {
+                let norm = Norm {
+                    gamma: Parameter::new(vec![gamma]),
+                    beta: Parameter::new(vec![beta]),
+                    mean: vec![0.0],
+                    variance: vec![1.0],
+                };
+                let threshold = fold(&norm, 0, [mean, variance]);
+                for sum in -100..=100 {
+                    let normalised =
+                        (f64::from(sum) - mean) / (variance + f64::from(super::EPSILON)).sqrt();
+                    let expected = f64::from(gamma) * normalised + f64::from(beta) >= 0.0;
+                    assert_eq!(
+                        threshold.apply(sum),
+                        expected,
+                        "γ {gamma} β {beta} μ {mean} σ² {variance} S {sum}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! A layer in training: its parameters, and what a batch leaves behind between the forward and the backward pass.
+//!
+//! Shapes: a batch of `B` images gives `R = B · height · width` rows at the layer's output; `K` is the depth (values under a
+//! window), `N` the number of outputs. All matrices are row-major.
+
+use super::{
+    matrix,
+    parameter::Parameter,
+    random::{Purpose, Random},
+};
+use bernet_kernels::{bits::Shape, xnor::Geometry};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Added to a variance before its root is taken.
+pub(crate) const EPSILON: f32 = 1e-4;
+
+/// The place of a layer in its net; shapes are those of one image.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Place {
+    pub(crate) geometry: Geometry,
+    pub(crate) input: Shape,
+    pub(crate) output: Shape,
+}
+
+impl Place {
+    /// K.
+    pub(crate) fn depth(&self) -> usize {
+        self.geometry.depth()
+    }
+
+    /// N.
+    pub(crate) fn outputs(&self) -> usize {
+        self.geometry.outputs
+    }
+
+    /// R for one image.
+    pub(crate) fn positions(&self) -> usize {
+        self.output.height * self.output.width
+    }
+
+    /// Whether a window is one pixel and the windows are all pixels, in order.
+    fn is_pointwise(&self) -> bool {
+        self.geometry.kernel == [1, 1] && self.geometry.stride == [1, 1]
+    }
+}
+
+/// Batch normalisation of the sums: γ and β, and the moments of the sums.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Norm {
+    pub(crate) gamma: Parameter,
+    pub(crate) beta: Parameter,
+    #[serde(skip)]
+    pub(crate) mean: Vec<f32>,
+    #[serde(skip)]
+    pub(crate) variance: Vec<f32>,
+}
+
+impl Norm {
+    fn new(outputs: usize) -> Self {
+        Self {
+            gamma: Parameter::new(vec![1.0; outputs]),
+            beta: Parameter::new(vec![0.0; outputs]),
+            mean: vec![0.0; outputs],
+            variance: vec![1.0; outputs],
+        }
+    }
+
+    /// 1/σ of each output.
+    pub(crate) fn inverse_deviation(&self) -> Vec<f32> {
+        self.variance
+            .iter()
+            .map(|variance| 1.0 / (variance + EPSILON).sqrt())
+            .collect()
+    }
+}
+
+/// A layer's parameters.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Layer {
+    /// `K × N` latents; a weight's sign is its latent's.
+    pub(crate) latent: Parameter,
+    /// Which weights are binary for good, `K × N`.
+    pub(crate) frozen: Vec<bool>,
+    /// Batch normalisation; the last layer has none.
+    pub(crate) norm: Option<Norm>,
+    /// The weights of this step, `K × N`.
+    #[serde(skip)]
+    pub(crate) weights: Vec<f32>,
+    /// Each output's variance of the weights about their means, `Σ_k (1 − m²)`.
+    #[serde(skip)]
+    pub(crate) uncertainty: Vec<f32>,
+}
+
+/// `+1` for 0 and above, else `−1`.
+pub(crate) fn sign(value: f32) -> f32 {
+    if value >= 0.0 { 1.0 } else { -1.0 }
+}
+
+/// How latents start.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Initial {
+    /// Uniform in ± the number.
+    Uniform(f32),
+    /// Normal with variance 1/K.
+    Normal,
+}
+
+impl Layer {
+    pub(crate) fn new(place: Place, last: bool, initial: Initial, random: &mut Random) -> Self {
+        let (k, n) = (place.depth(), place.outputs());
+        let values = (0..k * n)
+            .map(|_| match initial {
+                Initial::Uniform(spread) => (2.0 * random.uniform() - 1.0) * spread,
+                Initial::Normal => random.normal() / (k as f32).sqrt(),
+            })
+            .collect();
+        let mut layer = Self {
+            latent: Parameter::new(values),
+            frozen: vec![false; k * n],
+            norm: (!last).then(|| Norm::new(n)),
+            weights: Vec::new(),
+            uncertainty: Vec::new(),
+        };
+        layer.restore(place);
+        layer
+    }
+
+    /// Makes room for what a checkpoint leaves out.
+    pub(crate) fn restore(&mut self, place: Place) {
+        let (k, n) = (place.depth(), place.outputs());
+        self.latent.restore_gradient();
+        self.weights.resize(k * n, 0.0);
+        self.uncertainty.resize(n, 0.0);
+        if let Some(norm) = &mut self.norm {
+            norm.gamma.restore_gradient();
+            norm.beta.restore_gradient();
+            norm.mean.resize(n, 0.0);
+            norm.variance.resize(n, 1.0);
+        }
+    }
+
+    /// Freezes the most certain weights, those with the largest latents, until a share of them all is frozen. Their latents
+    /// go to ±1 and stay there.
+    pub(crate) fn freeze(&mut self, share: f32) {
+        let wanted = (share * self.frozen.len() as f32).round() as usize;
+        let frozen = self.frozen.iter().filter(|frozen| **frozen).count();
+        let mut free: Vec<usize> = (0..self.frozen.len())
+            .filter(|&index| !self.frozen[index])
+            .collect();
+        let more = wanted.saturating_sub(frozen).min(free.len());
+        if more == 0 {
+            return;
+        }
+        let latent = &self.latent.values;
+        // Ties go to the lower index, so that the choice is the same on every machine.
+        free.sort_by(|&a, &b| latent[b].abs().total_cmp(&latent[a].abs()).then(a.cmp(&b)));
+        for &index in &free[..more] {
+            self.frozen[index] = true;
+            self.latent.pin(index, sign(self.latent.values[index]));
+        }
+    }
+}
+
+/// What a batch leaves behind in a layer; the buffers are kept from batch to batch.
+#[derive(Default, Debug)]
+pub(crate) struct Cache {
+    /// The windows, `R × K`.
+    pub(crate) patches: Vec<f32>,
+    /// The sums, `R × N`; after normalisation, `(S − μ)/σ`.
+    pub(crate) sums: Vec<f32>,
+    /// The activations, `R × N`.
+    pub(crate) output: Vec<f32>,
+    /// dLoss/d(output) on the way in, dLoss/d(sums) after it, `R × N`.
+    pub(crate) gradient: Vec<f32>,
+    /// dLoss/d(patches), `R × K`.
+    pub(crate) patch_gradient: Vec<f32>,
+}
+
+impl Cache {
+    /// Room for `rows` rows of a layer.
+    pub(crate) fn reserve(&mut self, place: &Place, rows: usize) {
+        let (k, n) = (place.depth(), place.outputs());
+        self.patches.resize(rows * k, 0.0);
+        self.patch_gradient.resize(rows * k, 0.0);
+        for buffer in [&mut self.sums, &mut self.output, &mut self.gradient] {
+            buffer.resize(rows * n, 0.0);
+        }
+    }
+}
+
+/// im2col: every window of `input` (`B` images, NHWC) as a row of `patches` (`R × K`).
+pub(crate) fn unfold(place: &Place, input: &[f32], patches: &mut [f32]) {
+    if place.is_pointwise() {
+        patches.copy_from_slice(input);
+        return;
+    }
+    let images = input.par_chunks(place.input.height * place.input.width * place.input.channels);
+    let rows = patches.par_chunks_mut(place.positions() * place.depth());
+    images.zip(rows).for_each(|(image, rows)| {
+        for_each_run(place, |row, column, pixel, length| {
+            rows[row * place.depth() + column..][..length]
+                .copy_from_slice(&image[pixel..][..length]);
+        });
+    });
+}
+
+/// The transpose of [`unfold`]: adds every window's gradient to the pixels it covers.
+pub(crate) fn fold(place: &Place, patches: &[f32], input: &mut [f32]) {
+    if place.is_pointwise() {
+        input.copy_from_slice(patches);
+        return;
+    }
+    let images =
+        input.par_chunks_mut(place.input.height * place.input.width * place.input.channels);
+    let rows = patches.par_chunks(place.positions() * place.depth());
+    images.zip(rows).for_each(|(image, rows)| {
+        image.fill(0.0);
+        for_each_run(place, |row, column, pixel, length| {
+            matrix::add(
+                &mut image[pixel..][..length],
+                &rows[row * place.depth() + column..][..length],
+            );
+        });
+    });
+}
+
+/// Calls `run(row, column, pixel, length)` for each run of values that lie side by side both in an image and in a patch.
+fn for_each_run(place: &Place, mut run: impl FnMut(usize, usize, usize, usize)) {
+    let Geometry {
+        channels,
+        kernel,
+        stride,
+        ..
+    } = place.geometry;
+    let length = kernel[1] * channels;
+    for y in 0..place.output.height {
+        for x in 0..place.output.width {
+            for line in 0..kernel[0] {
+                let pixel = ((y * stride[0] + line) * place.input.width + x * stride[1]) * channels;
+                run(y * place.output.width + x, line * length, pixel, length);
+            }
+        }
+    }
+}
+
+/// `sums = patches · weights`.
+pub(crate) fn linear(place: &Place, layer: &Layer, cache: &mut Cache) {
+    matrix::multiply(
+        &cache.patches,
+        &layer.weights,
+        place.depth(),
+        place.outputs(),
+        &mut cache.sums,
+    );
+}
+
+/// From dLoss/d(sums) in `cache.gradient`: the gradient of the weights, and of the patches where it is wanted.
+pub(crate) fn linear_backward(
+    place: &Place,
+    layer: &mut Layer,
+    cache: &mut Cache,
+    wants_input: bool,
+) {
+    let (k, n) = (place.depth(), place.outputs());
+    matrix::transposed_multiply(
+        &cache.patches,
+        &cache.gradient,
+        k,
+        n,
+        &mut layer.latent.gradient,
+    );
+    if wants_input {
+        matrix::multiply_transposed(
+            &cache.gradient,
+            &layer.weights,
+            k,
+            n,
+            &mut cache.patch_gradient,
+        );
+    }
+}
+
+/// Mean and variance of each output over the batch.
+pub(crate) fn measure(norm: &mut Norm, sums: &[f32]) {
+    let n = norm.mean.len();
+    let rows = sums.len() / n;
+    let moments = matrix::column_sums::<2>(rows, n, |range, total| {
+        for row in sums[range.start * n..range.end * n].chunks_exact(n) {
+            for (total, sum) in total.iter_mut().zip(row) {
+                total[0] += sum;
+                total[1] += sum * sum;
+            }
+        }
+    });
+    for (output, [first, second]) in moments.into_iter().enumerate() {
+        let mean = first / rows as f64;
+        norm.mean[output] = mean as f32;
+        norm.variance[output] = (second / rows as f64 - mean * mean).max(0.0) as f32;
+    }
+}
+
+/// `sums ← (sums − μ)/σ`, `output ← activate(γ sums + β)`.
+pub(crate) fn normalise(norm: &Norm, cache: &mut Cache, activate: impl Fn(f32) -> f32 + Sync) {
+    let n = norm.mean.len();
+    let inverse = norm.inverse_deviation();
+    let (mean, gamma, beta) = (&norm.mean, &norm.gamma.values, &norm.beta.values);
+    let block = matrix::BLOCK * n;
+    cache
+        .sums
+        .par_chunks_mut(block)
+        .zip(cache.output.par_chunks_mut(block))
+        .for_each(|(sums, output)| {
+            for (sums, output) in sums.chunks_exact_mut(n).zip(output.chunks_exact_mut(n)) {
+                for j in 0..n {
+                    sums[j] = (sums[j] - mean[j]) * inverse[j];
+                    output[j] = activate(gamma[j] * sums[j] + beta[j]);
+                }
+            }
+        });
+}
+
+/// The backward pass of batch normalisation with the batch's own moments: `cache.gradient` is dLoss/d(output) on the way
+/// in and dLoss/d(sums) on the way out. `slope(u, output, j)` is the activation's derivative at `u = γ sums + β` of output `j`.
+///
+/// With `g = dLoss/du`: dLoss/dβ = Σ g, dLoss/dγ = Σ g·n, and `dLoss/dS = γ/σ · (g − mean(g) − n · mean(g·n))`.
+pub(crate) fn normalise_backward(
+    norm: &mut Norm,
+    cache: &mut Cache,
+    slope: impl Fn(f32, f32, usize) -> f32 + Sync,
+) {
+    let n = norm.mean.len();
+    let rows = cache.sums.len() / n;
+    let block = matrix::BLOCK * n;
+    let (gamma, beta) = (&norm.gamma.values, &norm.beta.values);
+    let inputs = cache
+        .sums
+        .par_chunks(block)
+        .zip(cache.output.par_chunks(block));
+    cache
+        .gradient
+        .par_chunks_mut(block)
+        .zip(inputs)
+        .for_each(|(gradient, (sums, output))| {
+            let rows = sums.chunks_exact(n).zip(output.chunks_exact(n));
+            for (gradient, (sums, output)) in gradient.chunks_exact_mut(n).zip(rows) {
+                for j in 0..n {
+                    gradient[j] *= slope(gamma[j] * sums[j] + beta[j], output[j], j);
+                }
+            }
+        });
+    let totals = matrix::column_sums::<2>(rows, n, |range, total| {
+        let range = range.start * n..range.end * n;
+        let rows = cache.gradient[range.clone()]
+            .chunks_exact(n)
+            .zip(cache.sums[range].chunks_exact(n));
+        for (gradient, sums) in rows {
+            for j in 0..n {
+                total[j][0] += gradient[j];
+                total[j][1] += gradient[j] * sums[j];
+            }
+        }
+    });
+    let inverse = norm.inverse_deviation();
+    let scale: Vec<f32> = inverse
+        .iter()
+        .zip(&norm.gamma.values)
+        .map(|(inverse, gamma)| inverse * gamma)
+        .collect();
+    let means: Vec<[f32; 2]> = totals
+        .iter()
+        .map(|[beta, gamma]| [(beta / rows as f64) as f32, (gamma / rows as f64) as f32])
+        .collect();
+    for (j, [beta, gamma]) in totals.into_iter().enumerate() {
+        norm.beta.gradient[j] = beta as f32;
+        norm.gamma.gradient[j] = gamma as f32;
+    }
+    cache
+        .gradient
+        .par_chunks_mut(block)
+        .zip(cache.sums.par_chunks(block))
+        .for_each(|(gradient, sums)| {
+            for (gradient, sums) in gradient.chunks_exact_mut(n).zip(sums.chunks_exact(n)) {
+                for j in 0..n {
+                    gradient[j] = scale[j] * (gradient[j] - means[j][0] - sums[j] * means[j][1]);
+                }
+            }
+        });
+}
+
+/// A net's layers with fresh latents.
+pub(crate) fn fresh(places: &[Place], initial: Initial, seed: u64) -> Vec<Layer> {
+    (0..)
+        .zip(places)
+        .map(|(index, place)| {
+            let last = index as usize + 1 == places.len();
+            Layer::new(
+                *place,
+                last,
+                initial,
+                &mut Random::new(seed, Purpose::Initial, index),
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,236 @@
+//! The talk's own layer: weights and activations as independent Bernoulli variables, sums by their exact distribution.
+//!
+//! With means `x` of the inputs and `w` of the weights, the product `x_k w_k` is +1 with probability `v_k = (1 + x_k w_k)/2`; the number
+//! `J` of products that are +1 is Poisson-binomial, and the sum is `S = 2J − K`. The layer puts out
+//!
+//! ```text
+//! P = P(S ≥ t) = P(J ≥ h),  h = ⌈(K + t)/2⌉,      output mean 2P − 1      (γ > 0)
+//! 1 − P(S > t), the channel being flipped                                  (γ < 0)
+//! t = μ − β σ/γ
+//! ```
+//!
+//! where μ and σ² are the mean and the whole variance of the channel's sums: that of their means over the batch, and the mean over
+//! the batch of that about their means, `Σ_k (1 − x_k² w_k²)`. Once weights and inputs are certain this is the integer threshold of the
+//! deployed net.
+//!
+//! Backward: `∂P/∂v_k = P(J without k = h − 1)`, by the chosen gradient, and `∂P/∂t = −½ P(J = h)`, the density at the cut, which moves
+//! γ and β and, through μ and σ, all the batch:
+//!
+//! ```text
+//! ∂t/∂μ = 1   ∂t/∂σ = −β/γ   ∂t/∂β = −σ/γ   ∂t/∂γ = βσ/γ²
+//! ∂σ/∂S_r = (S_r − μ)/(R σ)  ∂σ/∂(x_rk² w_k²) = −1/(2 R σ)
+//! ```
+
+mod power_sums;
+mod recursion;
+
+use super::{
+    super::{
+        layer::{self, Cache, EPSILON, Layer, Place, sign},
+        matrix,
+        random::Random,
+    },
+    Method, Moment,
+};
+use bernet_kernels::{isa::Level, poisson_binomial::Gradient};
+use rayon::prelude::*;
+
+/// Mean-field training through exact distributions.
+pub(crate) struct Exact {
+    pub(crate) level: Level,
+    /// By factors with this gradient, or from power sums.
+    pub(crate) gradient: Option<Gradient>,
+}
+
+/// The cut of a channel.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// h.
+    least: i32,
+    /// +1, or −1 where the channel is flipped.
+    direction: f32,
+}
+
+impl Exact {
+    fn cuts(place: &Place, layer: &Layer) -> Vec<Cut> {
+        let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
+        let depth = place.depth() as f32;
+        (0..place.outputs())
+            .map(|j| {
+                let gamma = norm.gamma.values[j];
+                let threshold = norm.mean[j]
+                    - norm.beta.values[j] * (norm.variance[j] + EPSILON).sqrt() / gamma;
+                let middle = 0.5 * (depth + threshold);
+                // Casts saturate; a cut beyond the ends is one that is always or never reached.
+                if gamma >= 0.0 {
+                    Cut {
+                        least: middle.ceil() as i32,
+                        direction: 1.0,
+                    }
+                } else {
+                    Cut {
+                        least: (middle.floor() + 1.0) as i32,
+                        direction: -1.0,
+                    }
+                }
+            })
+            .collect()
+    }
+}
+
+/// The mean square of each column of `patches [R × K]`.
+fn mean_squares(patches: &[f32], depth: usize) -> Vec<f32> {
+    let rows = patches.len() / depth;
+    let sums = matrix::column_sums::<1>(rows, depth, |range, total| {
+        for row in patches[range.start * depth..range.end * depth].chunks_exact(depth) {
+            for (total, value) in total.iter_mut().zip(row) {
+                total[0] += value * value;
+            }
+        }
+    });
+    sums.into_iter()
+        .map(|[sum]| (sum / rows as f64) as f32)
+        .collect()
+}
+
+/// dLoss/d(…) through the factors alone, with the thresholds held, and of the thresholds.
+struct Gradients {
+    /// `K × N`.
+    weights: Vec<f32>,
+    /// `N`.
+    thresholds: Vec<f64>,
+    /// `R × K`, or nothing where nobody wants it.
+    inputs: Vec<f32>,
+}
+
+impl Method for Exact {
+    fn draw(&self, layer: &mut Layer, moment: &Moment, _: &mut Random) {
+        let n = layer.uncertainty.len();
+        layer.uncertainty.fill(0.0);
+        for (index, weight) in layer.weights.iter_mut().enumerate() {
+            let latent = layer.latent.values[index];
+            *weight = if layer.frozen[index] {
+                sign(latent)
+            } else {
+                (latent / moment.temperature).tanh()
+            };
+            layer.uncertainty[index % n] += 1.0 - *weight * *weight;
+        }
+    }
+
+    fn settle(&self, layer: &mut Layer, _: &Moment) {
+        for (weight, latent) in layer.weights.iter_mut().zip(&layer.latent.values) {
+            *weight = sign(*latent);
+        }
+    }
+
+    fn forward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, measure: bool) {
+        let (k, n) = (place.depth(), place.outputs());
+        layer::linear(place, layer, cache);
+        if measure {
+            let squares = mean_squares(&cache.patches, k);
+            let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
+            layer::measure(norm, &cache.sums);
+            for (weights, square) in layer.weights.chunks_exact(n).zip(squares) {
+                for (variance, weight) in norm.variance.iter_mut().zip(weights) {
+                    *variance += 1.0 - weight * weight * square;
+                }
+            }
+        }
+        let cuts = Self::cuts(place, layer);
+        let (weights, patches) = (&layer.weights, &cache.patches);
+        let forward = match self.gradient {
+            Some(_) => recursion::forward,
+            None => power_sums::forward,
+        };
+        forward(self.level, weights, &cuts, patches, &mut cache.output);
+    }
+
+    fn backward(
+        &self,
+        place: &Place,
+        layer: &mut Layer,
+        cache: &mut Cache,
+        _: &Moment,
+        wants_input: bool,
+    ) {
+        let (k, n) = (place.depth(), place.outputs());
+        let rows = cache.sums.len() / n;
+        let cuts = Self::cuts(place, layer);
+        let Gradients {
+            weights: mut weight_gradient,
+            thresholds,
+            inputs,
+        } = {
+            let (level, weights) = (self.level, &layer.weights);
+            let (patches, upstream) = (&cache.patches, &cache.gradient);
+            match self.gradient {
+                Some(method) => recursion::backward(
+                    level,
+                    method,
+                    weights,
+                    &cuts,
+                    patches,
+                    upstream,
+                    wants_input,
+                ),
+                None => power_sums::backward(level, weights, &cuts, patches, upstream, wants_input),
+            }
+        };
+
+        // Through the threshold to γ, β, μ and σ.
+        let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
+        let deviation: Vec<f32> = norm
+            .variance
+            .iter()
+            .map(|variance| (variance + EPSILON).sqrt())
+            .collect();
+        let (mut by_mean, mut by_deviation) = (vec![0.0; n], vec![0.0; n]);
+        for j in 0..n {
+            let (gamma, beta, total) = (
+                norm.gamma.values[j],
+                norm.beta.values[j],
+                thresholds[j] as f32,
+            );
+            norm.beta.gradient[j] = -total * deviation[j] / gamma;
+            norm.gamma.gradient[j] = total * beta * deviation[j] / (gamma * gamma);
+            by_mean[j] = total / rows as f32;
+            by_deviation[j] = -total * beta / gamma / (rows as f32 * deviation[j]);
+        }
+        for (gradient, sums) in cache
+            .gradient
+            .chunks_exact_mut(n)
+            .zip(cache.sums.chunks_exact(n))
+        {
+            for j in 0..n {
+                gradient[j] = by_mean[j] + by_deviation[j] * (sums[j] - norm.mean[j]);
+            }
+        }
+        layer::linear_backward(place, layer, cache, wants_input);
+
+        // Through the variance about the means, −Σ x² w² in each row, half of whose gradient is by_deviation.
+        let squares = mean_squares(&cache.patches, k);
+        let mut by_square = vec![0.0; k];
+        for (index, weights) in layer.weights.chunks_exact(n).enumerate() {
+            for (j, weight) in weights.iter().enumerate() {
+                weight_gradient[index * n + j] -=
+                    by_deviation[j] * rows as f32 * squares[index] * weight;
+                by_square[index] -= by_deviation[j] * weight * weight;
+            }
+        }
+        matrix::add(&mut layer.latent.gradient, &weight_gradient);
+        if wants_input {
+            let terms = cache.patches.par_chunks(k).zip(inputs.par_chunks(k));
+            cache.patch_gradient.par_chunks_mut(k).zip(terms).for_each(
+                |(out, (inputs, gradient))| {
+                    for index in 0..k {
+                        out[index] += gradient[index] + by_square[index] * inputs[index];
+                    }
+                },
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! The layer's gradients against finite differences, and its two forms against each other.
+
+use super::*;
+use crate::train::{layer::Initial, random::Purpose};
+use bernet_kernels::{
+    bits::Shape,
+    isa::Portable,
+    xnor::{Geometry, PaddingValue},
+};
+
+const ROWS: usize = 9;
+const DEPTH: usize = 6;
+const OUTPUTS: usize = 3;
+const MOMENT: Moment = Moment {
+    temperature: 0.5,
+    width: 1.0,
+};
+const EXACT: Exact = Exact {
+    level: Level::Portable(Portable),
+    gradient: Some(Gradient::Precise),
+};
+
+fn by_recursion(layer: &Layer, cuts: &[Cut], patches: &[f32], upstream: &[f32]) -> Gradients {
+    recursion::backward(
+        EXACT.level,
+        Gradient::Precise,
+        &layer.weights,
+        cuts,
+        patches,
+        upstream,
+        true,
+    )
+}
+
+/// A layer with one flipped channel, and a batch of soft inputs.
+fn setting(depth: usize) -> (Place, Layer, Cache, Vec<f32>) {
+    let shape = |channels| Shape {
+        batch: 1,
+        height: 1,
+        width: 1,
+        channels,
+    };
+    let geometry = Geometry {
+        channels: depth,
+        outputs: OUTPUTS,
+        kernel: [1, 1],
+        stride: [1, 1],
+        padding: [0; 4],
+        padding_value: PaddingValue::MinusOne,
+    };
+    let place = Place {
+        geometry,
+        input: shape(depth),
+        output: shape(OUTPUTS),
+    };
+    let mut random = Random::new(9, Purpose::Initial, 0);
+    let mut layer = Layer::new(place, false, Initial::Uniform(0.5), &mut random);
+    EXACT.draw(&mut layer, &MOMENT, &mut random);
+    let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
+    norm.gamma.values.copy_from_slice(&[1.2, -0.8, 0.6]);
+    norm.beta.values.copy_from_slice(&[0.2, 0.1, -0.3]);
+    let mut cache = Cache::default();
+    cache.reserve(&place, ROWS);
+    cache.patches.fill_with(|| 2.0 * random.uniform() - 1.0);
+    let upstream = (0..ROWS * OUTPUTS).map(|_| random.normal()).collect();
+    (place, layer, cache, upstream)
+}
+
+fn differences(values: usize, mut loss: impl FnMut(usize, f32) -> f64) -> Vec<f64> {
+    const STEP: f32 = 1e-2;
+    (0..values)
+        .map(|index| (loss(index, STEP) - loss(index, -STEP)) / f64::from(2.0 * STEP))
+        .collect()
+}
+
+fn assert_close(numeric: &[f64], found: impl IntoIterator<Item = f32>, what: &str) {
+    for (index, (numeric, found)) in numeric.iter().zip(found).enumerate() {
+        let difference = (numeric - f64::from(found)).abs();
+        assert!(
+            difference < 1e-3 + 0.01 * numeric.abs(),
+            "{what} {index}: {numeric} by differences, {found} found"
+        );
+    }
+}
+
+fn weighted(values: &[f32], weights: &[f32]) -> f64 {
+    values
+        .iter()
+        .zip(weights)
+        .map(|(value, weight)| f64::from(value * weight))
+        .sum()
+}
+
+/// With the thresholds held, the outputs are polynomials in weights and inputs.
+#[test]
+fn factors_have_the_gradients_of_finite_differences() {
+    let (place, mut layer, mut cache, upstream) = setting(DEPTH);
+    EXACT.forward(&place, &mut layer, &mut cache, true);
+    let cuts = Exact::cuts(&place, &layer);
+    let found = by_recursion(&layer, &cuts, &cache.patches, &upstream);
+    let by_weight = differences(DEPTH * OUTPUTS, |index, step| {
+        let mut layer = layer.clone();
+        layer.weights[index] += step;
+        EXACT.forward(&place, &mut layer, &mut cache, false);
+        weighted(&cache.output, &upstream)
+    });
+    assert_close(&by_weight, found.weights, "weight");
+    let by_input = differences(ROWS * DEPTH, |index, step| {
+        cache.patches[index] += step;
+        EXACT.forward(&place, &mut layer, &mut cache, false);
+        cache.patches[index] -= step;
+        weighted(&cache.output, &upstream)
+    });
+    assert_close(&by_input, found.inputs, "input");
+}
+
+/// What the whole backward pass adds to that of the factors is the thresholds' own dependence on the batch.
+#[test]
+fn thresholds_have_the_gradients_of_finite_differences() {
+    let (place, mut layer, mut cache, upstream) = setting(DEPTH);
+    EXACT.forward(&place, &mut layer, &mut cache, true);
+    let cuts = Exact::cuts(&place, &layer);
+    let factors = by_recursion(&layer, &cuts, &cache.patches, &upstream);
+    cache.gradient.copy_from_slice(&upstream);
+    EXACT.backward(&place, &mut layer, &mut cache, &MOMENT, true);
+    let through = |whole: &[f32], factors: &[f32]| -> Vec<f32> {
+        whole
+            .iter()
+            .zip(factors)
+            .map(|(whole, factors)| whole - factors)
+            .collect()
+    };
+    let by_weight = through(&layer.latent.gradient, &factors.weights);
+    let by_input = through(&cache.patch_gradient, &factors.inputs);
+    let norm = layer.norm.clone().expect("a hidden layer is normalised");
+
+    // Σ_j G_j t_j, where G_j = dLoss/dt_j is what the thresholds were given.
+    let total = |layer: &Layer| -> f64 {
+        let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
+        (0..OUTPUTS)
+            .map(|j| {
+                let deviation = (norm.variance[j] + EPSILON).sqrt();
+                let threshold =
+                    norm.mean[j] - norm.beta.values[j] * deviation / norm.gamma.values[j];
+                f64::from(factors.thresholds[j] as f32 * threshold)
+            })
+            .sum()
+    };
+    let numeric = differences(DEPTH * OUTPUTS, |index, step| {
+        let mut layer = layer.clone();
+        layer.weights[index] += step;
+        EXACT.forward(&place, &mut layer, &mut cache, true);
+        total(&layer)
+    });
+    assert_close(&numeric, by_weight, "weight");
+    let numeric = differences(ROWS * DEPTH, |index, step| {
+        cache.patches[index] += step;
+        EXACT.forward(&place, &mut layer, &mut cache, true);
+        cache.patches[index] -= step;
+        total(&layer)
+    });
+    assert_close(&numeric, by_input, "input");
+    for (what, found) in [("γ", &norm.gamma.gradient), ("β", &norm.beta.gradient)] {
+        let numeric = differences(OUTPUTS, |index, step| {
+            let mut layer = layer.clone();
+            layer.norm = Some(norm.clone());
+            let norm = layer.norm.as_mut().expect("just put there");
+            let parameter = if what == "γ" {
+                &mut norm.gamma
+            } else {
+                &mut norm.beta
+            };
+            parameter.values[index] += step;
+            total(&layer)
+        });
+        assert_close(&numeric, found.iter().copied(), what);
+    }
+}
+
+/// Half of the rows are all certain, so that the series is in doubt there.
+#[test]
+fn power_sums_equal_the_recursion_in_a_deep_layer() {
+    let (place, mut layer, mut cache, upstream) = setting(267);
+    let depth = place.depth();
+    for value in &mut cache.patches[..ROWS / 2 * depth] {
+        *value = sign(*value);
+    }
+    for (index, weight) in layer.weights.iter_mut().enumerate() {
+        if index % OUTPUTS == 0 {
+            *weight = sign(*weight);
+        }
+    }
+    let mut run = |gradient| {
+        let exact = Exact { gradient, ..EXACT };
+        exact.forward(&place, &mut layer, &mut cache, true);
+        let output = cache.output.clone();
+        cache.gradient.copy_from_slice(&upstream);
+        exact.backward(&place, &mut layer, &mut cache, &MOMENT, true);
+        let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
+        [
+            output,
+            layer.latent.gradient.clone(),
+            cache.patch_gradient.clone(),
+            norm.gamma.gradient.clone(),
+            norm.beta.gradient.clone(),
+        ]
+    };
+    let (expected, found) = (run(EXACT.gradient), run(None));
+    for (what, (expected, found)) in ["output", "weight", "input", "γ", "β"]
+        .iter()
+        .zip(expected.iter().zip(&found))
+    {
+        let scale = expected
+            .iter()
+            .fold(1e-3f32, |most, value| most.max(value.abs()));
+        for (index, (expected, found)) in expected.iter().zip(found).enumerate() {
+            assert!(
+                (expected - found).abs() < 1e-4 * scale,
+                "{what} {index}: {expected} by recursion, {found}"
+            );
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The real-valued net of the same layers: the line that binary ones are held against.
+
+use super::{
+    super::{
+        layer::{Cache, Layer, Place},
+        random::Random,
+    },
+    Method, Moment, backward_activated, forward_activated,
+};
+
+/// Real weights, `tanh` activations.
+pub(crate) struct Real;
+
+impl Method for Real {
+    fn draw(&self, layer: &mut Layer, moment: &Moment, _: &mut Random) {
+        self.settle(layer, moment);
+    }
+
+    fn settle(&self, layer: &mut Layer, _: &Moment) {
+        layer.weights.copy_from_slice(&layer.latent.values);
+    }
+
+    fn forward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, measure: bool) {
+        forward_activated(place, layer, cache, measure, f32::tanh);
+    }
+
+    fn backward(
+        &self,
+        place: &Place,
+        layer: &mut Layer,
+        cache: &mut Cache,
+        _: &Moment,
+        wants_input: bool,
+    ) {
+        backward_activated(place, layer, cache, wants_input, |_, output, _| {
+            1.0 - output * output
+        });
+    }
+
+    fn bound(&self) -> Option<f32> {
+        None
+    }
+}

@@ -1,0 +1,63 @@
+//! Training: from labelled images to a net of bits.
+//!
+//! A [`Network`] says which layers; a [`Config`] says how they are trained, to the last number; a [`Trainer`] holds the net
+//! on its way, and [`Run`] takes it from the first epoch to the model, with checkpoints. How a step's weights follow from what is trained,
+//! and what an activation's derivative is, differs from method to method and is all that `methods/` holds.
+//!
+//! Everything random depends on the seed and the step alone, and sums are added in an order that does not depend on the threads: the same
+//! configuration gives the same bits, resumed or not, on one instruction set.
+//!
+//! ```
+//! use bernet::{data, train::*};
+//! use bernet_kernels::isa::Level;
+//! use std::ops::ControlFlow;
+//!
+//! struct Silent;
+//! impl Observer for Silent {
+//!     fn step(&mut self, _: u32, _: f64) -> ControlFlow<()> {
+//!         ControlFlow::Continue(())
+//!     }
+//!     fn epoch(&mut self, _: &Epoch) {}
+//! }
+//!
+//! let (train, validation) = data::load_embedded().train.subset(0..1_500).split(500)?;
+//! let config = Config::new(MethodName::Bernoulli, Network::from_toml(SEED_24)?, 2, 1);
+//! let mut trainer = Trainer::new(config)?;
+//! let run = Run { train: &train, validation: &validation, level: Level::best(), checkpoint: None };
+//! let _ = run.train(&mut trainer, &mut Silent)?;
+//!
+//! // Integers and bits from here on.
+//! let model = run.finish(&trainer)?;
+//! assert!(model.to_bytes()?.len() < 6_000);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod batch;
+mod checkpoint;
+mod config;
+mod epoch;
+mod error;
+mod export;
+mod layer;
+mod loss;
+mod matrix;
+mod methods;
+mod network;
+mod parameter;
+mod random;
+mod run;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod trainer;
+
+pub use checkpoint::CheckpointError;
+pub use config::{Config, Distribution, MethodName};
+pub use epoch::{Epoch, EpochLoss};
+pub use error::TrainError;
+pub use layer::Initial;
+pub use network::{Input, LayerKind, Network, NetworkError, SEED, SEED_24};
+pub use parameter::Adam;
+pub use run::{Observer, Run, RunError};
+pub use schedule::{Freezing, Geometric};
+pub use trainer::Trainer;

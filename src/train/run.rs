@@ -1,0 +1,121 @@
+//! A whole training: epochs, the evaluation after each, checkpoints, and the model at the end.
+
+use super::{
+    checkpoint::CheckpointError, config::MethodName, epoch::Epoch, error::TrainError, export,
+    trainer::Trainer,
+};
+use crate::{
+    data::{self, Dataset},
+    infer::{self, InferError, Session},
+    model::Model,
+};
+use bernet_kernels::isa::Level;
+use std::{ops::ControlFlow, path::PathBuf};
+
+/// Training images that an epoch's binary net has its moments measured on; the final model takes more.
+const MEASURED_EPOCH: usize = 5_000;
+const MEASURED_FINAL: usize = 20_000;
+
+/// Who watches a training, and may stop it.
+pub trait Observer {
+    /// After each step: the epoch, from 1, and the share of it that is done.
+    fn step(&mut self, epoch: u32, share: f64) -> ControlFlow<()>;
+    /// After each epoch.
+    fn epoch(&mut self, epoch: &Epoch);
+}
+
+/// What a training works on.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// What is trained on.
+    pub train: &'a Dataset,
+    /// What is chosen by.
+    pub validation: &'a Dataset,
+    /// The level of the kernels.
+    pub level: Level,
+    /// Where checkpoints go.
+    pub checkpoint: Option<PathBuf>,
+}
+
+/// Why a training did not reach its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The training itself.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// A checkpoint could not be written.
+    #[error("checkpoint: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// The binary net could not be run.
+    #[error(transparent)]
+    Infer(#[from] InferError),
+}
+
+impl Run<'_> {
+    /// Trains on to the last epoch, or until the observer breaks; then what the last checkpoint holds is what there is.
+    ///
+    /// # Errors
+    /// [`RunError`]; the last checkpoint is whole.
+    pub fn train(
+        &self,
+        trainer: &mut Trainer,
+        observer: &mut impl Observer,
+    ) -> Result<ControlFlow<()>, RunError> {
+        self.save(trainer)?;
+        while !trainer.is_done() {
+            let number = trainer.history().len() as u32 + 1;
+            let Some(loss) = trainer.epoch(self.train, |share| observer.step(number, share))?
+            else {
+                return Ok(ControlFlow::Break(()));
+            };
+            let start = std::time::Instant::now();
+            let accuracy = match trainer.config().method {
+                MethodName::Real => trainer.evaluate_real(self.train, self.validation)?,
+                MethodName::Bernoulli | MethodName::Ste => {
+                    let model = self.binarise(trainer, MEASURED_EPOCH)?;
+                    let said =
+                        Session::new(&model, self.level)?.classify(self.validation.images())?;
+                    infer::right(&said, self.validation.labels()) as f64
+                        / self.validation.len() as f64
+                }
+            };
+            let epoch = trainer.finish_epoch(loss, accuracy, start.elapsed().as_secs_f64());
+            self.save(trainer)?;
+            observer.epoch(&epoch);
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The binary net of a finished training, with what made it in its metadata.
+    ///
+    /// # Errors
+    /// [`RunError::Train`] where the images do not suit the net.
+    pub fn finish(&self, trainer: &Trainer) -> Result<Model, RunError> {
+        let mut model = self.binarise(trainer, MEASURED_FINAL)?;
+        let config = trainer.config();
+        let mut note = |key: &str, value: String| model.metadata.insert(key.into(), value);
+        note("method", config.method.name().into());
+        note("seed", config.seed.to_string());
+        note("epochs", config.epochs.to_string());
+        note("net", export::describe(&config.network));
+        if let Some(last) = trainer.history().last() {
+            note(
+                "validation accuracy",
+                format!("{:.2} %", 100.0 * last.validation_accuracy),
+            );
+        }
+        Ok(model)
+    }
+
+    fn binarise(&self, trainer: &Trainer, measured: usize) -> Result<Model, RunError> {
+        let measured = self.train.subset(0..measured.min(self.train.len()));
+        Ok(trainer.binarise(measured.images(), data::THRESHOLD, self.level)?)
+    }
+
+    fn save(&self, trainer: &Trainer) -> Result<(), RunError> {
+        Ok(self
+            .checkpoint
+            .as_deref()
+            .map_or(Ok(()), |path| trainer.save(path))?)
+    }
+}

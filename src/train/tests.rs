@@ -1,0 +1,139 @@
+//! Gradients of whole nets against finite differences.
+
+use super::{
+    batch,
+    config::{Config, MethodName},
+    methods::Moment,
+    network::Network,
+    random::{Purpose, Random},
+    trainer::Trainer,
+};
+use crate::data::Dataset;
+use bernet_kernels::bits::{BitMatrix, BitTensor, Shape};
+
+const NET: &str = r#"
+    input = { height = 7, width = 6, channels = 1 }
+    layer = [
+        { kind = "conv", outputs = 3, kernel = [3, 2], stride = [2, 1] },
+        { kind = "dense", outputs = 4 },
+        { kind = "expectation", classes = 3 },
+    ]
+"#;
+
+fn digits(random: &mut Random) -> Dataset {
+    let lines = BitMatrix::from_fn(40 * 7, 6, |_, _| random.uniform() < 0.5);
+    let shape = Shape {
+        batch: 40,
+        height: 7,
+        width: 6,
+        channels: 1,
+    };
+    let images = BitTensor::from_lines(shape, lines).expect("40 images");
+    let labels = (0..40).map(|_| random.below(3) as u8).collect();
+    Dataset::new(images, labels, None, 3).expect("labels below 3")
+}
+
+fn trainer(random: &mut Random) -> Trainer {
+    let network = Network::from_toml(NET).expect("well-formed");
+    let config = Config::new(MethodName::Real, network, 1, 3);
+    let mut trainer = Trainer::new(config).expect("its layers fit");
+    for layer in &mut trainer.layers {
+        if let Some(norm) = &mut layer.norm {
+            for gamma in &mut norm.gamma.values {
+                *gamma = 0.5 + random.uniform();
+            }
+            norm.gamma.values[0] *= -1.0;
+            for beta in &mut norm.beta.values {
+                *beta = random.uniform() - 0.5;
+            }
+        }
+    }
+    trainer
+}
+
+const MOMENT: Moment = Moment {
+    temperature: 0.3,
+    width: 1.0,
+};
+
+impl Trainer {
+    /// The mean loss of all images with the weights as they are, and all gradients.
+    fn loss(&mut self, data: &Dataset) -> f64 {
+        let picks = batch::still(0..data.len());
+        self.forward(data, &picks, true);
+        self.backward(data, &picks, &MOMENT).total / data.len() as f64
+    }
+}
+
+/// The slope of the mean loss by one number, from both sides.
+fn numeric(
+    trainer: &mut Trainer,
+    data: &Dataset,
+    number: impl Fn(&mut Trainer) -> &mut f32,
+) -> f64 {
+    const STEP: f32 = 2e-3;
+    let start = *number(trainer);
+    *number(trainer) = start + STEP;
+    let above = trainer.loss(data);
+    *number(trainer) = start - STEP;
+    let below = trainer.loss(data);
+    *number(trainer) = start;
+    (above - below) / f64::from(2.0 * STEP)
+}
+
+fn assert_close(numeric: f64, gradient: f32, what: &str) {
+    let difference = (numeric - f64::from(gradient)).abs();
+    assert!(
+        difference < 2e-4 + 0.02 * numeric.abs(),
+        "{what}: {numeric} by differences, {gradient} found"
+    );
+}
+
+#[test]
+fn every_gradient_of_the_real_net_is_that_of_finite_differences() {
+    let mut random = Random::new(1, Purpose::Initial, 0);
+    let data = digits(&mut random);
+    let mut trainer = trainer(&mut random);
+    for layer in &mut trainer.layers {
+        layer.weights.copy_from_slice(&layer.latent.values);
+    }
+    trainer.loss(&data);
+    let layers = trainer.layers.clone();
+    for (index, layer) in layers.iter().enumerate() {
+        for (k, gradient) in layer.latent.gradient.iter().enumerate() {
+            let slope = numeric(&mut trainer, &data, |trainer| {
+                &mut trainer.layers[index].weights[k]
+            });
+            assert_close(slope, *gradient, &format!("layer {index}, weight {k}"));
+        }
+        let Some(norm) = &layer.norm else { continue };
+        for j in 0..norm.mean.len() {
+            let slope = numeric(&mut trainer, &data, |trainer| {
+                &mut trainer.layers[index]
+                    .norm
+                    .as_mut()
+                    .expect("normalised")
+                    .gamma
+                    .values[j]
+            });
+            assert_close(
+                slope,
+                norm.gamma.gradient[j],
+                &format!("layer {index}, γ {j}"),
+            );
+            let slope = numeric(&mut trainer, &data, |trainer| {
+                &mut trainer.layers[index]
+                    .norm
+                    .as_mut()
+                    .expect("normalised")
+                    .beta
+                    .values[j]
+            });
+            assert_close(
+                slope,
+                norm.beta.gradient[j],
+                &format!("layer {index}, β {j}"),
+            );
+        }
+    }
+}

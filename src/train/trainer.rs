@@ -1,0 +1,468 @@
+//! The training loop.
+
+use super::{
+    batch::{self, Pick},
+    checkpoint,
+    config::{Config, Distribution, MethodName},
+    epoch::{Epoch, EpochLoss},
+    error::TrainError,
+    layer::{self, Cache, Layer, Place},
+    loss::{self, Loss},
+    methods::{Exact, Method, Moment, Real, Sampled, StraightThrough},
+    parameter::{Adam, Parameter},
+    random::{Purpose, Random},
+    schedule,
+};
+use crate::data::Dataset;
+use bernet_kernels::{isa::Level, poisson_binomial::Gradient};
+use std::{ops::ControlFlow, time::Instant};
+
+/// The logits are divided by this much before the first step; it is trained from there.
+const INITIAL_SCALE: f32 = 8.0;
+
+/// Images whose sums give the moments of a net that is evaluated in f32.
+const MEASURED: usize = 2048;
+
+/// A net in training.
+pub struct Trainer {
+    pub(crate) config: Config,
+    pub(crate) places: Vec<Place>,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) scale: Parameter,
+    pub(crate) history: Vec<Epoch>,
+    caches: Vec<Cache>,
+    method: Box<dyn Method>,
+}
+
+impl Trainer {
+    /// A net with fresh weights.
+    ///
+    /// # Errors
+    /// [`TrainError::Network`] where the net's layers do not fit each other.
+    pub fn new(config: Config) -> Result<Self, TrainError> {
+        let places = places(&config)?;
+        let layers = layer::fresh(&places, config.initial, config.seed);
+        Self::resume(
+            config,
+            layers,
+            Parameter::new(vec![INITIAL_SCALE.ln()]),
+            Vec::new(),
+        )
+    }
+
+    /// A net as a checkpoint left it.
+    pub(crate) fn resume(
+        config: Config,
+        layers: Vec<Layer>,
+        scale: Parameter,
+        history: Vec<Epoch>,
+    ) -> Result<Self, TrainError> {
+        let places = places(&config)?;
+        checkpoint::check_state(&config, &places, &layers, &scale, &history)?;
+        let (mut layers, mut scale) = (layers, scale);
+        scale.restore_gradient();
+        for (layer, place) in layers.iter_mut().zip(&places) {
+            layer.restore(*place);
+        }
+        let caches = places.iter().map(|_| Cache::default()).collect();
+        let method: Box<dyn Method> = match config.method {
+            MethodName::Bernoulli => match config.distribution {
+                Distribution::Sampled => Box::new(Sampled),
+                exact => Box::new(Exact {
+                    level: Level::best(),
+                    gradient: exact_gradient(exact),
+                }),
+            },
+            MethodName::Ste => Box::new(StraightThrough),
+            MethodName::Real => Box::new(Real),
+        };
+        Ok(Self {
+            config,
+            places,
+            layers,
+            scale,
+            history,
+            caches,
+            method,
+        })
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What the epochs so far left behind.
+    pub fn history(&self) -> &[Epoch] {
+        &self.history
+    }
+
+    /// Whether the last epoch is done.
+    pub fn is_done(&self) -> bool {
+        self.history.len() >= self.config.epochs as usize
+    }
+
+    /// Trains one epoch. `step` is called after each step with the share of the epoch that is done; where it breaks, the epoch
+    /// ends there, there is no result, and the trainer is no longer fit to be saved or trained on.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] where the data do not suit the net; [`TrainError::Diverged`].
+    pub fn epoch(
+        &mut self,
+        train: &Dataset,
+        mut step: impl FnMut(f64) -> ControlFlow<()>,
+    ) -> Result<Option<EpochLoss>, TrainError> {
+        self.check(train)?;
+        let batch = self.config.batch;
+        if train.len() < batch {
+            return Err(TrainError::Data {
+                what: "number of images",
+                expected: format!("at least a batch, {batch}"),
+                found: train.len().to_string(),
+            });
+        }
+        let number = self.history.len() as u64;
+        let steps = (train.len() / batch) as u64;
+        let order = Random::new(self.config.seed, Purpose::Order, number).permutation(train.len());
+        let start = Instant::now();
+        let mut sum = Loss::default();
+        for (index, indices) in order.chunks_exact(batch).enumerate() {
+            let done = number * steps + index as u64;
+            let loss = self.step(train, indices, done, steps * u64::from(self.config.epochs))?;
+            sum.total += loss.total;
+            sum.right += loss.right;
+            if step((index + 1) as f64 / steps as f64).is_break() {
+                return Ok(None);
+            }
+        }
+        let images = steps as f64 * batch as f64;
+        Ok(Some(EpochLoss {
+            loss: sum.total / images,
+            accuracy: sum.right as f64 / images,
+            seconds: start.elapsed().as_secs_f64(),
+        }))
+    }
+
+    /// Ends an epoch: writes it into the history with what its evaluation gave.
+    pub fn finish_epoch(
+        &mut self,
+        loss: EpochLoss,
+        validation_accuracy: f64,
+        evaluation_seconds: f64,
+    ) -> Epoch {
+        let number = self.history.len() as u32 + 1;
+        let done = number as f32 / self.config.epochs as f32;
+        let moment = self.moment(done);
+        let weights: usize = self.layers.iter().map(|layer| layer.frozen.len()).sum();
+        let frozen: usize = self
+            .layers
+            .iter()
+            .flat_map(|layer| &layer.frozen)
+            .filter(|&&frozen| frozen)
+            .count();
+        let uncertain: f64 = match self.config.method {
+            MethodName::Bernoulli => self
+                .layers
+                .iter()
+                .flat_map(|layer| &layer.uncertainty)
+                .map(|&sum| f64::from(sum))
+                .sum(),
+            MethodName::Ste | MethodName::Real => 0.0,
+        };
+        let epoch = Epoch {
+            number,
+            loss: loss.loss,
+            train_accuracy: loss.accuracy,
+            validation_accuracy,
+            frozen: frozen as f64 / weights as f64,
+            uncertainty: uncertain / weights as f64,
+            temperature: moment.temperature,
+            width: moment.width,
+            learning_rate: schedule::cosine(
+                self.config.learning_rate,
+                0,
+                u64::from(number),
+                u64::from(self.config.epochs),
+            ),
+            seconds: loss.seconds + evaluation_seconds,
+        };
+        self.history.push(epoch);
+        epoch
+    }
+
+    /// The share of images that the real-valued net answers right, with the moments of the sums measured on the training set.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] where the data do not suit the net.
+    pub fn evaluate_real(&mut self, train: &Dataset, test: &Dataset) -> Result<f64, TrainError> {
+        self.check(train)?;
+        self.check(test)?;
+        let moment = self.moment(1.0);
+        for layer in &mut self.layers {
+            self.method.settle(layer, &moment);
+        }
+        self.forward(train, &batch::still(0..train.len().min(MEASURED)), true);
+        let mut right = 0;
+        for start in (0..test.len()).step_by(MEASURED) {
+            let range = start..test.len().min(start + MEASURED);
+            self.forward(test, &batch::still(range.clone()), false);
+            let logits = self.logits(range.len());
+            let classes = logits.len() / range.len();
+            let answers = logits.chunks_exact(classes).map(loss::first_maximum);
+            right += answers
+                .zip(&test.labels()[range])
+                .filter(|(answer, label)| *answer == usize::from(**label))
+                .count();
+        }
+        Ok(right as f64 / test.len() as f64)
+    }
+
+    fn check(&self, data: &Dataset) -> Result<(), TrainError> {
+        let error = |what, expected: String, found: String| {
+            Err(TrainError::Data {
+                what,
+                expected,
+                found,
+            })
+        };
+        let centre = self.places[0].input;
+        if !batch::fits(data, centre) {
+            let size = |height, width, channels| format!("{height}×{width}×{channels}");
+            let shape = data.images().shape();
+            return error(
+                "size of the images",
+                format!(
+                    "at least {}",
+                    size(centre.height, centre.width, centre.channels)
+                ),
+                size(shape.height, shape.width, shape.channels),
+            );
+        }
+        let classes = self.classes();
+        if let Some(label) = data
+            .labels()
+            .iter()
+            .find(|label| usize::from(**label) >= classes)
+        {
+            return error(
+                "labels",
+                format!("below {classes}, the net's classes"),
+                label.to_string(),
+            );
+        }
+        Ok(())
+    }
+
+    fn classes(&self) -> usize {
+        self.places.last().expect("a net has layers").outputs()
+    }
+
+    fn moment(&self, done: f32) -> Moment {
+        Moment {
+            temperature: self.config.temperature.at(done),
+            width: self.config.width.at(done),
+        }
+    }
+
+    /// One step on the images at `indices`.
+    fn step(
+        &mut self,
+        train: &Dataset,
+        indices: &[usize],
+        done: u64,
+        steps: u64,
+    ) -> Result<Loss, TrainError> {
+        let share = done as f32 / steps as f32;
+        let moment = self.moment(share);
+        if let Some(freezing) = self.config.freezing {
+            for layer in &mut self.layers {
+                layer.freeze(freezing.share(share));
+            }
+        }
+        let layer_count = self.layers.len() as u64;
+        for (index, layer) in (0..).zip(&mut self.layers) {
+            let mut random = Random::new(
+                self.config.seed,
+                Purpose::Weights,
+                done * layer_count + index,
+            );
+            self.method.draw(layer, &moment, &mut random);
+        }
+        let picks = batch::shifted(
+            indices,
+            self.config.shift_probability,
+            self.config.seed,
+            done,
+        );
+        self.forward(train, &picks, true);
+        let loss = self.backward(train, &picks, &moment);
+        if !loss.total.is_finite() {
+            return Err(self.diverged(loss.total, done + 1, steps));
+        }
+        self.descend(loss, done, steps);
+        Ok(loss)
+    }
+
+    /// The forward pass, which leaves the last layer's sums in its cache.
+    pub(super) fn forward(&mut self, data: &Dataset, picks: &[Pick], measure: bool) {
+        let last = self.places.len() - 1;
+        for index in 0..=last {
+            let place = self.places[index];
+            let (before, after) = self.caches.split_at_mut(index);
+            let cache = &mut after[0];
+            cache.reserve(&place, picks.len() * place.positions());
+            match before.last() {
+                Some(previous) => layer::unfold(&place, &previous.output, &mut cache.patches),
+                None => {
+                    let mut images = vec![
+                        0.0;
+                        picks.len()
+                            * place.input.height
+                            * place.input.width
+                            * place.input.channels
+                    ];
+                    batch::unpack(data.images(), picks, place.input, &mut images);
+                    layer::unfold(&place, &images, &mut cache.patches);
+                }
+            }
+            let layer = &mut self.layers[index];
+            if index == last {
+                layer::linear(&place, layer, cache);
+            } else {
+                self.method.forward(&place, layer, cache, measure);
+            }
+        }
+    }
+
+    /// The last layer's sums, added up over its positions.
+    fn logits(&self, images: usize) -> Vec<f32> {
+        let (place, cache) = (
+            self.places.last().expect("a net has layers"),
+            self.caches.last().expect("a net has layers"),
+        );
+        let (classes, positions) = (place.outputs(), place.positions());
+        let mut logits = vec![0.0; images * classes];
+        for (logits, rows) in logits
+            .chunks_exact_mut(classes)
+            .zip(cache.sums.chunks_exact(positions * classes))
+        {
+            for row in rows.chunks_exact(classes) {
+                super::matrix::add(logits, row);
+            }
+        }
+        logits
+    }
+
+    /// The backward pass, which leaves every gradient in its parameter.
+    pub(super) fn backward(&mut self, data: &Dataset, picks: &[Pick], moment: &Moment) -> Loss {
+        let last = self.places.len() - 1;
+        let (classes, positions) = (self.classes(), self.places[last].positions());
+        let logits = self.logits(picks.len());
+        let labels: Vec<u8> = picks.iter().map(|pick| data.labels()[pick.index]).collect();
+        let mut gradient = vec![0.0; logits.len()];
+        let scale = self.scale.values[0].exp();
+        let loss = loss::cross_entropy(&logits, &labels, classes, scale, &mut gradient);
+        self.scale.gradient[0] = loss.scale_gradient as f32;
+        let rows = self.caches[last]
+            .gradient
+            .chunks_exact_mut(positions * classes);
+        for (rows, gradient) in rows.zip(gradient.chunks_exact(classes)) {
+            for row in rows.chunks_exact_mut(classes) {
+                row.copy_from_slice(gradient);
+            }
+        }
+        for index in (0..=last).rev() {
+            let place = self.places[index];
+            let (before, after) = self.caches.split_at_mut(index);
+            let (cache, layer) = (&mut after[0], &mut self.layers[index]);
+            let wants_input = index > 0;
+            if index == last {
+                layer::linear_backward(&place, layer, cache, wants_input);
+            } else {
+                self.method
+                    .backward(&place, layer, cache, moment, wants_input);
+            }
+            if let Some(previous) = before.last_mut() {
+                layer::fold(&place, &cache.patch_gradient, &mut previous.gradient);
+            }
+        }
+        loss
+    }
+
+    fn descend(&mut self, loss: Loss, done: u64, steps: u64) {
+        let rate = schedule::cosine(self.config.learning_rate, self.config.warm_up, done, steps);
+        let step = done + 1;
+        self.scale.gradient[0] = loss.scale_gradient as f32;
+        self.scale.descend(Adam::PAPER, rate, step);
+        let bound = self.method.bound();
+        for layer in &mut self.layers {
+            let latent = &mut layer.latent;
+            if let Some(bound) = bound {
+                // What cannot move must not gather momentum either.
+                let states = latent
+                    .gradient
+                    .iter_mut()
+                    .zip(&latent.values)
+                    .zip(&layer.frozen);
+                for ((gradient, value), frozen) in states {
+                    let outward = (*value >= bound && *gradient < 0.0)
+                        || (*value <= -bound && *gradient > 0.0);
+                    if *frozen || outward {
+                        *gradient = 0.0;
+                    }
+                }
+            }
+            latent.descend(self.config.adam, rate, step);
+            if let Some(bound) = bound {
+                for value in &mut latent.values {
+                    *value = value.clamp(-bound, bound);
+                }
+            }
+            if let Some(norm) = &mut layer.norm {
+                norm.gamma.descend(Adam::PAPER, rate, step);
+                norm.beta.descend(Adam::PAPER, rate, step);
+            }
+        }
+    }
+
+    fn diverged(&self, loss: f64, step: u64, steps: u64) -> TrainError {
+        let bad = self
+            .caches
+            .iter()
+            .position(|cache| cache.sums.iter().any(|sum| !sum.is_finite()));
+        let layer = bad.map_or("none, but the loss itself".into(), |index| {
+            (index + 1).to_string()
+        });
+        TrainError::Diverged {
+            loss,
+            step,
+            steps,
+            layer,
+        }
+    }
+}
+
+/// The kernel's gradient; none where the layer goes through power sums.
+fn exact_gradient(distribution: Distribution) -> Option<Gradient> {
+    Some(match distribution {
+        Distribution::Sampled | Distribution::PowerSums => return None,
+        Distribution::Precise => Gradient::Precise,
+        Distribution::Three => Gradient::Three,
+        Distribution::Five => Gradient::Five,
+        Distribution::Extended => Gradient::Extended,
+        Distribution::Autograd => Gradient::Autograd,
+        Distribution::Spectral => Gradient::Spectral,
+    })
+}
+
+fn places(config: &Config) -> Result<Vec<Place>, TrainError> {
+    let geometries = config.network.geometries()?;
+    Ok(geometries
+        .into_iter()
+        .map(|(geometry, input, output)| Place {
+            geometry,
+            input,
+            output,
+        })
+        .collect())
+}

@@ -1,0 +1,169 @@
+//! `bernet train` as a user meets it, on a folder of a thousand digits.
+
+use bernet::{
+    data::{self, Dataset},
+    model::Model,
+    train::Trainer,
+};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+fn bernet() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bernet"));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// The two IDX files of a dataset.
+fn write_idx(folder: &Path, name: &str, digits: &Dataset) {
+    let shape = digits.images().shape();
+    let header = |magic: u32, sizes: &[usize]| -> Vec<u8> {
+        let sizes = sizes.iter().map(|size| *size as u32);
+        std::iter::once(magic)
+            .chain(sizes)
+            .flat_map(u32::to_be_bytes)
+            .collect()
+    };
+    let mut images = header(0x803, &[shape.batch, shape.height, shape.width]);
+    for image in 0..shape.batch {
+        for y in 0..shape.height {
+            images.extend(
+                (0..shape.width).map(|x| 255 * u8::from(digits.images().get(image, y, x, 0))),
+            );
+        }
+    }
+    let mut labels = header(0x801, &[shape.batch]);
+    labels.extend(digits.labels());
+    fs::write(folder.join(format!("{name}-images-idx3-ubyte")), images).unwrap();
+    fs::write(folder.join(format!("{name}-labels-idx1-ubyte")), labels).unwrap();
+}
+
+fn write_digits(folder: &Path) {
+    let source = data::load_embedded();
+    write_idx(folder, "train", &source.train.subset(0..1_200));
+    write_idx(folder, "t10k", &source.test.subset(0..300));
+}
+
+fn train(folder: &Path) -> Command {
+    let mut command = bernet();
+    command.args(["train", "--data"]).arg(folder);
+    command.arg("--out").arg(folder.join("out"));
+    command
+}
+
+#[test]
+fn a_training_leaves_a_model_a_report_and_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(folder.path());
+    let output = train(folder.path())
+        .args(["--net", "seed-24", "--epochs", "3"])
+        .output()
+        .unwrap();
+    let (table, log) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert!(output.status.success(), "{log}");
+    assert!(
+        table.contains("real-valued, 3 epochs") && table.contains("binary, bernoulli, 3 epochs"),
+        "{table}"
+    );
+    assert!(
+        log.contains("1100 images to train on, 100 to choose by, 300 to test"),
+        "{log}"
+    );
+    assert!(log.contains("epoch 3/3"), "{log}");
+
+    let out = folder.path().join("out");
+    let bytes = fs::read(out.join("model.bnet")).unwrap();
+    let model = Model::from_bytes(&bytes).unwrap();
+    assert!(
+        model.metadata["command"]
+            .starts_with("bernet train --method bernoulli --epochs 3 --seed 1 --net seed-24")
+    );
+    let metrics = fs::read_to_string(out.join("metrics.csv")).unwrap();
+    assert_eq!(metrics.lines().count(), 4, "{metrics}");
+    let report = fs::read_to_string(out.join("report.html")).unwrap();
+    for part in [
+        "</html>",
+        "Training and binarisation",
+        "<svg",
+        "97.5 %",
+        "What it misreads",
+    ] {
+        assert!(report.contains(part), "the report lacks {part:?}");
+    }
+
+    // There is nothing left to train, and the same net comes out.
+    let again = train(folder.path()).arg("--resume").output().unwrap();
+    assert!(again.status.success(), "{again:?}");
+    assert!(fs::read(out.join("model.bnet")).unwrap() == bytes);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_can_be_taken_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(folder.path());
+    for signal in ["-INT", "-TERM"] {
+        let mut child = train(folder.path())
+            .args(["--net", "seed-24", "--epochs", "100000"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map(Result::unwrap);
+        assert!(lines.any(|line| line.starts_with("epoch 2/100000")));
+        assert!(
+            Command::new("kill")
+                .args([signal, &child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let last = lines.last().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{last}");
+        assert!(
+            last.starts_with("bernet: stopped after ") && last.contains("`--resume --out "),
+            "{last}"
+        );
+        let trainer = Trainer::load(&folder.path().join("out/checkpoint")).unwrap();
+        assert!(trainer.history().len() >= 2);
+    }
+}
+
+#[test]
+fn wrong_calls_get_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(folder.path());
+    let net = folder.path().join("net.toml");
+    fs::write(
+        &net,
+        include_str!("../nets/seed.toml").replacen("[10, 10]", "[13, 10]", 1),
+    )
+    .unwrap();
+    let net = net.to_str().unwrap();
+    for (arguments, says) in [
+        (&["--net", "no/such.toml"][..], "no/such.toml: No such file"),
+        (&["--net", net], "layer 2 (conv): height"),
+        (&["--resume"], "out/checkpoint: No such file"),
+        (
+            &["--method", "ste", "--gradient", "three"],
+            "--gradient belongs to --method bernoulli",
+        ),
+    ] {
+        let output = train(folder.path()).args(arguments).output().unwrap();
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line}");
+        assert!(
+            line.starts_with("bernet: ") && line.lines().count() == 1 && line.contains(says),
+            "{line:?} lacks {says:?}"
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! Any net that a model can be, within small sizes.
+
+use crate::nets;
+use bernet::model::{Conv, Input, Layer, MaxPool, Model};
+use bernet_kernels::{
+    bits::Shape,
+    xnor::{Geometry, PaddingValue, Threshold},
+};
+use proptest::prelude::*;
+
+/// A convolution that fits the input: kernel, stride and padding drawn, thresholds from certain −1 to certain +1.
+fn any_conv(input: Shape) -> impl Strategy<Value = Layer> {
+    let padding = proptest::array::uniform4(prop_oneof![3 => Just(0usize), 1 => 0..3usize]);
+    padding.prop_flat_map(move |padding| {
+        let height = input.height + padding[0] + padding[2];
+        let width = input.width + padding[1] + padding[3];
+        let value = prop_oneof![
+            Just(PaddingValue::MinusOne),
+            Just(PaddingValue::Zero),
+            Just(PaddingValue::PlusOne)
+        ];
+        let outputs = prop_oneof![4 => 1..20usize, 1 => 60..70usize, 1 => 127..130usize];
+        (
+            [1..=height, 1..=width],
+            [1..4usize, 1..4usize],
+            value,
+            outputs,
+            any::<u64>(),
+        )
+            .prop_map(move |(kernel, stride, padding_value, outputs, seed)| {
+                let geometry = Geometry {
+                    channels: input.channels,
+                    outputs,
+                    kernel,
+                    stride,
+                    padding,
+                    padding_value,
+                };
+                let random = &mut nets::generator(seed);
+                let Layer::Conv(mut conv) = nets::conv(geometry, random) else {
+                    unreachable!()
+                };
+                extremes(&mut conv);
+                Layer::Conv(conv)
+            })
+    })
+}
+
+/// Every third threshold where sums just reach it, or never do, or always.
+fn extremes(conv: &mut Conv) {
+    let depth = conv.geometry.depth() as i32;
+    let extreme = [-depth, depth, 1 - depth, depth + 1, i32::MIN, i32::MAX];
+    for (index, threshold) in conv.thresholds.iter_mut().enumerate() {
+        if index % 3 == 0 {
+            *threshold = Threshold {
+                at_least: extreme[index / 3 % extreme.len()],
+                ..*threshold
+            };
+        }
+    }
+}
+
+/// A pool that fits the input: window, stride and padding drawn.
+fn any_pool(input: Shape) -> impl Strategy<Value = Layer> {
+    (
+        [1..=input.height.min(4), 1..=input.width.min(4)],
+        [1..4usize, 1..4usize],
+        any::<[usize; 4]>(),
+    )
+        .prop_map(|(kernel, stride, padding)| {
+            let padding = [0, 1, 2, 3].map(|end| padding[end] % kernel[end % 2]);
+            Layer::MaxPool(MaxPool {
+                kernel,
+                stride,
+                padding,
+            })
+        })
+}
+
+fn any_crop(input: Shape) -> impl Strategy<Value = Layer> {
+    (0..input.height, 0..input.width).prop_flat_map(move |(top, left)| {
+        (1..=input.height - top, 1..=input.width - left).prop_map(move |(height, width)| {
+            Layer::Crop {
+                top,
+                left,
+                height,
+                width,
+            }
+        })
+    })
+}
+
+/// The shape of an image after one layer.
+fn after(input: Shape, layer: &Layer) -> Shape {
+    let model = Model {
+        input: Input {
+            height: input.height,
+            width: input.width,
+            channels: input.channels,
+            threshold: 0,
+        },
+        layers: vec![
+            layer.clone(),
+            Layer::Expectation {
+                weights: bernet_kernels::bits::BitMatrix::zeros(2, outputs(layer, input.channels)),
+            },
+        ],
+        metadata: Default::default(),
+    };
+    model.shapes().unwrap()[0]
+}
+
+fn outputs(layer: &Layer, channels: usize) -> usize {
+    match layer {
+        Layer::Conv(conv) => conv.geometry.outputs,
+        _ => channels,
+    }
+}
+
+/// Up to three layers of bits, each fitting the one before.
+fn any_layers(input: Shape) -> BoxedStrategy<(Vec<Layer>, Shape)> {
+    let more = move |(layers, shape): (Vec<Layer>, Shape)| {
+        let layer = prop_oneof![
+            3 => any_conv(shape).boxed(),
+            1 => any_pool(shape).boxed(),
+            1 => any_crop(shape).boxed(),
+        ];
+        proptest::option::weighted(0.8, layer).prop_map(move |layer| {
+            let shape = layer.as_ref().map_or(shape, |layer| after(shape, layer));
+            (layers.iter().cloned().chain(layer).collect(), shape)
+        })
+    };
+    Just((Vec::new(), input))
+        .prop_flat_map(more)
+        .prop_flat_map(more)
+        .prop_flat_map(more)
+        .boxed()
+}
+
+pub(crate) fn any_model() -> impl Strategy<Value = Model> {
+    let channels = prop_oneof![4 => 1..5usize, 1 => 63..66usize];
+    let input = (1..12usize, 1..12usize, channels, any::<u8>()).prop_map(
+        |(height, width, channels, threshold)| Input {
+            height,
+            width,
+            channels,
+            threshold,
+        },
+    );
+    let layers = input.prop_flat_map(|input| (Just(input), any_layers(input.shape())));
+    (layers, 2..12usize, any::<[bool; 3]>(), any::<u64>()).prop_map(
+        |((input, (mut layers, shape)), classes, [whole, affine, shared], seed)| {
+            let random = &mut nets::generator(seed);
+            let positions = if whole { shape.height * shape.width } else { 1 };
+            let weights = nets::bits(classes, positions * shape.channels, random);
+            layers.push(Layer::Expectation { weights });
+            if affine {
+                let drawn = nets::reals(2 * classes, random);
+                let (scale, bias) = drawn.split_at(classes);
+                let repeated = |reals: &[f64]| {
+                    if shared {
+                        vec![reals[0]; classes]
+                    } else {
+                        reals.to_vec()
+                    }
+                };
+                layers.push(Layer::Affine {
+                    scale: repeated(scale)
+                        .iter()
+                        .map(|scale| scale.abs() + 1e-3)
+                        .collect(),
+                    bias: repeated(bias),
+                });
+            }
+            Model {
+                input,
+                layers,
+                metadata: [("seed".into(), seed.to_string())].into(),
+            }
+        },
+    )
+}

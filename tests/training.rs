@@ -1,0 +1,206 @@
+//! Training from end to end, on a few thousand digits.
+
+use bernet::{
+    data::{self, Dataset},
+    infer::{self, Session},
+    train::{Config, Distribution, Epoch, MethodName, Network, Observer, Run, SEED_24, Trainer},
+};
+use bernet_kernels::isa::Level;
+use std::{ops::ControlFlow, path::Path};
+
+/// Watches without a word, and breaks after so many steps.
+struct Steps(usize);
+
+impl Observer for Steps {
+    fn step(&mut self, _: u32, _: f64) -> ControlFlow<()> {
+        if self.0 == 0 {
+            return ControlFlow::Break(());
+        }
+        self.0 -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn epoch(&mut self, _: &Epoch) {}
+}
+
+fn digits() -> (Dataset, Dataset) {
+    data::load_embedded()
+        .train
+        .subset(0..4_000)
+        .split(1_000)
+        .expect("a thousand of four")
+}
+
+fn config(method: MethodName, epochs: u32) -> Config {
+    let network = Network::from_toml(SEED_24).expect("the embedded net is well-formed");
+    Config {
+        batch: 128,
+        warm_up: 20,
+        ..Config::new(method, network, epochs, 5)
+    }
+}
+
+fn run<'a>(data: &'a (Dataset, Dataset), checkpoint: Option<&Path>) -> Run<'a> {
+    Run {
+        train: &data.0,
+        validation: &data.1,
+        level: Level::best(),
+        checkpoint: checkpoint.map(Into::into),
+    }
+}
+
+/// Trains to the end; the model's bytes and the share of validation images that it answers right.
+fn trained(config: Config, data: &(Dataset, Dataset)) -> (Vec<u8>, f64) {
+    let run = run(data, None);
+    let mut trainer = Trainer::new(config).expect("the net's layers fit");
+    let end = run
+        .train(&mut trainer, &mut Steps(usize::MAX))
+        .expect("no step fails");
+    assert!(end.is_continue());
+    let model = run.finish(&trainer).expect("the images suit the net");
+    let mut session = Session::new(&model, Level::best()).expect("the model fits together");
+    let said = session
+        .classify(data.1.images())
+        .expect("the images suit the model");
+    let share = infer::right(&said, data.1.labels()) as f64 / data.1.len() as f64;
+    (model.to_bytes().expect("a model that runs"), share)
+}
+
+fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .expect("threads")
+        .install(work)
+}
+
+#[test]
+fn bernoulli_learns_and_ends_binary() {
+    let data = digits();
+    let (_, share) = trained(config(MethodName::Bernoulli, 12), &data);
+    assert!(share > 0.85, "{share}");
+}
+
+#[test]
+fn straight_through_learns() {
+    let (_, share) = trained(config(MethodName::Ste, 12), &digits());
+    assert!(share > 0.85, "{share}");
+}
+
+#[test]
+fn real_net_learns() {
+    let data = digits();
+    let mut trainer = Trainer::new(config(MethodName::Real, 6)).expect("the net's layers fit");
+    let _ = run(&data, None)
+        .train(&mut trainer, &mut Steps(usize::MAX))
+        .expect("no step fails");
+    let share = trainer
+        .evaluate_real(&data.0, &data.1)
+        .expect("the images suit the net");
+    assert!(share > 0.9, "{share}");
+}
+
+#[test]
+fn exact_distributions_learn_by_three_equations() {
+    let data = digits();
+    let train = data.0.subset(0..1_024);
+    let config = Config {
+        distribution: Distribution::Three,
+        ..config(MethodName::Bernoulli, 4)
+    };
+    let mut trainer = Trainer::new(config).expect("the net's layers fit");
+    let mut epoch = || {
+        let loss = trainer.epoch(&train, |_| ControlFlow::Continue(()));
+        loss.expect("no step fails").expect("nobody breaks").loss
+    };
+    let (first, second) = (epoch(), epoch());
+    assert!(second < 1.8 && second < first, "{first} {second}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_with_any_number_of_threads() {
+    let data = digits();
+    let model = |threads, seed| {
+        let config = Config {
+            seed,
+            ..config(MethodName::Bernoulli, 3)
+        };
+        with_threads(threads, || trained(config, &data).0)
+    };
+    let one = model(1, 5);
+    assert_eq!(one, model(2, 5));
+    assert_eq!(one, model(3, 5));
+    assert_ne!(one, model(1, 6));
+}
+
+#[test]
+fn exact_distributions_give_the_same_bits_with_any_number_of_threads() {
+    let data = digits();
+    let small = (data.0.subset(0..256), data.1.subset(0..100));
+    let model = |threads| {
+        let config = Config {
+            distribution: Distribution::Three,
+            ..config(MethodName::Bernoulli, 1)
+        };
+        with_threads(threads, || trained(config, &small).0)
+    };
+    assert_eq!(model(1), model(2));
+}
+
+#[test]
+fn a_resumed_training_ends_in_the_same_bits() {
+    let data = digits();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("checkpoint");
+    let (whole, _) = trained(config(MethodName::Bernoulli, 4), &data);
+    let run = run(&data, Some(&path));
+    let steps = data.0.len() / 128;
+    // Before the first epoch ends, in the middle of a later one, and between two.
+    for stop in [3, 2 * steps + 5, 3 * steps] {
+        let mut trainer =
+            Trainer::new(config(MethodName::Bernoulli, 4)).expect("the net's layers fit");
+        let end = run
+            .train(&mut trainer, &mut Steps(stop))
+            .expect("no step fails");
+        assert!(end.is_break());
+        let mut trainer = Trainer::load(&path).expect("the checkpoint is whole");
+        assert_eq!(trainer.history().len(), stop / steps);
+        let end = run
+            .train(&mut trainer, &mut Steps(usize::MAX))
+            .expect("no step fails");
+        assert!(end.is_continue());
+        let model = run.finish(&trainer).expect("the images suit the net");
+        assert!(
+            model.to_bytes().expect("a model that runs") == whole,
+            "stopped after {stop} steps"
+        );
+    }
+}
+
+#[test]
+fn data_that_do_not_suit_the_net_are_named() {
+    let (train, _) = digits();
+    let error = |train: &Dataset, config: Config| {
+        let mut trainer = Trainer::new(config).expect("the net's layers fit");
+        let ended = trainer.epoch(train, |_| ControlFlow::Continue(()));
+        ended.expect_err("refused").to_string()
+    };
+    let small = train.centre_crop(20, 20).expect("smaller than 28");
+    assert_eq!(
+        error(&small, config(MethodName::Bernoulli, 1)),
+        "size of the images: expected at least 24×24×1, found 20×20×1"
+    );
+    assert_eq!(
+        error(&train.subset(0..100), config(MethodName::Bernoulli, 1)),
+        "number of images: expected at least a batch, 128, found 100"
+    );
+    let rate = Config {
+        learning_rate: f32::INFINITY,
+        ..config(MethodName::Real, 1)
+    };
+    let diverged = error(&train, rate);
+    assert!(
+        diverged.starts_with("the loss is NaN at step 2 of 23"),
+        "{diverged}"
+    );
+}
