@@ -17,7 +17,7 @@
 //! # Ok::<(), String>(())
 //! ```
 
-use super::{Factors, Form, Gradient, Scratch, specification, survival};
+use super::{Factors, Form, Gradient, Scratch, specification, strain, survival};
 use crate::{conformance::Generator, isa::Level};
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -25,10 +25,8 @@ use alloc::{format, string::String, vec, vec::Vec};
 pub const SURVIVAL_ERROR: f64 = 1e-6;
 /// The most that an exact gradient may be wrong, in parts of the sum's largest.
 pub const GRADIENT_ERROR: f64 = 1e-5;
-/// The same for the spectral form where the variance is below [`LEAST_VARIANCE`] and equal factors repeat one rounding.
+/// The same for the spectral form where the [`strain`] is above 1.
 pub const SPECTRAL_ERROR: f64 = 5e-5;
-/// See [`SPECTRAL_ERROR`].
-pub const LEAST_VARIANCE: f64 = 24.0;
 /// The same for [`Gradient::Thomas`], whose condition number is up to `4N²/π²`.
 pub const THOMAS_ERROR: f64 = 3e-3;
 /// The largest gradient of a sum counts as at least so much.
@@ -125,8 +123,11 @@ pub(super) fn column(v: &[f32], sums: usize, s: usize) -> Vec<f64> {
         .collect()
 }
 
-fn variance(v: &[f64]) -> f64 {
-    v.iter().map(|v| v * (1.0 - v)).sum()
+fn strained(v: &[f64]) -> bool {
+    let uncertain = || v.iter().filter(|&&v| v > 0.0 && v < 1.0);
+    let mean: f64 = uncertain().sum();
+    let variance: f64 = uncertain().map(|v| v * (1.0 - v)).sum();
+    strain(uncertain().count(), mean as f32, variance as f32) > 1.0
 }
 
 /// Survival and mass of one of the exact forms.
@@ -141,7 +142,7 @@ pub fn forward(level: Level, form: Form, v: &[f32], sums: usize, cut: i32) -> Re
         .map_err(|error| format!("{error}"))?;
     for s in 0..sums {
         let sum = column(v, sums, s);
-        let spectral = form == Form::Spectral && variance(&sum) < LEAST_VARIANCE;
+        let spectral = form == Form::Spectral && strained(&sum);
         let tolerance = if spectral {
             SPECTRAL_ERROR
         } else {
@@ -196,7 +197,7 @@ pub fn gradient(
         let sum = column(v, sums, s);
         let count = sum.len();
         let survival = specification::survival(&sum, cut);
-        let spectral = method == Gradient::Spectral && variance(&sum) < LEAST_VARIANCE;
+        let spectral = method == Gradient::Spectral && strained(&sum);
         let survival_tolerance = if spectral {
             SPECTRAL_ERROR
         } else {

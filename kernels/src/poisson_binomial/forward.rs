@@ -11,6 +11,7 @@ use super::{
     Factors, Form, Scratch,
     block::{self, Block, GROUP, MAX_LANES},
     normal::Normal,
+    plan::{LEAST_VARIANCE, PER_IMBALANCE},
     spectral::Spectrum,
 };
 use crate::arch::float::{Float, Kernel};
@@ -65,10 +66,9 @@ impl Kernel for Survival<'_> {
         for first in (0..self.factors.sums()).step_by(F::LANES) {
             let block = Block::gather(float, self.factors, first, self.cut, rows);
             let used = &rows[..block::rows(block.count)];
-            let (survival, mass) = match self
-                .form
-                .for_block(block.count, least_variance(float, used))
-            {
+            let fastest = self.form == Form::Fastest;
+            let strain = if fastest { strain(float, used) } else { 0.0 };
+            let (survival, mass) = match self.form.for_block(block.count, strain) {
                 Form::Spectral => {
                     let spectrum = Spectrum::new(float, &block, used, memory);
                     (spectrum.survival, spectrum.mass)
@@ -160,12 +160,8 @@ pub(super) fn distribution<'a, F: Float>(
         }
     }
     let places = &mut memory[GUARD..GUARD + length];
-    for &place in places[top..].iter().rev() {
-        survived.add(float, place);
-    }
-    for &place in &places[..top] {
-        failed.add(float, place);
-    }
+    survived.add(float, sum(float, &places[top..]));
+    failed.add(float, sum(float, &places[..top]));
     // Rounding makes each group's coefficients sum to a little more or less than 1, alike for all entries: that drift,
     // the larger part of the error after hundreds of factors, goes out again with the total.
     let one = float.splat(1.0);
@@ -283,10 +279,7 @@ fn rescale<F: Float>(
     failed: &Total<F>,
 ) {
     let one = float.splat(1.0);
-    let mut sum = float.splat(0.0);
-    for &place in &*undecided {
-        sum = float.add(sum, place);
-    }
+    let sum = sum(float, undecided);
     let decided = float.add(survived.value(float), failed.value(float));
     // Where little is undecided its drift does not matter, and the difference from 1 says nothing about it.
     let little = float.less(sum, float.splat(1.0 / 16.0));
@@ -327,14 +320,34 @@ impl<F: Float> Total<F> {
     }
 }
 
-/// The least variance of the lanes.
+/// The sum, as four partial ones: an addition has to wait for the one before.
 #[inline(always)]
-pub(super) fn least_variance<F: Float>(float: F, rows: &[F::Vector]) -> f32 {
-    let mut variance = float.splat(0.0);
-    for &v in rows {
-        variance = float.mul_add(v, float.sub(float.splat(1.0), v), variance);
+fn sum<F: Float>(float: F, terms: &[F::Vector]) -> F::Vector {
+    let mut sums = [float.splat(0.0); 4];
+    let (fours, rest) = terms.as_chunks::<4>();
+    for four in fours {
+        for i in 0..4 {
+            sums[i] = float.add(sums[i], four[i]);
+        }
     }
-    least(float, variance)
+    for &term in rest {
+        sums[0] = float.add(sums[0], term);
+    }
+    float.add(float.add(sums[0], sums[1]), float.add(sums[2], sums[3]))
+}
+
+/// The largest strain of the lanes.
+#[inline(always)]
+pub(super) fn strain<F: Float>(float: F, rows: &[F::Vector]) -> f32 {
+    let one = float.splat(1.0);
+    let (mut imbalance, mut variance) = (float.splat(0.0), float.splat(0.0));
+    for &v in rows {
+        imbalance = float.add(imbalance, float.sub(float.add(v, v), one));
+        variance = float.mul_add(v, float.sub(one, v), variance);
+    }
+    let square = float.mul(float.mul(imbalance, imbalance), float.splat(PER_IMBALANCE));
+    let size = float.max(square, float.splat(LEAST_VARIANCE));
+    1.0 / least(float, float.div(variance, size))
 }
 
 /// The least lane.

@@ -58,9 +58,13 @@ impl Kernel for WithGradient<'_> {
             let rows = &rows[..block::rows(block.count)];
             let range = first..(first + F::LANES).min(sums);
             let open = block.open(float);
-            let (method, form) = self
-                .method
-                .for_block(block.count, forward::least_variance(float, rows));
+            let fastest = self.method == Gradient::Fastest;
+            let strain = if fastest {
+                forward::strain(float, rows)
+            } else {
+                0.0
+            };
+            let (method, form) = self.method.for_block(block.count, strain);
             let (survival, mass, beside) = match method {
                 Gradient::Spectral => {
                     let spectrum = Spectrum::new(float, &block, rows, places);

@@ -60,7 +60,7 @@ use crate::{
 use alloc::{string::ToString, vec::Vec};
 
 pub use layer::{Activations, Layer};
-pub use plan::Plan;
+pub use plan::{Plan, strain};
 pub use power_sums::{Inverse, PowerSums};
 
 /// The success probabilities of the factors of many independent sums, checked.
@@ -132,11 +132,11 @@ pub enum Form {
         /// The half width of the band.
         sigmas: f32,
     },
-    /// From the characteristic function at a few angles: 1e-6 where `σ² ≥ 24`, else up to 5e-5 (4096 equal factors); in time proportional to `N`.
+    /// From the characteristic function at a few angles: 1e-6 up to a [`strain`] of 1, else up to 5e-5 (4096 equal factors); in time proportional to `N`.
     Spectral,
     /// The normal approximation, with continuity correction.
     Normal,
-    /// The cheapest of those that are right to 1e-6, by the number of factors that are not certain and their variance.
+    /// The cheapest of those that are right to 1e-6, by the number of factors that are not certain and their [`strain`].
     Fastest,
 }
 
@@ -161,7 +161,7 @@ pub enum Gradient {
     Spectral,
     /// The derivative of the normal approximation.
     Normal,
-    /// The cheapest of those that are exact, by the number of factors that are not certain and their variance.
+    /// The cheapest of those that are exact, by the number of factors that are not certain and their [`strain`].
     Fastest,
 }
 

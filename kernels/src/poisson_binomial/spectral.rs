@@ -8,8 +8,7 @@
 //! 1 − w ((2 + e₂) − w (1 + e₂ + e₄))  +  i sin u cos u (e₁ − w (e₁ + e₃))
 //! ```
 //!
-//! Equal factors repeat one another's rounding, which shows where large angles count: 1e-6 holds for `σ² ≥ 24`; below, 4096 equal factors reach
-//! 2e-5.
+//! Equal factors repeat one another's rounding, which shows where the phase is many turns: see [`strain`](super::strain).
 //! One frequency costs two operations per factor. No modulus exceeds 1: nothing overflows, whatever `N`.
 //!
 //! **Gradient.** Without factor `j` the characteristic function is `C/(cos u + i m_j sin u)`, so that with `D_k = C_k exp(iα_k)`
