@@ -87,13 +87,19 @@ pub(crate) trait Stage: Sized + Send {
     fn split_columns(self, columns: usize) -> (Self, Self);
 
     /// Called before the rows of each block.
-    fn begin(&mut self, rows: Range<usize>);
+    fn begin(&mut self, _rows: Range<usize>) {}
 
-    /// What it needs for `columns` columns from `first` on.
-    fn prepare<T: Tile>(&self, token: T, first: usize, columns: usize) -> Prepared;
+    /// What it needs for `columns` columns from `first` on: the bases, unless it says otherwise.
+    #[inline(always)]
+    fn prepare<T: Tile>(&self, _token: T, first: usize, columns: usize) -> Prepared {
+        Prepared::bases(first, columns)
+    }
 
     /// Sets the bases of those columns.
-    fn set_base(&self, prepared: &mut Prepared, base: &Columns);
+    #[inline(always)]
+    fn set_base(&self, prepared: &mut Prepared, base: &Columns) {
+        prepared.values = *base;
+    }
 
     /// The counts of `R` rows from `row` on, of a panel of `V` registers.
     fn store<T: Tile, const R: usize, const V: usize>(
@@ -150,18 +156,6 @@ impl Stage for Sums<'_> {
     fn split_columns(self, columns: usize) -> (Self, Self) {
         let (before, after) = self.0.split_columns(columns);
         (Self(before), Self(after))
-    }
-
-    fn begin(&mut self, _: Range<usize>) {}
-
-    #[inline(always)]
-    fn prepare<U: Tile>(&self, _: U, first: usize, columns: usize) -> Prepared {
-        Prepared::bases(first, columns)
-    }
-
-    #[inline(always)]
-    fn set_base(&self, prepared: &mut Prepared, base: &Columns) {
-        prepared.values = *base;
     }
 
     #[inline(always)]
@@ -274,18 +268,6 @@ impl<T: Real> Stage for Scaled<'_, T> {
                 affine: second,
             },
         )
-    }
-
-    fn begin(&mut self, _: Range<usize>) {}
-
-    #[inline(always)]
-    fn prepare<U: Tile>(&self, _: U, first: usize, columns: usize) -> Prepared {
-        Prepared::bases(first, columns)
-    }
-
-    #[inline(always)]
-    fn set_base(&self, prepared: &mut Prepared, base: &Columns) {
-        prepared.values = *base;
     }
 
     #[inline(always)]

@@ -9,10 +9,9 @@
 //! eight binary convolutions and a constant. Padding by −1 is a bit of 0 in all planes: a pixel of 0.
 
 use super::{
-    output::{Columns, Numbers, Prepared, Stage},
+    output::{Numbers, Prepared, Stage},
     tile::{Counts, Tile},
 };
-use core::ops::Range;
 
 /// Adds up what the planes' sums stand for.
 pub(super) struct PlaneSums<'a> {
@@ -52,18 +51,6 @@ impl Stage for PlaneSums<'_> {
                 ..self
             },
         )
-    }
-
-    fn begin(&mut self, _: Range<usize>) {}
-
-    #[inline(always)]
-    fn prepare<U: Tile>(&self, _: U, first: usize, columns: usize) -> Prepared {
-        Prepared::bases(first, columns)
-    }
-
-    #[inline(always)]
-    fn set_base(&self, prepared: &mut Prepared, base: &Columns) {
-        prepared.values = *base;
     }
 
     #[inline(always)]
