@@ -27,7 +27,6 @@
 //! ```
 
 mod plan;
-mod pool;
 pub mod reference;
 mod session;
 

@@ -1,11 +1,11 @@
 //! A model laid out for one level, and the memory it works in.
 
-use super::{InferError, pool::max_pool};
+use super::InferError;
 use crate::model::{Layer, MaxPool, Model};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape, WORD},
     isa::Level,
-    xnor::{Conv2d, Geometry, PaddingValue, Threshold},
+    xnor::{Conv2d, Geometry, PaddingValue, Threshold, max_pool},
 };
 
 /// Bytes of activations that a chunk of a batch may take: they stay in the second-level cache between layers.
@@ -125,7 +125,9 @@ impl Plan {
                 Step::Conv { kernel, thresholds } => {
                     kernel.activations(input, thresholds, output)?
                 }
-                Step::MaxPool(pool) => *output = max_pool(input, *pool, output.shape()),
+                Step::MaxPool(pool) => {
+                    max_pool(input, pool.kernel, pool.stride, pool.padding, output)?
+                }
             }
             input = output;
         }

@@ -9,7 +9,7 @@
 //! let lines = BitMatrix::from_signs(2, 4, &[1.0, -1.0, 1.0, -1.0, -1.0, -1.0, 1.0, -1.0])?;
 //! let input = BitTensor::from_lines(shape, lines)?;
 //! let mut out = BitTensor::zeros(Shape { height: 1, width: 1, ..shape });
-//! max_pool(&input, [2, 2], [2, 2], &mut out)?;
+//! max_pool(&input, [2, 2], [2, 2], [0; 4], &mut out)?;
 //! assert!(out.get(0, 0, 0, 0) && !out.get(0, 0, 0, 1));
 //! let mut sums = [0; 2];
 //! sum_pool(&input, &mut sums)?;
@@ -20,10 +20,15 @@
 use super::{Geometry, PaddingValue};
 use crate::{
     Error,
-    bits::{BitTensor, Shape, WORD, read_bits, set_bits},
+    bits::{BitTensor, Shape, WORD, copy_bits, read_bits},
 };
+use alloc::vec;
 
-/// The maximum of each channel under each window of a kernel, unpadded.
+/// The maximum of each channel under each window of a kernel. A tap on the padding (top, left, bottom, right) is −1, which is to say
+/// it does not count.
+///
+/// A window's lines are joined first, whole words at a time (the rows of all channels side by side), and then the pixels of that
+/// one line; so the work for a pixel of the output is that of the window's width alone.
 ///
 /// # Errors
 /// [`Error::Dimension`] where the kernel does not fit or a dimension is 0; [`Error::Size`] where `out` does not have the shape that
@@ -32,35 +37,48 @@ pub fn max_pool(
     input: &BitTensor,
     kernel: [usize; 2],
     stride: [usize; 2],
+    padding: [usize; 4],
     out: &mut BitTensor,
 ) -> Result<(), Error> {
     let Shape {
-        height, channels, ..
+        height,
+        width,
+        channels,
+        ..
     } = input.shape();
-    let padding_value = PaddingValue::MinusOne;
     let geometry = Geometry {
         channels,
         outputs: channels,
         kernel,
         stride,
-        padding: [0; 4],
-        padding_value,
+        padding,
+        padding_value: PaddingValue::MinusOne,
     };
     let shape = geometry.output_shape(input.shape())?;
     out.check_shape(shape)?;
     out.lines_mut().words_mut().fill(0);
+    // The lines (axis 0) or pixels (axis 1) of the input that a window covers.
+    let taps = |window: usize, axis: usize, size: usize| {
+        let start = window * stride[axis];
+        let end = (start + kernel[axis])
+            .saturating_sub(padding[axis])
+            .min(size);
+        start.saturating_sub(padding[axis])..end
+    };
+    let mut joined = vec![0; input.lines().row_words()];
     for line in 0..shape.batch * shape.height {
-        let first = line / shape.height * height + line % shape.height * stride[0];
+        let (image, y) = (line / shape.height, line % shape.height);
+        joined.fill(0);
+        for from in taps(y, 0, height).map(|y| input.lines().row(image * height + y)) {
+            joined
+                .iter_mut()
+                .zip(from)
+                .for_each(|(all, one)| *all |= one);
+        }
         let to = out.lines_mut().row_mut(line);
-        for from in (first..first + kernel[0]).map(|line| input.lines().row(line)) {
-            for x in 0..shape.width {
-                for pixel in x * stride[1]..x * stride[1] + kernel[1] {
-                    for channel in (0..channels).step_by(WORD) {
-                        let some = WORD.min(channels - channel);
-                        let bits = read_bits(from, pixel * channels + channel, some);
-                        set_bits(to, x * channels + channel, some, bits);
-                    }
-                }
+        for x in 0..shape.width {
+            for pixel in taps(x, 1, width) {
+                copy_bits(to, x * channels, &joined, pixel * channels, channels);
             }
         }
     }
@@ -121,7 +139,13 @@ mod tests {
                 width: 2,
                 ..shape
             });
-            max_pool(&input, [3, 2], [2, 3], &mut out).unwrap();
+            max_pool(&input, [3, 2], [2, 3], [0; 4], &mut out).unwrap();
+            let mut padded = BitTensor::zeros(Shape {
+                height: 4,
+                width: 3,
+                ..shape
+            });
+            max_pool(&input, [3, 2], [2, 3], [1, 1, 2, 2], &mut padded).unwrap();
             let mut sums = vec![0; 2 * channels];
             sum_pool(&input, &mut sums).unwrap();
             for image in 0..2 {
@@ -130,6 +154,14 @@ mod tests {
                     for (y, x) in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)] {
                         let any = (0..3).any(|i| (0..2).any(|j| get(2 * y + i, 3 * x + j)));
                         assert_eq!(out.get(image, y, x, channel), any);
+                    }
+                    for (y, x) in (0..12).map(|window| (window / 3, window % 3)) {
+                        let taps = (0..6).map(|tap| (2 * y + tap / 2, 3 * x + tap % 2));
+                        let inside = |(y, x)| (1..8).contains(&y) && (1..7).contains(&x);
+                        let any = taps
+                            .filter(|tap| inside(*tap))
+                            .any(|(y, x)| get(y - 1, x - 1));
+                        assert_eq!(padded.get(image, y, x, channel), any);
                     }
                     let plus = (0..42).filter(|pixel| get(pixel / 6, pixel % 6)).count() as i32;
                     assert_eq!(sums[image * channels + channel], 2 * plus - 42);
@@ -142,6 +174,6 @@ mod tests {
             width: 1,
             channels: 1,
         });
-        assert!(max_pool(&small.clone(), [2, 1], [1, 1], &mut small).is_err());
+        assert!(max_pool(&small.clone(), [2, 1], [1, 1], [0; 4], &mut small).is_err());
     }
 }
