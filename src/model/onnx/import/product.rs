@@ -17,17 +17,22 @@ use bernet_kernels::{
 use std::{cmp::Ordering, rc::Rc};
 
 impl Importer {
-    pub(super) fn matmul(&mut self, node: &Node) -> Result<Value, Why> {
+    /// Dimensions and values of the second input, a constant matrix.
+    fn weight_matrix(&self, node: &Node) -> Result<([usize; 2], Vec<f64>), Why> {
         let weights = self
             .constant(node, 1)
             .map_err(|why| format!("weights: {why}"))?;
-        let [rows, columns] = *weights.dims else {
-            return Err(format!(
+        match *weights.dims {
+            [rows, columns] => Ok(([rows, columns], weights.values.clone())),
+            _ => Err(format!(
                 "weights of dimensions {:?}, expected two",
                 weights.dims
-            ));
-        };
-        let weights = weights.values.clone();
+            )),
+        }
+    }
+
+    pub(super) fn matmul(&mut self, node: &Node) -> Result<Value, Why> {
+        let ([rows, columns], weights) = self.weight_matrix(node)?;
         let signal = self.signal(node, 0)?.clone();
         self.dense(&signal, [rows, columns], |input, output| {
             weights[input * columns + output]
@@ -40,16 +45,7 @@ impl Importer {
         if node.integer("transA", 0) != 0 {
             return Err("transA: the axis of the batch has to stay the first".into());
         }
-        let weights = self
-            .constant(node, 1)
-            .map_err(|why| format!("weights: {why}"))?;
-        let [rows, columns] = *weights.dims else {
-            return Err(format!(
-                "weights of dimensions {:?}, expected two",
-                weights.dims
-            ));
-        };
-        let weights = weights.values.clone();
+        let ([rows, columns], weights) = self.weight_matrix(node)?;
         let signal = self.signal(node, 0)?.clone();
         if signal.dims.len() != 2 {
             return Err(format!("dimensions {:?}, expected two", signal.dims));
