@@ -47,12 +47,6 @@ impl Method for Sampled {
         }
     }
 
-    fn settle(&self, layer: &mut Layer, _: &Moment) {
-        for (weight, latent) in layer.weights.iter_mut().zip(&layer.latent.values) {
-            *weight = sign(*latent);
-        }
-    }
-
     fn forward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, measure: bool) {
         forward_activated(place, layer, cache, measure, sign);
     }

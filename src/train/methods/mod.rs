@@ -30,8 +30,13 @@ pub(crate) trait Method: Sync + Send {
     /// Sets `layer.weights`, and `layer.uncertainty` where the method uses it.
     fn draw(&self, layer: &mut Layer, moment: &Moment, random: &mut Random);
 
-    /// Sets `layer.weights` to those without randomness that a net in use would have.
-    fn settle(&self, layer: &mut Layer, moment: &Moment);
+    /// Sets `layer.weights` to those without randomness that a net in use would have: the signs of the latents, unless the
+    /// method is for another kind of net.
+    fn settle(&self, layer: &mut Layer) {
+        for (weight, latent) in layer.weights.iter_mut().zip(&layer.latent.values) {
+            *weight = layer::sign(*latent);
+        }
+    }
 
     /// From `cache.patches` to `cache.output`. With `measure`, the sums' moments are the batch's own and are kept in the layer;
     /// without, those kept are used.

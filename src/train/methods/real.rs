@@ -12,11 +12,11 @@ use super::{
 pub(crate) struct Real;
 
 impl Method for Real {
-    fn draw(&self, layer: &mut Layer, moment: &Moment, _: &mut Random) {
-        self.settle(layer, moment);
+    fn draw(&self, layer: &mut Layer, _: &Moment, _: &mut Random) {
+        self.settle(layer);
     }
 
-    fn settle(&self, layer: &mut Layer, _: &Moment) {
+    fn settle(&self, layer: &mut Layer) {
         layer.weights.copy_from_slice(&layer.latent.values);
     }
 

@@ -13,14 +13,8 @@ use super::{
 pub(crate) struct StraightThrough;
 
 impl Method for StraightThrough {
-    fn draw(&self, layer: &mut Layer, moment: &Moment, _: &mut Random) {
-        self.settle(layer, moment);
-    }
-
-    fn settle(&self, layer: &mut Layer, _: &Moment) {
-        for (weight, latent) in layer.weights.iter_mut().zip(&layer.latent.values) {
-            *weight = sign(*latent);
-        }
+    fn draw(&self, layer: &mut Layer, _: &Moment, _: &mut Random) {
+        self.settle(layer);
     }
 
     fn forward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, measure: bool) {

@@ -21,6 +21,7 @@
 //! ∂σ/∂S_r = (S_r − μ)/(R σ)  ∂σ/∂(x_rk² w_k²) = −1/(2 R σ)
 //! ```
 
+mod blocks;
 mod power_sums;
 mod recursion;
 
@@ -32,6 +33,10 @@ use super::{
     },
     Method, Moment,
 };
+use blocks::Survival;
+use power_sums::PowerSums;
+use recursion::Recursion;
+
 use bernet_kernels::{isa::Level, poisson_binomial::Gradient};
 use rayon::prelude::*;
 
@@ -52,6 +57,14 @@ struct Cut {
 }
 
 impl Exact {
+    fn way(&self) -> Box<dyn Survival> {
+        let level = self.level;
+        match self.gradient {
+            Some(gradient) => Box::new(Recursion { level, gradient }),
+            None => Box::new(PowerSums { level }),
+        }
+    }
+
     fn cuts(place: &Place, layer: &Layer) -> Vec<Cut> {
         let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
         let depth = place.depth() as f32;
@@ -118,12 +131,6 @@ impl Method for Exact {
         }
     }
 
-    fn settle(&self, layer: &mut Layer, _: &Moment) {
-        for (weight, latent) in layer.weights.iter_mut().zip(&layer.latent.values) {
-            *weight = sign(*latent);
-        }
-    }
-
     fn forward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, measure: bool) {
         let (k, n) = (place.depth(), place.outputs());
         layer::linear(place, layer, cache);
@@ -139,11 +146,7 @@ impl Method for Exact {
         }
         let cuts = Self::cuts(place, layer);
         let (weights, patches) = (&layer.weights, &cache.patches);
-        let forward = match self.gradient {
-            Some(_) => recursion::forward,
-            None => power_sums::forward,
-        };
-        forward(self.level, weights, &cuts, patches, &mut cache.output);
+        blocks::forward(&*self.way(), weights, &cuts, patches, &mut cache.output);
     }
 
     fn backward(
@@ -157,26 +160,12 @@ impl Method for Exact {
         let (k, n) = (place.depth(), place.outputs());
         let rows = cache.sums.len() / n;
         let cuts = Self::cuts(place, layer);
+        let (weights, patches, upstream) = (&layer.weights, &cache.patches, &cache.gradient);
         let Gradients {
             weights: mut weight_gradient,
             thresholds,
             inputs,
-        } = {
-            let (level, weights) = (self.level, &layer.weights);
-            let (patches, upstream) = (&cache.patches, &cache.gradient);
-            match self.gradient {
-                Some(method) => recursion::backward(
-                    level,
-                    method,
-                    weights,
-                    &cuts,
-                    patches,
-                    upstream,
-                    wants_input,
-                ),
-                None => power_sums::backward(level, weights, &cuts, patches, upstream, wants_input),
-            }
-        };
+        } = blocks::backward(&*self.way(), weights, &cuts, patches, upstream, wants_input);
 
         // Through the threshold to γ, β, μ and σ.
         let norm = layer.norm.as_mut().expect("a hidden layer is normalised");

@@ -21,15 +21,7 @@ const EXACT: Exact = Exact {
 };
 
 fn by_recursion(layer: &Layer, cuts: &[Cut], patches: &[f32], upstream: &[f32]) -> Gradients {
-    recursion::backward(
-        EXACT.level,
-        Gradient::Precise,
-        &layer.weights,
-        cuts,
-        patches,
-        upstream,
-        true,
-    )
+    blocks::backward(&*EXACT.way(), &layer.weights, cuts, patches, upstream, true)
 }
 
 /// A layer with one flipped channel, and a batch of soft inputs.
