@@ -11,7 +11,10 @@ use super::{
     network::{LayerKind, Network},
     trainer::Trainer,
 };
-use crate::model::{Conv, Input, Layer as ModelLayer, Model};
+use crate::{
+    data::Dataset,
+    model::{Conv, Input, Layer as ModelLayer, Model},
+};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
@@ -24,39 +27,46 @@ use std::collections::BTreeMap;
 const CHUNK: usize = 250;
 
 impl Trainer {
-    /// The binary net as it stands: every weight the sign of its latent, moments measured on `images`, whose size the
-    /// model will expect.
+    /// The binary net as it stands: every weight the sign of its latent, moments measured on `data`, the size of whose images
+    /// the model will expect.
     ///
     /// # Errors
-    /// [`TrainError::Data`] where the images are smaller than the net's input; [`TrainError::Kernel`].
+    /// [`TrainError::Data`] where the data do not suit the net; [`TrainError::Kernel`].
     pub fn binarise(
         &self,
-        images: &BitTensor,
+        data: &Dataset,
         threshold: u8,
         level: Level,
     ) -> Result<Model, TrainError> {
+        self.check(data)?;
         let Shape {
             height,
             width,
             channels,
             ..
-        } = images.shape();
+        } = data.image_shape();
         let input = self.config.network.input_shape();
+        let centre = data
+            .centre_crop(input.height, input.width)
+            .expect("the images are as large as the net's input");
         let mut layers = Vec::new();
-        let mut chunks = chunks(images)?;
         if (height, width) != (input.height, input.width) {
-            let (top, left) = ((height - input.height) / 2, (width - input.width) / 2);
             layers.push(ModelLayer::Crop {
-                top,
-                left,
+                top: (height - input.height) / 2,
+                left: (width - input.width) / 2,
                 height: input.height,
                 width: input.width,
             });
-            chunks = chunks
-                .par_iter()
-                .map(|chunk| crop(chunk, [top, left], input))
-                .collect::<Result<_, _>>()?;
         }
+        let mut chunks: Vec<BitTensor> = (0..centre.len())
+            .step_by(CHUNK)
+            .map(|start| {
+                centre
+                    .subset(start..centre.len().min(start + CHUNK))
+                    .images()
+                    .clone()
+            })
+            .collect();
         for (place, layer) in self.places.iter().zip(&self.layers) {
             let weights = signs(place, layer);
             let Some(norm) = &layer.norm else {
@@ -103,48 +113,6 @@ fn signs(place: &Place, layer: &Layer) -> BitMatrix {
     BitMatrix::from_fn(n, k, |output, depth| {
         layer.latent.values[depth * n + output] >= 0.0
     })
-}
-
-fn chunks(images: &BitTensor) -> Result<Vec<BitTensor>, bernet_kernels::Error> {
-    let shape = images.shape();
-    let line = images.lines().row_words();
-    (0..shape.batch)
-        .step_by(CHUNK)
-        .map(|start| {
-            let batch = CHUNK.min(shape.batch - start);
-            let words = &images.lines().words()[start * shape.height * line..]
-                [..batch * shape.height * line];
-            let lines = BitMatrix::from_words(
-                batch * shape.height,
-                shape.width * shape.channels,
-                words.to_vec(),
-            )?;
-            BitTensor::from_lines(Shape { batch, ..shape }, lines)
-        })
-        .collect()
-}
-
-fn crop(
-    images: &BitTensor,
-    [top, left]: [usize; 2],
-    centre: Shape,
-) -> Result<BitTensor, bernet_kernels::Error> {
-    let shape = Shape {
-        batch: images.shape().batch,
-        ..centre
-    };
-    let lines = BitMatrix::from_fn(
-        shape.batch * shape.height,
-        shape.width * shape.channels,
-        |line, column| {
-            let (image, y) = (line / shape.height, line % shape.height);
-            images.lines().get(
-                image * images.shape().height + top + y,
-                left * shape.channels + column,
-            )
-        },
-    );
-    BitTensor::from_lines(shape, lines)
 }
 
 /// Mean and variance of each channel's sums over all images and positions.

@@ -109,7 +109,7 @@ impl Run<'_> {
 
     fn binarise(&self, trainer: &Trainer, measured: usize) -> Result<Model, RunError> {
         let measured = self.train.subset(0..measured.min(self.train.len()));
-        Ok(trainer.binarise(measured.images(), data::THRESHOLD, self.level)?)
+        Ok(trainer.binarise(&measured, data::THRESHOLD, self.level)?)
     }
 
     fn save(&self, trainer: &Trainer) -> Result<(), RunError> {
