@@ -30,6 +30,8 @@ pub struct Trainer {
     pub(crate) layers: Vec<Layer>,
     pub(crate) scale: Parameter,
     pub(crate) history: Vec<Epoch>,
+    /// The images of a batch; the buffer is kept from batch to batch, as those of the caches are.
+    images: Vec<f32>,
     caches: Vec<Cache>,
     method: Box<dyn Method>,
 }
@@ -82,6 +84,7 @@ impl Trainer {
             layers,
             scale,
             history,
+            images: Vec::new(),
             caches,
             method,
         })
@@ -197,9 +200,8 @@ impl Trainer {
     pub fn evaluate_real(&mut self, train: &Dataset, test: &Dataset) -> Result<f64, TrainError> {
         self.check(train)?;
         self.check(test)?;
-        let moment = self.moment(1.0);
         for layer in &mut self.layers {
-            self.method.settle(layer, &moment);
+            self.method.settle(layer);
         }
         self.forward(train, &batch::still(0..train.len().min(MEASURED)), true);
         let mut right = 0;
@@ -217,7 +219,7 @@ impl Trainer {
         Ok(right as f64 / test.len() as f64)
     }
 
-    fn check(&self, data: &Dataset) -> Result<(), TrainError> {
+    pub(super) fn check(&self, data: &Dataset) -> Result<(), TrainError> {
         let error = |what, expected: String, found: String| {
             Err(TrainError::Data {
                 what,
@@ -299,7 +301,7 @@ impl Trainer {
         if !loss.total.is_finite() {
             return Err(self.diverged(loss.total, done + 1, steps));
         }
-        self.descend(loss, done, steps);
+        self.descend(done, steps);
         Ok(loss)
     }
 
@@ -314,15 +316,10 @@ impl Trainer {
             match before.last() {
                 Some(previous) => layer::unfold(&place, &previous.output, &mut cache.patches),
                 None => {
-                    let mut images = vec![
-                        0.0;
-                        picks.len()
-                            * place.input.height
-                            * place.input.width
-                            * place.input.channels
-                    ];
-                    batch::unpack(data.images(), picks, place.input, &mut images);
-                    layer::unfold(&place, &images, &mut cache.patches);
+                    let pixels = place.input.height * place.input.width * place.input.channels;
+                    self.images.resize(picks.len() * pixels, 0.0);
+                    batch::unpack(data.images(), picks, place.input, &mut self.images);
+                    layer::unfold(&place, &self.images, &mut cache.patches);
                 }
             }
             let layer = &mut self.layers[index];
@@ -389,10 +386,9 @@ impl Trainer {
         loss
     }
 
-    fn descend(&mut self, loss: Loss, done: u64, steps: u64) {
+    fn descend(&mut self, done: u64, steps: u64) {
         let rate = schedule::cosine(self.config.learning_rate, self.config.warm_up, done, steps);
         let step = done + 1;
-        self.scale.gradient[0] = loss.scale_gradient as f32;
         self.scale.descend(Adam::PAPER, rate, step);
         let bound = self.method.bound();
         for layer in &mut self.layers {
