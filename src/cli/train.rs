@@ -13,6 +13,7 @@ use bernet::{
     },
 };
 use bernet_kernels::isa::Level;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use std::{
     fs,
@@ -39,8 +40,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     epochs: Option<u32>,
     /// What the Bernoulli method computes of a layer: one sample of the weights, or exact distributions with this gradient.
-    #[arg(long, value_enum, default_value_t = GradientArgument::Sampled)]
-    gradient: GradientArgument,
+    #[arg(long, default_value = Distribution::Sampled.name(), value_parser = gradients())]
+    gradient: Distribution,
     /// The net: `seed` (28×28 pixels), `seed-24` (the centre) or a TOML file.
     #[arg(long, value_name = "NET", default_value = "seed")]
     net: String,
@@ -78,16 +79,14 @@ enum Preset {
     Full,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum GradientArgument {
-    Sampled,
-    Precise,
-    Three,
-    Five,
-    Extended,
-    Autograd,
-    Spectral,
-    PowerSums,
+/// The gradients by their names.
+fn gradients() -> impl TypedValueParser<Value = Distribution> {
+    PossibleValuesParser::new(Distribution::ALL.map(Distribution::name)).map(|name| {
+        let named = Distribution::ALL
+            .into_iter()
+            .find(|gradient| gradient.name() == name);
+        named.expect("the parser lets only their names pass")
+    })
 }
 
 impl Preset {
@@ -206,23 +205,14 @@ fn trainer(arguments: &Arguments, checkpoint: &Path, images: usize) -> Result<Tr
         MethodArgument::Ste => MethodName::Ste,
     };
     ensure!(
-        arguments.gradient == GradientArgument::Sampled || method == MethodName::Bernoulli,
+        arguments.gradient == Distribution::Sampled || method == MethodName::Bernoulli,
         "--gradient belongs to --method bernoulli"
     );
     let epochs = arguments.epochs.unwrap_or(arguments.preset.epochs());
     let mut config = Config::new(method, network, epochs, arguments.seed);
     // 5000 of MNIST's 60 000.
     config.validation = images / 12;
-    config.distribution = match arguments.gradient {
-        GradientArgument::Sampled => Distribution::Sampled,
-        GradientArgument::Precise => Distribution::Precise,
-        GradientArgument::Three => Distribution::Three,
-        GradientArgument::Five => Distribution::Five,
-        GradientArgument::Extended => Distribution::Extended,
-        GradientArgument::Autograd => Distribution::Autograd,
-        GradientArgument::Spectral => Distribution::Spectral,
-        GradientArgument::PowerSums => Distribution::PowerSums,
-    };
+    config.distribution = arguments.gradient;
     Ok(Trainer::new(config)?)
 }
 

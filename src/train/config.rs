@@ -54,6 +54,18 @@ pub enum Distribution {
 }
 
 impl Distribution {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Sampled,
+        Self::Precise,
+        Self::Three,
+        Self::Five,
+        Self::Extended,
+        Self::Autograd,
+        Self::Spectral,
+        Self::PowerSums,
+    ];
+
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
