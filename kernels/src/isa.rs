@@ -33,6 +33,9 @@ macro_rules! features {
     (Neon => $callback:ident $($args:tt)*) => {
         $crate::isa::$callback! { ["neon"] $($args)* }
     };
+    (Simd128 => $callback:ident $($args:tt)*) => {
+        $crate::isa::$callback! { ["simd128"] $($args)* }
+    };
 }
 
 /// `compiled_for! { Avx2, fn … }`: the function, compiled with the level's features. Value intrinsics are safe inside;
@@ -55,16 +58,13 @@ macro_rules! detected {
 macro_rules! detected {
     ([$($feature:tt)*]) => { $(std::arch::is_aarch64_feature_detected!($feature))&&* };
 }
-// Without std nobody can ask the CPU: what the build was told to assume counts.
-#[cfg(not(feature = "std"))]
+// Without std nobody can ask the CPU: what the build was told to assume counts. So it does in wasm, where a module with an
+// instruction that the engine does not know is not even loaded.
+#[cfg(any(not(feature = "std"), target_arch = "wasm32"))]
 macro_rules! detected {
     ([$($feature:tt)*]) => { $(cfg!(target_feature = $feature))&&* };
 }
 
-#[allow(
-    unused_imports,
-    reason = "an architecture with no level but the portable one detects nothing"
-)]
 use detected;
 
 macro_rules! token {
@@ -106,6 +106,11 @@ token! {
     /// NEON: every 64-bit Arm.
     Neon
 }
+#[cfg(target_arch = "wasm32")]
+token! {
+    /// WebAssembly's 128-bit vectors, in a build with the target feature `simd128`.
+    Simd128
+}
 
 /// An instruction set that the running CPU is known to have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -125,6 +130,9 @@ pub enum Level {
     /// NEON.
     #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
     Neon(Neon),
+    /// WebAssembly's 128-bit vectors.
+    #[cfg(target_arch = "wasm32")]
+    Simd128(Simd128),
 }
 
 /// Evaluates an expression with the token of whichever level it is: `dispatch!(level, token => token.kernel(…))`.
@@ -140,6 +148,8 @@ macro_rules! dispatch {
             $crate::isa::Level::Avx512Vpopcnt($token) => $body,
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             $crate::isa::Level::Neon($token) => $body,
+            #[cfg(target_arch = "wasm32")]
+            $crate::isa::Level::Simd128($token) => $body,
         }
     };
 }
@@ -147,7 +157,14 @@ pub(crate) use dispatch;
 
 impl Level {
     /// The names of all levels, on whatever CPU, in the order of preference, best last.
-    pub const NAMES: [&str; 5] = ["portable", "neon", "avx2", "avx512", "avx512-vpopcnt"];
+    pub const NAMES: [&str; 6] = [
+        "portable",
+        "simd128",
+        "neon",
+        "avx2",
+        "avx512",
+        "avx512-vpopcnt",
+    ];
 
     /// Its name, as [`Level::by_name`] takes it.
     pub fn name(self) -> &'static str {
@@ -161,6 +178,8 @@ impl Level {
             Self::Avx512Vpopcnt(_) => "avx512-vpopcnt",
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Self::Neon(_) => "neon",
+            #[cfg(target_arch = "wasm32")]
+            Self::Simd128(_) => "simd128",
         }
     }
 
@@ -170,6 +189,8 @@ impl Level {
             Some(Self::Portable(Portable)),
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Neon::detect().map(Self::Neon),
+            #[cfg(target_arch = "wasm32")]
+            Simd128::detect().map(Self::Simd128),
             #[cfg(target_arch = "x86_64")]
             Avx2::detect().map(Self::Avx2),
             #[cfg(target_arch = "x86_64")]

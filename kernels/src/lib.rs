@@ -1,5 +1,18 @@
 //! Kernels of binary neural nets.
 #![no_std]
+#![cfg_attr(
+    not(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "wasm32"
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "what the levels share, where there is none but the portable one"
+    )
+)]
 
 extern crate alloc;
 #[cfg(any(feature = "std", test))]

@@ -15,7 +15,11 @@ mod float_avx2;
 mod float_avx512;
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod float_neon;
+#[cfg(target_arch = "wasm32")]
+mod float_simd128;
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod neon;
 #[cfg(target_arch = "x86_64")]
 mod nibbles;
+#[cfg(target_arch = "wasm32")]
+mod simd128;
