@@ -19,6 +19,12 @@ use core::fmt;
 /// The CPU features of each level, stated once. Detection and every `#[target_feature]` are generated from this
 /// list: `features!(Avx2 => callback ARGS)` expands to `callback!(["avx2" …] ARGS)`.
 macro_rules! features {
+    (Portable => $callback:ident $($args:tt)*) => {
+        $crate::isa::$callback! { [] $($args)* }
+    };
+    (Sse42 => $callback:ident $($args:tt)*) => {
+        $crate::isa::$callback! { ["sse3" "ssse3" "sse4.1" "sse4.2" "popcnt"] $($args)* }
+    };
     (Avx2 => $callback:ident $($args:tt)*) => {
         $crate::isa::$callback! { ["avx2" "bmi1" "bmi2" "fma" "lzcnt" "popcnt"] $($args)* }
     };
@@ -88,6 +94,11 @@ pub struct Portable;
 
 #[cfg(target_arch = "x86_64")]
 token! {
+    /// SSE4.2 and POPCNT, x86-64-v2: Nehalem, Silvermont, Bulldozer and later.
+    Sse42
+}
+#[cfg(target_arch = "x86_64")]
+token! {
     /// AVX2 and FMA: Haswell, Zen and later.
     Avx2
 }
@@ -118,6 +129,9 @@ token! {
 pub enum Level {
     /// Plain Rust, on every CPU.
     Portable(Portable),
+    /// SSE4.2 and POPCNT.
+    #[cfg(target_arch = "x86_64")]
+    Sse42(Sse42),
     /// AVX2 and FMA.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
@@ -140,6 +154,8 @@ macro_rules! dispatch {
     ($level:expr, $token:ident => $body:expr) => {
         match $level {
             $crate::isa::Level::Portable($token) => $body,
+            #[cfg(target_arch = "x86_64")]
+            $crate::isa::Level::Sse42($token) => $body,
             #[cfg(target_arch = "x86_64")]
             $crate::isa::Level::Avx2($token) => $body,
             #[cfg(target_arch = "x86_64")]
@@ -171,6 +187,8 @@ impl Level {
         match self {
             Self::Portable(_) => "portable",
             #[cfg(target_arch = "x86_64")]
+            Self::Sse42(_) => "sse42",
+            #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => "avx512",
@@ -191,6 +209,8 @@ impl Level {
             Neon::detect().map(Self::Neon),
             #[cfg(target_arch = "wasm32")]
             Simd128::detect().map(Self::Simd128),
+            #[cfg(target_arch = "x86_64")]
+            Sse42::detect().map(Self::Sse42),
             #[cfg(target_arch = "x86_64")]
             Avx2::detect().map(Self::Avx2),
             #[cfg(target_arch = "x86_64")]

@@ -17,9 +17,13 @@ mod float_avx512;
 mod float_neon;
 #[cfg(target_arch = "wasm32")]
 mod float_simd128;
+#[cfg(target_arch = "x86_64")]
+mod float_sse42;
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod neon;
 #[cfg(target_arch = "x86_64")]
 mod nibbles;
 #[cfg(target_arch = "wasm32")]
 mod simd128;
+#[cfg(target_arch = "x86_64")]
+mod sse42;
