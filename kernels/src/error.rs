@@ -30,6 +30,15 @@ pub enum Error {
         /// The first such row.
         row: usize,
     },
+    /// Packed weights are laid out for another level, or by another version.
+    Layout {
+        /// The level they are to be used with.
+        level: &'static str,
+        /// The number of its layout.
+        expected: u64,
+        /// The number that was handed in.
+        found: u64,
+    },
     /// A number that must be a probability is not in [0, 1].
     Probability {
         /// Its position in the argument.
@@ -67,6 +76,14 @@ impl fmt::Display for Error {
                 expected,
             } => write!(f, "{what} is {found}, expected {expected}"),
             Self::PadBits { row } => write!(f, "row {row}: a bit after the last column is set"),
+            Self::Layout {
+                level,
+                expected,
+                found,
+            } => write!(
+                f,
+                "packed weights: expected layout {expected:#018x} of level {level}, found {found:#018x}; pack them anew"
+            ),
             Self::Probability { index, found } => {
                 write!(f, "probability {index} is {found}, expected 0 to 1")
             }

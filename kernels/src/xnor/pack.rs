@@ -1,9 +1,9 @@
 //! Weight panels.
 
-use super::tile::Tile;
+use super::tile::{MAX_COLUMNS, Tile};
 use crate::{
     Error,
-    bits::{BitMatrix, bytes, bytes_mut},
+    bits::{BitMatrix, WORD, bytes, bytes_mut},
     isa::{Level, dispatch},
 };
 use alloc::{vec, vec::Vec};
@@ -13,6 +13,21 @@ use core::ops::Range;
 ///
 /// The `N` outputs are cut into panels of as many columns as the tile has; the last panel has only the registers it
 /// needs. A panel is, step of depth after step, one step of each of its columns.
+///
+/// An engine that keeps the panels, in a file or a cache, keeps their [`layout`](Self::layout) with them:
+///
+/// ```
+/// use bernet_kernels::{bits::BitMatrix, isa::Level, xnor::PackedWeights};
+///
+/// let level = Level::best();
+/// let packed = PackedWeights::new(level, &BitMatrix::from_fn(10, 100, |n, k| n * k % 3 == 0));
+/// let (layout, bytes) = (PackedWeights::layout(level), packed.bytes().to_vec());
+/// let again = PackedWeights::from_bytes(level, layout, [10, 100], &bytes)?;
+/// assert_eq!(again.bytes(), bytes);
+/// // Other panels than this level's, or those of another version, are refused.
+/// assert!(PackedWeights::from_bytes(level, layout ^ 1, [10, 100], &bytes).is_err());
+/// # Ok::<(), bernet_kernels::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct PackedWeights {
     level: Level,
@@ -46,8 +61,8 @@ impl PackedWeights {
         let (outputs, depth) = (weights.rows(), weights.columns());
         let size = |registers| panel_lines::<T>(depth, registers);
         let full = T::LANES * T::REGISTERS;
-        let rest = (outputs % full).div_ceil(T::LANES);
-        let mut lines = vec![CacheLine([0; 8]); outputs / full * size(T::REGISTERS) + size(rest)];
+        let count = count_lines::<T>(outputs, depth).expect("the panels fit in memory");
+        let mut lines = vec![CacheLine([0; 8]); count];
         let steps = depth.div_ceil(8 * T::STEP);
         for (panel, lines) in lines.chunks_mut(size(T::REGISTERS).max(1)).enumerate() {
             let first = panel * full;
@@ -69,6 +84,66 @@ impl PackedWeights {
             depth,
             lines,
         }
+    }
+
+    /// Takes panels that were packed before, `outputs × depth` (`N × K`), from their [`bytes`](Self::bytes).
+    ///
+    /// Whether the bytes are weights nobody can see; arbitrary ones give arbitrary sums, and nothing worse.
+    ///
+    /// # Errors
+    /// [`Error::Layout`] where they were not laid out as the level's are; [`Error::Size`] where there are too few bytes or too many.
+    pub fn from_bytes(
+        level: Level,
+        layout: u64,
+        [outputs, depth]: [usize; 2],
+        bytes: &[u8],
+    ) -> Result<Self, Error> {
+        let expected = Self::layout(level);
+        if layout != expected {
+            return Err(Error::Layout {
+                level: level.name(),
+                expected,
+                found: layout,
+            });
+        }
+        let count = dispatch!(level, token => count_lines_for(token, outputs, depth));
+        let size = count.and_then(|count| count.checked_mul(LINE));
+        Error::check_size("bytes of panels", size.unwrap_or(usize::MAX), bytes.len())?;
+        let mut lines = vec![CacheLine([0; 8]); bytes.len() / LINE];
+        bytes_mut(as_words_mut(&mut lines)).copy_from_slice(bytes);
+        Ok(Self {
+            level,
+            outputs,
+            depth,
+            lines,
+        })
+    }
+
+    /// Names the layout of a level's panels: the same number wherever packed bytes mean the same weights.
+    ///
+    /// It is a digest (FNV-1a: Fowler, Noll and Vo) of what packing makes of a fixed matrix that fills a panel and begins another:
+    /// sizes, order and padding all show in it, and nobody can forget to change it with them.
+    pub fn layout(level: Level) -> u64 {
+        let mut word = 0_u64;
+        let matrix = BitMatrix::from_fn(MAX_COLUMNS + 1, 2 * WORD + 1, |_, _| {
+            // Knuth's generator: its high bits are as good as random.
+            word = word
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f);
+            word >> 63 == 1
+        });
+        let packed = Self::new(level, &matrix);
+        packed
+            .bytes()
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325, |digest, &byte| {
+                (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            })
+    }
+
+    /// The panels, to be kept together with their [`layout`](Self::layout).
+    pub fn bytes(&self) -> &[u8] {
+        bytes(as_words(&self.lines))
     }
 
     /// The level whose kernel they are for.
@@ -150,6 +225,20 @@ impl<'a> Panels<'a> {
     }
 }
 
+/// Cache lines of all panels, if they fit in memory.
+fn count_lines<T: Tile>(outputs: usize, depth: usize) -> Option<usize> {
+    let full = T::LANES * T::REGISTERS;
+    let rest = (outputs % full).div_ceil(T::LANES);
+    // No panel is larger than this.
+    depth.checked_mul(full * T::STEP_BYTES)?;
+    let whole = (outputs / full).checked_mul(panel_lines::<T>(depth, T::REGISTERS))?;
+    whole.checked_add(panel_lines::<T>(depth, rest))
+}
+
+fn count_lines_for<T: Tile>(_: T, outputs: usize, depth: usize) -> Option<usize> {
+    count_lines::<T>(outputs, depth)
+}
+
 /// Cache lines of a panel of `registers` registers.
 fn panel_lines<T: Tile>(depth: usize, registers: usize) -> usize {
     (depth.div_ceil(8 * T::STEP) * registers * T::STEP_BYTES).div_ceil(LINE)
@@ -163,4 +252,47 @@ fn as_words(lines: &[CacheLine]) -> &[u64] {
 fn as_words_mut(lines: &mut [CacheLine]) -> &mut [u64] {
     // SAFETY: a cache line is eight words, with no padding.
     unsafe { core::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * 8) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xnor::gemm_i32;
+
+    #[test]
+    fn panels_come_back_and_foreign_ones_do_not() {
+        let a = BitMatrix::from_fn(3, 300, |m, k| (m + k) % 3 == 0);
+        let w = BitMatrix::from_fn(77, 300, |n, k| n * k % 7 < 3);
+        let layouts: Vec<_> = Level::available()
+            .into_iter()
+            .map(|level| (level, PackedWeights::layout(level)))
+            .collect();
+        for &(level, layout) in &layouts {
+            let packed = PackedWeights::new(level, &w);
+            let again =
+                PackedWeights::from_bytes(level, layout, [77, 300], packed.bytes()).unwrap();
+            let (mut expected, mut found) = (vec![0; 3 * 77], vec![1; 3 * 77]);
+            gemm_i32(&a, &packed, &mut expected).unwrap();
+            gemm_i32(&a, &again, &mut found).unwrap();
+            assert_eq!(found, expected, "{level}");
+            for (shape, bytes) in [
+                ([78, 300], &packed.bytes()[1..]),
+                ([usize::MAX, 300], packed.bytes()),
+                ([77, usize::MAX], packed.bytes()),
+                ([usize::MAX; 2], packed.bytes()),
+                ([0, 0], packed.bytes()),
+            ] {
+                let refused = PackedWeights::from_bytes(level, layout, shape, bytes);
+                assert!(
+                    matches!(refused, Err(Error::Size { .. })),
+                    "{level}, {shape:?}"
+                );
+            }
+            for &(other, foreign) in &layouts {
+                let taken = PackedWeights::from_bytes(level, foreign, [77, 300], packed.bytes());
+                let same = PackedWeights::new(other, &w).bytes() == packed.bytes();
+                assert_eq!(taken.is_ok(), same, "{level} takes panels of {other}");
+            }
+        }
+    }
 }
