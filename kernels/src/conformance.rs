@@ -14,8 +14,8 @@ use crate::{
     isa::Level,
     portable,
     xnor::{
-        Affine, Conv2d, Geometry, Options, PackedWeights, PaddingValue, Scratch, Threshold,
-        gemm_affine, gemm_bits, gemm_i32,
+        Affine, Conv2d, Geometry, Options, PackedWeights, PaddingValue, RowsMut, Scratch,
+        Threshold, gemm_affine, gemm_bits, gemm_i32,
     },
 };
 use alloc::{format, string::String, vec, vec::Vec};
@@ -118,7 +118,17 @@ pub fn product(level: Level, shape: [usize; 3], fill: Fill) -> Result<(), String
     let weights = PackedWeights::new(level, &w);
     let mut found = Outputs::new(m, n);
     gemm_i32(&a, &weights, &mut found.sums).map_err(failed)?;
-    gemm_affine(&a, &weights, numbers.affine(), &mut found.scaled).map_err(failed)?;
+    // Into rows further apart, what lies between them untouched.
+    let wider = n + generator.below(3);
+    let mut scaled = vec![f32::NAN; (m - 1) * wider + n];
+    let rows = RowsMut::new(&mut scaled, wider);
+    gemm_affine(&a, &weights, numbers.affine(), rows).map_err(failed)?;
+    for (row, to) in scaled.chunks(wider).zip(found.scaled.chunks_mut(n)) {
+        to.copy_from_slice(&row[..n]);
+        if !row[n..].iter().all(|value| value.is_nan()) {
+            return Err(format!("{place}: written between rows of out"));
+        }
+    }
     // The same rows, further apart.
     let stride = a.row_words() + generator.below(3);
     let mut words = vec![u64::MAX; m * stride];

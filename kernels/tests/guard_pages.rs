@@ -1,4 +1,5 @@
-//! No byte outside a slice is read or written: each buffer ends, or begins, where its memory does.
+//! No byte outside a slice is read or written: each buffer ends, or begins, where its memory does. Packed matrices and tensors,
+//! and the panels, own their memory, and cannot be placed so.
 #![cfg(unix)]
 
 use bernet_kernels::{
@@ -6,7 +7,10 @@ use bernet_kernels::{
     conformance::Generator,
     isa::Level,
     packing::{self, Order},
-    xnor::{Affine, Conv2d, Geometry, PackedWeights, PaddingValue, Scratch, gemm_affine, gemm_i32},
+    xnor::{
+        Affine, Conv2d, Geometry, PackedWeights, PaddingValue, RowsMut, Scratch, Threshold,
+        gemm_affine, gemm_bits, gemm_i32, sum_pool,
+    },
 };
 use std::{
     ops::{Deref, DerefMut},
@@ -16,9 +20,9 @@ use std::{
 /// Where a buffer lies between two pages that cannot be touched.
 #[derive(Clone, Copy, Debug)]
 enum Place {
-    /// So many elements after the page before.
+    /// So many bytes after the page before, less what does not make an element.
     Start(usize),
-    /// So many elements before the page after.
+    /// So many bytes before the page after, less what does not make an element.
     End(usize),
 }
 
@@ -35,7 +39,8 @@ const PAGE: usize = 1 << 16;
 impl<T: Copy> Guarded<T> {
     fn new(values: &[T], place: Place) -> Self {
         let (Place::Start(gap) | Place::End(gap)) = place;
-        let inner = (size_of_val(values) + gap * size_of::<T>()).next_multiple_of(PAGE);
+        let gap = gap - gap % align_of::<T>();
+        let inner = (size_of_val(values) + gap).next_multiple_of(PAGE);
         let size = inner + 2 * PAGE;
         let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: asks for fresh memory, and takes back the access to its first and its last page.
@@ -57,8 +62,8 @@ impl<T: Copy> Guarded<T> {
             pages
         };
         let offset = match place {
-            Place::Start(gap) => gap * size_of::<T>(),
-            Place::End(gap) => inner - size_of_val(values) - gap * size_of::<T>(),
+            Place::Start(_) => gap,
+            Place::End(_) => inner - size_of_val(values) - gap,
         };
         let first = pages.cast::<u8>().wrapping_add(PAGE + offset).cast::<T>();
         // SAFETY: the values fit between the two pages, aligned, as their size is a multiple of their alignment.
@@ -95,9 +100,16 @@ impl<T> Drop for Guarded<T> {
     }
 }
 
-/// Both ends, at each offset in a cache line that a word can have.
+/// Both ends, at each offset in a cache line that a number of four bytes can have.
 fn places() -> impl Iterator<Item = Place> {
-    (0..8).flat_map(|gap| [Place::Start(gap), Place::End(gap)])
+    (0..64)
+        .step_by(4)
+        .flat_map(|gap| [Place::Start(gap), Place::End(gap)])
+}
+
+/// Both ends, at each offset in a cache line.
+fn every_byte() -> impl Iterator<Item = Place> {
+    (0..64).flat_map(|gap| [Place::Start(gap), Place::End(gap)])
 }
 
 fn random(generator: &mut Generator, rows: usize, columns: usize) -> BitMatrix {
@@ -118,13 +130,17 @@ fn products() {
         ] {
             let (a, w) = (random(&mut generator, m, k), random(&mut generator, n, k));
             let weights = PackedWeights::new(level, &w);
+            let threshold = Threshold {
+                at_least: 1,
+                invert: n % 2 == 1,
+            };
             let mut expected = vec![0; m * n];
             gemm_i32(&a, &weights, &mut expected).unwrap();
             for place in places() {
                 let words = Guarded::new(a.words(), place);
                 let rows = BitRows::new(&words, m, k, a.row_words()).unwrap();
                 let mut sums = Guarded::new(&vec![0; m * n], place);
-                gemm_i32(rows, &weights, &mut sums).unwrap();
+                gemm_i32(rows, &weights, &mut *sums).unwrap();
                 assert_eq!(*sums, *expected, "{level}, {m}×{n}×{k}, {place:?}");
                 let (scale, bias) = (
                     Guarded::new(&vec![2.0; n], place),
@@ -138,7 +154,7 @@ fn products() {
                         scale: &scale,
                         bias: &bias,
                     },
-                    &mut scaled,
+                    &mut *scaled,
                 )
                 .unwrap();
                 assert!(
@@ -147,6 +163,29 @@ fn products() {
                         .zip(&expected)
                         .all(|(&found, &sum)| found == 2.0 * sum as f32 + 0.5)
                 );
+                let thresholds = Guarded::new(&vec![threshold; n], place);
+                let mut bits = BitMatrix::zeros(m, n);
+                gemm_bits(rows, &weights, &thresholds, &mut bits).unwrap();
+                assert!(
+                    (0..m * n).all(|at| bits.get(at / n, at % n) == threshold.apply(expected[at]))
+                );
+                // Rows apart, in and out, and nothing after the last.
+                let (far, wide) = (a.row_words() + 3, n + 5);
+                let mut words = vec![u64::MAX; (m - 1) * far + a.row_words()];
+                for (to, row) in words.chunks_mut(far).zip(0..) {
+                    to[..a.row_words()].copy_from_slice(a.row(row));
+                }
+                let words = Guarded::new(&words, place);
+                let rows = BitRows::new(&words, m, k, far).unwrap();
+                let mut sums = Guarded::new(&vec![7; (m - 1) * wide + n], place);
+                gemm_i32(rows, &weights, RowsMut::new(&mut sums, wide)).unwrap();
+                for (row, expected) in sums.chunks(wide).zip(expected.chunks(n)) {
+                    assert_eq!(row[..n], *expected, "{level}, {m}×{n}×{k}, {place:?}");
+                    assert!(row[n..].iter().all(|&between| between == 7));
+                }
+                let panels = Guarded::new(weights.bytes(), place);
+                let layout = PackedWeights::layout(level);
+                PackedWeights::from_bytes(level, layout, [n, k], &panels).unwrap();
             }
         }
     }
@@ -173,6 +212,10 @@ fn convolutions() {
             };
             let weights = random(&mut generator, 33, geometry.depth());
             let conv = Conv2d::new(level, geometry, &weights).unwrap();
+            let threshold = Threshold {
+                at_least: 2,
+                invert: false,
+            };
             let input = random(&mut generator, 5, 7 * channels);
             let input = BitTensor::from_lines(shape, input).unwrap();
             let mut expected = vec![0; 5 * 7 * 33];
@@ -182,7 +225,71 @@ fn convolutions() {
                 conv.sums_in(&mut Scratch::default(), &input, &mut sums)
                     .unwrap();
                 assert_eq!(*sums, *expected, "{level}, {channels} channels, {place:?}");
+                let (scale, bias) = (
+                    Guarded::new(&[2.0; 33], place),
+                    Guarded::new(&[0.5; 33], place),
+                );
+                let affine = Affine {
+                    scale: &scale,
+                    bias: &bias,
+                };
+                let mut scaled = Guarded::new(&vec![0.0_f32; 5 * 7 * 33], place);
+                conv.affine(&mut Scratch::default(), &input, affine, &mut scaled)
+                    .unwrap();
+                let mut pairs = scaled.iter().zip(&expected);
+                assert!(pairs.all(|(&found, &sum)| found == 2.0 * sum as f32 + 0.5));
+                let thresholds = Guarded::new(&[threshold; 33], place);
+                let mut bits = BitTensor::zeros(Shape {
+                    channels: 33,
+                    ..shape
+                });
+                conv.activations_in(&mut Scratch::default(), &input, &thresholds, &mut bits)
+                    .unwrap();
+                assert!((0..expected.len()).all(|at| {
+                    let (pixel, channel) = (at / 33, at % 33);
+                    bits.get(0, pixel / 7, pixel % 7, channel) == threshold.apply(expected[at])
+                }));
             }
+        }
+    }
+}
+
+#[test]
+fn bytes_of_first_layers_and_pools() {
+    let mut generator = Generator(4);
+    let shape = Shape {
+        batch: 1,
+        height: 6,
+        width: 7,
+        channels: 3,
+    };
+    let geometry = Geometry {
+        channels: 3,
+        outputs: 17,
+        kernel: [3, 3],
+        stride: [2, 1],
+        padding: [1; 4],
+        padding_value: PaddingValue::MinusOne,
+    };
+    let pixels: Vec<u8> = (0..6 * 7 * 3).map(|_| generator.word() as u8).collect();
+    let weights = random(&mut generator, 17, 27);
+    let tensor = BitTensor::from_lines(shape, random(&mut generator, 6, 21)).unwrap();
+    let mut pooled = [0; 3];
+    sum_pool(&tensor, &mut pooled).unwrap();
+    for level in Level::available() {
+        let conv = Conv2d::new(level, geometry, &weights).unwrap();
+        let mut expected = vec![0; 3 * 7 * 17];
+        conv.sums_u8(&mut Scratch::default(), shape, &pixels, &mut expected)
+            .unwrap();
+        for place in every_byte() {
+            let pixels = Guarded::new(&pixels, place);
+            let mut sums = Guarded::new(&vec![i32::MIN; 3 * 7 * 17], place);
+            conv.sums_u8(&mut Scratch::default(), shape, &pixels, &mut sums)
+                .unwrap();
+            assert_eq!(*sums, *expected, "{level}, {place:?}");
+            let mut sums = Guarded::new(&[0; 3], place);
+            sum_pool(&tensor, &mut sums).unwrap();
+            assert_eq!(*sums, pooled, "{place:?}");
         }
     }
 }
@@ -197,7 +304,7 @@ fn packing_reads_its_values_only() {
             let expected = BitMatrix::from_fn(2, columns, |row, column| {
                 bytes[row * columns + column] >= 100
             });
-            for place in (0..64).flat_map(|gap| [Place::Start(gap), Place::End(gap)]) {
+            for place in every_byte() {
                 let (bytes, floats) = (Guarded::new(&bytes, place), Guarded::new(&floats, place));
                 let mut out = BitMatrix::zeros(2, columns);
                 packing::at_least(level, &bytes, 100, &mut out).unwrap();

@@ -11,11 +11,12 @@
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```
 //!
-//! No function here allocates. Activations may be a [`BitMatrix`] or any [`BitRows`], whatever lies between their rows.
+//! No function here allocates. Activations may be a [`BitMatrix`] or any [`BitRows`], whatever lies between their rows; numbers may
+//! be written to rows that lie apart, [`RowsMut`].
 
 use super::{
-    Affine, PackedWeights, Real, Threshold,
-    output::{Bits, Numbers, Scaled, Stage, Sums},
+    Affine, PackedWeights, Real, RowsMut, Threshold,
+    output::{Bits, Scaled, Stage, Sums},
     pack::Panels,
     parallel::{over, parts},
     patches::BandBorder,
@@ -32,46 +33,35 @@ use core::ops::Range;
 /// `out[m · N + n] = Σ_k a[m][k] · w[n][k]`, for `a` of `M × K` and weights of `N × K`.
 ///
 /// # Errors
-/// [`Error::Size`] where the depths differ or `out` is not `M · N` long; [`Error::Dimension`] where a dimension is 0 or the depth
+/// [`Error::Size`] where the depths differ, `out` is not `M · N` long, or its rows are too close or too few; [`Error::Dimension`] where a dimension is 0 or the depth
 /// is 2³⁰ or above.
 pub fn gemm_i32<'a>(
     a: impl Into<BitRows<'a>>,
     weights: &PackedWeights,
-    out: &mut [i32],
+    out: impl Into<RowsMut<'a, i32>>,
 ) -> Result<(), Error> {
     let a = a.into();
-    Error::check_size("out (M · N)", check(a, weights)?, out.len())?;
-    run(
-        a,
-        weights,
-        Sums(Numbers {
-            out,
-            outputs: weights.outputs(),
-            line_rows: 1,
-        }),
-    );
+    check(a, weights)?;
+    let numbers = out.into().numbers(a.rows(), weights.outputs())?;
+    run(a, weights, Sums(numbers));
     Ok(())
 }
 
 /// `out[m · N + n] = scale[n] · Σ_k a[m][k] · w[n][k] + bias[n]`, as `f32` or, with the feature `half`, as `f16` or `bf16`.
 ///
 /// # Errors
-/// [`Error::Size`] where depths or the number of scales or biases differ, or `out` is not `M · N` long; [`Error::Dimension`] as
-/// [`gemm_i32`].
-pub fn gemm_affine<'a, T: Real>(
+/// [`Error::Size`] where depths or the number of scales or biases differ, or `out` does not fit, as for [`gemm_i32`];
+/// [`Error::Dimension`] as there.
+pub fn gemm_affine<'a, T: Real + 'a>(
     a: impl Into<BitRows<'a>>,
     weights: &PackedWeights,
     affine: Affine<'_>,
-    out: &mut [T],
+    out: impl Into<RowsMut<'a, T>>,
 ) -> Result<(), Error> {
     let a = a.into();
     affine.check(weights.outputs())?;
-    Error::check_size("out (M · N)", check(a, weights)?, out.len())?;
-    let numbers = Numbers {
-        out,
-        outputs: weights.outputs(),
-        line_rows: 1,
-    };
+    check(a, weights)?;
+    let numbers = out.into().numbers(a.rows(), weights.outputs())?;
     run(a, weights, Scaled { numbers, affine });
     Ok(())
 }
@@ -99,10 +89,10 @@ pub fn gemm_bits<'a>(
     Ok(())
 }
 
-fn check(a: BitRows<'_>, weights: &PackedWeights) -> Result<usize, Error> {
+fn check(a: BitRows<'_>, weights: &PackedWeights) -> Result<(), Error> {
     Error::check_size("columns of a (depth)", weights.depth(), a.columns())?;
     weights.check_depth()?;
-    Error::check_product("M · N", &[a.rows(), weights.outputs()])
+    Error::check_product("M · N", &[a.rows(), weights.outputs()]).map(drop)
 }
 
 /// More threads than this do not share one product.
