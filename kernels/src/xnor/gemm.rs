@@ -15,8 +15,8 @@
 //! be written to rows that lie apart, [`RowsMut`].
 
 use super::{
-    Affine, PackedWeights, Real, RowsMut, Threshold,
-    output::{Bits, Scaled, Stage, Sums},
+    Affine, PackedWeights, Real, Threshold,
+    output::{Bits, Numbers, Scaled, Stage, Sums},
     pack::Panels,
     parallel::{over, parts},
     patches::BandBorder,
@@ -28,7 +28,79 @@ use crate::{
     bits::{BitMatrix, BitRows, WORD},
     isa::dispatch,
 };
+use alloc::vec::Vec;
 use core::ops::Range;
+
+/// Where the numbers of a matrix product go: a slice of just its rows, one after the other (any `&mut` slice, array or vector
+/// converts), or rows that lie further apart.
+///
+/// ```
+/// use bernet_kernels::{bits::BitMatrix, isa::Level, xnor::{PackedWeights, RowsMut, gemm_i32}};
+///
+/// let weights = PackedWeights::new(Level::best(), &BitMatrix::zeros(1, 3));
+/// let mut wide = [7; 5];
+/// gemm_i32(&BitMatrix::zeros(2, 3), &weights, RowsMut::new(&mut wide, 3))?;
+/// assert_eq!(wide, [3, 7, 7, 3, 7]);
+/// # Ok::<(), bernet_kernels::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct RowsMut<'a, T> {
+    values: &'a mut [T],
+    stride: Option<usize>,
+}
+
+impl<'a, T> RowsMut<'a, T> {
+    /// Rows `stride` numbers apart. What lies between them, or after the last, is not touched.
+    pub fn new(values: &'a mut [T], stride: usize) -> Self {
+        Self {
+            values,
+            stride: Some(stride),
+        }
+    }
+
+    /// As `rows` rows of `columns`, both at least 1 and their product not too large.
+    fn numbers(self, rows: usize, columns: usize) -> Result<Numbers<'a, T>, Error> {
+        let found = self.values.len();
+        let stride = self.stride.unwrap_or(columns);
+        if let Some(stride) = self.stride {
+            let needed = (rows - 1).saturating_mul(stride).saturating_add(columns);
+            Error::check_size("stride of out (at least N)", stride.max(columns), stride)?;
+            Error::check_size(
+                "out (at least (M − 1) · stride + N)",
+                needed.max(found),
+                found,
+            )?;
+        } else {
+            Error::check_size("out (M · N)", rows * columns, found)?;
+        }
+        Ok(Numbers {
+            out: self.values,
+            outputs: stride,
+            line_rows: 1,
+        })
+    }
+}
+
+impl<'a, T> From<&'a mut [T]> for RowsMut<'a, T> {
+    fn from(values: &'a mut [T]) -> Self {
+        Self {
+            values,
+            stride: None,
+        }
+    }
+}
+
+impl<'a, T, const N: usize> From<&'a mut [T; N]> for RowsMut<'a, T> {
+    fn from(values: &'a mut [T; N]) -> Self {
+        values.as_mut_slice().into()
+    }
+}
+
+impl<'a, T> From<&'a mut Vec<T>> for RowsMut<'a, T> {
+    fn from(values: &'a mut Vec<T>) -> Self {
+        values.as_mut_slice().into()
+    }
+}
 
 /// `out[m · N + n] = Σ_k a[m][k] · w[n][k]`, for `a` of `M × K` and weights of `N × K`.
 ///

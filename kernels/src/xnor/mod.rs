@@ -30,8 +30,8 @@ pub fn spin(level: Level, rounds: u64) -> u64 {
 }
 
 pub use conv::{Conv2d, Scratch};
-pub use gemm::{gemm_affine, gemm_bits, gemm_i32};
+pub use gemm::{RowsMut, gemm_affine, gemm_bits, gemm_i32};
 pub use geometry::{Geometry, Options, PaddingValue};
-pub use output::{Affine, Real, RowsMut, Threshold};
+pub use output::{Affine, Real, Threshold};
 pub use pack::PackedWeights;
 pub use pool::{max_pool, sum_pool};
