@@ -68,9 +68,8 @@ compiled_for! { Neon,
     /// on two pipes, 24; 0.87 of it), 13.5 on Neoverse V2 (four pipes, 12; 0.89), 17.5 on Apple M1 (modelled with three, 16; 0.91).
     ///
     /// What newer CPUs add does not help. `udot` with ones in place of `add` is as many instructions, which llvm-mca has in the same
-    /// cycles on all three; it would save the widening, 32 of each 1520 instructions, at most 2 %. `eor3` makes a carry-save adder three
-    /// instructions (eor3, eor, bsl), which takes two steps' bits to one: dearer than the two `cnt` and `add` pairs less one that
-    /// it saves.
+    /// cycles on all three; it would save the widening, 32 of each 1520 instructions, at most 2 %. A carry-save adder with `eor3` is
+    /// three instructions (eor3, eor, bsl), which take in two steps and leave one to be counted; the `cnt` and `add` saved are two.
     #[inline]
     fn xnor_count<const R: usize, const V: usize>(
         patches: &Patches<'_>,
