@@ -108,6 +108,10 @@ macro_rules! float {
     };
 }
 
+#[allow(
+    unused_imports,
+    reason = "not every architecture has a second such level"
+)]
 pub(super) use float;
 
 float!(Portable);
