@@ -1,7 +1,8 @@
 //! Binary neural nets: trained through exact Bernoulli distributions, run on XNOR-popcount kernels.
 //!
 //! Modules in the order in which data flows: [`data`] (images and labels), [`model`] (a net as data, and its file), [`infer`]
-//! (a model made ready to run), [`train`] (how one comes about), [`report`] (what people look at). The kernels are a crate of their own,
+//! (a model made ready to run), [`train`] (how one comes about), [`report`] (what people look at); [`measure`] times the kernels, which
+//! are a crate of their own,
 //! [`bernet_kernels`], which other engines embed.
 //!
 //! ```
@@ -19,6 +20,7 @@
 pub mod data;
 mod durable;
 pub mod infer;
+pub mod measure;
 pub mod model;
 pub mod report;
 pub mod train;

@@ -4,13 +4,17 @@ use std::{collections::BTreeSet, fs, path::Path};
 use syn::{Ident, UseTree, visit::Visit};
 
 /// Each folder of `src`, with the others that its code may name.
-const ALLOWED: [(&str, &[&str]); 6] = [
+const ALLOWED: [(&str, &[&str]); 7] = [
     ("data", &[]),
+    ("measure", &[]),
     ("report", &["durable"]),
     ("model", &["durable"]),
     ("infer", &["model"]),
     ("train", &["data", "durable", "infer", "model"]),
-    ("cli", &["data", "infer", "model", "report", "train"]),
+    (
+        "cli",
+        &["data", "infer", "measure", "model", "report", "train"],
+    ),
 ];
 
 /// All Rust files of a folder, with their text.

@@ -1,9 +1,11 @@
 //! Parse, call, print, exit code. Whatever goes wrong is one line on stderr and a code other than 0.
 
+mod bench;
 mod eval;
 mod export;
 mod import;
 mod info;
+mod peers;
 mod predict;
 mod train;
 mod training_report;
@@ -31,6 +33,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Arguments),
     Eval(eval::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
@@ -47,6 +50,7 @@ pub(crate) fn run() -> ExitCode {
     };
     let out = &mut io::stdout().lock();
     let done = match arguments.command {
+        Command::Bench(arguments) => bench::run(&arguments, out),
         Command::Eval(arguments) => eval::run(&arguments, out),
         Command::Export(arguments) => export::run(&arguments, out),
         Command::Import(arguments) => import::run(&arguments, out),
