@@ -75,7 +75,9 @@ impl Trainer {
                     gradient: exact_gradient(exact),
                 }),
             },
-            MethodName::Ste => Box::new(StraightThrough),
+            MethodName::Ste => Box::new(StraightThrough {
+                surrogate: config.surrogate,
+            }),
             MethodName::Real => Box::new(Real),
         };
         Ok(Self {
