@@ -214,6 +214,21 @@ fn data_that_do_not_suit_the_net_are_named() {
         error(&train.subset(0..100), config(MethodName::Bernoulli, 1)),
         "number of images: expected at least a batch, 128, found 100"
     );
+    let one = Config {
+        batch: 1,
+        ..config(MethodName::Bernoulli, 1)
+    };
+    assert_eq!(
+        error(&train, one),
+        "images a batch: expected at least 2, to measure how far their sums spread, found 1"
+    );
+    let places: Vec<usize> = (0..train.len())
+        .filter(|&place| train.labels()[place] != 3)
+        .collect();
+    assert_eq!(
+        error(&train.select(&places), config(MethodName::Bernoulli, 1)),
+        "images a class: expected at least 1 in the training set, found none of class 3"
+    );
     let rate = Config {
         learning_rate: f32::INFINITY,
         ..config(MethodName::Real, 1)
