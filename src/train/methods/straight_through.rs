@@ -70,14 +70,12 @@ mod tests {
 
     #[test]
     fn surrogates_are_the_derivatives_of_what_they_are_named_after() {
-        let steps: [(fn(f32) -> f32, fn(f32) -> f32); 2] = [
-            (hard_tanh, |u| u.clamp(-1.0, 1.0)),
-            (polynomial, |u| {
-                let u = u.clamp(-1.0, 1.0);
-                2.0 * u - u * u.abs()
-            }),
-        ];
-        for (index, (slope, step)) in steps.into_iter().enumerate() {
+        let clip = |u: f32| u.clamp(-1.0, 1.0);
+        let parabola =
+            |u: f32| 2.0 * u.clamp(-1.0, 1.0) - u.clamp(-1.0, 1.0) * u.clamp(-1.0, 1.0).abs();
+        let slopes: [fn(f32) -> f32; 2] = [hard_tanh, polynomial];
+        let steps: [fn(f32) -> f32; 2] = [clip, parabola];
+        for (index, (slope, step)) in slopes.into_iter().zip(steps).enumerate() {
             // Between the corners.
             for u in [-3.0, -1.1, -0.9, -0.3, 0.2, 0.7, 0.9, 1.2] {
                 let numeric = (step(u + 1e-2) - step(u - 1e-2)) / 2e-2;
