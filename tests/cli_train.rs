@@ -157,6 +157,10 @@ fn wrong_calls_get_one_line() {
             &["--method", "ste", "--gradient", "three"],
             "--gradient belongs to --method bernoulli",
         ),
+        (
+            &["--surrogate", "identity"],
+            "--surrogate belongs to --method ste",
+        ),
     ] {
         let output = train(folder.path()).args(arguments).output().unwrap();
         let line = String::from_utf8(output.stderr).unwrap();

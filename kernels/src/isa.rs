@@ -13,6 +13,7 @@
 //! # Ok::<(), bernet_kernels::isa::LevelError>(())
 //! ```
 
+use crate::arch::float::{Float, Kernel};
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
@@ -228,6 +229,23 @@ impl Level {
         Self::available().pop().unwrap_or(Self::Portable(Portable))
     }
 
+    /// Does `work`, compiled with this level's instructions: plain loops over slices become loops over its vectors. Results
+    /// keep their bits, since the compiler neither fuses nor reorders floating-point operations.
+    ///
+    /// The compiler has to inline `work` for that, which it does with a closure that holds its loop itself.
+    ///
+    /// ```
+    /// use bernet_kernels::isa::Level;
+    ///
+    /// let mut values = [1.0, 2.0, 3.0];
+    /// Level::best().vectorize(|| values.iter_mut().for_each(|value| *value *= 2.0));
+    /// assert_eq!(values, [2.0, 4.0, 6.0]);
+    /// ```
+    #[inline]
+    pub fn vectorize<R>(self, work: impl FnOnce() -> R) -> R {
+        dispatch!(self, float => float.run(Work(work)))
+    }
+
     /// The level called `name`.
     ///
     /// # Errors
@@ -237,6 +255,18 @@ impl Level {
             .into_iter()
             .find(|level| level.name() == name)
             .ok_or_else(|| LevelError { name: name.into() })
+    }
+}
+
+/// A closure as a kernel that asks for no particular vector.
+struct Work<W>(W);
+
+impl<R, W: FnOnce() -> R> Kernel for Work<W> {
+    type Output = R;
+
+    #[inline(always)]
+    fn call<F: Float>(self, _: F) -> R {
+        (self.0)()
     }
 }
 

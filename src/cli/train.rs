@@ -9,7 +9,8 @@ use bernet::{
     data::{self, Source},
     infer::{self, Session},
     train::{
-        Config, Distribution, Epoch, MethodName, Network, Observer, Run, SEED, SEED_24, Trainer,
+        Config, Distribution, Epoch, MethodName, Network, Observer, Run, SEED, SEED_24, Surrogate,
+        Trainer,
     },
 };
 use bernet_kernels::isa::Level;
@@ -42,6 +43,9 @@ pub(super) struct Arguments {
     /// What the Bernoulli method computes of a layer: one sample of the weights, or exact distributions with this gradient.
     #[arg(long, default_value = Distribution::Sampled.name(), value_parser = gradients())]
     gradient: Distribution,
+    /// What `--method ste` takes for the derivative of sign.
+    #[arg(long, default_value = Surrogate::default().name(), value_parser = surrogates())]
+    surrogate: Surrogate,
     /// The net: `seed` (28×28 pixels), `seed-24` (the centre) or a TOML file.
     #[arg(long, value_name = "NET", default_value = "seed")]
     net: String,
@@ -85,6 +89,16 @@ fn gradients() -> impl TypedValueParser<Value = Distribution> {
         let named = Distribution::ALL
             .into_iter()
             .find(|gradient| gradient.name() == name);
+        named.expect("the parser lets only their names pass")
+    })
+}
+
+/// The surrogates by their names.
+fn surrogates() -> impl TypedValueParser<Value = Surrogate> {
+    PossibleValuesParser::new(Surrogate::ALL.map(Surrogate::name)).map(|name| {
+        let named = Surrogate::ALL
+            .into_iter()
+            .find(|surrogate| surrogate.name() == name);
         named.expect("the parser lets only their names pass")
     })
 }
@@ -208,11 +222,16 @@ fn trainer(arguments: &Arguments, checkpoint: &Path, images: usize) -> Result<Tr
         arguments.gradient == Distribution::Sampled || method == MethodName::Bernoulli,
         "--gradient belongs to --method bernoulli"
     );
+    ensure!(
+        arguments.surrogate == Surrogate::default() || method == MethodName::Ste,
+        "--surrogate belongs to --method ste"
+    );
     let epochs = arguments.epochs.unwrap_or(arguments.preset.epochs());
     let mut config = Config::new(method, network, epochs, arguments.seed);
     // 5000 of MNIST's 60 000.
     config.validation = images / 12;
     config.distribution = arguments.gradient;
+    config.surrogate = arguments.surrogate;
     Ok(Trainer::new(config)?)
 }
 
@@ -227,6 +246,9 @@ fn command(trainer: &Trainer, arguments: &Arguments) -> String {
     );
     if config.distribution != Distribution::Sampled {
         command += &format!(" --gradient {}", config.distribution.name());
+    }
+    if config.surrogate != Surrogate::default() {
+        command += &format!(" --surrogate {}", config.surrogate.name());
     }
     // Not from the arguments: a resumed run has the net that it began with.
     let is = |text| Network::from_toml(text).is_ok_and(|network| network == config.network);
@@ -282,7 +304,8 @@ fn introduce(trainer: &Trainer, source: &Source, level: Level) {
     let config = trainer.config();
     let method = match config.method {
         MethodName::Bernoulli => format!("bernoulli ({})", config.distribution.name()),
-        method => method.name().to_owned(),
+        MethodName::Ste => format!("ste ({})", config.surrogate.name()),
+        MethodName::Real => "real".into(),
     };
     eprintln!(
         "{}: {} images to train on, {} to choose by, {} to test; method {method}, {} epochs, seed {}, level {level}",

@@ -81,6 +81,41 @@ impl Distribution {
     }
 }
 
+/// What the straight-through estimator takes for the derivative of a sum's sign, with the normalised sum `u`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Surrogate {
+    /// 1 (Bengio et al. 2013).
+    Identity,
+    /// 1 for `|u| ≤ 1`, else 0: the derivative of the hard tanh (Hubara et al. 2016).
+    HardTanh,
+    /// `2 − 2|u|` for `|u| ≤ 1`, else 0: that of a piecewise polynomial (Liu et al. 2018, Bi-Real Net).
+    Polynomial,
+    /// `(1 + 2t²)⁻²` with `t = u/width`: it never dies out, and its width falls in the course of training.
+    #[default]
+    HeavyTailed,
+}
+
+impl Surrogate {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Identity,
+        Self::HardTanh,
+        Self::Polynomial,
+        Self::HeavyTailed,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::HardTanh => "hard-tanh",
+            Self::Polynomial => "polynomial",
+            Self::HeavyTailed => "heavy-tailed",
+        }
+    }
+}
+
 /// A run, resolved to the last number.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Config {
@@ -88,6 +123,9 @@ pub struct Config {
     pub method: MethodName,
     /// What the Bernoulli method computes; the others do not ask.
     pub distribution: Distribution,
+    /// What the straight-through estimator differentiates; the others do not ask.
+    #[serde(default)]
+    pub surrogate: Surrogate,
     /// The seed of everything random, below 2⁶³.
     pub seed: u64,
     /// Passes over the training set.
@@ -122,6 +160,7 @@ impl Config {
         let shared = Self {
             method,
             distribution: Distribution::Sampled,
+            surrogate: Surrogate::default(),
             network,
             seed,
             epochs,

@@ -93,6 +93,7 @@ pub(crate) struct Layer {
 }
 
 /// `+1` for 0 and above, else `−1`.
+#[inline(always)]
 pub(crate) fn sign(value: f32) -> f32 {
     if value >= 0.0 { 1.0 } else { -1.0 }
 }
@@ -216,16 +217,19 @@ pub(crate) fn fold(place: &Place, patches: &[f32], input: &mut [f32]) {
     let rows = patches.par_chunks(place.positions() * place.depth());
     images.zip(rows).for_each(|(image, rows)| {
         image.fill(0.0);
-        for_each_run(place, |row, column, pixel, length| {
-            matrix::add(
-                &mut image[pixel..][..length],
-                &rows[row * place.depth() + column..][..length],
-            );
+        matrix::vectorised(|| {
+            for_each_run(place, |row, column, pixel, length| {
+                matrix::add(
+                    &mut image[pixel..][..length],
+                    &rows[row * place.depth() + column..][..length],
+                );
+            });
         });
     });
 }
 
 /// Calls `run(row, column, pixel, length)` for each run of values that lie side by side both in an image and in a patch.
+#[inline(always)]
 fn for_each_run(place: &Place, mut run: impl FnMut(usize, usize, usize, usize)) {
     let Geometry {
         channels,
@@ -285,11 +289,11 @@ pub(crate) fn linear_backward(
 pub(crate) fn measure(norm: &mut Norm, sums: &[f32]) {
     let n = norm.mean.len();
     let rows = sums.len() / n;
-    let moments = matrix::column_sums::<2>(rows, n, |range, total| {
+    let moments = matrix::column_sums::<2>(rows, n, |range, [first, second]| {
         for row in sums[range.start * n..range.end * n].chunks_exact(n) {
-            for (total, sum) in total.iter_mut().zip(row) {
-                total[0] += sum;
-                total[1] += sum * sum;
+            for ((first, second), sum) in first.iter_mut().zip(&mut *second).zip(row) {
+                *first += sum;
+                *second += sum * sum;
             }
         }
     });
@@ -311,12 +315,16 @@ pub(crate) fn normalise(norm: &Norm, cache: &mut Cache, activate: impl Fn(f32) -
         .par_chunks_mut(block)
         .zip(cache.output.par_chunks_mut(block))
         .for_each(|(sums, output)| {
-            for (sums, output) in sums.chunks_exact_mut(n).zip(output.chunks_exact_mut(n)) {
-                for j in 0..n {
-                    sums[j] = (sums[j] - mean[j]) * inverse[j];
-                    output[j] = activate(gamma[j] * sums[j] + beta[j]);
+            matrix::vectorised(|| {
+                let channels = [mean, &inverse, gamma, beta].map(|values| &values[..n]);
+                for (sums, output) in sums.chunks_exact_mut(n).zip(output.chunks_exact_mut(n)) {
+                    let [mean, inverse, gamma, beta] = channels;
+                    for j in 0..n {
+                        sums[j] = (sums[j] - mean[j]) * inverse[j];
+                        output[j] = activate(gamma[j] * sums[j] + beta[j]);
+                    }
                 }
-            }
+            });
         });
 }
 
@@ -342,22 +350,26 @@ pub(crate) fn normalise_backward(
         .par_chunks_mut(block)
         .zip(inputs)
         .for_each(|(gradient, (sums, output))| {
-            let rows = sums.chunks_exact(n).zip(output.chunks_exact(n));
-            for (gradient, (sums, output)) in gradient.chunks_exact_mut(n).zip(rows) {
-                for j in 0..n {
-                    gradient[j] *= slope(gamma[j] * sums[j] + beta[j], output[j], j);
+            matrix::vectorised(|| {
+                let (gamma, beta) = (&gamma[..n], &beta[..n]);
+                let rows = sums.chunks_exact(n).zip(output.chunks_exact(n));
+                for (gradient, (sums, output)) in gradient.chunks_exact_mut(n).zip(rows) {
+                    for j in 0..n {
+                        gradient[j] *= slope(gamma[j] * sums[j] + beta[j], output[j], j);
+                    }
                 }
-            }
+            });
         });
-    let totals = matrix::column_sums::<2>(rows, n, |range, total| {
+    let totals = matrix::column_sums::<2>(rows, n, |range, [by_beta, by_gamma]| {
+        let (by_beta, by_gamma) = (&mut by_beta[..n], &mut by_gamma[..n]);
         let range = range.start * n..range.end * n;
         let rows = cache.gradient[range.clone()]
             .chunks_exact(n)
             .zip(cache.sums[range].chunks_exact(n));
         for (gradient, sums) in rows {
             for j in 0..n {
-                total[j][0] += gradient[j];
-                total[j][1] += gradient[j] * sums[j];
+                by_beta[j] += gradient[j];
+                by_gamma[j] += gradient[j] * sums[j];
             }
         }
     });
@@ -367,10 +379,10 @@ pub(crate) fn normalise_backward(
         .zip(&norm.gamma.values)
         .map(|(inverse, gamma)| inverse * gamma)
         .collect();
-    let means: Vec<[f32; 2]> = totals
+    let (means, means_by_sum): (Vec<f32>, Vec<f32>) = totals
         .iter()
-        .map(|[beta, gamma]| [(beta / rows as f64) as f32, (gamma / rows as f64) as f32])
-        .collect();
+        .map(|[beta, gamma]| ((beta / rows as f64) as f32, (gamma / rows as f64) as f32))
+        .unzip();
     for (j, [beta, gamma]) in totals.into_iter().enumerate() {
         norm.beta.gradient[j] = beta as f32;
         norm.gamma.gradient[j] = gamma as f32;
@@ -380,11 +392,15 @@ pub(crate) fn normalise_backward(
         .par_chunks_mut(block)
         .zip(cache.sums.par_chunks(block))
         .for_each(|(gradient, sums)| {
-            for (gradient, sums) in gradient.chunks_exact_mut(n).zip(sums.chunks_exact(n)) {
-                for j in 0..n {
-                    gradient[j] = scale[j] * (gradient[j] - means[j][0] - sums[j] * means[j][1]);
+            matrix::vectorised(|| {
+                let channels = [&scale, &means, &means_by_sum].map(|values| &values[..n]);
+                for (gradient, sums) in gradient.chunks_exact_mut(n).zip(sums.chunks_exact(n)) {
+                    let [scale, means, by_sum] = channels;
+                    for j in 0..n {
+                        gradient[j] = scale[j] * (gradient[j] - means[j] - sums[j] * by_sum[j]);
+                    }
                 }
-            }
+            });
         });
 }
 

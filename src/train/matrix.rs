@@ -3,7 +3,18 @@
 //! All matrices are row-major without gaps. Rows are cut into blocks of a fixed size; a block is one task, and partial
 //! sums are added in the order of the blocks.
 
+use bernet_kernels::isa::Level;
 use rayon::prelude::*;
+use std::sync::LazyLock;
+
+/// The level of loops over elements, found once, as the matrix product finds its own.
+static LEVEL: LazyLock<Level> = LazyLock::new(Level::best);
+
+/// Does a loop over elements with the widest vectors there are; its bits are those of any other level.
+#[inline]
+pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    LEVEL.vectorize(work)
+}
 
 /// Rows of a task: enough work to be worth a thread's while, few enough to share a batch among a handful of threads.
 pub(crate) const BLOCK: usize = 256;
@@ -114,36 +125,39 @@ pub(crate) fn transposed_multiply(a: &[f32], d: &[f32], k: usize, n: usize, out:
         .collect();
     out.fill(0.0);
     for partial in partial {
-        add(out, &partial);
+        vectorised(|| add(out, &partial));
     }
 }
 
 /// `out += values`.
+#[inline(always)]
 pub(crate) fn add(out: &mut [f32], values: &[f32]) {
     for (out, value) in out.iter_mut().zip(values) {
         *out += value;
     }
 }
 
-/// For each of `n` columns, the sum over the rows of what `term` adds for a block of rows; blocks in order.
+/// For each of `n` columns, the sums over the rows of what `term` adds for a block of rows, one slice of `n` for each sum; blocks in
+/// order.
 pub(crate) fn column_sums<const SUMS: usize>(
     rows: usize,
     n: usize,
-    term: impl Fn(std::ops::Range<usize>, &mut [[f32; SUMS]]) + Sync,
+    term: impl Fn(std::ops::Range<usize>, [&mut [f32]; SUMS]) + Sync,
 ) -> Vec<[f64; SUMS]> {
-    let partial: Vec<Vec<[f32; SUMS]>> = (0..rows.div_ceil(BLOCK))
+    let partial: Vec<[Vec<f32>; SUMS]> = (0..rows.div_ceil(BLOCK))
         .into_par_iter()
         .map(|block| {
-            let mut sums = vec![[0.0; SUMS]; n];
-            term(block * BLOCK..rows.min((block + 1) * BLOCK), &mut sums);
+            let mut sums = std::array::from_fn(|_| vec![0.0; n]);
+            let range = block * BLOCK..rows.min((block + 1) * BLOCK);
+            vectorised(|| term(range, sums.each_mut().map(Vec::as_mut_slice)));
             sums
         })
         .collect();
     let mut total = vec![[0.0; SUMS]; n];
     for partial in partial {
-        for (total, partial) in total.iter_mut().zip(partial) {
+        for (sum, partial) in partial.iter().enumerate() {
             for (total, partial) in total.iter_mut().zip(partial) {
-                *total += f64::from(partial);
+                total[sum] += f64::from(*partial);
             }
         }
     }

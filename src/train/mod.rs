@@ -52,7 +52,7 @@ mod tests;
 mod trainer;
 
 pub use checkpoint::CheckpointError;
-pub use config::{Config, Distribution, MethodName};
+pub use config::{Config, Distribution, MethodName, Surrogate};
 pub use epoch::{Epoch, EpochLoss};
 pub use error::TrainError;
 pub use layer::Initial;

@@ -1,5 +1,6 @@
 //! Trained numbers and their optimiser.
 
+use super::matrix;
 use serde::{Deserialize, Serialize};
 
 /// A vector of numbers with its gradient and Adam's two running means.
@@ -45,12 +46,16 @@ impl Parameter {
         let Adam { first, second } = adam;
         let unbias = |decay: f32| 1.0 / (1.0 - f64::from(decay).powf(step as f64)) as f32;
         let (first_unbias, second_unbias) = (unbias(first), unbias(second));
-        let moments = self.first.iter_mut().zip(&mut self.second);
-        for ((value, gradient), (m, v)) in self.values.iter_mut().zip(&self.gradient).zip(moments) {
-            *m = first * *m + (1.0 - first) * gradient;
-            *v = second * *v + (1.0 - second) * gradient * gradient;
-            *value -= rate * *m * first_unbias / ((*v * second_unbias).sqrt() + 1e-8);
-        }
+        matrix::vectorised(|| {
+            let moments = self.first.iter_mut().zip(&mut self.second);
+            for ((value, gradient), (m, v)) in
+                self.values.iter_mut().zip(&self.gradient).zip(moments)
+            {
+                *m = first * *m + (1.0 - first) * gradient;
+                *v = second * *v + (1.0 - second) * gradient * gradient;
+                *value -= rate * *m * first_unbias / ((*v * second_unbias).sqrt() + 1e-8);
+            }
+        });
     }
 
     /// How many numbers there are, if Adam's means are as many.

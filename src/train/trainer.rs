@@ -75,7 +75,9 @@ impl Trainer {
                     gradient: exact_gradient(exact),
                 }),
             },
-            MethodName::Ste => Box::new(StraightThrough),
+            MethodName::Ste => Box::new(StraightThrough {
+                surrogate: config.surrogate,
+            }),
             MethodName::Real => Box::new(Real),
         };
         Ok(Self {
@@ -117,6 +119,20 @@ impl Trainer {
     ) -> Result<Option<EpochLoss>, TrainError> {
         self.check(train)?;
         let batch = self.config.batch;
+        if batch < 2 {
+            return Err(TrainError::Data {
+                what: "images a batch",
+                expected: "at least 2, to measure how far their sums spread".into(),
+                found: batch.to_string(),
+            });
+        }
+        if let Some(class) = train.class_counts().iter().position(|&count| count == 0) {
+            return Err(TrainError::Data {
+                what: "images a class",
+                expected: "at least 1 in the training set".into(),
+                found: format!("none of class {class}"),
+            });
+        }
         if train.len() < batch {
             return Err(TrainError::Data {
                 what: "number of images",

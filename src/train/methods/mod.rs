@@ -90,6 +90,7 @@ pub(crate) fn backward_activated(
 
 /// The derivative that stands in for that of `sign`: `(1 + 2t²)⁻²` for `t = u/width`, smooth and heavy-tailed, so that a unit
 /// far from its threshold still learns. It is not scaled by 1/width: Adam would undo it.
+#[inline(always)]
 pub(crate) fn surrogate(u: f32, inverse_width: f32) -> f32 {
     let t = u * inverse_width;
     let bell = 1.0 / (1.0 + 2.0 * t * t);

@@ -94,10 +94,10 @@ impl Exact {
 /// The mean square of each column of `patches [R × K]`.
 fn mean_squares(patches: &[f32], depth: usize) -> Vec<f32> {
     let rows = patches.len() / depth;
-    let sums = matrix::column_sums::<1>(rows, depth, |range, total| {
+    let sums = matrix::column_sums::<1>(rows, depth, |range, [total]| {
         for row in patches[range.start * depth..range.end * depth].chunks_exact(depth) {
             for (total, value) in total.iter_mut().zip(row) {
-                total[0] += value * value;
+                *total += value * value;
             }
         }
     });
