@@ -48,7 +48,7 @@ pub(super) fn run(
         ("ns per neuron and sample", Align::Right),
         ("ours is faster by", Align::Right),
     ]);
-    for mut program in programs(&folder) {
+    for mut program in programs(&folder, kernel) {
         let name = format!("{program:?}");
         let output = match program.arg(kernel).output() {
             Ok(output) => output,
@@ -94,24 +94,30 @@ pub(super) fn run(
     Ok(table)
 }
 
-/// The Rust peers' own workspace, and the Python scripts with the Python that has their libraries.
-fn programs(folder: &Path) -> Vec<Command> {
-    let mut rust = Command::new("cargo");
-    rust.args(["run", "--release", "--quiet", "--manifest-path"])
-        .arg(folder.join("Cargo.toml"))
-        .arg("--");
-    let python = env::var_os("BERNET_PEERS_PYTHON")
-        .map_or_else(|| folder.join(".venv/bin/python"), PathBuf::from);
-    let scripts = [
-        "openvino_binary.py",
-        "onnxruntime_int8.py",
-        "fast_poibin_cdf.py",
-        "torch_bernoulli.py",
-    ];
-    let scripts = scripts.map(|script| {
-        let mut command = Command::new(&python);
+/// The Rust peers' own workspace, and the Python scripts with the Python that has their libraries: those that know the kernel.
+fn programs(folder: &Path, kernel: &str) -> Vec<Command> {
+    let rust = || {
+        let mut command = Command::new("cargo");
+        command
+            .args(["run", "--release", "--quiet", "--manifest-path"])
+            .arg(folder.join("Cargo.toml"))
+            .arg("--");
+        command
+    };
+    let python = |script| {
+        let python = env::var_os("BERNET_PEERS_PYTHON");
+        let mut command =
+            Command::new(python.map_or_else(|| folder.join(".venv/bin/python"), PathBuf::from));
         command.arg(folder.join(script));
         command
-    });
-    std::iter::once(rust).chain(scripts).collect()
+    };
+    match kernel {
+        "gemm" => vec![
+            rust(),
+            python("openvino_binary.py"),
+            python("onnxruntime_int8.py"),
+        ],
+        "conv" => vec![python("openvino_binary.py"), python("onnxruntime_int8.py")],
+        _ => vec![python("fast_poibin_cdf.py"), python("torch_bernoulli.py")],
+    }
 }

@@ -1,0 +1,81 @@
+//! README's tables of speed come from records, never from a keyboard: `BERNET_WRITE_README=1 cargo test --test readme` writes them anew.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// The folder of the record that README shows, within `benches/record`.
+const RECORD: &str = "amd-epyc-family-25-model-1/2026-11-24";
+
+const BEGIN: &str = "<!-- speed: written by tests/readme.rs from benches/record -->\n";
+const END: &str = "<!-- speed ends -->\n";
+
+fn rows(name: &str) -> Vec<BTreeMap<String, String>> {
+    let path = Path::new("benches/record").join(RECORD).join(name);
+    let mut reader =
+        csv::Reader::from_path(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    reader
+        .deserialize()
+        .map(|row| row.expect("a row"))
+        .collect()
+}
+
+/// Our line on a shape, and how many times faster it is than the fastest of each library's.
+fn line(ours: &BTreeMap<String, String>, peers: &[BTreeMap<String, String>]) -> String {
+    let number = |row: &BTreeMap<String, String>, column: &str| {
+        row[column].parse::<f64>().expect("a number")
+    };
+    let pace = number(ours, "GMAC/s");
+    let ratio = |library: &str, without: &str| {
+        let same = peers.iter().filter(|peer| peer["shape"] == ours["shape"]);
+        let library = same
+            .filter(|peer| peer["peer"].starts_with(library) && !peer["peer"].ends_with(without));
+        let best = library.map(|peer| number(peer, "GMAC/s")).reduce(f64::max);
+        best.map_or_else(|| "–".into(), |best| format!("{:.1}×", pace / best))
+    };
+    format!(
+        "| {} {} | {} | {:.0} | {:.0} % | {} | {} | {} |\n",
+        ours["kernel"],
+        ours["shape"].replace('x', "×"),
+        ours["output"],
+        pace,
+        100.0 * number(ours, "of the ceiling"),
+        ratio("NumKong", "-"),
+        ratio("OpenVINO", "-"),
+        ratio("onnxruntime", "f32"),
+    )
+}
+
+fn table() -> String {
+    let mut text = String::new();
+    let gemm = rows("gemm.csv");
+    let about = &gemm[0];
+    text += &format!(
+        "{}, one thread, level `{}`, commit {}, {}:\n\n",
+        about["cpu"], about["level"], about["commit"], about["date"]
+    );
+    text +=
+        "| shape | output | GMAC/s | of the ceiling | NumKong | OpenVINO | onnxruntime int8 |\n";
+    text += "|---|---|---:|---:|---:|---:|---:|\n";
+    for kernel in ["gemm", "conv"] {
+        let peers = rows(&format!("{kernel}-peers.csv"));
+        for ours in rows(&format!("{kernel}.csv")) {
+            text += &line(&ours, &peers);
+        }
+    }
+    text
+}
+
+#[test]
+fn speed_is_what_the_record_says() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    let (before, rest) = readme.split_once(BEGIN).expect("where the table begins");
+    let (found, after) = rest.split_once(END).expect("where the table ends");
+    let table = table();
+    if std::env::var_os("BERNET_WRITE_README").is_some() {
+        fs::write("README.md", format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+    } else {
+        assert_eq!(
+            found, table,
+            "BERNET_WRITE_README=1 cargo test --test readme"
+        );
+    }
+}
