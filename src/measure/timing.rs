@@ -4,7 +4,7 @@ use super::MeasureError;
 use std::time::{Duration, Instant};
 
 /// Turns that each of the two takes.
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 31;
 
 /// How long a turn lasts: long beside the clock's resolution, short beside the time for which a machine's load stays as it is.
 const TURN: Duration = Duration::from_millis(6);
