@@ -97,6 +97,25 @@ fn eval_counts() {
 }
 
 #[test]
+fn info_as_json_adds_up_to_the_file() {
+    let output = bernet()
+        .args(["info", "models/mnist.bnet", "--json"])
+        .output()
+        .unwrap();
+    let found: serde_json::Value = serde_json::from_str(succeeds(&output)).unwrap();
+    let bytes = fs::metadata("models/mnist.bnet").unwrap().len();
+    let parts = found["parts"].as_object().unwrap().values();
+    assert_eq!(found["bytes"], bytes);
+    assert_eq!(parts.map(|part| part.as_u64().unwrap()).sum::<u64>(), bytes);
+    assert_eq!(found["weights"], 33_856);
+    assert_eq!(found["input"]["shape"], serde_json::json!([28, 28, 1]));
+    let layers = found["layers"].as_array().unwrap().iter();
+    let weights = layers.map(|layer| layer["weights"].as_u64().unwrap());
+    assert_eq!(weights.sum::<u64>(), 33_856);
+    assert_eq!(found["metadata"]["method"], "bernoulli");
+}
+
+#[test]
 fn info_adds_up_to_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.bnet");

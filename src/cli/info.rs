@@ -2,7 +2,9 @@
 
 use super::printable;
 use anyhow::Result;
-use bernet::model::Model;
+use bernet::model::{Model, Summary};
+use bernet_kernels::bits::Shape;
+use serde_json::{Value, json};
 use std::{io::Write, path::PathBuf};
 
 /// Show a model's layers (shape, weights, bytes, MACs) and the parts of its file, which add up to its size.
@@ -10,11 +12,18 @@ use std::{io::Write, path::PathBuf};
 pub(super) struct Arguments {
     /// The model, a .bnet file.
     model: PathBuf,
+    /// One JSON object, for programs.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let model = Model::read(&arguments.model)?;
     let summary = model.summary()?;
+    if arguments.json {
+        writeln!(out, "{}", json(&model, &summary))?;
+        return Ok(());
+    }
     let name = arguments.model.display().to_string();
     writeln!(
         out,
@@ -33,4 +42,39 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         writeln!(out, "{}: {}", printable(key), printable(value))?;
     }
     Ok(())
+}
+
+/// What the table shows. `parts` add up to `bytes`, the file's size; shapes are height, width, channels.
+fn json(model: &Model, summary: &Summary) -> Value {
+    let shape = |shape: Shape| [shape.height, shape.width, shape.channels];
+    let layers = summary.layers.iter().map(|layer| {
+        json!({
+            "layer": layer.description,
+            "output": shape(layer.output),
+            "weights": layer.weights,
+            "weight_bytes": layer.weight_bytes,
+            "threshold_bytes": layer.threshold_bytes,
+            "macs": layer.macs,
+        })
+    });
+    let file = &summary.file;
+    json!({
+        "version": file.version,
+        "bytes": file.total(),
+        "input": { "shape": shape(summary.input), "threshold": model.input.threshold },
+        "weights": summary.weights(),
+        "macs": summary.macs(),
+        "layers": layers.collect::<Vec<_>>(),
+        "parts": {
+            "header": file.header,
+            "layer_table": file.layer_table,
+            "section_table": file.section_table,
+            "weights": file.weights,
+            "thresholds": file.thresholds,
+            "metadata": file.metadata,
+            "alignment": file.alignment,
+            "checksum": file.checksum,
+        },
+        "metadata": model.metadata,
+    })
 }

@@ -7,6 +7,7 @@ mod import;
 mod info;
 mod peers;
 mod predict;
+mod recover;
 mod train;
 mod training_report;
 
@@ -39,6 +40,7 @@ enum Command {
     Import(import::Arguments),
     Info(info::Arguments),
     Predict(predict::Arguments),
+    Recover(recover::Arguments),
     Train(train::Arguments),
 }
 
@@ -56,6 +58,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments, out),
         Command::Info(arguments) => info::run(&arguments, out),
         Command::Predict(arguments) => predict::run(&arguments, out),
+        Command::Recover(arguments) => recover::run(&arguments, out),
         Command::Train(arguments) => train::run(&arguments, out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {

@@ -111,7 +111,7 @@ fn result_table(finished: &Finished<'_>) -> Table {
     ]);
     let real = &finished.real;
     table.row([
-        format!("real-valued, {} epochs", real.epochs),
+        format!("real-valued, {}", epochs(real.epochs)),
         "32-bit numbers".into(),
         percent(real.accuracy),
         grouped(4.0 * real.weights as f64),
@@ -119,9 +119,9 @@ fn result_table(finished: &Finished<'_>) -> Table {
     ]);
     table.strong_row([
         format!(
-            "binary, {}, {} epochs",
+            "binary, {}, {}",
             finished.trainer.config().method.name(),
-            finished.trainer.config().epochs
+            epochs(finished.trainer.config().epochs)
         ),
         "one bit each".into(),
         percent(share_right(finished)),
@@ -129,6 +129,11 @@ fn result_table(finished: &Finished<'_>) -> Table {
         grouped(finished.images_per_second),
     ]);
     table
+}
+
+fn epochs(count: u32) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} epoch{plural}")
 }
 
 /// The talk's figures, as reported in 2023, and this run's.

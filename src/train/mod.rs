@@ -45,6 +45,7 @@ mod methods;
 mod network;
 mod parameter;
 mod random;
+pub mod recover;
 mod run;
 mod schedule;
 #[cfg(test)]

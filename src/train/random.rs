@@ -15,6 +15,7 @@ pub(crate) enum Purpose {
     Order = 2,
     Shift = 3,
     Weights = 4,
+    Recover = 5,
 }
 
 /// A pinned generator for one purpose.

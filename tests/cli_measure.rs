@@ -1,4 +1,4 @@
-//! `bernet bench` as a user meets it.
+//! `bernet bench` and `bernet recover` as a user meets them.
 
 use serde_json::Value;
 use std::{fs, process::Command};
@@ -119,4 +119,41 @@ fn peers_that_are_not_there_are_named() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());
     assert!(error.contains("/nowhere is not there"), "{error}");
+}
+
+#[test]
+fn a_hidden_matrix_is_recovered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bernet"));
+    command.args([
+        "recover",
+        "--inputs",
+        "15",
+        "--outputs",
+        "2",
+        "--seeds",
+        "3",
+        "--out",
+        path,
+    ]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mut reader = csv::Reader::from_path(folder.path().join("recover.csv")).unwrap();
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 7 * 3, "a row a gradient and seed");
+    assert!(
+        rows.iter().all(|row| row[2].parse::<usize>().unwrap() > 1),
+        "{rows:?}"
+    );
+    let page = fs::read_to_string(folder.path().join("recover.html")).unwrap();
+    assert!(page.contains("<polyline") && page.contains("57.7"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bernet"));
+    let output = command.args(["recover", "--inputs", "8"]).output().unwrap();
+    assert!(!output.status.success());
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("--inputs 8: expected an odd number")
+    );
 }
