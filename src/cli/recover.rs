@@ -32,7 +32,9 @@ pub(super) struct Arguments {
 }
 
 /// When a learner counts as converged.
-const RULES: [(&str, fn(&Recovered) -> Option<usize>); 2] = [
+type Rule = fn(&Recovered) -> Option<usize>;
+
+const RULES: [(&str, Rule); 2] = [
     ("all weights right", |found| found.weights),
     ("sure of its outputs", |found| found.outputs),
 ];
