@@ -394,6 +394,19 @@ mod tests {
         });
     }
 
+    /// Where a level may swap the roles of rows and columns.
+    #[test]
+    fn few_columns_of_little_depth() {
+        let levels = levels("few columns of little depth");
+        proptest!(|(m in 12_usize..100, n in 1_usize..36, k in 1_usize..75, seed: u64)| {
+            for &level in &levels {
+                for fill in [Fill::Random(seed), Fill::Opposite] {
+                    product(level, [m, n, k], fill).map_err(TestCaseError::fail)?;
+                }
+            }
+        });
+    }
+
     #[test]
     fn random_convolutions() {
         let levels = levels("random convolutions");

@@ -1,9 +1,9 @@
 //! AVX2.
 
-use super::nibbles;
+use super::{avx2_narrow, nibbles};
 use crate::{
     isa::{Avx2, compiled_for},
-    xnor::tile::{Counts, MAX_COLUMNS, Patches, Tile},
+    xnor::tile::{Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Tile},
 };
 use core::arch::x86_64::*;
 
@@ -63,6 +63,18 @@ impl Tile for Avx2 {
     ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { xnor_at_most::<R, V>(counts, limits) }
+    }
+
+    #[inline(always)]
+    fn narrow(
+        self,
+        patches: &Patches<'_>,
+        starts: &[usize; NARROW_ROWS],
+        panel: &[u8],
+        columns: usize,
+        limits: &[i32; MAX_COLUMNS],
+    ) -> Option<[u32; NARROW_ROWS]> {
+        avx2_narrow::narrow(self, patches, starts, panel, columns, limits)
     }
 }
 
@@ -134,7 +146,7 @@ compiled_for! { Avx2,
 
 compiled_for! { Avx2,
     #[inline]
-    fn broadcast(table: &[u8; 16]) -> __m256i {
+    pub(super) fn broadcast(table: &[u8; 16]) -> __m256i {
         // SAFETY: an unaligned load of the array.
         _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
     }

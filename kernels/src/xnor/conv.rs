@@ -26,10 +26,11 @@
 
 use super::{
     Affine, Geometry, Options, PackedWeights, PaddingValue, Real, Threshold,
+    gather::Gathered,
     geometry::Window,
     output::{Bits, Numbers, Scaled, Stage, Sums},
     parallel::{over, parts},
-    patches::{Band, BandBorder, Gathered, InPlace, Lines, Places, Worker, ZeroBorder},
+    patches::{Band, BandBorder, InPlace, Lines, Places, Worker, ZeroBorder},
     planes::PlaneSums,
     product::product,
 };

@@ -1,6 +1,7 @@
 //! XNOR-popcount matrix products and convolutions.
 
 mod conv;
+mod gather;
 mod gemm;
 mod geometry;
 mod output;

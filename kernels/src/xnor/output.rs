@@ -5,8 +5,9 @@
 //! the count itself.
 
 use super::{
+    pack::Panel,
     product::BLOCK,
-    tile::{Counts, MAX_COLUMNS, Tile},
+    tile::{Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Tile},
 };
 use crate::{
     Error,
@@ -109,6 +110,20 @@ pub(crate) trait Stage: Sized + Send {
         prepared: &Prepared,
         counts: &[Counts; R],
     );
+
+    /// Counts and stores rows of the block, whose patches are at `starts`, for a panel of one register, if that is faster this
+    /// way; how many of them it has done.
+    #[inline(always)]
+    fn store_narrow<T: Tile>(
+        &mut self,
+        _token: T,
+        _patches: &Patches<'_>,
+        _starts: &[usize],
+        _panel: &Panel<'_>,
+        _prepared: &Prepared,
+    ) -> usize {
+        0
+    }
 }
 
 /// The numbers of an output, the rows `outputs` apart, `line_rows` rows to a line.
@@ -355,12 +370,16 @@ impl Stage for Bits<'_> {
     #[inline(always)]
     fn begin(&mut self, rows: Range<usize>) {
         self.block = rows.start;
-        let (mut line, mut pixel) = (rows.start / self.line_rows, rows.start % self.line_rows);
+        let (line_rows, outputs) = (self.line_rows, self.thresholds.len());
+        let mut pixel = rows.start % line_rows;
+        let mut line = rows.start / line_rows * self.line_words * WORD;
+        let mut next = line + pixel * outputs;
         for place in &mut self.places[..rows.len()] {
-            *place = line * self.line_words * WORD + pixel * self.thresholds.len();
-            pixel += 1;
-            if pixel == self.line_rows {
-                (line, pixel) = (line + 1, 0);
+            *place = next;
+            (pixel, next) = (pixel + 1, next + outputs);
+            if pixel == line_rows {
+                (pixel, line) = (0, line + self.line_words * WORD);
+                next = line;
             }
         }
     }
@@ -414,5 +433,38 @@ impl Stage for Bits<'_> {
                 bits ^ prepared.invert,
             );
         }
+    }
+    #[inline(always)]
+    fn store_narrow<T: Tile>(
+        &mut self,
+        token: T,
+        patches: &Patches<'_>,
+        starts: &[usize],
+        panel: &Panel<'_>,
+        prepared: &Prepared,
+    ) -> usize {
+        let mut done = 0;
+        // Half the lanes are enough to be faster.
+        while starts.len() - done >= NARROW_ROWS / 2 {
+            // Lanes beyond the last row repeat the first.
+            let mut lanes = [starts[done]; NARROW_ROWS];
+            let rows = NARROW_ROWS.min(starts.len() - done);
+            lanes[..rows].copy_from_slice(&starts[done..][..rows]);
+            let limits = &prepared.values;
+            let Some(bits) = token.narrow(patches, &lanes, panel.weights, panel.columns, limits)
+            else {
+                break;
+            };
+            for (bits, place) in bits[..rows].iter().zip(&self.places[done..]) {
+                set_bits(
+                    self.words,
+                    place + prepared.first,
+                    prepared.columns,
+                    u64::from(*bits) ^ prepared.invert,
+                );
+            }
+            done += rows;
+        }
+        done
     }
 }

@@ -3,8 +3,8 @@
 //! Output lines are worked on in bands. A band's input lines are copied, with their padding, into a scratch of a few tens
 //! of kilobytes (once, where a patch matrix would hold each pixel kernel height · kernel width times), or, unpadded, are used where
 //! they are. In a line, the pixels under one kernel line are neighbouring bits. So where a pixel is a whole number of
-//! steps the tile reads them in place, a segment for each kernel line; otherwise they are gathered, a block of rows at a
-//! time, with shifts, so that 33 channels cost 33.
+//! steps the tile reads them in place, a segment for each kernel line; otherwise they are gathered (`gather.rs`), a block of
+//! rows at a time.
 
 use super::{
     Geometry, Options, PaddingValue,
@@ -152,30 +152,41 @@ pub(super) struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// The line and the bit in it, for rows from `first` on.
+    /// The line, the bit in it, and how many of `rows` follow it in that line, `most` of them together.
     #[inline(always)]
-    fn from(self, first: usize) -> impl Iterator<Item = (usize, usize)> {
-        let (line, mut x) = (first / self.width, first % self.width);
+    pub(super) fn groups(
+        self,
+        rows: Range<usize>,
+        most: usize,
+    ) -> impl Iterator<Item = (usize, usize, usize)> {
+        let (line, mut x) = (rows.start / self.width, rows.start % self.width);
         let (mut image, mut y) = (line / self.height, line % self.height);
-        let Geometry {
-            stride, channels, ..
-        } = self.window.geometry;
-        let across = stride[1] * channels;
+        let mut rest = rows.len();
+        let stride = self.window.geometry.stride[0];
+        let across = self.across();
         let channel = self.group * self.window.channels();
         core::iter::from_fn(move || {
-            let place = (
-                image * self.image_lines + y * stride[0],
-                x * across + channel,
-            );
-            x += 1;
+            let some = most.min(self.width - x).min(rest);
+            let line = image * self.image_lines + y * stride;
+            let place = (line, x * across + channel, some);
+            rest -= some;
+            x += some;
             if x == self.width {
                 (x, y) = (0, y + 1);
             }
             if y == self.height {
                 (y, image) = (0, image + 1);
             }
-            Some(place)
+            (some > 0).then_some(place)
         })
+    }
+
+    /// Bits from the window of one row to that of the next in its line.
+    pub(super) fn across(self) -> usize {
+        let Geometry {
+            stride, channels, ..
+        } = self.window.geometry;
+        stride[1] * channels
     }
 }
 
@@ -204,10 +215,7 @@ impl Rows for InPlace<'_> {
     #[inline(always)]
     fn block(&mut self, rows: Range<usize>, starts: &mut Starts) -> Patches<'_> {
         let stride = self.lines.line_words * size_of::<u64>();
-        for (start, (line, bit)) in starts[..rows.len()]
-            .iter_mut()
-            .zip(self.places.from(rows.start))
-        {
+        for (start, (line, bit, _)) in starts.iter_mut().zip(self.places.groups(rows, 1)) {
             *start = line * stride + bit / 8;
         }
         let Window { geometry, options } = self.places.window;
@@ -217,141 +225,6 @@ impl Rows for InPlace<'_> {
             segments: geometry.kernel[0],
             stride,
             steps: self.steps,
-        }
-    }
-}
-
-/// Rows that are gathered from their lines, a block at a time.
-pub(super) struct Gathered<'a> {
-    lines: Lines<'a>,
-    places: Places<'a>,
-    rows: &'a mut [u64],
-    row_words: usize,
-    steps: usize,
-}
-
-impl<'a> Gathered<'a> {
-    pub(super) fn new<T: Tile>(
-        _: T,
-        lines: Lines<'a>,
-        places: Places<'a>,
-        rows: &'a mut Vec<u64>,
-    ) -> Self {
-        let depth = places.window.depth();
-        let row_words = depth.div_ceil(WORD);
-        rows.resize(BLOCK * row_words, 0);
-        Self {
-            lines,
-            places,
-            rows,
-            row_words,
-            steps: depth.div_ceil(8 * T::STEP),
-        }
-    }
-}
-
-impl Rows for Gathered<'_> {
-    #[inline(always)]
-    fn block(&mut self, rows: Range<usize>, starts: &mut Starts) -> Patches<'_> {
-        let Window {
-            geometry:
-                Geometry {
-                    kernel,
-                    channels: pixel,
-                    ..
-                },
-            options,
-        } = *self.places.window;
-        let channels = self.places.window.channels();
-        // The taps of a kernel line are one run of bits, unless something lies between them.
-        let (runs, run) = match options {
-            Options {
-                dilation: [_, 1],
-                groups: 1,
-            } => (1, kernel[1] * channels),
-            _ => (kernel[1], channels),
-        };
-        let line_bits = self.lines.line_words * WORD;
-        let (down, across) = (line_bits * options.dilation[0], pixel * options.dilation[1]);
-        let mut places = self.places.from(rows.start);
-        for place in 0..rows.len() {
-            starts[place] = place * self.row_words * size_of::<u64>();
-            let Some((line, bit)) = places.next() else {
-                break;
-            };
-            let mut row =
-                BitWriter::new(&mut self.rows[place * self.row_words..][..self.row_words]);
-            for i in 0..kernel[0] {
-                let mut bit = line * line_bits + i * down + bit;
-                for _ in 0..runs {
-                    row.copy(self.lines.words, bit, run);
-                    bit += across;
-                }
-            }
-            row.finish();
-        }
-        Patches {
-            words: self.rows,
-            segments: 1,
-            stride: 0,
-            steps: self.steps,
-        }
-    }
-}
-
-/// Writes bits one after the other.
-struct BitWriter<'a> {
-    words: core::slice::IterMut<'a, u64>,
-    /// The word that is being filled, and how many bits of it are.
-    current: u64,
-    filled: usize,
-}
-
-impl<'a> BitWriter<'a> {
-    #[inline(always)]
-    fn new(words: &'a mut [u64]) -> Self {
-        Self {
-            words: words.iter_mut(),
-            current: 0,
-            filled: 0,
-        }
-    }
-
-    /// Writes the `count` bits from bit `start` of `words` on.
-    #[inline(always)]
-    fn copy(&mut self, words: &[u64], mut start: usize, mut count: usize) {
-        while count > 0 {
-            let some = count.min(WORD);
-            let bits = read_bits(words, start, some);
-            self.current |= bits << self.filled;
-            self.filled += some;
-            if self.filled >= WORD {
-                self.write();
-                self.filled -= WORD;
-                // The bits that did not fit; a shift by a whole word would be all of them.
-                self.current = if self.filled == 0 {
-                    0
-                } else {
-                    bits >> (some - self.filled)
-                };
-            }
-            start += some;
-            count -= some;
-        }
-    }
-
-    #[inline(always)]
-    fn write(&mut self) {
-        if let Some(word) = self.words.next() {
-            *word = self.current;
-        }
-    }
-
-    /// Writes the last word, if it is begun.
-    #[inline(always)]
-    fn finish(mut self) {
-        if self.filled > 0 {
-            self.write();
         }
     }
 }

@@ -42,34 +42,46 @@ pub(crate) fn product<T: Tile>(
     border: &impl Border,
     stage: &mut impl Stage,
 ) {
-    token.vectorize(|| {
-        let mut starts = [0; BLOCK];
-        let mut counts = [[0; MAX_COLUMNS]; 8];
-        for first in (0..rows).step_by(BLOCK) {
-            let block = first..rows.min(first + BLOCK);
-            let patches = source.block(block.clone(), &mut starts);
-            stage.begin(block.clone());
-            let bordered = border.rows(block.clone());
-            let sweep = Sweep {
-                token,
-                patches,
-                starts: &starts,
-                first,
-                rows: block.len(),
-                bordered,
-                depth: panels.depth,
-            };
-            for panel in panels.iter::<T>() {
-                match panel.registers {
-                    1 => sweep.panel::<1>(&panel, border, stage, &mut counts),
-                    2 if T::REGISTERS >= 2 => sweep.panel::<2>(&panel, border, stage, &mut counts),
-                    3 if T::REGISTERS >= 3 => sweep.panel::<3>(&panel, border, stage, &mut counts),
-                    4 if T::REGISTERS >= 4 => sweep.panel::<4>(&panel, border, stage, &mut counts),
-                    registers => unreachable!("a tile has at most 4 registers, not {registers}"),
+    token.vectorize(
+        // Left to itself, the compiler makes so large a closure a function of its own, without the level's features.
+        #[inline(always)]
+        || {
+            let mut starts = [0; BLOCK];
+            let mut counts = [[0; MAX_COLUMNS]; 8];
+            for first in (0..rows).step_by(BLOCK) {
+                let block = first..rows.min(first + BLOCK);
+                let patches = source.block(block.clone(), &mut starts);
+                stage.begin(block.clone());
+                let bordered = border.rows(block.clone());
+                let sweep = Sweep {
+                    token,
+                    patches,
+                    starts: &starts,
+                    first,
+                    rows: block.len(),
+                    bordered,
+                    depth: panels.depth,
+                };
+                for panel in panels.iter::<T>() {
+                    match panel.registers {
+                        1 => sweep.panel::<1>(&panel, border, stage, &mut counts),
+                        2 if T::REGISTERS >= 2 => {
+                            sweep.panel::<2>(&panel, border, stage, &mut counts)
+                        }
+                        3 if T::REGISTERS >= 3 => {
+                            sweep.panel::<3>(&panel, border, stage, &mut counts)
+                        }
+                        4 if T::REGISTERS >= 4 => {
+                            sweep.panel::<4>(&panel, border, stage, &mut counts)
+                        }
+                        registers => {
+                            unreachable!("a tile has at most 4 registers, not {registers}")
+                        }
+                    }
                 }
             }
-        }
-    });
+        },
+    );
 }
 
 /// A block of rows on its way across the panels.
@@ -95,7 +107,12 @@ impl<T: Tile> Sweep<'_, T> {
         let mut prepared = stage.prepare(self.token, panel.first, panel.columns);
         let depth = [self.depth as i32; MAX_COLUMNS];
         stage.set_base(&mut prepared, &depth);
-        let mut row = 0;
+        let mut row = if V == 1 && self.bordered == 0 {
+            let starts = &self.starts[..self.rows];
+            stage.store_narrow(self.token, &self.patches, starts, panel, &prepared)
+        } else {
+            0
+        };
         while row < self.rows {
             let rows = T::ROWS.min(self.rows - row);
             macro_rules! tile {

@@ -12,6 +12,9 @@ pub(crate) const MAX_COLUMNS: usize = 64;
 /// The counts of a tile's row, a column each; those after the panel's last register are not written.
 pub(crate) type Counts = [u32; MAX_COLUMNS];
 
+/// Rows that a product of few columns takes together, one to a lane.
+pub(crate) const NARROW_ROWS: usize = 32;
+
 /// The inner tile of a level.
 pub(crate) trait Tile: Copy + Send + Sync {
     /// Output channels in a register: a power of two.
@@ -58,6 +61,20 @@ pub(crate) trait Tile: Copy + Send + Sync {
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R];
+
+    /// For levels that do better with roles swapped where a panel of one register has few columns and little depth: bit `c` of
+    /// result `r` says whether row `r` differs from column `c < columns` in at most `limits[c]` bits.
+    #[inline(always)]
+    fn narrow(
+        self,
+        _patches: &Patches<'_>,
+        _starts: &[usize; NARROW_ROWS],
+        _panel: &[u8],
+        _columns: usize,
+        _limits: &[i32; MAX_COLUMNS],
+    ) -> Option<[u32; NARROW_ROWS]> {
+        None
+    }
 }
 
 /// Rows of activations: each is `segments` runs of `steps` steps. A plain matrix has one segment a row; a convolution
