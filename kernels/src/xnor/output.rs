@@ -434,6 +434,7 @@ impl Stage for Bits<'_> {
             );
         }
     }
+
     #[inline(always)]
     fn store_narrow<T: Tile>(
         &mut self,
