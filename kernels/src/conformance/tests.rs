@@ -1,0 +1,233 @@
+//! The suite on every level that this machine has, over random shapes and those at the edges of tiles.
+
+use super::*;
+use proptest::prelude::*;
+use std::{io::Write, string::ToString};
+
+/// The levels to be tested: all this CPU has. Those that `BERNET_REQUIRE_LEVELS` names (`avx2,neon`) must be among them, so
+/// that a run can prove what it covered. Written to stderr itself, which the test harness does not swallow.
+fn levels(suite: &str) -> Vec<Level> {
+    let levels = Level::available();
+    let names: Vec<_> = levels.iter().map(ToString::to_string).collect();
+    writeln!(
+        std::io::stderr(),
+        "conformance of {suite}: {}",
+        names.join(", ")
+    )
+    .unwrap();
+    for required in std::env::var("BERNET_REQUIRE_LEVELS")
+        .unwrap_or_default()
+        .split(',')
+    {
+        let present = required.is_empty() || names.iter().any(|name| name == required);
+        assert!(
+            present,
+            "level `{required}` is required, but this CPU has only {}",
+            names.join(", ")
+        );
+    }
+    levels
+}
+
+/// All failures at once.
+fn report(failures: impl Iterator<Item = String>) {
+    let failures: Vec<_> = failures.collect();
+    assert!(
+        failures.is_empty(),
+        "{} failures:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn products_at_the_edges_of_tiles_and_words() {
+    let levels = levels("products at the edges of tiles and words");
+    const ROWS: [usize; 11] = [1, 2, 3, 4, 5, 6, 7, 11, 47, 48, 49];
+    const COLUMNS: [usize; 17] = [1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 129];
+    const DEPTHS: [usize; 15] = [1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 127, 129, 247, 249, 497];
+    let shapes = ROWS.iter().flat_map(|&m| {
+        COLUMNS
+            .iter()
+            .flat_map(move |&n| DEPTHS.iter().map(move |&k| [m, n, k]))
+    });
+    report(shapes.enumerate().flat_map(|(seed, shape)| {
+        levels
+            .iter()
+            .filter_map(move |&level| product(level, shape, Fill::Random(seed as u64)).err())
+    }));
+}
+
+#[test]
+fn counts_do_not_overflow() {
+    let levels = levels("the largest counts");
+    // About the ends of 8-bit chunks and of 16-bit accumulators.
+    const DEPTHS: [usize; 9] = [240, 248, 256, 512, 65_272, 65_280, 65_535, 65_536, 140_000];
+    report(DEPTHS.iter().flat_map(|&depth| {
+        levels
+            .iter()
+            .filter_map(move |&level| product(level, [5, 65, depth], Fill::Opposite).err())
+    }));
+}
+
+#[test]
+fn random_products() {
+    let levels = levels("random products");
+    proptest!(|(m in 1_usize..60, n in 1_usize..150, k in 1_usize..700, seed: u64)| {
+        for &level in &levels {
+            product(level, [m, n, k], Fill::Random(seed)).map_err(TestCaseError::fail)?;
+        }
+    });
+}
+
+/// Where a level may swap the roles of rows and columns.
+#[test]
+fn few_columns_of_little_depth() {
+    let levels = levels("few columns of little depth");
+    proptest!(|(m in 12_usize..100, n in 1_usize..36, k in 1_usize..75, seed: u64)| {
+        for &level in &levels {
+            for fill in [Fill::Random(seed), Fill::Opposite] {
+                product(level, [m, n, k], fill).map_err(TestCaseError::fail)?;
+            }
+        }
+    });
+}
+
+#[test]
+fn random_convolutions() {
+    let levels = levels("random convolutions");
+    proptest!(|(seed: u64)| {
+        let (geometry, options, input) = random_convolution(&mut Generator(seed));
+        for &level in &levels {
+            convolution(level, &geometry, options, input, seed).map_err(TestCaseError::fail)?;
+        }
+    });
+}
+
+/// Sizes that take many bands and blocks, and the layers of the net that recognises digits.
+#[test]
+fn convolutions_of_many_blocks() {
+    let levels = levels("convolutions of many blocks");
+    let same = Geometry {
+        channels: 64,
+        outputs: 64,
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [1; 4],
+        padding_value: PaddingValue::Zero,
+    };
+    let plain = Geometry {
+        channels: 1,
+        outputs: 8,
+        kernel: [6, 6],
+        stride: [2, 2],
+        padding: [0; 4],
+        ..same
+    };
+    let cases = [
+        (
+            same,
+            Shape {
+                batch: 1,
+                height: 30,
+                width: 30,
+                channels: 64,
+            },
+        ),
+        (
+            Geometry {
+                channels: 33,
+                padding_value: PaddingValue::PlusOne,
+                ..same
+            },
+            Shape {
+                batch: 2,
+                height: 20,
+                width: 31,
+                channels: 33,
+            },
+        ),
+        (
+            plain,
+            Shape {
+                batch: 7,
+                height: 28,
+                width: 28,
+                channels: 1,
+            },
+        ),
+        (
+            Geometry {
+                channels: 8,
+                ..plain
+            },
+            Shape {
+                batch: 40,
+                height: 12,
+                width: 12,
+                channels: 8,
+            },
+        ),
+        (
+            Geometry {
+                channels: 128,
+                kernel: [1, 1],
+                stride: [1, 1],
+                ..plain
+            },
+            Shape {
+                batch: 150,
+                height: 2,
+                width: 2,
+                channels: 128,
+            },
+        ),
+    ];
+    report(
+        cases
+            .iter()
+            .enumerate()
+            .flat_map(|(seed, (geometry, input))| {
+                levels.iter().filter_map(move |&level| {
+                    convolution(level, geometry, Options::default(), *input, seed as u64).err()
+                })
+            }),
+    );
+}
+
+/// Work that is worth splitting: rows, the columns of a single row, the lines of a convolution.
+#[cfg(feature = "rayon")]
+#[test]
+fn any_number_of_threads() {
+    let level = Level::best();
+    let geometry = Geometry {
+        channels: 64,
+        outputs: 65,
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [1; 4],
+        padding_value: PaddingValue::Zero,
+    };
+    let input = Shape {
+        batch: 3,
+        height: 17,
+        width: 31,
+        channels: 64,
+    };
+    report((1..6).flat_map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let fill = Fill::Random(threads as u64);
+        pool.install(|| {
+            [
+                product(level, [61, 300, 2000], fill),
+                product(level, [1, 8200, 8193], fill),
+                convolution(level, &geometry, Options::default(), input, threads as u64),
+            ]
+        })
+        .into_iter()
+        .filter_map(Result::err)
+    }));
+}
