@@ -174,10 +174,11 @@ pub(crate) use dispatch;
 
 impl Level {
     /// The names of all levels, on whatever CPU, in the order of preference, best last.
-    pub const NAMES: [&str; 6] = [
+    pub const NAMES: [&str; 7] = [
         "portable",
         "simd128",
         "neon",
+        "sse42",
         "avx2",
         "avx512",
         "avx512-vpopcnt",
@@ -301,3 +302,15 @@ impl fmt::Display for LevelError {
 }
 
 impl core::error::Error for LevelError {}
+
+#[cfg(test)]
+mod tests {
+    use super::Level;
+
+    #[test]
+    fn every_level_has_its_name_in_the_list() {
+        for level in Level::available() {
+            assert!(Level::NAMES.contains(&level.name()), "{level}");
+        }
+    }
+}
