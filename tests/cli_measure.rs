@@ -24,7 +24,11 @@ fn lines(arguments: &[&str]) -> Vec<Value> {
 
 #[test]
 fn a_line_a_case_in_json() {
-    for (kernel, shape) in [("gemm", "9x70x65"), ("conv", "5x6x33")] {
+    for (kernel, shape) in [
+        ("gemm", "9x70x65"),
+        ("conv", "5x6x33"),
+        ("first-layer", "7x6x3x3"),
+    ] {
         let found = lines(&[
             "--kernel", kernel, "--shape", shape, "--level", "portable", "--json",
         ]);

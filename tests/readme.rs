@@ -55,7 +55,7 @@ fn table() -> String {
     text +=
         "| shape | output | GMAC/s | of the ceiling | NumKong | OpenVINO | onnxruntime int8 |\n";
     text += "|---|---|---:|---:|---:|---:|---:|\n";
-    for kernel in ["gemm", "conv"] {
+    for kernel in ["gemm", "conv", "first-layer"] {
         let peers = rows(&format!("{kernel}-peers.csv"));
         for ours in rows(&format!("{kernel}.csv")) {
             text += &line(&ours, &peers);

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from support import CONV, GEMM, median_seconds, multiply_accumulates
+from support import CONV, FIRST_LAYER, GEMM, median_seconds, multiply_accumulates
 
 random = np.random.default_rng(0)
 options = ort.SessionOptions()
@@ -41,29 +41,42 @@ def gemm():
         multiply_accumulates(f"{PEER} MatMul f32", "gemm", (m, n, k), m * n * k, seconds)
 
 
+def convolution(kernel, sizes, inputs, channels, window, values, minus_one):
+    """int8 in both layouts, as whichever is faster is its best configuration, and f32. `values` are those of the input."""
+    height, width, before = inputs
+    taps = window["kernel_shape"]
+    w = random.choice([-1, 1], (channels, before, *taps)).astype(np.int8)
+    out = [(size + 2 * window["pads"][0] - taps[0]) // window["strides"][0] + 1 for size in (height, width)]
+    count = out[0] * out[1] * channels * before * taps[0] * taps[1]
+    names = ["x", "xs", "xz", "w", "ws", "wz", "ys", "yz"]
+    weights = dict(zip(names[1:], [np.float32(1), np.uint8(minus_one), w, np.float32(1), np.int8(0), np.float32(8), np.uint8(128)]))
+    layouts = {
+        "NCHW": ((1, before, height, width), (1, channels, *out), {}),
+        "NHWC": ((1, height, width, before), (1, *out, channels), {"domain": "com.microsoft", "channels_last": 1}),
+    }
+    for layout, (shape, result, extra) in layouts.items():
+        node = helper.make_node("QLinearConv", names, ["y"], **window, **extra)
+        x = random.choice(values, shape).astype(np.uint8)
+        seconds = measure(node, x, np.empty(result, np.uint8), weights)
+        multiply_accumulates(f"{PEER} QLinearConv {layout}", kernel, sizes, count, seconds)
+    shape, result, _ = layouts["NCHW"]
+    node = helper.make_node("Conv", ["x", "w"], ["y"], **window)
+    x = random.choice(values, shape).astype(np.float32) - minus_one
+    seconds = measure(node, x, np.empty(result, np.float32), {"w": w.astype(np.float32)})
+    multiply_accumulates(f"{PEER} Conv f32", kernel, sizes, count, seconds)
+
+
 def conv():
+    window = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [1, 1]}
     for size, channels in CONV:
-        count = size * size * channels * channels * 9
-        w = random.choice([-1, 1], (channels, channels, 3, 3)).astype(np.int8)
-        window = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [1, 1]}
-        names = ["x", "xs", "xz", "w", "ws", "wz", "ys", "yz"]
-        values = [np.float32(1), np.uint8(1), w, np.float32(1), np.int8(0), np.float32(8), np.uint8(128)]
-        weights = dict(zip(names[1:], values))
-        # Whichever layout is faster is its best configuration.
-        layouts = {
-            "NCHW": ((1, channels, size, size), {}),
-            "NHWC": ((1, size, size, channels), {"domain": "com.microsoft", "channels_last": 1}),
-        }
-        for layout, (shape, extra) in layouts.items():
-            node = helper.make_node("QLinearConv", names, ["y"], **window, **extra)
-            x = random.choice([0, 2], shape).astype(np.uint8)
-            seconds = measure(node, x, np.empty(shape, np.uint8), weights)
-            multiply_accumulates(f"{PEER} QLinearConv {layout}", "conv", (size, size, channels), count, seconds)
-        shape = layouts["NCHW"][0]
-        node = helper.make_node("Conv", ["x", "w"], ["y"], **window)
-        x = random.choice([-1, 1], shape).astype(np.float32)
-        seconds = measure(node, x, np.empty(shape, np.float32), {"w": w.astype(np.float32)})
-        multiply_accumulates(f"{PEER} Conv f32", "conv", (size, size, channels), count, seconds)
+        convolution("conv", (size, size, channels), (size, size, channels), channels, window, [0, 2], 1)
 
 
-{"gemm": gemm, "conv": conv}.get(sys.argv[1], lambda: None)()
+def first_layer():
+    for height, width, channels, size in FIRST_LAYER:
+        window = {"kernel_shape": [size, size], "pads": [size // 2] * 4, "strides": [2, 2]}
+        sizes = (height, width, channels, size)
+        convolution("first-layer", sizes, (height, width, channels), 64, window, range(256), 0)
+
+
+{"gemm": gemm, "conv": conv, "first-layer": first_layer}.get(sys.argv[1], lambda: None)()

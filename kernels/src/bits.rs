@@ -389,21 +389,6 @@ impl BitTensor {
         self.shape
     }
 
-    /// Makes it a tensor of another shape, whose values are then arbitrary but whose pad bits are 0.
-    pub(crate) fn reshape(&mut self, shape: Shape) {
-        if self.shape != shape {
-            let lines = BitMatrix {
-                rows: shape.batch * shape.height,
-                columns: shape.width * shape.channels,
-                words: core::mem::take(&mut self.lines.words),
-            };
-            let size = lines.rows * lines.row_words();
-            *self = Self { shape, lines };
-            self.lines.words.clear();
-            self.lines.words.resize(size, 0);
-        }
-    }
-
     /// Its shape must be `expected`.
     pub(crate) fn check_shape(&self, expected: Shape) -> Result<(), Error> {
         let Shape {

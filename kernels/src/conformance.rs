@@ -14,8 +14,8 @@ use crate::{
     isa::Level,
     portable,
     xnor::{
-        Affine, Conv2d, Geometry, Options, PackedWeights, PaddingValue, RowsMut, Scratch,
-        Threshold, gemm_affine, gemm_bits, gemm_i32,
+        Affine, ByteConv2d, Conv2d, Geometry, Options, PackedWeights, PaddingValue, RowsMut,
+        Scratch, Threshold, gemm_affine, gemm_bits, gemm_i32,
     },
 };
 use alloc::{format, string::String, vec, vec::Vec};
@@ -174,21 +174,54 @@ pub fn convolution(
     let mut bits = BitTensor::zeros(output);
     conv.activations_in(&mut scratch, &input, &thresholds, &mut bits)
         .map_err(failed)?;
-    pad_bits_are_clear(bits.lines())?;
-    let position = |row: usize| {
-        let (line, x) = (row / output.width, row % output.width);
-        [line / output.height, line % output.height, x]
-    };
-    found.bits = BitMatrix::from_fn(found.bits.rows(), n, |row, channel| {
-        let [image, y, x] = position(row);
-        bits.get(image, y, x, channel)
-    });
-    let expected = |row, channel| {
-        let [image, y, x] = position(row);
-        portable::convolution_sum(geometry, options, &w, &input, [image, y, x, channel])
-    };
+    let expected = |at| portable::convolution_sum(geometry, options, &w, &input, at);
     found
-        .compare(expected, [1 << 20, depth], &thresholds, &numbers)
+        .compare_tensor(&bits, expected, depth, &thresholds, &numbers)
+        .map_err(|what| format!("{place}, {what}"))
+}
+
+/// A convolution of bytes, as sums, scaled and as bits.
+///
+/// # Errors
+/// As [`convolution`].
+pub fn byte_convolution(
+    level: Level,
+    geometry: &Geometry,
+    options: Options,
+    shape: Shape,
+    seed: u64,
+) -> Result<(), String> {
+    let place = format!("{level}, bytes, {geometry:?}, {options:?} on {shape:?}, seed {seed}");
+    let failed = |error: Error| format!("{place}: {error}");
+    let mut generator = Generator(seed);
+    // The largest sums come from inputs of 255.
+    let dark = generator.below(4) == 0;
+    let size = shape.batch * shape.height * shape.width * shape.channels;
+    let input: Vec<u8> = (0..size)
+        .map(|_| if dark { 255 } else { generator.word() as u8 })
+        .collect();
+    let depth = geometry.depth() / options.groups;
+    let (n, w) = (geometry.outputs, generator.matrix(geometry.outputs, depth));
+    let mut thresholds = generator.thresholds(n, depth);
+    for threshold in &mut thresholds {
+        threshold.at_least = threshold.at_least.saturating_mul(101);
+    }
+    let numbers = generator.numbers(n);
+    let conv = ByteConv2d::new(level, *geometry, options, &w).map_err(failed)?;
+    let output = conv.output_shape(shape).map_err(failed)?;
+    let mut found = Outputs::new(output.batch * output.height * output.width, n);
+    let mut scratch = Scratch::default();
+    conv.sums(&mut scratch, shape, &input, &mut found.sums)
+        .map_err(failed)?;
+    let scaled = &mut found.scaled;
+    conv.affine(&mut scratch, shape, &input, numbers.affine(), scaled)
+        .map_err(failed)?;
+    let mut bits = BitTensor::zeros(output);
+    conv.activations(&mut scratch, shape, &input, &thresholds, &mut bits)
+        .map_err(failed)?;
+    let expected = |at| portable::byte_convolution_sum(geometry, options, &w, shape, &input, at);
+    found
+        .compare_tensor(&bits, expected, depth, &thresholds, &numbers)
         .map_err(|what| format!("{place}, {what}"))
 }
 
@@ -269,6 +302,29 @@ impl Outputs {
             scaled: vec![f32::NAN; rows * columns],
             bits,
         }
+    }
+
+    /// As [`Outputs::compare`], of a convolution whose activations are `bits`; `expected` is asked for image, line, pixel, channel.
+    fn compare_tensor(
+        mut self,
+        bits: &BitTensor,
+        expected: impl Fn([usize; 4]) -> i32,
+        depth: usize,
+        thresholds: &[Threshold],
+        numbers: &Numbers,
+    ) -> Result<(), String> {
+        pad_bits_are_clear(bits.lines())?;
+        let Shape { height, width, .. } = bits.shape();
+        let position = |row: usize, channel: usize| {
+            let (line, x) = (row / width, row % width);
+            [line / height, line % height, x, channel]
+        };
+        self.bits = BitMatrix::from_fn(self.bits.rows(), self.bits.columns(), |row, channel| {
+            let [image, y, x, channel] = position(row, channel);
+            bits.get(image, y, x, channel)
+        });
+        let expected = |row, channel| expected(position(row, channel));
+        self.compare(expected, [1 << 20, depth], thresholds, numbers)
     }
 
     /// Compares every element, or, of large outputs, a random element in so many that `terms` terms of the specification's

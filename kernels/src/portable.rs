@@ -32,11 +32,63 @@ pub fn convolution_sum(
     input: &BitTensor,
     [image, y, x, channel]: [usize; 4],
 ) -> i32 {
-    let Shape { height, width, .. } = input.shape();
+    let sign = |bit: bool| if bit { 1 } else { -1 };
+    let padding = match geometry.padding_value {
+        PaddingValue::MinusOne => -1,
+        PaddingValue::Zero => 0,
+        PaddingValue::PlusOne => 1,
+    };
+    let value = |at: Option<[usize; 3]>| {
+        at.map_or(padding, |[line, pixel, c]| {
+            sign(input.get(image, line, pixel, c))
+        })
+    };
+    window_sum(
+        geometry,
+        options,
+        weights,
+        input.shape(),
+        [y, x, channel],
+        value,
+    )
+}
+
+/// As [`convolution_sum`], of 8-bit unsigned numbers, NHWC; padding counts as 0.
+pub fn byte_convolution_sum(
+    geometry: &Geometry,
+    options: Options,
+    weights: &BitMatrix,
+    shape: Shape,
+    input: &[u8],
+    [image, y, x, channel]: [usize; 4],
+) -> i32 {
+    let Shape {
+        height,
+        width,
+        channels,
+        ..
+    } = shape;
+    let value = |at: Option<[usize; 3]>| {
+        at.map_or(0, |[line, pixel, c]| {
+            input[((image * height + line) * width + pixel) * channels + c].into()
+        })
+    };
+    window_sum(geometry, options, weights, shape, [y, x, channel], value)
+}
+
+/// The sum under one window; `value` is asked for line, pixel and channel of the image, or for what lies outside.
+fn window_sum(
+    geometry: &Geometry,
+    options: Options,
+    weights: &BitMatrix,
+    shape: Shape,
+    [y, x, channel]: [usize; 3],
+    value: impl Fn(Option<[usize; 3]>) -> i32,
+) -> i32 {
+    let Shape { height, width, .. } = shape;
     let [top, left, ..] = geometry.padding;
     let channels = geometry.channels / options.groups;
     let group = channel / (geometry.outputs / options.groups);
-    let sign = |bit: bool| if bit { 1 } else { -1 };
     let mut sum = 0;
     for i in 0..geometry.kernel[0] {
         for j in 0..geometry.kernel[1] {
@@ -46,16 +98,13 @@ pub fn convolution_sum(
             let inside =
                 (top..top + height).contains(&line) && (left..left + width).contains(&pixel);
             for c in 0..channels {
-                let value = match geometry.padding_value {
-                    _ if inside => {
-                        sign(input.get(image, line - top, pixel - left, group * channels + c))
-                    }
-                    PaddingValue::MinusOne => -1,
-                    PaddingValue::Zero => 0,
-                    PaddingValue::PlusOne => 1,
-                };
+                let value = value(inside.then(|| [line - top, pixel - left, group * channels + c]));
                 let tap = (i * geometry.kernel[1] + j) * channels + c;
-                sum += value * sign(weights.get(channel, tap));
+                sum += if weights.get(channel, tap) {
+                    value
+                } else {
+                    -value
+                };
             }
         }
     }

@@ -8,8 +8,8 @@ use bernet_kernels::{
     isa::Level,
     packing::{self, Order},
     xnor::{
-        Affine, Conv2d, Geometry, PackedWeights, PaddingValue, RowsMut, Scratch, Threshold,
-        gemm_affine, gemm_bits, gemm_i32, sum_pool,
+        Affine, ByteConv2d, Conv2d, Geometry, Options, PackedWeights, PaddingValue, RowsMut,
+        Scratch, Threshold, gemm_affine, gemm_bits, gemm_i32, sum_pool,
     },
 };
 use std::{
@@ -269,7 +269,7 @@ fn bytes_of_first_layers_and_pools() {
         kernel: [3, 3],
         stride: [2, 1],
         padding: [1; 4],
-        padding_value: PaddingValue::MinusOne,
+        padding_value: PaddingValue::Zero,
     };
     let pixels: Vec<u8> = (0..6 * 7 * 3).map(|_| generator.word() as u8).collect();
     let weights = random(&mut generator, 17, 27);
@@ -277,14 +277,14 @@ fn bytes_of_first_layers_and_pools() {
     let mut pooled = [0; 3];
     sum_pool(&tensor, &mut pooled).unwrap();
     for level in Level::available() {
-        let conv = Conv2d::new(level, geometry, &weights).unwrap();
+        let conv = ByteConv2d::new(level, geometry, Options::default(), &weights).unwrap();
         let mut expected = vec![0; 3 * 7 * 17];
-        conv.sums_u8(&mut Scratch::default(), shape, &pixels, &mut expected)
+        conv.sums(&mut Scratch::default(), shape, &pixels, &mut expected)
             .unwrap();
         for place in every_byte() {
             let pixels = Guarded::new(&pixels, place);
             let mut sums = Guarded::new(&vec![i32::MIN; 3 * 7 * 17], place);
-            conv.sums_u8(&mut Scratch::default(), shape, &pixels, &mut sums)
+            conv.sums(&mut Scratch::default(), shape, &pixels, &mut sums)
                 .unwrap();
             assert_eq!(*sums, *expected, "{level}, {place:?}");
             let mut sums = Guarded::new(&[0; 3], place);

@@ -23,7 +23,8 @@ pub(super) struct Arguments {
     /// The instruction set to use, one of those that this CPU has [default: the best].
     #[arg(long, value_parser = level)]
     level: Option<Level>,
-    /// Sizes: MxNxK of a product, HEIGHTxWIDTHxCHANNELS of a 3×3 convolution, factors of a sum [default: a table of them].
+    /// Sizes: MxNxK of a product, HEIGHTxWIDTHxCHANNELS of a 3×3 convolution, HEIGHTxWIDTHxCHANNELSxKERNEL of a first layer (bytes to
+    /// 64 channels, stride 2), factors of a sum [default: a table of them].
     #[arg(long, value_name = "SIZES", value_delimiter = ',')]
     shape: Vec<String>,
     /// Threads that share the work.
@@ -44,6 +45,7 @@ pub(super) struct Arguments {
 enum Kernel {
     Gemm,
     Conv,
+    FirstLayer,
     PoissonBinomial,
 }
 
@@ -52,11 +54,12 @@ impl Kernel {
         match self {
             Self::Gemm => "gemm",
             Self::Conv => "conv",
+            Self::FirstLayer => "first-layer",
             Self::PoissonBinomial => "poisson-binomial",
         }
     }
 
-    /// One row, dense layers, great depth, small depth; layers of equal work; sums.
+    /// One row, dense layers, great depth, small depth; layers of equal work; photographs; sums.
     fn shapes(self) -> &'static [&'static str] {
         match self {
             Self::Gemm => &[
@@ -70,6 +73,7 @@ impl Kernel {
                 "4096x8x36",
             ],
             Self::Conv => &["56x56x64", "28x28x128", "14x14x256", "7x7x512"],
+            Self::FirstLayer => &["224x224x3x7", "224x224x3x3"],
             Self::PoissonBinomial => &["36", "800", "4096"],
         }
     }
@@ -179,6 +183,18 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
                 .flat_map(|&s| paddings.map(|padding| (s, padding)));
             let run = |(s, padding)| measure::convolution(level, s, padding, &threads);
             show(arguments, out, cases.map(run))
+        }
+        Kernel::FirstLayer => {
+            let threads = Threads::new(arguments.threads)?;
+            let shapes = parse(&shapes, "224x224x3x7")?;
+            let cases = shapes
+                .iter()
+                .flat_map(|&s| [(s, Output::I32), (s, Output::Bits)]);
+            show(
+                arguments,
+                out,
+                cases.map(|(s, output)| measure::first_layer(level, s, output, &threads)),
+            )
         }
         Kernel::PoissonBinomial => {
             if arguments.threads != 1 {

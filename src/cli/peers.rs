@@ -118,6 +118,7 @@ fn programs(folder: &Path, kernel: &str) -> Vec<Command> {
             python("onnxruntime_int8.py"),
         ],
         "conv" => vec![python("openvino_binary.py"), python("onnxruntime_int8.py")],
+        "first-layer" => vec![python("onnxruntime_int8.py")],
         _ => vec![python("fast_poibin_cdf.py"), python("torch_bernoulli.py")],
     }
 }

@@ -19,7 +19,7 @@ mod xnor;
 pub use host::Host;
 pub use poisson_binomial::{BernoulliSpeed, Way, bernoulli, bernoulli_layer};
 pub use timing::Threads;
-pub use xnor::{Output, XnorSpeed, convolution, gemm};
+pub use xnor::{Output, XnorSpeed, convolution, first_layer, gemm};
 
 /// Why a case was not measured.
 #[derive(Debug, thiserror::Error)]

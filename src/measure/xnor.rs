@@ -6,8 +6,8 @@ use bernet_kernels::{
     conformance::{self, Fill, Generator},
     isa::Level,
     xnor::{
-        self, Conv2d, Geometry, Options, PackedWeights, PaddingValue, Scratch, Threshold,
-        gemm_bits, gemm_i32,
+        self, ByteConv2d, Conv2d, Geometry, Options, PackedWeights, PaddingValue, Scratch,
+        Threshold, gemm_bits, gemm_i32,
     },
 };
 use serde::Serialize;
@@ -21,14 +21,23 @@ pub enum Output {
     Bits,
 }
 
+impl Output {
+    fn name(self) -> &'static str {
+        match self {
+            Self::I32 => "i32",
+            Self::Bits => "bits",
+        }
+    }
+}
+
 /// The speed of a kernel on one shape.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct XnorSpeed {
-    /// `gemm` or `conv`.
+    /// `gemm`, `conv` or `first-layer`.
     pub kernel: &'static str,
     /// The instruction set.
     pub level: &'static str,
-    /// `M×N×K` of a product, height × width × channels of a convolution, with `x` for ×.
+    /// `M×N×K` of a product, height × width × channels of a convolution (× kernel of a first layer), with `x` for ×.
     pub shape: String,
     /// What is written and, for a convolution, how it pads.
     pub output: &'static str,
@@ -76,19 +85,14 @@ pub fn gemm(
         Output::I32 => gemm_i32(&a, &weights, &mut sums),
         Output::Bits => gemm_bits(&a, &weights, &thresholds, &mut bits),
     };
-    let output = match output {
-        Output::I32 => "i32",
-        Output::Bits => "bits",
-    };
-    speed(
-        "gemm",
+    let case = Case {
+        kernel: "gemm",
         level,
-        format!("{m}x{n}x{k}"),
-        output,
-        threads,
-        m * n * k,
-        run,
-    )
+        shape: format!("{m}x{n}x{k}"),
+        output: output.name(),
+        work: m * n * k,
+    };
+    case.speed(threads, || xnor::spin(level, 20_000), run)
 }
 
 /// Times a 3×3 convolution with same padding, as many outputs as channels, bits in and out.
@@ -131,45 +135,105 @@ pub fn convolution(
         PaddingValue::Zero => "bits, padding 0",
         PaddingValue::PlusOne => "bits, padding +1",
     };
-    let work = height * width * channels * geometry.depth();
-    speed(
-        "conv",
+    let case = Case {
+        kernel: "conv",
         level,
-        format!("{height}x{width}x{channels}"),
+        shape: format!("{height}x{width}x{channels}"),
         output,
-        threads,
-        work,
-        run,
-    )
+        work: height * width * channels * geometry.depth(),
+    };
+    case.speed(threads, || xnor::spin(level, 20_000), run)
 }
 
-fn speed(
+/// Times a first layer: bytes in, 64 channels of bits or sums out, a kernel of `size` × `size`, stride 2.
+///
+/// # Errors
+/// As [`gemm`].
+pub fn first_layer(
+    level: Level,
+    [height, width, channels, size]: [usize; 4],
+    output: Output,
+    threads: &Threads,
+) -> Result<XnorSpeed, MeasureError> {
+    let geometry = Geometry {
+        channels,
+        outputs: 64,
+        kernel: [size; 2],
+        stride: [2, 2],
+        padding: [size / 2; 4],
+        padding_value: PaddingValue::Zero,
+    };
+    let shape = Shape {
+        batch: 1,
+        height,
+        width,
+        channels,
+    };
+    let options = Options::default();
+    threads
+        .install(|| conformance::byte_convolution(level, &geometry, options, shape, 1))
+        .map_err(MeasureError::Wrong)?;
+    let mut generator = Generator(1);
+    let input: Vec<u8> = (0..height * width * channels)
+        .map(|_| generator.word() as u8)
+        .collect();
+    let weights = random(&mut generator, geometry.outputs, geometry.depth());
+    let conv = ByteConv2d::new(level, geometry, options, &weights)?;
+    let positions = conv.output_shape(shape)?;
+    let count = positions.height * positions.width * geometry.outputs;
+    let thresholds = vec![SIGN; geometry.outputs];
+    let (mut scratch, mut bits) = (Scratch::default(), BitTensor::zeros(positions));
+    let mut sums = vec![0; count];
+    let run = || match output {
+        Output::I32 => conv.sums(&mut scratch, shape, &input, &mut sums),
+        Output::Bits => conv.activations(&mut scratch, shape, &input, &thresholds, &mut bits),
+    };
+    let case = Case {
+        kernel: "first-layer",
+        level,
+        shape: format!("{height}x{width}x{channels}x{size}"),
+        output: output.name(),
+        work: count * geometry.depth(),
+    };
+    case.speed(threads, || xnor::spin_bytes(level, 200), run)
+}
+
+/// What is timed.
+struct Case {
     kernel: &'static str,
     level: Level,
     shape: String,
     output: &'static str,
-    threads: &Threads,
+    /// Multiply-accumulates.
     work: usize,
-    mut run: impl FnMut() -> Result<(), bernet_kernels::Error> + Send,
-) -> Result<XnorSpeed, MeasureError> {
-    threads.install(&mut run)?;
-    let case = || {
-        // It has just run without an error, on the same operands.
-        let _ = run();
-        work as u64
-    };
-    let ceiling = || threads.broadcast(|| xnor::spin(level, 20_000));
-    // Entered once: sending each call to another thread would cost as much as a small product.
-    let pace = threads.install(|| in_turns(case, ceiling));
-    Ok(XnorSpeed {
-        kernel,
-        level: level.name(),
-        shape,
-        output,
-        threads: threads.count(),
-        gmac_per_s: pace.median / 1e9,
-        best_gmac_per_s: pace.best / 1e9,
-        ceiling_share: pace.share,
-        checked: true,
-    })
+}
+
+impl Case {
+    /// Times `run` beside `ceiling`, which returns how many multiply-accumulates it stands for.
+    fn speed(
+        self,
+        threads: &Threads,
+        ceiling: impl Fn() -> u64 + Sync,
+        mut run: impl FnMut() -> Result<(), bernet_kernels::Error> + Send,
+    ) -> Result<XnorSpeed, MeasureError> {
+        threads.install(&mut run)?;
+        let case = || {
+            // It has just run without an error, on the same operands.
+            let _ = run();
+            self.work as u64
+        };
+        // Entered once: sending each call to another thread would cost as much as a small product.
+        let pace = threads.install(|| in_turns(case, || threads.broadcast(&ceiling)));
+        Ok(XnorSpeed {
+            kernel: self.kernel,
+            level: self.level.name(),
+            shape: self.shape,
+            output: self.output,
+            threads: threads.count(),
+            gmac_per_s: pace.median / 1e9,
+            best_gmac_per_s: pace.best / 1e9,
+            ceiling_share: pace.share,
+            checked: true,
+        })
+    }
 }

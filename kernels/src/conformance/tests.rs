@@ -104,6 +104,55 @@ fn random_convolutions() {
     });
 }
 
+#[test]
+fn random_byte_convolutions() {
+    let levels = levels("random convolutions of bytes");
+    proptest!(|(seed: u64)| {
+        let (mut geometry, options, input) = random_convolution(&mut Generator(seed));
+        geometry.padding_value = PaddingValue::Zero;
+        for &level in &levels {
+            byte_convolution(level, &geometry, options, input, seed).map_err(TestCaseError::fail)?;
+        }
+    });
+}
+
+/// First layers of nets that see photographs, and depth that takes sums of 255s beyond 16 bits.
+#[test]
+fn byte_convolutions_of_many_blocks() {
+    let levels = levels("convolutions of bytes, of many blocks");
+    let case = |kernel, channels, height| {
+        let geometry = Geometry {
+            channels,
+            outputs: 64,
+            kernel: [kernel; 2],
+            stride: [2, 2],
+            padding: [kernel / 2; 4],
+            padding_value: PaddingValue::Zero,
+        };
+        let shape = Shape {
+            batch: 2,
+            height,
+            width: 45,
+            channels,
+        };
+        (geometry, shape)
+    };
+    let cases = [
+        case(7, 3, 40),
+        case(3, 3, 61),
+        case(1, 1000, 3),
+        case(5, 67, 7),
+    ];
+    let levels = &levels;
+    report(cases.iter().flat_map(|(geometry, shape)| {
+        (0..6).flat_map(move |seed| {
+            levels.iter().filter_map(move |&level| {
+                byte_convolution(level, geometry, Options::default(), *shape, seed).err()
+            })
+        })
+    }));
+}
+
 /// Sizes that take many bands and blocks, and the layers of the net that recognises digits.
 #[test]
 fn convolutions_of_many_blocks() {
@@ -225,6 +274,7 @@ fn any_number_of_threads() {
                 product(level, [61, 300, 2000], fill),
                 product(level, [1, 8200, 8193], fill),
                 convolution(level, &geometry, Options::default(), input, threads as u64),
+                byte_convolution(level, &geometry, Options::default(), input, threads as u64),
             ]
         })
         .into_iter()

@@ -31,14 +31,12 @@ use super::{
     output::{Bits, Numbers, Scaled, Stage, Sums},
     parallel::{over, parts},
     patches::{Band, BandBorder, InPlace, Lines, Places, Worker, ZeroBorder},
-    planes::PlaneSums,
     product::product,
 };
 use crate::{
     Error,
     bits::{BitMatrix, BitTensor, Shape},
     isa::{Level, dispatch},
-    packing,
 };
 use alloc::vec::Vec;
 
@@ -49,8 +47,6 @@ pub struct Conv2d {
     /// Of each group.
     weights: Vec<PackedWeights>,
     border: Option<ZeroBorder>,
-    /// The sum of each output's weights.
-    totals: Vec<i32>,
 }
 
 /// What a convolution works in. It grows to what a call needs, a few tens of kilobytes a thread; a call that finds it large
@@ -58,8 +54,6 @@ pub struct Conv2d {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     workers: Vec<Worker>,
-    /// One plane of an 8-bit input.
-    plane: BitTensor,
 }
 
 impl Conv2d {
@@ -109,16 +103,10 @@ impl Conv2d {
         let does_not_count =
             geometry.padding_value == PaddingValue::Zero && geometry.padding != [0; 4];
         let border = does_not_count.then(|| ZeroBorder::new(&window, weights));
-        let total = |row: usize| {
-            let ones: u32 = weights.row(row).iter().map(|word| word.count_ones()).sum();
-            2 * ones as i32 - weights.columns() as i32
-        };
-        let totals = (0..weights.rows()).map(total).collect();
         Ok(Self {
             window,
             weights: packed,
             border,
-            totals,
         })
     }
 
@@ -187,60 +175,6 @@ impl Conv2d {
         Ok(())
     }
 
-    /// The sums of 8-bit unsigned input, NHWC, exactly: `Σ_k x_k w_k`, eight binary convolutions on the planes of its bits. The
-    /// padding, if there is any, must be [`PaddingValue::MinusOne`], and counts as pixels of 0.
-    ///
-    /// On AVX2 a plane's convolution takes an eighth of the time that the whole takes, so this is an eighth of the binary
-    /// rate; it needs no kernel of its own on any level.
-    ///
-    /// # Errors
-    /// As [`Conv2d::sums`]; [`Error::Size`] where there are not as many bytes as `shape` says; [`Error::Dimension`] where the depth is
-    /// 2²² or above or the padding counts otherwise.
-    pub fn sums_u8(
-        &self,
-        scratch: &mut Scratch,
-        shape: Shape,
-        input: &[u8],
-        out: &mut [i32],
-    ) -> Result<(), Error> {
-        let output = self.output_shape(shape)?;
-        let size = Error::check_product(
-            "input",
-            &[shape.batch, shape.height, shape.width, shape.channels],
-        )?;
-        Error::check_size("input", size, input.len())?;
-        numbers(output, out)?;
-        let geometry = self.window.geometry;
-        let counts_as_zero =
-            geometry.padding == [0; 4] || geometry.padding_value == PaddingValue::MinusOne;
-        if !counts_as_zero || self.window.depth() >= 1 << 22 {
-            let (what, found) = ("depth", self.window.depth());
-            return Err(Error::Dimension {
-                what,
-                found,
-                expected: "below 2²², and padding of −1 or none",
-            });
-        }
-        let mut plane_bits = core::mem::take(&mut scratch.plane);
-        plane_bits.reshape(shape);
-        for plane in 0..8 {
-            packing::matrix(
-                self.level(),
-                input,
-                |byte: u8| byte >> plane & 1 == 1,
-                plane_bits.lines_mut(),
-            )?;
-            let stage = PlaneSums {
-                numbers: numbers(output, out)?,
-                plane,
-                totals: &self.totals,
-            };
-            self.run(scratch, &plane_bits, output, stage);
-        }
-        scratch.plane = plane_bits;
-        Ok(())
-    }
-
     /// The activations, packed.
     ///
     /// # Errors
@@ -267,41 +201,16 @@ impl Conv2d {
     ) -> Result<(), Error> {
         let shape = self.output_shape(input.shape())?;
         Error::check_size("thresholds (outputs)", shape.channels, thresholds.len())?;
-        out.check_shape(shape)?;
-        let line_words = out.lines().row_words();
-        let words = out.lines_mut().words_mut();
-        words.fill(0);
-        self.run(
-            scratch,
-            input,
-            shape,
-            Bits::new(words, line_words, shape.width, thresholds),
-        );
+        let stage = Bits::of_tensor(out, shape, thresholds)?;
+        self.run(scratch, input, shape, stage);
         Ok(())
     }
 
     fn run<S: Stage>(&self, scratch: &mut Scratch, input: &BitTensor, output: Shape, stage: S) {
-        let lines = output.batch * output.height;
-        let work = [output.width, output.channels, self.window.depth()]
-            .into_iter()
-            .fold(lines, usize::saturating_mul);
-        let parts = parts(lines, work);
-        if scratch.workers.len() < parts {
-            scratch.workers.resize_with(parts, Worker::default);
-        }
-        over(
-            0..lines,
-            stage,
-            &mut scratch.workers[..parts],
-            &S::split,
-            &|lines, mut stage, worker| {
-                for band in Band::all(output, lines) {
-                    let (mut band_stage, rest) = stage.split(band.lines.len() * band.images.len());
-                    self.band(input, &band, output, worker, &mut band_stage);
-                    stage = rest;
-                }
-            },
-        );
+        let depth = self.window.depth();
+        over_bands(scratch, output, depth, stage, &|band, worker, stage| {
+            self.band(input, band, output, worker, stage);
+        });
     }
 
     /// One band of output lines.
@@ -346,7 +255,39 @@ impl Conv2d {
     }
 }
 
-fn numbers<T>(shape: Shape, out: &mut [T]) -> Result<Numbers<'_, T>, Error> {
+/// Hands the bands of an output to `work`, shared among threads where they are worth it; `depth` is the bits of a sum.
+pub(super) fn over_bands<S: Stage>(
+    scratch: &mut Scratch,
+    output: Shape,
+    depth: usize,
+    stage: S,
+    work: &(impl Fn(&Band, &mut Worker, &mut S) + Sync),
+) {
+    let lines = output.batch * output.height;
+    let size = [output.width, output.channels, depth]
+        .into_iter()
+        .fold(lines, usize::saturating_mul);
+    let parts = parts(lines, size);
+    if scratch.workers.len() < parts {
+        scratch.workers.resize_with(parts, Worker::default);
+    }
+    over(
+        0..lines,
+        stage,
+        &mut scratch.workers[..parts],
+        &S::split,
+        &|lines, mut stage, worker| {
+            for band in Band::all(output, lines) {
+                let (mut band_stage, rest) = stage.split(band.lines.len() * band.images.len());
+                work(&band, worker, &mut band_stage);
+                stage = rest;
+            }
+        },
+    );
+}
+
+/// An output's numbers, NHWC.
+pub(super) fn numbers<T>(shape: Shape, out: &mut [T]) -> Result<Numbers<'_, T>, Error> {
     Error::check_size(
         "out",
         shape.batch * shape.height * shape.width * shape.channels,

@@ -1,5 +1,7 @@
 //! XNOR-popcount matrix products and convolutions.
 
+mod byte_conv;
+pub(crate) mod bytes;
 mod conv;
 mod gather;
 mod gemm;
@@ -8,7 +10,6 @@ mod output;
 mod pack;
 mod parallel;
 mod patches;
-mod planes;
 mod pool;
 mod product;
 pub(crate) mod tile;
@@ -30,6 +31,12 @@ pub fn spin(level: Level, rounds: u64) -> u64 {
     rounds * dispatch!(level, token => token.spin(rounds))
 }
 
+/// As [`spin`], of products with bytes: the inner tile alone, on operands in the first-level cache.
+pub fn spin_bytes(level: Level, rounds: u64) -> u64 {
+    rounds * dispatch!(level, token => bytes::Bytes(token).spin(rounds))
+}
+
+pub use byte_conv::ByteConv2d;
 pub use conv::{Conv2d, Scratch};
 pub use gemm::{RowsMut, gemm_affine, gemm_bits, gemm_i32};
 pub use geometry::{Geometry, Options, PaddingValue};

@@ -2,7 +2,7 @@
 //!
 //! With `count` differing bits of `K`, the dot product is `K − 2·count`. A stage therefore starts from a base for each
 //! column, usually `K`: the sum is `base − 2·count`, and `base − 2·count ≥ t` is `count ≤ ⌊(base − t)/2⌋`, one comparison of
-//! the count itself.
+//! the count itself. (Products with bytes have a base of their own, and a 1 in place of the 2: [`Tile::PER_COUNT`].)
 
 use super::{
     pack::Panel,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Error,
-    bits::{WORD, set_bits},
+    bits::{BitTensor, Shape, WORD, set_bits},
 };
 use core::ops::Range;
 
@@ -71,11 +71,11 @@ impl Prepared {
 
     /// The sums that follow from counts, where the values are bases. They fit, though steps on the way to them may wrap.
     #[inline(always)]
-    pub(crate) fn sums(&self, counts: &Counts) -> impl Iterator<Item = i32> {
+    pub(crate) fn sums<T: Tile>(&self, counts: &Counts) -> impl Iterator<Item = i32> {
         self.values
             .iter()
             .zip(counts)
-            .map(|(base, count)| base.wrapping_sub((*count as i32).wrapping_mul(2)))
+            .map(|(base, count)| base.wrapping_sub((*count as i32).wrapping_mul(T::PER_COUNT)))
     }
 }
 
@@ -98,7 +98,7 @@ pub(crate) trait Stage: Sized + Send {
 
     /// Sets the bases of those columns.
     #[inline(always)]
-    fn set_base(&self, prepared: &mut Prepared, base: &Columns) {
+    fn set_base<T: Tile>(&self, prepared: &mut Prepared, base: &Columns) {
         prepared.values = *base;
     }
 
@@ -188,11 +188,11 @@ impl Stage for Sums<'_> {
             if out.len() == full {
                 out[..full]
                     .iter_mut()
-                    .zip(prepared.sums(counts))
+                    .zip(prepared.sums::<T>(counts))
                     .for_each(|(out, sum)| *out = sum);
             } else {
                 out.iter_mut()
-                    .zip(prepared.sums(counts))
+                    .zip(prepared.sums::<T>(counts))
                     .for_each(|(out, sum)| *out = sum);
             }
         }
@@ -298,7 +298,7 @@ impl<T: Real> Stage for Scaled<'_, T> {
                 .iter()
                 .zip(&self.affine.bias[prepared.first..]);
             let out = self.numbers.row(row, prepared).iter_mut();
-            for ((out, (scale, bias)), sum) in out.zip(affine).zip(prepared.sums(counts)) {
+            for ((out, (scale, bias)), sum) in out.zip(affine).zip(prepared.sums::<U>(counts)) {
                 *out = T::from_f32(scale * sum as f32 + bias);
             }
         }
@@ -332,6 +332,19 @@ impl<'a> Bits<'a> {
             block: 0,
             places: [0; BLOCK],
         }
+    }
+
+    /// Those of a convolution whose output is of that shape; clears `out`.
+    pub(crate) fn of_tensor(
+        out: &'a mut BitTensor,
+        shape: Shape,
+        thresholds: &'a [Threshold],
+    ) -> Result<Self, Error> {
+        out.check_shape(shape)?;
+        let line_words = out.lines().row_words();
+        let words = out.lines_mut().words_mut();
+        words.fill(0);
+        Ok(Self::new(words, line_words, shape.width, thresholds))
     }
 }
 
@@ -407,12 +420,12 @@ impl Stage for Bits<'_> {
     }
 
     #[inline(always)]
-    fn set_base(&self, prepared: &mut Prepared, base: &Columns) {
+    fn set_base<T: Tile>(&self, prepared: &mut Prepared, base: &Columns) {
         for ((limit, base), at_least) in
             prepared.values.iter_mut().zip(base).zip(&prepared.at_least)
         {
             // Half of what saturates is still more than any count, as the depth is below 2³⁰.
-            *limit = base.saturating_sub(*at_least) >> 1;
+            *limit = base.saturating_sub(*at_least).div_euclid(T::PER_COUNT);
         }
     }
 

@@ -57,7 +57,8 @@ impl PackedWeights {
         dispatch!(level, token => Self::pack(level, token, weights))
     }
 
-    fn pack<T: Tile>(level: Level, _: T, weights: &BitMatrix) -> Self {
+    /// Lays them out for tile `T`, of that level.
+    pub(super) fn pack<T: Tile>(level: Level, _: T, weights: &BitMatrix) -> Self {
         let (outputs, depth) = (weights.rows(), weights.columns());
         let size = |registers| panel_lines::<T>(depth, registers);
         let full = T::LANES * T::REGISTERS;

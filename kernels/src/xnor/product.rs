@@ -105,8 +105,8 @@ impl<T: Tile> Sweep<'_, T> {
         counts: &mut [Counts; 8],
     ) {
         let mut prepared = stage.prepare(self.token, panel.first, panel.columns);
-        let depth = [self.depth as i32; MAX_COLUMNS];
-        stage.set_base(&mut prepared, &depth);
+        let depth = [T::base(self.depth); MAX_COLUMNS];
+        stage.set_base::<T>(&mut prepared, &depth);
         let mut row = if V == 1 && self.bordered == 0 {
             let starts = &self.starts[..self.rows];
             stage.store_narrow(self.token, &self.patches, starts, panel, &prepared)
@@ -147,13 +147,13 @@ impl<T: Tile> Sweep<'_, T> {
         prepared: &mut Prepared,
         counts: &[Counts],
     ) {
-        let depth = [self.depth as i32; MAX_COLUMNS];
+        let depth = [T::base(self.depth); MAX_COLUMNS];
         for (row, counts) in (row..).zip(counts) {
             let mut base = depth;
             if self.bordered >> row & 1 == 1 {
                 border.base(self.first + row, first, &mut base);
             }
-            stage.set_base(prepared, &base);
+            stage.set_base::<T>(prepared, &base);
             stage.store::<T, 1, V>(
                 self.token,
                 self.first + row,
@@ -161,6 +161,6 @@ impl<T: Tile> Sweep<'_, T> {
                 core::array::from_ref(counts),
             );
         }
-        stage.set_base(prepared, &depth);
+        stage.set_base::<T>(prepared, &depth);
     }
 }

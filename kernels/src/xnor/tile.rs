@@ -4,6 +4,7 @@
 //! depth (`STEP` bytes) the panel has one register row of weights, and each row of the tile meets it with its own step of
 //! activations, broadcast. The tile counts the differing bits; `dot = K − 2·count` is left to the output stage.
 
+use super::bytes;
 use crate::bits::WORD;
 
 /// The most columns a panel has, whatever the level.
@@ -28,6 +29,14 @@ pub(crate) trait Tile: Copy + Send + Sync {
 
     /// Bytes of weights for a step of a register's lanes.
     const STEP_BYTES: usize = Self::LANES * Self::STEP;
+
+    /// What one more of the count takes from a sum.
+    const PER_COUNT: i32 = 2;
+
+    /// The sum of a row, `bits` bits deep, where the count is 0.
+    fn base(bits: usize) -> i32 {
+        bits as i32
+    }
 
     /// Writes a lane's step of weights into those bytes.
     fn lay(lane: usize, step: &[u8], bytes: &mut [u8]) {
@@ -61,6 +70,28 @@ pub(crate) trait Tile: Copy + Send + Sync {
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R];
+
+    /// Output channels in a register of a product with bytes, and bytes of depth in its step (`bytes.rs`).
+    const BYTE_LANES: usize = bytes::LANES;
+    /// See [`BYTE_LANES`](Self::BYTE_LANES).
+    const BYTE_STEP: usize = 1;
+
+    /// `counts[r][c] = base + Σ_k x[r][k] · w[c][k]` for rows of 8-bit unsigned numbers and a panel of `V` registers, whose weights
+    /// are −1, 0 or +1 (`i8`), the neighbours in depth of a step side by side.
+    ///
+    /// # Panics
+    /// As [`count`](Self::count).
+    #[inline(always)]
+    fn count_bytes<const R: usize, const V: usize>(
+        self,
+        base: i32,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
+    ) {
+        bytes::count::<R, V>(base, patches, starts, panel, counts);
+    }
 
     /// For levels that do better with roles swapped where a panel of one register has few columns and little depth: bit `c` of
     /// result `r` says whether row `r` differs from column `c < columns` in at most `limits[c]` bits.

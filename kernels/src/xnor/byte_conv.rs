@@ -1,0 +1,322 @@
+//! First layers: convolutions of 8-bit unsigned input with ±1 weights.
+
+use super::{
+    Affine, Geometry, Options, PackedWeights, PaddingValue, Real, Scratch, Threshold,
+    bytes::Bytes,
+    conv::{numbers, over_bands},
+    geometry::Window,
+    output::{Bits, Scaled, Stage, Sums},
+    patches::{Band, BandBorder, Places, Worker},
+    product::{Rows, Starts, product},
+    tile::{Patches, Tile},
+};
+use crate::{
+    Error,
+    bits::{BitMatrix, BitTensor, Shape, bytes_mut, read_bits},
+    isa::{Level, dispatch},
+};
+
+/// A convolution of 8-bit unsigned input, NHWC, with ±1 weights, laid out for one level: `Σ_k x_k w_k`, exactly.
+///
+/// ```
+/// use bernet_kernels::{
+///     bits::{BitMatrix, Shape},
+///     isa::Level,
+///     xnor::{ByteConv2d, Geometry, Options, PaddingValue, Scratch},
+/// };
+///
+/// let geometry = Geometry {
+///     channels: 1,
+///     outputs: 1,
+///     kernel: [1, 2],
+///     stride: [1, 1],
+///     padding: [0; 4],
+///     padding_value: PaddingValue::Zero,
+/// };
+/// let weights = BitMatrix::from_signs(1, 2, &[1.0, -1.0])?;
+/// let conv = ByteConv2d::new(Level::best(), geometry, Options::default(), &weights)?;
+/// let shape = Shape { batch: 1, height: 1, width: 3, channels: 1 };
+/// let mut sums = [0; 2];
+/// conv.sums(&mut Scratch::default(), shape, &[200, 7, 255], &mut sums)?;
+/// assert_eq!(sums, [193, -248]);
+/// # Ok::<(), bernet_kernels::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ByteConv2d {
+    window: Window,
+    weights: PackedWeights,
+}
+
+/// Depth is below this, so that a sum of 255s is far from the end of `i32`.
+const DEPTHS: usize = 1 << 22;
+
+impl ByteConv2d {
+    /// Lays out `weights`: a row for each output channel, in the order kernel line, kernel column, channel of the output's group.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where the rows are not the output channels or the columns not the depth; [`Error::Dimension`] where one is 0,
+    /// channels or outputs are not a multiple of the groups, a kernel line or the depth is too long, or there is padding other
+    /// than [`PaddingValue::Zero`]: pixels of 0.
+    pub fn new(
+        level: Level,
+        geometry: Geometry,
+        options: Options,
+        weights: &BitMatrix,
+    ) -> Result<Self, Error> {
+        let window = Window { geometry, options };
+        window.check()?;
+        Error::check_size(
+            "rows of the weights (outputs)",
+            geometry.outputs,
+            weights.rows(),
+        )?;
+        Error::check_size(
+            "columns of the weights (depth)",
+            window.depth(),
+            weights.columns(),
+        )?;
+        if geometry.padding != [0; 4] && geometry.padding_value != PaddingValue::Zero {
+            return Err(Error::Dimension {
+                what: "padding of 8-bit input",
+                found: geometry.padding.into_iter().max().unwrap_or_default(),
+                expected: "none, or padding that counts as 0",
+            });
+        }
+        let line = line_bytes(level, &window);
+        let depth = line.saturating_mul(geometry.kernel[0]);
+        if !(1..DEPTHS).contains(&depth) || weights.columns() == 0 {
+            return Err(Error::Dimension {
+                what: "depth of 8-bit input, gaps of dilation and other groups' channels included",
+                found: depth,
+                expected: "1 to 2²² − 1",
+            });
+        }
+        Error::check_product("outputs · depth", &[geometry.outputs, depth, 8])?;
+        let (channels, taps) = (window.channels(), geometry.kernel);
+        let mut minus = BitMatrix::zeros(geometry.outputs, 8 * depth);
+        for output in 0..geometry.outputs {
+            let group = output / window.outputs();
+            let row = bytes_mut(minus.row_mut(output));
+            for tap in 0..taps[0] * taps[1] {
+                let (i, j) = (tap / taps[1], tap % taps[1]);
+                let at = i * line + j * options.dilation[1] * geometry.channels + group * channels;
+                for (c, byte) in row[at..][..channels].iter_mut().enumerate() {
+                    let plus = read_bits(weights.row(output), tap * channels + c, 1) == 1;
+                    *byte = if plus { -1_i8 } else { 1 } as u8;
+                }
+            }
+        }
+        let weights = dispatch!(level, token => PackedWeights::pack(level, Bytes(token), &minus));
+        Ok(Self { window, weights })
+    }
+
+    /// The level whose kernel its weights are laid out for.
+    pub fn level(&self) -> Level {
+        self.weights.level()
+    }
+
+    /// The shape of the output for an input shape.
+    ///
+    /// # Errors
+    /// As [`Geometry::output_shape`].
+    pub fn output_shape(&self, input: Shape) -> Result<Shape, Error> {
+        self.window.output_shape(input)
+    }
+
+    /// The sums, in NHWC order.
+    ///
+    /// # Errors
+    /// As [`Geometry::output_shape`]; [`Error::Size`] where `input` is not as long as `shape` says or `out` as the output shape.
+    pub fn sums(
+        &self,
+        scratch: &mut Scratch,
+        shape: Shape,
+        input: &[u8],
+        out: &mut [i32],
+    ) -> Result<(), Error> {
+        let output = self.check(shape, input)?;
+        let numbers = numbers(output, out)?;
+        self.run(scratch, shape, input, output, Sums(numbers));
+        Ok(())
+    }
+
+    /// The sums, scaled, in NHWC order: as `f32` or, with the feature `half`, as `f16` or `bf16`.
+    ///
+    /// # Errors
+    /// As [`ByteConv2d::sums`]; [`Error::Size`] where there are not as many scales and biases as outputs.
+    pub fn affine<T: Real>(
+        &self,
+        scratch: &mut Scratch,
+        shape: Shape,
+        input: &[u8],
+        affine: Affine<'_>,
+        out: &mut [T],
+    ) -> Result<(), Error> {
+        let output = self.check(shape, input)?;
+        affine.check(output.channels)?;
+        let numbers = numbers(output, out)?;
+        self.run(scratch, shape, input, output, Scaled { numbers, affine });
+        Ok(())
+    }
+
+    /// The activations, packed.
+    ///
+    /// # Errors
+    /// As [`ByteConv2d::sums`]; [`Error::Size`] where thresholds or the shape of `out` differ.
+    pub fn activations(
+        &self,
+        scratch: &mut Scratch,
+        shape: Shape,
+        input: &[u8],
+        thresholds: &[Threshold],
+        out: &mut BitTensor,
+    ) -> Result<(), Error> {
+        let output = self.check(shape, input)?;
+        Error::check_size("thresholds (outputs)", output.channels, thresholds.len())?;
+        let stage = Bits::of_tensor(out, output, thresholds)?;
+        self.run(scratch, shape, input, output, stage);
+        Ok(())
+    }
+
+    fn check(&self, shape: Shape, input: &[u8]) -> Result<Shape, Error> {
+        let output = self.output_shape(shape)?;
+        let Shape {
+            batch,
+            height,
+            width,
+            channels,
+        } = shape;
+        let size = Error::check_product("input", &[batch, height, width, channels])?;
+        Error::check_size("input", size, input.len())?;
+        Ok(output)
+    }
+
+    fn run<S: Stage>(
+        &self,
+        scratch: &mut Scratch,
+        shape: Shape,
+        input: &[u8],
+        output: Shape,
+        stage: S,
+    ) {
+        // A byte is as much work as eight bits.
+        let depth = self.weights.depth();
+        over_bands(scratch, output, depth, stage, &|band, worker, stage| {
+            self.band(shape, input, band, output, worker, stage);
+        });
+    }
+
+    /// One band of output lines.
+    fn band(
+        &self,
+        shape: Shape,
+        input: &[u8],
+        band: &Band,
+        output: Shape,
+        worker: &mut Worker,
+        stage: &mut impl Stage,
+    ) {
+        let window = &self.window;
+        let (height, width) = (band.lines.len(), output.width);
+        let image_lines = (height - 1) * window.geometry.stride[0] + window.span()[0];
+        let step = step(self.level());
+        let stride = pad(
+            window,
+            shape,
+            input,
+            band,
+            image_lines,
+            step,
+            &mut worker.lines,
+        );
+        let places = Places {
+            window,
+            group: 0,
+            height,
+            width,
+            image_lines,
+        };
+        let rows = band.images.len() * height * width;
+        let steps = line_bytes(self.level(), window) / step;
+        dispatch!(self.level(), token => {
+            let source = ByteRows { words: &worker.lines, stride, places, steps };
+            product(Bytes(token), self.weights.panels(), rows, source, &None::<BandBorder<'_>>, stage);
+        });
+    }
+}
+
+/// Bytes of a kernel line, from its first tap to its last, in whole steps.
+fn line_bytes(level: Level, window: &Window) -> usize {
+    let bytes = window.span()[1].saturating_mul(window.geometry.channels);
+    let step = step(level);
+    bytes.div_ceil(step).saturating_mul(step)
+}
+
+fn step(level: Level) -> usize {
+    fn of<T: Tile>(_: T) -> usize {
+        T::BYTE_STEP
+    }
+    dispatch!(level, token => of(token))
+}
+
+/// Copies the input lines of a band, padded with zeros; the bytes from a line to the next.
+fn pad(
+    window: &Window,
+    shape: Shape,
+    input: &[u8],
+    band: &Band,
+    image_lines: usize,
+    step: usize,
+    lines: &mut alloc::vec::Vec<u64>,
+) -> usize {
+    let Geometry {
+        channels,
+        stride,
+        padding: [top, left, _, right],
+        ..
+    } = window.geometry;
+    let first = band.lines.start * stride[0];
+    let (row, before) = (shape.width * channels, left * channels);
+    let line_bytes = before + row + right * channels;
+    // The last window's last step may lie beyond the last line.
+    let size = band.images.len() * image_lines * line_bytes + step;
+    lines.clear();
+    lines.resize(size.div_ceil(size_of::<u64>()), 0);
+    let all = band
+        .images
+        .clone()
+        .flat_map(|image| (first..first + image_lines).map(move |line| (image, line)));
+    for (to, (image, line)) in bytes_mut(lines).chunks_exact_mut(line_bytes).zip(all) {
+        if (top..top + shape.height).contains(&line) {
+            let from = (image * shape.height + line - top) * row;
+            to[before..][..row].copy_from_slice(&input[from..][..row]);
+        }
+    }
+    line_bytes
+}
+
+/// Rows that the tile reads where they are, among the padded bytes.
+struct ByteRows<'a> {
+    words: &'a [u64],
+    /// Bytes from a line to the next.
+    stride: usize,
+    places: Places<'a>,
+    /// Of a kernel line.
+    steps: usize,
+}
+
+impl Rows for ByteRows<'_> {
+    #[inline(always)]
+    fn block(&mut self, rows: core::ops::Range<usize>, starts: &mut Starts) -> Patches<'_> {
+        for (start, (line, byte, _)) in starts.iter_mut().zip(self.places.groups(rows, 1)) {
+            *start = line * self.stride + byte;
+        }
+        let Window { geometry, options } = self.places.window;
+        Patches {
+            words: self.words,
+            segments: geometry.kernel[0],
+            stride: self.stride * options.dilation[0],
+            steps: self.steps,
+        }
+    }
+}

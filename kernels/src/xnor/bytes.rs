@@ -1,0 +1,165 @@
+//! Products of 8-bit unsigned numbers with ±1 weights, exactly: first layers.
+//!
+//! Bit planes (eight binary products, plane `b` counting 2ᵇ) need no kernel of their own, but a pair of `vpshufb` and `vpaddb`
+//! takes 32 · 4 bits, and eight planes of them are 16 multiply-accumulates. `vpmaddubsw` multiplies 32 unsigned bytes with signed
+//! ones and adds neighbours; with `vpaddw` that is 32 for a pair, and a pixel's window is read where it is, where eight planes would
+//! have to be packed and gathered. So weights are bytes here, `−w`, and a lane holds four of its channel, neighbours in
+//! depth, which meet the same four bytes of the row.
+//!
+//! Other levels leave 16-bit products and sums to the compiler, a byte of depth a step.
+//!
+//! A weight may also be 0. So a kernel line is padded to whole steps, and taps that lie apart (dilation) or
+//! channels of other groups are gaps of zeros in it.
+//!
+//! What is counted is `255·K − Σ x w`, which is never below 0, so that stages need to know no more than that its base is 255·K.
+
+use super::tile::{Counts, MAX_COLUMNS, Patches, Tile};
+use crate::bits::{WORD, bytes};
+
+/// Lanes of 16 bits of a register of those levels that leave it to the compiler.
+pub(super) const LANES: usize = 8;
+
+/// The tile of a level for rows of bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Bytes<T>(pub(super) T);
+
+impl<T: Tile> Tile for Bytes<T> {
+    const LANES: usize = T::BYTE_LANES;
+    const REGISTERS: usize = 2;
+    const ROWS: usize = 6;
+    const STEP: usize = T::BYTE_STEP;
+    const PER_COUNT: i32 = 1;
+
+    fn base(bits: usize) -> i32 {
+        255 * (bits / 8) as i32
+    }
+
+    #[inline(always)]
+    fn vectorize<O>(self, body: impl FnOnce() -> O) -> O {
+        self.0.vectorize(body)
+    }
+
+    #[inline(always)]
+    fn count<const R: usize, const V: usize>(
+        self,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
+    ) {
+        let base = Self::base(patches.segments * patches.steps * Self::STEP * 8);
+        self.0
+            .count_bytes::<R, V>(base, patches, starts, panel, counts);
+    }
+
+    fn spin(self, rounds: u64) -> u64 {
+        const DEPTH: usize = 256;
+        let words = core::hint::black_box([0x0123_4567_89ab_cdef; 6 * DEPTH / 8]);
+        let panel = core::hint::black_box([1; DEPTH * MAX_COLUMNS]);
+        let patches = Patches {
+            words: &words,
+            segments: 1,
+            stride: 0,
+            steps: DEPTH / Self::STEP,
+        };
+        let starts = core::array::from_fn(|row| row * DEPTH);
+        let mut counts = [[0; MAX_COLUMNS]; 6];
+        self.vectorize(
+            #[inline(always)]
+            || {
+                for _ in 0..rounds {
+                    self.count::<6, 2>(&patches, &starts, &panel, &mut counts);
+                    core::hint::black_box(&mut counts);
+                }
+            },
+        );
+        (6 * DEPTH * Self::REGISTERS * Self::LANES) as u64
+    }
+
+    #[inline(always)]
+    fn bits(self, flags: &[u8; WORD]) -> u64 {
+        self.0.bits(flags)
+    }
+
+    #[inline(always)]
+    fn at_most<const R: usize, const V: usize>(
+        self,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        let columns = V * Self::LANES;
+        let bits = match columns.div_ceil(T::LANES) {
+            1 => self.0.at_most::<R, 1>(counts, limits),
+            2 => self.0.at_most::<R, 2>(counts, limits),
+            4 => self.0.at_most::<R, 4>(counts, limits),
+            registers => unreachable!("no level has {registers} registers for {columns} columns"),
+        };
+        bits.map(|bits| bits & (u64::MAX >> (WORD - columns)))
+    }
+}
+
+/// [`Tile::count_bytes`], left to the compiler's vectoriser: a step is one byte of depth, lanes are of 16 bits.
+#[inline(always)]
+pub(super) fn count<const R: usize, const V: usize>(
+    base: i32,
+    patches: &Patches<'_>,
+    starts: &[usize; R],
+    panel: &[u8],
+    counts: &mut [Counts; R],
+) {
+    // A product is within ±255.
+    const STEPS: usize = 128;
+    let mut panel = panel.as_chunks::<LANES>().0.as_chunks::<V>().0.iter();
+    let mut wide = [[[base; LANES]; V]; R];
+    let mut sums = [[[0_i16; LANES]; V]; R];
+    let mut room = STEPS;
+    for segment in 0..patches.segments {
+        let rows = starts.map(|start| {
+            &bytes(patches.words)[start + segment * patches.stride..][..patches.steps]
+        });
+        let mut at = 0;
+        while at < patches.steps {
+            let some = room.min(patches.steps - at);
+            let rows = rows.map(|row| &row[at..at + some]);
+            // In a variable of its own, it stays in registers.
+            let mut those = sums;
+            for (step, weights) in panel.by_ref().take(some).enumerate() {
+                let weights = weights.map(|weights| weights.map(|weight| i16::from(weight as i8)));
+                for r in 0..R {
+                    let x = i16::from(rows[r][step]);
+                    for v in 0..V {
+                        for lane in 0..LANES {
+                            those[r][v][lane] += x * weights[v][lane];
+                        }
+                    }
+                }
+            }
+            sums = those;
+            (at, room) = (at + some, room - some);
+            if room == 0 {
+                widen(&mut sums, &mut wide);
+                room = STEPS;
+            }
+        }
+    }
+    widen(&mut sums, &mut wide);
+    for (counts, wide) in counts.iter_mut().zip(&wide) {
+        for (count, &sum) in counts.iter_mut().zip(wide.as_flattened()) {
+            *count = sum as u32;
+        }
+    }
+}
+
+#[inline(always)]
+fn widen<const R: usize, const V: usize>(
+    sums: &mut [[[i16; LANES]; V]; R],
+    wide: &mut [[[i32; LANES]; V]; R],
+) {
+    let pairs = wide.iter_mut().zip(sums.iter());
+    for (wide, sum) in
+        pairs.flat_map(|(wide, sums)| wide.as_flattened_mut().iter_mut().zip(sums.as_flattened()))
+    {
+        *wide += i32::from(*sum);
+    }
+    *sums = [[[0; LANES]; V]; R];
+}
