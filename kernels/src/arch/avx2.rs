@@ -24,7 +24,7 @@ impl Tile for Avx2 {
     /// Even bytes hold the first half of the channels, odd bytes the second: widening by mask and shift then leaves
     /// both halves in order.
     fn lay(lane: usize, step: &[u8], bytes: &mut [u8]) {
-        let place = lane % 16 * 2 + lane / 16;
+        let place = Self::place(lane);
         bytes[place] = step[0] & 15;
         bytes[Self::LANES + place] = step[0] >> 4;
     }
@@ -70,6 +70,26 @@ impl Tile for Avx2 {
         unsafe { xnor_at_most::<R, V>(counts, limits) }
     }
 
+    const SHALLOW: usize = 31 * 8;
+
+    #[inline(always)]
+    fn place(column: usize) -> usize {
+        let lane = column % Self::LANES;
+        column - lane + lane % 16 * 2 + lane / 16
+    }
+
+    #[inline(always)]
+    fn below<const R: usize, const V: usize>(
+        self,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        bounds: &[u8; MAX_COLUMNS],
+    ) -> [u64; R] {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { xnor_below::<R, V>(patches, starts, panel, bounds) }
+    }
+
     const BYTE_LANES: usize = 8;
     const BYTE_STEP: usize = NEIGHBOURS;
 
@@ -108,6 +128,77 @@ compiled_for! { Avx2,
     ///
     /// Cutting the weights' nibbles apart here would halve the panel, but takes six of the instructions that are scarce (5 %
     /// slower); steps unrolled by hand let the compiler reorder the additions and spill sums (also slower).
+    ///
+    /// `steps` lie within the rows, and the panel is at least as deep.
+    #[inline]
+    fn add_steps<const R: usize, const V: usize>(
+        rows: &[*const u8; R],
+        steps: core::ops::Range<usize>,
+        panel: &mut *const u8,
+        sums: &mut [[__m256i; V]; R],
+    ) {
+        for step in steps {
+            let weights: [_; V] = core::array::from_fn(|v| {
+                let nibbles = panel.wrapping_add(v * Avx2::STEP_BYTES).cast::<__m256i>();
+                // SAFETY: the panel is as deep as the rows, whose steps are counted here.
+                unsafe { [_mm256_loadu_si256(nibbles), _mm256_loadu_si256(nibbles.add(1))] }
+            });
+            *panel = panel.wrapping_add(V * Avx2::STEP_BYTES);
+            for r in 0..R {
+                // SAFETY: all steps lie within the rows.
+                let byte = unsafe { *rows[r].add(step) };
+                let [low_table, high_table] = &nibbles::TABLES.0[usize::from(byte)];
+                let (low_table, high_table) = (broadcast(low_table), broadcast(high_table));
+                for v in 0..V {
+                    let low = _mm256_shuffle_epi8(low_table, weights[v][0]);
+                    let high = _mm256_shuffle_epi8(high_table, weights[v][1]);
+                    sums[r][v] = _mm256_add_epi8(_mm256_add_epi8(sums[r][v], low), high);
+                }
+            }
+        }
+    }
+}
+
+compiled_for! { Avx2,
+    /// Counts that fit in bytes are compared as bytes: seven instructions for 32 columns (a maximum, a comparison, a mask, and four to
+    /// part the even bits from the odd, as `lay` has placed the channels), where widening them, storing them and comparing lanes of
+    /// 32 bits take 40. At 64 columns and a depth of 64, a tile's eight steps are 440 instructions, and this is 56.
+    #[inline]
+    fn xnor_below<const R: usize, const V: usize>(
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        bounds: &[u8; MAX_COLUMNS],
+    ) -> [u64; R] {
+        let rows = patches.pointers(starts, Avx2::STEP);
+        let steps = patches.segments * patches.steps;
+        assert!(panel.len() >= steps * V * Avx2::STEP_BYTES, "a panel as deep as the rows");
+        assert!(steps * 8 < 256, "counts that fit in bytes");
+        let mut panel = panel.as_ptr();
+        let mut sums = [[_mm256_setzero_si256(); V]; R];
+        for segment in 0..patches.segments {
+            let first = segment * patches.stride;
+            add_steps(&rows, first..first + patches.steps, &mut panel, &mut sums);
+        }
+        let bounds = bounds.as_chunks::<{ Avx2::LANES }>().0;
+        let mut bits = [0; R];
+        // A closure for `map` would not be inlined.
+        for r in 0..R {
+            for v in 0..V {
+                // SAFETY: an unaligned load of 32 bytes.
+                let bounds = unsafe { _mm256_loadu_si256(bounds[v].as_ptr().cast()) };
+                let reached = _mm256_cmpeq_epi8(_mm256_max_epu8(sums[r][v], bounds), sums[r][v]);
+                let below = !_mm256_movemask_epi8(reached) as u32;
+                let parted = _pext_u32(below, 0x5555_5555) | _pext_u32(below, 0xaaaa_aaaa) << 16;
+                bits[r] |= u64::from(parted) << (v * Avx2::LANES);
+            }
+        }
+        bits
+    }
+}
+
+compiled_for! { Avx2,
+    /// Sums in bytes are widened before they overflow, and again to 32 bits.
     #[inline]
     fn xnor_count<const R: usize, const V: usize>(
         patches: &Patches<'_>,
@@ -126,26 +217,8 @@ compiled_for! { Avx2,
             while step < end {
                 let stop = end.min(step + nibbles::STEPS);
                 let mut sums = [[_mm256_setzero_si256(); V]; R];
-                while step < stop {
-                    let weights: [_; V] = core::array::from_fn(|v| {
-                        let nibbles = panel.wrapping_add(v * Avx2::STEP_BYTES).cast::<__m256i>();
-                        // SAFETY: the panel is as deep as the rows, whose steps are counted here.
-                        unsafe { [_mm256_loadu_si256(nibbles), _mm256_loadu_si256(nibbles.add(1))] }
-                    });
-                    panel = panel.wrapping_add(V * Avx2::STEP_BYTES);
-                    for r in 0..R {
-                        // SAFETY: `pointers` has checked that all steps of all segments lie within the words.
-                        let byte = unsafe { *rows[r].add(step) };
-                        let [low_table, high_table] = &nibbles::TABLES.0[usize::from(byte)];
-                        let (low_table, high_table) = (broadcast(low_table), broadcast(high_table));
-                        for v in 0..V {
-                            let low = _mm256_shuffle_epi8(low_table, weights[v][0]);
-                            let high = _mm256_shuffle_epi8(high_table, weights[v][1]);
-                            sums[r][v] = _mm256_add_epi8(_mm256_add_epi8(sums[r][v], low), high);
-                        }
-                    }
-                    step += 1;
-                }
+                add_steps(&rows, step..stop, &mut panel, &mut sums);
+                step = stop;
                 for r in 0..R {
                     for v in 0..V {
                         let even = _mm256_and_si256(sums[r][v], _mm256_set1_epi16(255));

@@ -111,6 +111,17 @@ pub(crate) trait Stage: Sized + Send {
         counts: &[Counts; R],
     );
 
+    /// For a stage that needs no more than a bit of each count: the columns' bounds, counts below which set it, at
+    /// [`Tile::place`].
+    #[inline(always)]
+    fn bounds<T: Tile>(&self, _prepared: &Prepared) -> Option<[u8; MAX_COLUMNS]> {
+        None
+    }
+
+    /// Stores those bits, of rows from `row` on.
+    #[inline(always)]
+    fn store_bits(&mut self, _row: usize, _prepared: &Prepared, _bits: &[u64]) {}
+
     /// Counts and stores rows of the block, whose patches are at `starts`, for a panel of one register, if that is faster this
     /// way; how many of them it has done.
     #[inline(always)]
@@ -438,7 +449,23 @@ impl Stage for Bits<'_> {
         counts: &[Counts; R],
     ) {
         let bits = token.at_most::<R, V>(counts, &prepared.values);
-        for (bits, place) in bits.into_iter().zip(&self.places[row - self.block..]) {
+        self.store_bits(row, prepared, &bits);
+    }
+
+    #[inline(always)]
+    fn bounds<T: Tile>(&self, prepared: &Prepared) -> Option<[u8; MAX_COLUMNS]> {
+        // A limit beyond a byte is beyond every count that fits in one: all counts are below 255 there.
+        let mut bounds = [0; MAX_COLUMNS];
+        for (column, limit) in prepared.values.iter().enumerate() {
+            bounds[T::place(column)] = (limit + 1).clamp(0, 255) as u8;
+        }
+        Some(bounds)
+    }
+
+    #[inline(always)]
+    fn store_bits(&mut self, row: usize, prepared: &Prepared, bits: &[u64]) {
+        let places = &self.places[row - self.block..];
+        for (bits, place) in bits.iter().zip(places) {
             set_bits(
                 self.words,
                 place + prepared.first,

@@ -113,14 +113,25 @@ impl<T: Tile> Sweep<'_, T> {
         } else {
             0
         };
+        let bounds = if self.depth <= T::SHALLOW && self.bordered == 0 {
+            stage.bounds::<T>(&prepared)
+        } else {
+            None
+        };
         while row < self.rows {
             let rows = T::ROWS.min(self.rows - row);
             macro_rules! tile {
                 ($($rows:literal)*) => {
                     match rows {
                         $($rows if T::ROWS >= $rows => {
-                            let counts = counts.first_chunk_mut::<$rows>().expect("as many rows as a tile has");
                             let starts = self.starts[row..].first_chunk().expect("as many rows as a tile has");
+                            if let Some(bounds) = &bounds {
+                                let bits = self.token.below::<$rows, V>(&self.patches, starts, panel.weights, bounds);
+                                stage.store_bits(self.first + row, &prepared, &bits);
+                                row += rows;
+                                continue;
+                            }
+                            let counts = counts.first_chunk_mut::<$rows>().expect("as many rows as a tile has");
                             self.token.count::<$rows, V>(&self.patches, starts, panel.weights, counts);
                             if self.bordered >> row & ((1 << $rows) - 1) == 0 {
                                 stage.store::<T, $rows, V>(self.token, self.first + row, &prepared, counts);

@@ -71,6 +71,29 @@ pub(crate) trait Tile: Copy + Send + Sync {
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R];
 
+    /// The deepest rows whose counts [`below`](Self::below) can hold, in bits; 0 for levels that do without it.
+    const SHALLOW: usize = 0;
+
+    /// Where the sum of a column of a panel lies among the bytes of the panel's registers.
+    fn place(column: usize) -> usize {
+        column
+    }
+
+    /// For little depth, where widening the counts takes longer than counting: bit `c` of result `r` says whether row `r`
+    /// differs from column `c` in less than `bounds[place(c)]` bits.
+    ///
+    /// # Panics
+    /// As [`count`](Self::count), and where the rows are deeper than [`SHALLOW`](Self::SHALLOW).
+    fn below<const R: usize, const V: usize>(
+        self,
+        _patches: &Patches<'_>,
+        _starts: &[usize; R],
+        _panel: &[u8],
+        _bounds: &[u8; MAX_COLUMNS],
+    ) -> [u64; R] {
+        unreachable!("no row is at most {} bits deep", Self::SHALLOW)
+    }
+
     /// Output channels in a register of a product with bytes, and bytes of depth in its step (`bytes.rs`).
     const BYTE_LANES: usize = bytes::LANES;
     /// See [`BYTE_LANES`](Self::BYTE_LANES).
@@ -134,9 +157,12 @@ impl Patches<'_> {
         let room = size_of_val(self.words)
             .checked_sub(span)
             .expect("a row within the words");
-        starts.map(|start| {
-            assert!(start <= room, "a row within the words");
-            self.words.as_ptr().cast::<u8>().wrapping_add(start)
-        })
+        starts.map(
+            #[inline(always)]
+            |start| {
+                assert!(start <= room, "a row within the words");
+                self.words.as_ptr().cast::<u8>().wrapping_add(start)
+            },
+        )
     }
 }
