@@ -342,6 +342,7 @@ impl Border for Option<BandBorder<'_>> {
         bits
     }
 
+    #[inline(always)]
     fn base(&self, row: usize, first: usize, base: &mut Columns) {
         let Some(border) = self else { return };
         let [lines, pixels] = border.inside(row);

@@ -148,7 +148,9 @@ impl<T: Tile> Sweep<'_, T> {
         }
     }
 
-    /// Stores rows of which some have bases of their own.
+    /// Stores rows of which some have bases of their own. There are few: this is a function of its own, though with the level's
+    /// features.
+    #[inline(never)]
     fn store_bordered<const V: usize>(
         &self,
         row: usize,
@@ -158,20 +160,25 @@ impl<T: Tile> Sweep<'_, T> {
         prepared: &mut Prepared,
         counts: &[Counts],
     ) {
-        let depth = [T::base(self.depth); MAX_COLUMNS];
-        for (row, counts) in (row..).zip(counts) {
-            let mut base = depth;
-            if self.bordered >> row & 1 == 1 {
-                border.base(self.first + row, first, &mut base);
-            }
-            stage.set_base::<T>(prepared, &base);
-            stage.store::<T, 1, V>(
-                self.token,
-                self.first + row,
-                prepared,
-                core::array::from_ref(counts),
-            );
-        }
-        stage.set_base::<T>(prepared, &depth);
+        self.token.vectorize(
+            #[inline(always)]
+            || {
+                let depth = [T::base(self.depth); MAX_COLUMNS];
+                for (row, counts) in (row..).zip(counts) {
+                    let mut base = depth;
+                    if self.bordered >> row & 1 == 1 {
+                        border.base(self.first + row, first, &mut base);
+                    }
+                    stage.set_base::<T>(prepared, &base);
+                    stage.store::<T, 1, V>(
+                        self.token,
+                        self.first + row,
+                        prepared,
+                        core::array::from_ref(counts),
+                    );
+                }
+                stage.set_base::<T>(prepared, &depth);
+            },
+        );
     }
 }
