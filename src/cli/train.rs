@@ -9,8 +9,7 @@ use bernet::{
     data::{self, Source},
     infer::{self, Session},
     train::{
-        Config, Distribution, Epoch, MethodName, Network, Observer, Run, SEED, SEED_24, Surrogate,
-        Trainer,
+        Config, Distribution, Epoch, MethodName, NETS, Network, Observer, Run, Surrogate, Trainer,
     },
 };
 use bernet_kernels::isa::Level;
@@ -46,7 +45,7 @@ pub(super) struct Arguments {
     /// What `--method ste` takes for the derivative of sign.
     #[arg(long, default_value = Surrogate::default().name(), value_parser = surrogates())]
     surrogate: Surrogate,
-    /// The net: `seed` (28×28 pixels), `seed-24` (the centre) or a TOML file.
+    /// The net: `seed` (28×28 pixels), `seed-24` (the centre), `lenet-binary`, `dense-3x1024` or a TOML file.
     #[arg(long, value_name = "NET", default_value = "seed")]
     net: String,
     /// A folder with the four IDX files of MNIST or a dataset like it, plain or .gz [default: the embedded MNIST].
@@ -208,10 +207,12 @@ fn trainer(arguments: &Arguments, checkpoint: &Path, images: usize) -> Result<Tr
     if arguments.resume {
         return Ok(Trainer::load(checkpoint)?);
     }
-    let text = match arguments.net.as_str() {
-        "seed" => SEED.to_owned(),
-        "seed-24" => SEED_24.to_owned(),
-        path => fs::read_to_string(path).with_context(|| format!("net {path}"))?,
+    let known = NETS.iter().find(|(name, _)| *name == arguments.net);
+    let text = match known {
+        Some((_, text)) => (*text).to_owned(),
+        None => {
+            fs::read_to_string(&arguments.net).with_context(|| format!("net {}", arguments.net))?
+        }
     };
     let network = Network::from_toml(&text).with_context(|| format!("net {}", arguments.net))?;
     let method = match arguments.method {
@@ -252,10 +253,10 @@ fn command(trainer: &Trainer, arguments: &Arguments) -> String {
     }
     // Not from the arguments: a resumed run has the net that it began with.
     let is = |text| Network::from_toml(text).is_ok_and(|network| network == config.network);
-    if is(SEED_24) {
-        command += " --net seed-24";
-    } else if !is(SEED) {
-        command += " --net NET.toml";
+    match NETS.iter().find(|(_, text)| is(text)) {
+        Some(("seed", _)) => {}
+        Some((name, _)) => command += &format!(" --net {name}"),
+        None => command += " --net NET.toml",
     }
     if let Some(data) = &arguments.data {
         command += &format!(" --data {}", data.display());

@@ -9,7 +9,9 @@ use super::{
     layer::{self, Cache, Layer, Place},
     loss::{self, Loss},
     methods::{Exact, Method, Moment, Real, Sampled, StraightThrough},
+    network::Stage,
     parameter::{Adam, Parameter},
+    pool::Pooled,
     random::{Purpose, Random},
     schedule,
 };
@@ -27,6 +29,8 @@ const MEASURED: usize = 2048;
 pub struct Trainer {
     pub(crate) config: Config,
     pub(crate) places: Vec<Place>,
+    /// For each layer, the pool that follows it.
+    pub(crate) pools: Vec<Option<Pooled>>,
     pub(crate) layers: Vec<Layer>,
     pub(crate) scale: Parameter,
     pub(crate) history: Vec<Epoch>,
@@ -42,7 +46,7 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::Network`] where the net's layers do not fit each other.
     pub fn new(config: Config) -> Result<Self, TrainError> {
-        let places = places(&config)?;
+        let (places, _) = places(&config)?;
         let layers = layer::fresh(&places, config.initial, config.seed);
         Self::resume(
             config,
@@ -59,7 +63,7 @@ impl Trainer {
         scale: Parameter,
         history: Vec<Epoch>,
     ) -> Result<Self, TrainError> {
-        let places = places(&config)?;
+        let (places, pools) = places(&config)?;
         checkpoint::check_state(&config, &places, &layers, &scale, &history)?;
         let (mut layers, mut scale) = (layers, scale);
         scale.restore_gradient();
@@ -83,6 +87,7 @@ impl Trainer {
         Ok(Self {
             config,
             places,
+            pools,
             layers,
             scale,
             history,
@@ -330,7 +335,11 @@ impl Trainer {
             let cache = &mut after[0];
             cache.reserve(&place, picks.len() * place.positions());
             match before.last() {
-                Some(previous) => layer::unfold(&place, &previous.output, &mut cache.patches),
+                Some(previous) => {
+                    let pooled = self.pools[index - 1].as_ref();
+                    let input = pooled.map_or(&previous.output, |pooled| &pooled.output);
+                    layer::unfold(&place, input, &mut cache.patches);
+                }
                 None => {
                     let pixels = place.input.height * place.input.width * place.input.channels;
                     self.images.resize(picks.len() * pixels, 0.0);
@@ -343,6 +352,10 @@ impl Trainer {
                 layer::linear(&place, layer, cache);
             } else {
                 self.method.forward(&place, layer, cache, measure);
+                if let Some(pooled) = &mut self.pools[index] {
+                    let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
+                    pooled.forward(self.method.pooling(), &norm.gamma.values, cache);
+                }
             }
         }
     }
@@ -392,11 +405,16 @@ impl Trainer {
             if index == last {
                 layer::linear_backward(&place, layer, cache, wants_input);
             } else {
+                if let Some(pooled) = &self.pools[index] {
+                    pooled.backward(self.method.pooling(), cache);
+                }
                 self.method
                     .backward(&place, layer, cache, moment, wants_input);
             }
             if let Some(previous) = before.last_mut() {
-                layer::fold(&place, &cache.patch_gradient, &mut previous.gradient);
+                let pooled = self.pools[index - 1].as_mut();
+                let gradient = pooled.map_or(&mut previous.gradient, |pooled| &mut pooled.gradient);
+                layer::fold(&place, &cache.patch_gradient, gradient);
             }
         }
         loss
@@ -467,14 +485,10 @@ fn exact_gradient(distribution: Distribution) -> Option<Gradient> {
     })
 }
 
-fn places(config: &Config) -> Result<Vec<Place>, TrainError> {
-    let geometries = config.network.geometries()?;
-    Ok(geometries
+fn places(config: &Config) -> Result<(Vec<Place>, Vec<Option<Pooled>>), TrainError> {
+    let stages = config.network.stages()?;
+    Ok(stages
         .into_iter()
-        .map(|(geometry, input, output)| Place {
-            geometry,
-            input,
-            output,
-        })
-        .collect())
+        .map(|Stage { place, pool }| (place, pool.map(Pooled::new)))
+        .unzip())
 }
