@@ -28,7 +28,7 @@
 //!
 //! // Integers and bits from here on.
 //! let model = run.finish(&trainer)?;
-//! assert!(model.to_bytes()?.len() < 6_000);
+//! assert!(model.to_bytes()?.len() < 8_000);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -52,6 +52,7 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 mod trainer;
+mod warp;
 
 pub use checkpoint::CheckpointError;
 pub use config::{Config, Distribution, MethodName, Surrogate};
@@ -63,3 +64,4 @@ pub use parameter::Adam;
 pub use run::{Observer, Run, RunError};
 pub use schedule::{Freezing, Geometric};
 pub use trainer::Trainer;
+pub use warp::Warp;

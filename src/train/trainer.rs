@@ -22,8 +22,10 @@ use std::{ops::ControlFlow, time::Instant};
 /// The logits are divided by this much before the first step; it is trained from there.
 const INITIAL_SCALE: f32 = 8.0;
 
-/// Images whose sums give the moments of a net that is evaluated in f32.
+/// Images whose sums give the moments of a net that is evaluated in f32: so many, or fewer where a layer's values would take more
+/// than 256 MB.
 const MEASURED: usize = 2048;
+const MEASURED_VALUES: usize = 1 << 26;
 
 /// A net in training.
 pub struct Trainer {
@@ -224,10 +226,11 @@ impl Trainer {
         for layer in &mut self.layers {
             self.method.settle(layer);
         }
-        self.forward(train, &batch::still(0..train.len().min(MEASURED)), true);
+        let measured = self.measured();
+        self.forward(train, &batch::still(0..train.len().min(measured)), true);
         let mut right = 0;
-        for start in (0..test.len()).step_by(MEASURED) {
-            let range = start..test.len().min(start + MEASURED);
+        for start in (0..test.len()).step_by(measured) {
+            let range = start..test.len().min(start + measured);
             self.forward(test, &batch::still(range.clone()), false);
             let logits = self.logits(range.len());
             let classes = logits.len() / range.len();
@@ -238,6 +241,13 @@ impl Trainer {
                 .count();
         }
         Ok(right as f64 / test.len() as f64)
+    }
+
+    /// Images at a time of a net that is evaluated in f32.
+    fn measured(&self) -> usize {
+        let values = |place: &Place| place.positions() * (place.depth() + 2 * place.outputs());
+        let image: usize = self.places.iter().map(values).sum();
+        MEASURED.min(MEASURED_VALUES / image).max(1)
     }
 
     pub(super) fn check(&self, data: &Dataset) -> Result<(), TrainError> {
@@ -311,12 +321,11 @@ impl Trainer {
             );
             self.method.draw(layer, &moment, &mut random);
         }
-        let picks = batch::shifted(
-            indices,
-            self.config.shift_probability,
-            self.config.seed,
-            done,
-        );
+        let seed = self.config.seed;
+        let mut picks = batch::shifted(indices, self.config.shift_probability, seed, done);
+        if let Some(warp) = self.config.warp {
+            batch::warp(&mut picks, warp, seed, done);
+        }
         self.forward(train, &picks, true);
         let loss = self.backward(train, &picks, &moment);
         if !loss.total.is_finite() {
@@ -333,7 +342,7 @@ impl Trainer {
             let place = self.places[index];
             let (before, after) = self.caches.split_at_mut(index);
             let cache = &mut after[0];
-            cache.reserve(&place, picks.len() * place.positions());
+            cache.reserve_forward(&place, picks.len() * place.positions());
             match before.last() {
                 Some(previous) => {
                     let pooled = self.pools[index - 1].as_ref();
@@ -343,7 +352,7 @@ impl Trainer {
                 None => {
                     let pixels = place.input.height * place.input.width * place.input.channels;
                     self.images.resize(picks.len() * pixels, 0.0);
-                    batch::unpack(data.images(), picks, place.input, &mut self.images);
+                    batch::unpack(data, picks, place.input, &mut self.images);
                     layer::unfold(&place, &self.images, &mut cache.patches);
                 }
             }
@@ -389,6 +398,9 @@ impl Trainer {
         let scale = self.scale.values[0].exp();
         let loss = loss::cross_entropy(&logits, &labels, classes, scale, &mut gradient);
         self.scale.gradient[0] = loss.scale_gradient as f32;
+        for (place, cache) in self.places.iter().zip(&mut self.caches) {
+            cache.reserve(place, picks.len() * place.positions());
+        }
         let rows = self.caches[last]
             .gradient
             .chunks_exact_mut(positions * classes);
