@@ -6,7 +6,8 @@ use super::{
 };
 use anyhow::{Context, Result, bail};
 use bernet::{
-    data::Source,
+    data::{Dataset, Source},
+    measure::Host,
     report::{self, CsvWriter},
     train::{Epoch, MethodName, Trainer},
 };
@@ -49,6 +50,9 @@ struct Table {
     /// A folder with the four IDX files [default: the embedded MNIST].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Also write DIR/CPU/DATE/accuracy.csv.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
 }
 
 /// What is trained: a name for the table, and what `bernet train` is told besides the seed.
@@ -176,8 +180,7 @@ impl Table {
         }
         let mut source = train::source(self.data.as_deref())?;
         if self.quick {
-            let part =
-                |data: &bernet::data::Dataset, count: usize| data.subset(0..count.min(data.len()));
+            let part = |data: &Dataset, count: usize| data.subset(0..count.min(data.len()));
             let [training, test] = QUICK_IMAGES;
             source.train = part(&source.train, training);
             source.test = part(&source.test, test);
@@ -196,6 +199,12 @@ impl Table {
             groups.push(group);
             // After each row: whoever stops the rest has a table of what there is.
             self.write(&groups)?;
+        }
+        if let Some(folder) = &self.record {
+            let host = Host::here();
+            let folder = folder.join(host.folder()).join(&host.date);
+            fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+            write_csv(&folder.join("accuracy.csv"), &groups)?;
         }
         writeln!(out, "{}", experiment_report::table(&groups).to_text())?;
         for name in ["accuracy.csv", "table.md", "report.html"] {
@@ -220,7 +229,8 @@ impl Table {
         let checkpoint = Trainer::load(&arguments.out.join("checkpoint"));
         arguments.resume = checkpoint.is_ok_and(|trainer| *trainer.config() == config);
         eprintln!("{}, seed {seed}", row.name);
-        let trained = train::train(&arguments, source)?;
+        let trained = train::train(&arguments, source)
+            .with_context(|| format!("{}, seed {seed}", row.name))?;
         let history = trained.trainer.history().to_vec();
         let Trained {
             right,

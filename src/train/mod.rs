@@ -37,6 +37,7 @@ mod checkpoint;
 mod config;
 mod epoch;
 mod error;
+mod evaluate;
 mod export;
 mod layer;
 mod loss;

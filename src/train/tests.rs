@@ -11,14 +11,26 @@ use super::{
 use crate::data::Dataset;
 use bernet_kernels::bits::{BitMatrix, BitTensor, Shape};
 
-const NET: &str = r#"
+const NETS: [&str; 2] = [
+    r#"
     input = { height = 7, width = 6, channels = 1 }
     layer = [
         { kind = "conv", outputs = 3, kernel = [3, 2], stride = [2, 1] },
         { kind = "dense", outputs = 4 },
         { kind = "expectation", classes = 3 },
     ]
-"#;
+"#,
+    r#"
+    input = { height = 7, width = 6, channels = 1 }
+    layer = [
+        { kind = "conv", outputs = 3, kernel = [2, 2], stride = [1, 1] },
+        { kind = "pool", kernel = [2, 3], stride = [2, 1] },
+        { kind = "dense", outputs = 4 },
+        { kind = "pool", kernel = [2, 2], stride = [1, 1] },
+        { kind = "expectation", classes = 3 },
+    ]
+"#,
+];
 
 fn digits(random: &mut Random) -> Dataset {
     let lines = BitMatrix::from_fn(40 * 7, 6, |_, _| random.uniform() < 0.5);
@@ -33,8 +45,8 @@ fn digits(random: &mut Random) -> Dataset {
     Dataset::new(images, labels, None, 3).expect("labels below 3")
 }
 
-fn trainer(random: &mut Random) -> Trainer {
-    let network = Network::from_toml(NET).expect("well-formed");
+fn trainer(net: &str, random: &mut Random) -> Trainer {
+    let network = Network::from_toml(net).expect("well-formed");
     let config = Config::new(MethodName::Real, network, 1, 3);
     let mut trainer = Trainer::new(config).expect("its layers fit");
     for layer in &mut trainer.layers {
@@ -90,10 +102,14 @@ fn assert_close(numeric: f64, gradient: f32, what: &str) {
 }
 
 #[test]
-fn every_gradient_of_the_real_net_is_that_of_finite_differences() {
+fn every_gradient_of_a_real_net_is_that_of_finite_differences() {
+    NETS.into_iter().for_each(check_gradients);
+}
+
+fn check_gradients(net: &str) {
     let mut random = Random::new(1, Purpose::Initial, 0);
     let data = digits(&mut random);
-    let mut trainer = trainer(&mut random);
+    let mut trainer = trainer(net, &mut random);
     for layer in &mut trainer.layers {
         layer.weights.copy_from_slice(&layer.latent.values);
     }

@@ -104,8 +104,9 @@ impl Map {
                 let (top, left) = (sy.floor(), sx.floor());
                 let (fy, fx) = (sy - top, sx - left);
                 let (top, left) = (top as i32, left as i32);
-                let between = |y| (1.0 - fx) * value(y, left) + fx * value(y, left + 1);
-                let grey = (1.0 - fy) * between(top) + fy * between(top + 1);
+                let between =
+                    |y| (1.0 - fx) * value(y, left) + fx * value(y, left.saturating_add(1));
+                let grey = (1.0 - fy) * between(top) + fy * between(top.saturating_add(1));
                 *pixel = if grey >= self.threshold { 1.0 } else { -1.0 };
             }
         }
