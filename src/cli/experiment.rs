@@ -4,7 +4,7 @@ use super::{
     experiment_report::{self, Group},
     train::{self, Trained},
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use bernet::{
     data::{Dataset, Source},
     measure::Host,
@@ -185,6 +185,7 @@ impl Table {
             source.train = part(&source.train, training);
             source.test = part(&source.test, test);
         }
+        self.claim(&source)?;
         let mut groups = Vec::new();
         for row in rows {
             let seeds = if self.quick { 1 } else { self.seeds };
@@ -211,6 +212,24 @@ impl Table {
             writeln!(out, "{}", self.out.join(name).display())?;
         }
         Ok(())
+    }
+
+    /// Makes OUT the folder of these data; what was trained on others is not of the same table.
+    fn claim(&self, source: &Source) -> Result<()> {
+        fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
+        let (train, test) = (source.train.len(), source.test.len());
+        let data = format!(
+            "{}, {train} images to train on and {test} to test",
+            source.name
+        );
+        let path = self.out.join("data.txt");
+        let there = fs::read_to_string(&path).unwrap_or_else(|_| data.clone());
+        ensure!(
+            there == data,
+            "{}: expected {data}, found {there}; choose another --out",
+            path.display()
+        );
+        Ok(report::write(&path, &data)?)
     }
 
     /// A row with one seed, from the disk where it is there.

@@ -319,8 +319,12 @@ mod tests {
                 "layer 3 (conv): height",
             ),
             (
+                r#"{ kind = "dense", outputs = 20000000 }"#.into(),
+                "layer 1 (dense): expected at most 16777216 weights, found 20000000",
+            ),
+            (
                 r#"{ kind = "dense", outputs = 9223372036854775807 }"#.into(),
-                "layer 1 (dense): expected at most 16777216",
+                "layer 1 (dense): the output is 9223372036854775807",
             ),
             (
                 r#"{ kind = "dense", outputs = 0 }"#.into(),

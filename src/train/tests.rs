@@ -77,36 +77,59 @@ impl Trainer {
     }
 }
 
-/// The slope of the mean loss by one number, from both sides.
+/// The slopes of the mean loss by one number, below and above.
 fn numeric(
     trainer: &mut Trainer,
     data: &Dataset,
     number: impl Fn(&mut Trainer) -> &mut f32,
-) -> f64 {
+) -> [f64; 2] {
     const STEP: f32 = 2e-3;
     let start = *number(trainer);
+    let middle = trainer.loss(data);
     *number(trainer) = start + STEP;
     let above = trainer.loss(data);
     *number(trainer) = start - STEP;
     let below = trainer.loss(data);
     *number(trainer) = start;
-    (above - below) / f64::from(2.0 * STEP)
+    [middle - below, above - middle].map(|difference| difference / f64::from(STEP))
 }
 
-fn assert_close(numeric: f64, gradient: f32, what: &str) {
-    let difference = (numeric - f64::from(gradient)).abs();
-    assert!(
-        difference < 2e-4 + 0.02 * numeric.abs(),
-        "{what}: {numeric} by differences, {gradient} found"
-    );
+/// Counts gradients that agree with the mean of the two slopes, and numbers at which a maximum changes hands between the two.
+#[derive(Default)]
+struct Agreement {
+    smooth: usize,
+    kinks: usize,
+}
+
+impl Agreement {
+    fn check(&mut self, [below, above]: [f64; 2], gradient: f32, what: &str) {
+        if (below - above).abs() > 2e-3 + 0.1 * above.abs() {
+            self.kinks += 1;
+            return;
+        }
+        let numeric = 0.5 * (below + above);
+        let difference = (numeric - f64::from(gradient)).abs();
+        assert!(
+            difference < 2e-4 + 0.02 * numeric.abs(),
+            "{what}: {below} and {above} by differences, {gradient} found"
+        );
+        self.smooth += 1;
+    }
 }
 
 #[test]
 fn every_gradient_of_a_real_net_is_that_of_finite_differences() {
-    NETS.into_iter().for_each(check_gradients);
+    for (net, most) in NETS.into_iter().zip([0, 10]) {
+        let agreement = check_gradients(net);
+        assert!(
+            agreement.kinks <= most && agreement.smooth >= 20,
+            "{} kinks",
+            agreement.kinks
+        );
+    }
 }
 
-fn check_gradients(net: &str) {
+fn check_gradients(net: &str) -> Agreement {
     let mut random = Random::new(1, Purpose::Initial, 0);
     let data = digits(&mut random);
     let mut trainer = trainer(net, &mut random);
@@ -115,12 +138,13 @@ fn check_gradients(net: &str) {
     }
     trainer.loss(&data);
     let layers = trainer.layers.clone();
+    let mut agreement = Agreement::default();
     for (index, layer) in layers.iter().enumerate() {
         for (k, gradient) in layer.latent.gradient.iter().enumerate() {
             let slope = numeric(&mut trainer, &data, |trainer| {
                 &mut trainer.layers[index].weights[k]
             });
-            assert_close(slope, *gradient, &format!("layer {index}, weight {k}"));
+            agreement.check(slope, *gradient, &format!("layer {index}, weight {k}"));
         }
         let Some(norm) = &layer.norm else { continue };
         for j in 0..norm.mean.len() {
@@ -132,7 +156,7 @@ fn check_gradients(net: &str) {
                     .gamma
                     .values[j]
             });
-            assert_close(
+            agreement.check(
                 slope,
                 norm.gamma.gradient[j],
                 &format!("layer {index}, γ {j}"),
@@ -145,11 +169,12 @@ fn check_gradients(net: &str) {
                     .beta
                     .values[j]
             });
-            assert_close(
+            agreement.check(
                 slope,
                 norm.beta.gradient[j],
                 &format!("layer {index}, β {j}"),
             );
         }
     }
+    agreement
 }
