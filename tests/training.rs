@@ -121,6 +121,35 @@ fn real_net_learns() {
 }
 
 #[test]
+fn pools_are_trained_through_by_every_method() {
+    const POOLED: &str = r#"
+        input = { height = 24, width = 24, channels = 1 }
+        layer = [
+            { kind = "conv", outputs = 8, kernel = [5, 5], stride = [2, 2] },
+            { kind = "pool", kernel = [2, 2], stride = [2, 2] },
+            { kind = "conv", outputs = 32, kernel = [5, 5], stride = [1, 1] },
+            { kind = "expectation", classes = 10 },
+        ]
+    "#;
+    let data = digits();
+    for (method, distribution, least) in [
+        (MethodName::Ste, Distribution::Sampled, 0.75),
+        (MethodName::Bernoulli, Distribution::Sampled, 0.75),
+        (MethodName::Bernoulli, Distribution::PowerSums, 0.6),
+    ] {
+        let config = Config {
+            distribution,
+            network: Network::from_toml(POOLED).expect("10×10 becomes 5×5"),
+            ..config(method, 12)
+        };
+        // The share is the deployed net's, whose pools are ORs of bits.
+        let (_, share) = trained(config, &data);
+        assert!(share > least, "{method:?}, {distribution:?}: {share}");
+        println!("{method:?}, {distribution:?}: {share}");
+    }
+}
+
+#[test]
 fn exact_distributions_learn_by_three_equations() {
     let data = digits();
     let train = data.0.subset(0..1_024);

@@ -2,6 +2,8 @@
 
 mod bench;
 mod eval;
+mod experiment;
+mod experiment_report;
 mod export;
 mod import;
 mod info;
@@ -10,6 +12,7 @@ mod predict;
 mod recover;
 mod train;
 mod training_report;
+mod watcher;
 
 use bernet::{
     data::Dataset,
@@ -36,6 +39,7 @@ struct Arguments {
 enum Command {
     Bench(bench::Arguments),
     Eval(eval::Arguments),
+    Experiment(experiment::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
     Info(info::Arguments),
@@ -54,6 +58,7 @@ pub(crate) fn run() -> ExitCode {
     let done = match arguments.command {
         Command::Bench(arguments) => bench::run(&arguments, out),
         Command::Eval(arguments) => eval::run(&arguments, out),
+        Command::Experiment(arguments) => experiment::run(&arguments, out),
         Command::Export(arguments) => export::run(&arguments, out),
         Command::Import(arguments) => import::run(&arguments, out),
         Command::Info(arguments) => info::run(&arguments, out),

@@ -3,28 +3,21 @@
 use super::{
     images_per_second, level,
     training_report::{self, Finished},
+    watcher::Watcher,
 };
 use anyhow::{Context, Result, bail, ensure};
 use bernet::{
     data::{self, Source},
-    infer::{self, Session},
-    train::{
-        Config, Distribution, Epoch, MethodName, Network, Observer, Run, SEED, SEED_24, Surrogate,
-        Trainer,
-    },
+    infer::{self, Prediction, Session},
+    model::Model,
+    train::{Config, Distribution, MethodName, NETS, Network, Run, Surrogate, Trainer, Warp},
 };
 use bernet_kernels::isa::Level;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use std::{
     fs,
     io::Write,
-    ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Instant,
 };
 
@@ -32,35 +25,42 @@ use std::{
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The trainer.
-    #[arg(long, value_enum, default_value_t = MethodArgument::Bernoulli)]
-    method: MethodArgument,
+    #[arg(long, default_value = MethodName::Bernoulli.name(), value_parser = methods())]
+    method: MethodName,
     /// How long: `quick` takes about two minutes on two cores, `full` about three times as long.
     #[arg(long, value_enum, default_value_t = Preset::Quick)]
     preset: Preset,
     /// Epochs, instead of the preset's.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    epochs: Option<u32>,
+    pub(super) epochs: Option<u32>,
     /// What the Bernoulli method computes of a layer: one sample of the weights, or exact distributions with this gradient.
     #[arg(long, default_value = Distribution::Sampled.name(), value_parser = gradients())]
     gradient: Distribution,
     /// What `--method ste` takes for the derivative of sign.
     #[arg(long, default_value = Surrogate::default().name(), value_parser = surrogates())]
     surrogate: Surrogate,
-    /// The net: `seed` (28×28 pixels), `seed-24` (the centre) or a TOML file.
+    /// The probability that a training image is warped: turned, scaled, sheared and shifted a little, from its grey values where the
+    /// data have them (the embedded MNIST has none).
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
+    warp: f32,
+    /// The net: `seed` (28×28 pixels), `seed-24` (the centre), `lenet-binary`, `dense-3x1024` or a TOML file.
     #[arg(long, value_name = "NET", default_value = "seed")]
     net: String,
+    /// A whole configuration, as a model's metadata hold it, in place of method, net, epochs, seed and what belongs to them.
+    #[arg(long, value_name = "TOML")]
+    config: Option<PathBuf>,
     /// A folder with the four IDX files of MNIST or a dataset like it, plain or .gz [default: the embedded MNIST].
     #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
     /// The seed of everything random.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
-    seed: u64,
+    pub(super) seed: u64,
     /// Where the results go.
     #[arg(long, value_name = "DIR", default_value = "out")]
-    out: PathBuf,
+    pub(super) out: PathBuf,
     /// Continue from OUT/checkpoint; everything else but the data is then as it was.
     #[arg(long)]
-    resume: bool,
+    pub(super) resume: bool,
     /// Threads [default: all cores]. The result does not depend on them.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -70,37 +70,49 @@ pub(super) struct Arguments {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum MethodArgument {
-    /// Weights as Bernoulli variables.
-    Bernoulli,
-    /// Straight-through estimator, the talk's reference.
-    Ste,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Preset {
     Quick,
     Full,
 }
 
-/// The gradients by their names.
-fn gradients() -> impl TypedValueParser<Value = Distribution> {
-    PossibleValuesParser::new(Distribution::ALL.map(Distribution::name)).map(|name| {
-        let named = Distribution::ALL
-            .into_iter()
-            .find(|gradient| gradient.name() == name);
+impl Arguments {
+    /// The net by its name or file.
+    pub(super) fn net_name(&self) -> &str {
+        &self.net
+    }
+}
+
+/// Things by their names, and nothing else.
+fn by_name<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [T; N],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.map(name)).map(move |given| {
+        let named = all.into_iter().find(|one| name(*one) == given);
         named.expect("the parser lets only their names pass")
     })
 }
 
-/// The surrogates by their names.
+fn methods() -> impl TypedValueParser<Value = MethodName> {
+    by_name(MethodName::ALL, MethodName::name)
+}
+
+fn gradients() -> impl TypedValueParser<Value = Distribution> {
+    by_name(Distribution::ALL, Distribution::name)
+}
+
 fn surrogates() -> impl TypedValueParser<Value = Surrogate> {
-    PossibleValuesParser::new(Surrogate::ALL.map(Surrogate::name)).map(|name| {
-        let named = Surrogate::ALL
-            .into_iter()
-            .find(|surrogate| surrogate.name() == name);
-        named.expect("the parser lets only their names pass")
-    })
+    by_name(Surrogate::ALL, Surrogate::name)
+}
+
+/// A probability as an argument.
+fn probability(text: &str) -> Result<f32, String> {
+    let number: f32 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    if (0.0..=1.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err("expected a number from 0 to 1".into())
+    }
 }
 
 impl Preset {
@@ -127,74 +139,52 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             .build_global()
             .context("threads")?;
     }
-    fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
-    let source = match &arguments.data {
-        Some(folder) => data::load_idx_dir(folder, data::THRESHOLD)?,
-        None => data::load_embedded(),
-    };
-    let checkpoint = arguments.out.join("checkpoint");
-    let mut trainer = trainer(arguments, &checkpoint, source.train.len())?;
-    let (train, validation) = source.train.split(trainer.config().validation)?;
-    let level = arguments.level.unwrap_or_else(Level::best);
-    let run = Run {
-        train: &train,
-        validation: &validation,
-        level,
-        checkpoint: Some(checkpoint),
-    };
-
-    introduce(&trainer, &source, level);
-    let mut watcher = Watcher::new(trainer.config().epochs, trainer.history().len())?;
-    let ended = run.train(&mut trainer, &mut watcher);
-    watcher.bar.finish_and_clear();
-    if ended?.is_break() {
-        bail!(
-            "stopped after {} of {} epochs; `--resume --out {}` continues from there",
-            trainer.history().len(),
-            trainer.config().epochs,
-            arguments.out.display()
+    let source = source(arguments.data.as_deref())?;
+    let trained = train(arguments, &source)?;
+    let Trained { trainer, right, .. } = &trained;
+    let mut files = vec![(
+        "metrics.csv",
+        "a line for each epoch; TensorBoard's events beside it",
+    )];
+    if let Some(Binary { model, predictions }) = &trained.binary {
+        let level = arguments.level.unwrap_or_else(Level::best);
+        let finished = Finished {
+            trainer,
+            source: &source,
+            predictions,
+            right: *right,
+            bytes: trained.bytes,
+            images_per_second: images_per_second(&mut Session::new(model, level)?, &source.test)?,
+            level,
+            real: real_net(arguments, trainer, &source)?,
+        };
+        writeln!(
+            out,
+            "{}",
+            training_report::write(&finished, &arguments.out)?
+        )?;
+        files.insert(
+            0,
+            (
+                "model.bnet",
+                "the packed net: try `bernet eval` and `bernet predict` on it",
+            ),
         );
+        files.insert(
+            1,
+            (
+                "report.html",
+                "curves, confusion matrix, misread digits: open it in a browser",
+            ),
+        );
+    } else {
+        let share = 100.0 * *right as f64 / source.test.len() as f64;
+        writeln!(
+            out,
+            "{share:.2} % of the test images read right, by real numbers"
+        )?;
     }
-
-    let mut model = run.finish(&trainer)?;
-    let mut session = Session::new(&model, level)?;
-    let predictions = session.classify(source.test.images())?;
-    let right = infer::right(&predictions, source.test.labels());
-    model.metadata.insert(
-        "test accuracy".into(),
-        format!("{right}/{}", source.test.len()),
-    );
-    model.metadata.insert("data".into(), source.name.clone());
-    model
-        .metadata
-        .insert("command".into(), command(&trainer, arguments));
-    let path = arguments.out.join("model.bnet");
-    model.write(&path)?;
-
-    let real = real_net(&run, &trainer, arguments.preset, &source)?;
-    let finished = Finished {
-        trainer: &trainer,
-        source: &source,
-        predictions: &predictions,
-        right,
-        bytes: fs::metadata(&path)?.len(),
-        images_per_second: images_per_second(&mut session, &source.test)?,
-        level,
-        real,
-    };
-    let table = training_report::write(&finished, &arguments.out)?;
-    writeln!(out, "{table}")?;
-    for (name, what) in [
-        (
-            "model.bnet",
-            "the packed net: try `bernet eval` and `bernet predict` on it",
-        ),
-        (
-            "report.html",
-            "curves, confusion matrix, misread digits: open it in a browser",
-        ),
-        ("metrics.csv", "a line for each epoch"),
-    ] {
+    for (name, what) in files {
         writeln!(
             out,
             "{:<28} {what}",
@@ -204,88 +194,205 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-fn trainer(arguments: &Arguments, checkpoint: &Path, images: usize) -> Result<Trainer> {
-    if arguments.resume {
-        return Ok(Trainer::load(checkpoint)?);
+/// The data of a folder, or the embedded MNIST.
+pub(super) fn source(folder: Option<&Path>) -> Result<Source> {
+    Ok(match folder {
+        Some(folder) => data::load_idx_dir(folder, data::THRESHOLD)?,
+        None => data::load_embedded(),
+    })
+}
+
+/// A net that has been trained to the end.
+pub(super) struct Trained {
+    pub(super) trainer: Trainer,
+    /// Test images that it answers right.
+    pub(super) right: usize,
+    /// Of the packed net's file, or of the real weights.
+    pub(super) bytes: u64,
+    /// The binary net, unless the method is for real ones.
+    pub(super) binary: Option<Binary>,
+    /// What trains it again.
+    pub(super) command: String,
+}
+
+/// The packed net, and what it says of the test images.
+pub(super) struct Binary {
+    model: Model,
+    predictions: Vec<Prediction>,
+}
+
+/// Trains to the end; the checkpoint, metrics and, for a binary net, the model are then in OUT.
+pub(super) fn train(arguments: &Arguments, source: &Source) -> Result<Trained> {
+    fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
+    let checkpoint = arguments.out.join("checkpoint");
+    let mut trainer = if arguments.resume {
+        Trainer::load(&checkpoint)?
+    } else {
+        Trainer::new(config(arguments, source.train.len())?)?
+    };
+    let (train, validation) = source.train.split(trainer.config().validation)?;
+    let level = arguments.level.unwrap_or_else(Level::best);
+    let run = Run {
+        train: &train,
+        validation: &validation,
+        level,
+        checkpoint: Some(checkpoint),
+    };
+
+    introduce(&trainer, source, level);
+    let mut watcher = Watcher::new(&trainer, Some(&arguments.out))?;
+    let ended = run.train(&mut trainer, &mut watcher);
+    watcher.finish()?;
+    if ended?.is_break() {
+        bail!(
+            "stopped after {} of {} epochs; `--resume --out {}` continues from there",
+            trainer.history().len(),
+            trainer.config().epochs,
+            arguments.out.display()
+        );
     }
-    let text = match arguments.net.as_str() {
-        "seed" => SEED.to_owned(),
-        "seed-24" => SEED_24.to_owned(),
-        path => fs::read_to_string(path).with_context(|| format!("net {path}"))?,
+    let command = command(trainer.config(), arguments, source.train.len());
+    if trainer.config().method == MethodName::Real {
+        let share = trainer.evaluate_real(&train, &source.test)?;
+        return Ok(Trained {
+            right: (share * source.test.len() as f64).round() as usize,
+            bytes: 4 * trainer.config().network.weights()? as u64,
+            binary: None,
+            command,
+            trainer,
+        });
+    }
+
+    let mut model = run.finish(&trainer)?;
+    let predictions = Session::new(&model, level)?.classify(source.test.images())?;
+    let right = infer::right(&predictions, source.test.labels());
+    model.metadata.insert(
+        "test accuracy".into(),
+        format!("{right}/{}", source.test.len()),
+    );
+    model.metadata.insert("data".into(), source.name.clone());
+    model.metadata.insert("command".into(), command.clone());
+    let path = arguments.out.join("model.bnet");
+    model.write(&path)?;
+    Ok(Trained {
+        trainer,
+        right,
+        bytes: fs::metadata(&path)?.len(),
+        binary: Some(Binary { model, predictions }),
+        command,
+    })
+}
+
+/// What the arguments say, resolved for so many training images.
+pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
+    if let Some(path) = &arguments.config {
+        let name = || format!("configuration {}", path.display());
+        let text = fs::read_to_string(path).with_context(name)?;
+        return Config::from_toml(&text).with_context(name);
+    }
+    let known = NETS.iter().find(|(name, _)| *name == arguments.net);
+    let text = match known {
+        Some((_, text)) => (*text).to_owned(),
+        None => {
+            fs::read_to_string(&arguments.net).with_context(|| format!("net {}", arguments.net))?
+        }
     };
     let network = Network::from_toml(&text).with_context(|| format!("net {}", arguments.net))?;
-    let method = match arguments.method {
-        MethodArgument::Bernoulli => MethodName::Bernoulli,
-        MethodArgument::Ste => MethodName::Ste,
-    };
     ensure!(
-        arguments.gradient == Distribution::Sampled || method == MethodName::Bernoulli,
+        arguments.gradient == Distribution::Sampled || arguments.method == MethodName::Bernoulli,
         "--gradient belongs to --method bernoulli"
     );
     ensure!(
-        arguments.surrogate == Surrogate::default() || method == MethodName::Ste,
+        arguments.surrogate == Surrogate::default() || arguments.method == MethodName::Ste,
         "--surrogate belongs to --method ste"
     );
     let epochs = arguments.epochs.unwrap_or(arguments.preset.epochs());
-    let mut config = Config::new(method, network, epochs, arguments.seed);
+    let mut config = Config::new(arguments.method, network, epochs, arguments.seed);
     // 5000 of MNIST's 60 000.
     config.validation = images / 12;
     config.distribution = arguments.gradient;
     config.surrogate = arguments.surrogate;
-    Ok(Trainer::new(config)?)
+    config.warp = warp(arguments.warp);
+    Ok(config)
+}
+
+/// The usual warp with this probability.
+fn warp(probability: f32) -> Option<Warp> {
+    (probability > 0.0).then_some(Warp {
+        probability,
+        ..Warp::DIGITS
+    })
 }
 
 /// The command that makes the same net again.
-fn command(trainer: &Trainer, arguments: &Arguments) -> String {
-    let config = trainer.config();
-    let mut command = format!(
-        "bernet train --method {} --epochs {} --seed {}",
-        config.method.name(),
-        config.epochs,
-        config.seed
-    );
+fn command(config: &Config, arguments: &Arguments, images: usize) -> String {
+    let data = match &arguments.data {
+        Some(data) => format!(" --data {}", data.display()),
+        None => String::new(),
+    };
+    // Not from the arguments: a resumed run has the configuration that it began with.
+    let plain = Config {
+        validation: images / 12,
+        distribution: config.distribution,
+        surrogate: config.surrogate,
+        warp: config.warp.and_then(|given| warp(given.probability)),
+        ..Config::new(
+            config.method,
+            config.network.clone(),
+            config.epochs,
+            config.seed,
+        )
+    };
+    let mut command = format!("bernet train --method {}", config.method.name());
+    if *config != plain {
+        let file = arguments.config.clone();
+        let file = file.unwrap_or_else(|| "CONFIGURATION.toml".into());
+        return format!("bernet train --config {}{data}", file.display());
+    }
+    command += &format!(" --epochs {} --seed {}", config.epochs, config.seed);
     if config.distribution != Distribution::Sampled {
         command += &format!(" --gradient {}", config.distribution.name());
     }
     if config.surrogate != Surrogate::default() {
         command += &format!(" --surrogate {}", config.surrogate.name());
     }
-    // Not from the arguments: a resumed run has the net that it began with.
+    if let Some(warp) = config.warp {
+        command += &format!(" --warp {}", warp.probability);
+    }
     let is = |text| Network::from_toml(text).is_ok_and(|network| network == config.network);
-    if is(SEED_24) {
-        command += " --net seed-24";
-    } else if !is(SEED) {
-        command += " --net NET.toml";
+    match NETS.iter().find(|(_, text)| is(text)) {
+        Some(("seed", _)) => {}
+        Some((name, _)) => command += &format!(" --net {name}"),
+        None => command += " --net NET.toml",
     }
-    if let Some(data) = &arguments.data {
-        command += &format!(" --data {}", data.display());
-    }
-    command
+    command + &data
 }
 
 /// Trains the real-valued net of the same layers for a few epochs, as a line to hold the binary one against.
 fn real_net(
-    run: &Run<'_>,
+    arguments: &Arguments,
     trainer: &Trainer,
-    preset: Preset,
     source: &Source,
 ) -> Result<training_report::Real> {
     let config = trainer.config();
-    let epochs = preset.real_epochs();
+    let epochs = arguments.preset.real_epochs();
     let mut real = Trainer::new(Config::new(
         MethodName::Real,
         config.network.clone(),
         epochs,
         config.seed,
     ))?;
+    let (train, validation) = source.train.split(config.validation)?;
     let run = Run {
+        train: &train,
+        validation: &validation,
+        level: arguments.level.unwrap_or_else(Level::best),
         checkpoint: None,
-        ..*run
     };
-    let mut watcher = Watcher::new(epochs, 0)?;
+    let mut watcher = Watcher::new(&real, None)?;
     watcher.bar.set_prefix("real-valued net");
     let ended = run.train(&mut real, &mut watcher);
-    watcher.bar.finish_and_clear();
+    watcher.finish()?;
     ensure!(
         ended?.is_continue(),
         "stopped; the binary net has been written"
@@ -316,74 +423,4 @@ fn introduce(trainer: &Trainer, source: &Source, level: Level) {
         config.epochs,
         config.seed,
     );
-}
-
-/// Shows the progress, and stops at Ctrl-C.
-struct Watcher {
-    bar: ProgressBar,
-    start: Instant,
-    epochs: u32,
-    interrupted: Arc<AtomicBool>,
-}
-
-/// Positions of the progress bar in an epoch.
-const TICKS: f64 = 100.0;
-
-impl Watcher {
-    fn new(epochs: u32, done: usize) -> Result<Self> {
-        let bar = ProgressBar::new(u64::from(epochs) * TICKS as u64)
-            .with_position((done as f64 * TICKS) as u64);
-        bar.set_style(ProgressStyle::with_template(
-            "{prefix}{bar:30} {percent:>3} %  {msg}  {eta} left",
-        )?);
-        Ok(Self {
-            bar,
-            start: Instant::now(),
-            epochs,
-            interrupted: interrupted()?,
-        })
-    }
-}
-
-/// The flag that Ctrl-C and a termination request set; a handler can be installed once in a process.
-fn interrupted() -> Result<Arc<AtomicBool>> {
-    static FLAG: std::sync::OnceLock<Arc<AtomicBool>> = std::sync::OnceLock::new();
-    if let Some(flag) = FLAG.get() {
-        return Ok(Arc::clone(flag));
-    }
-    let flag = FLAG.get_or_init(Arc::default);
-    let handler = Arc::clone(flag);
-    ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed)).context("Ctrl-C")?;
-    Ok(Arc::clone(flag))
-}
-
-impl Observer for Watcher {
-    fn step(&mut self, epoch: u32, share: f64) -> ControlFlow<()> {
-        self.bar
-            .set_position(((f64::from(epoch - 1) + share) * TICKS) as u64);
-        if self.interrupted.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
-
-    fn epoch(&mut self, epoch: &Epoch) {
-        let line = format!(
-            "epoch {}/{}  loss {:.3}  validation {:.2} %  frozen {:.0} %",
-            epoch.number,
-            self.epochs,
-            epoch.loss,
-            100.0 * epoch.validation_accuracy,
-            100.0 * epoch.frozen
-        );
-        // A bar is drawn on a terminal only; a log gets a line an epoch.
-        if self.bar.is_hidden() {
-            eprintln!(
-                "{line}  {} since the start",
-                HumanDuration(self.start.elapsed())
-            );
-        }
-        self.bar.set_message(line);
-    }
 }

@@ -1,10 +1,10 @@
-//! What a training leaves for people to look at: report.html, metrics.csv, and the table at its end.
+//! What a training leaves for people to look at: report.html, and the table at its end.
 
 use anyhow::Result;
 use bernet::{
     data::Source,
     infer::Prediction,
-    report::{Align, Chart, Confusion, CsvWriter, Picture, Report, Section, Table},
+    report::{Align, Chart, Confusion, Picture, Report, Section, Table},
     train::{Config, Epoch, Freezing, MethodName, Trainer},
 };
 use bernet_kernels::isa::Level;
@@ -39,42 +39,10 @@ pub(super) struct Real {
     pub(super) images_per_second: f64,
 }
 
-/// Writes the files into a folder and returns the table for the terminal.
+/// Writes the report into a folder and returns the table for the terminal.
 pub(super) fn write(finished: &Finished<'_>, folder: &Path) -> Result<String> {
-    metrics(finished.trainer.history(), &folder.join("metrics.csv"))?;
     report(finished).write(&folder.join("report.html"))?;
     Ok(result_table(finished).to_text())
-}
-
-fn metrics(history: &[Epoch], path: &Path) -> Result<()> {
-    let header = [
-        "epoch",
-        "loss",
-        "train_accuracy",
-        "validation_accuracy",
-        "frozen",
-        "uncertainty",
-        "temperature",
-        "width",
-        "learning_rate",
-        "seconds",
-    ];
-    let mut csv = CsvWriter::create(path, &header)?;
-    for epoch in history {
-        csv.row(&[
-            epoch.number.to_string(),
-            format!("{:.5}", epoch.loss),
-            format!("{:.5}", epoch.train_accuracy),
-            format!("{:.5}", epoch.validation_accuracy),
-            format!("{:.4}", epoch.frozen),
-            format!("{:.5}", epoch.uncertainty),
-            format!("{:.5}", epoch.temperature),
-            format!("{:.4}", epoch.width),
-            format!("{:.6}", epoch.learning_rate),
-            format!("{:.3}", epoch.seconds),
-        ])?;
-    }
-    Ok(())
 }
 
 fn percent(share: f64) -> String {
@@ -186,7 +154,7 @@ fn report(finished: &Finished<'_>) -> Report {
             "Every weight was trained as a coin: a probability of being +1. While training went on the coins were made more and \
              more certain, and part by part they were fixed for good"
         }
-        MethodName::Ste | MethodName::Real => {
+        _ => {
             "Every weight was trained as the sign of a number, with the straight-through estimator"
         }
     };

@@ -26,6 +26,7 @@ mod page;
 mod picture;
 mod scale;
 mod table;
+mod tensorboard;
 
 pub use chart::Chart;
 pub use confusion::Confusion;
@@ -33,6 +34,18 @@ pub use csv::CsvWriter;
 pub use page::{Report, Section};
 pub use picture::Picture;
 pub use table::{Align, Table};
+pub use tensorboard::EventWriter;
+
+use crate::durable;
+use std::{io, path::Path};
+
+/// Writes a file as a whole: readers find the old one or the new one, never a part.
+///
+/// # Errors
+/// What the system says, with the path.
+pub fn write(path: &Path, text: &str) -> io::Result<()> {
+    durable::write(path, text.as_bytes()).map_err(|error| csv::named(path, error))
+}
 
 /// Text as it must stand in HTML and SVG, in contents and in quoted attributes.
 fn escape(text: &str) -> String {

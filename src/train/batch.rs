@@ -1,15 +1,19 @@
 //! From packed images to the numbers that the first layer takes.
 
-use super::random::{Purpose, Random};
+use super::{
+    random::{Purpose, Random},
+    warp::{Map, Warp},
+};
 use crate::data::Dataset;
-use bernet_kernels::bits::{BitTensor, Shape};
+use bernet_kernels::bits::Shape;
 use rayon::prelude::*;
 
-/// One image of a batch: which, and how far it is moved (down, right).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// One image of a batch: which, how far it is moved (down, right), or how it is warped instead.
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Pick {
     pub(crate) index: usize,
-    pub(crate) shift: [isize; 2],
+    pub(super) shift: [isize; 2],
+    pub(super) warp: Option<Map>,
 }
 
 /// Moves each image with the given probability by −1, 0 or 1 pixels each way.
@@ -24,19 +28,32 @@ pub(crate) fn shifted(indices: &[usize], probability: f32, seed: u64, step: u64)
             Pick {
                 index,
                 shift: if moves { shift } else { [0, 0] },
+                warp: None,
             }
         })
         .collect()
 }
 
+/// Warps some of the images.
+pub(crate) fn warp(picks: &mut [Pick], warp: Warp, seed: u64, step: u64) {
+    let mut random = Random::new(seed, Purpose::Warp, step);
+    for pick in picks {
+        pick.warp = warp.draw(&mut random);
+    }
+}
+
 /// The picked images' centres as ±1, NHWC; what a shift brings in from outside the image is −1.
-pub(crate) fn unpack(images: &BitTensor, picks: &[Pick], centre: Shape, out: &mut [f32]) {
+pub(crate) fn unpack(data: &Dataset, picks: &[Pick], centre: Shape, out: &mut [f32]) {
+    let images = data.images();
     let shape = images.shape();
     let top = (shape.height - centre.height) / 2;
     let left = (shape.width - centre.width) / 2;
     out.par_chunks_mut(centre.height * centre.width * centre.channels)
         .zip(picks)
         .for_each(|(out, pick)| {
+            if let Some(map) = pick.warp {
+                return map.apply(data, pick.index, centre, out);
+            }
             for (y, line) in out
                 .chunks_exact_mut(centre.width * centre.channels)
                 .enumerate()
@@ -65,6 +82,7 @@ pub(crate) fn still(range: std::ops::Range<usize>) -> Vec<Pick> {
         .map(|index| Pick {
             index,
             shift: [0, 0],
+            warp: None,
         })
         .collect()
 }
@@ -80,9 +98,10 @@ pub(crate) fn fits(dataset: &Dataset, centre: Shape) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Pick, shifted, still, unpack};
+    use crate::data::Dataset;
     use bernet_kernels::bits::{BitTensor, Shape};
 
-    fn image() -> BitTensor {
+    fn image() -> Dataset {
         let mut tensor = BitTensor::zeros(Shape {
             batch: 1,
             height: 4,
@@ -91,7 +110,7 @@ mod tests {
         });
         tensor.set(0, 1, 2, 0, true);
         tensor.set(0, 0, 0, 0, true);
-        tensor
+        Dataset::new(tensor, vec![0], None, 1).expect("one label")
     }
 
     fn ink(picks: &[Pick], centre: Shape) -> Vec<usize> {
@@ -120,7 +139,8 @@ mod tests {
             ink(
                 &[Pick {
                     index: 0,
-                    shift: [1, -1]
+                    shift: [1, -1],
+                    warp: None,
                 }],
                 whole
             ),

@@ -5,6 +5,7 @@ use super::{
     network::Network,
     parameter::Adam,
     schedule::{Freezing, Geometric},
+    warp::Warp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,9 @@ pub enum MethodName {
 }
 
 impl MethodName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Bernoulli, Self::Ste, Self::Real];
+
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -144,6 +148,9 @@ pub struct Config {
     pub initial: Initial,
     /// The probability that an image is moved by up to one pixel each way.
     pub shift_probability: f32,
+    /// How images are warped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warp: Option<Warp>,
     /// τ.
     pub temperature: Geometric,
     /// The floor of an activation's width.
@@ -174,6 +181,7 @@ impl Config {
             },
             initial: Initial::Uniform(0.5),
             shift_probability: 0.35,
+            warp: None,
             temperature: Geometric {
                 from: 0.15,
                 to: 0.02,

@@ -9,6 +9,7 @@ use super::{
     error::TrainError,
     layer::{EPSILON, Layer, Norm, Place},
     network::{LayerKind, Network},
+    pool::Pooled,
     trainer::Trainer,
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
-    xnor::{Conv2d, Threshold},
+    xnor::{Conv2d, Threshold, max_pool},
 };
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -67,7 +68,7 @@ impl Trainer {
                     .clone()
             })
             .collect();
-        for (place, layer) in self.places.iter().zip(&self.layers) {
+        for ((place, layer), pooled) in self.places.iter().zip(&self.layers).zip(&self.pools) {
             let weights = signs(place, layer);
             let Some(norm) = &layer.norm else {
                 layers.push(ModelLayer::Expectation { weights });
@@ -93,6 +94,28 @@ impl Trainer {
                 weights,
                 thresholds,
             }));
+            if let Some(Pooled { pool, .. }) = pooled {
+                let window = pool.window;
+                chunks = chunks
+                    .par_iter()
+                    .map(|chunk| {
+                        let batch = chunk.shape().batch;
+                        let mut out = BitTensor::zeros(Shape {
+                            batch,
+                            ..pool.output
+                        });
+                        max_pool(
+                            chunk,
+                            window.kernel,
+                            window.stride,
+                            window.padding,
+                            &mut out,
+                        )?;
+                        Ok(out)
+                    })
+                    .collect::<Result<_, bernet_kernels::Error>>()?;
+                layers.push(ModelLayer::MaxPool(window));
+            }
         }
         Ok(Model {
             input: Input {
@@ -195,6 +218,10 @@ pub(crate) fn describe(network: &Network) -> String {
             format!("conv {outputs} {height}×{width}/{down}×{across}")
         }
         LayerKind::Dense { outputs } => format!("dense {outputs}"),
+        LayerKind::Pool {
+            kernel: [height, width],
+            stride: [down, across],
+        } => format!("pool {height}×{width}/{down}×{across}"),
         LayerKind::Expectation { classes } => format!("expectation {classes}"),
     };
     network

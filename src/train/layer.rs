@@ -146,17 +146,16 @@ impl Layer {
     pub(crate) fn freeze(&mut self, share: f32) {
         let wanted = (share * self.frozen.len() as f32).round() as usize;
         let frozen = self.frozen.iter().filter(|frozen| **frozen).count();
+        if wanted <= frozen {
+            return;
+        }
         let mut free: Vec<usize> = (0..self.frozen.len())
             .filter(|&index| !self.frozen[index])
             .collect();
-        let more = wanted.saturating_sub(frozen).min(free.len());
-        if more == 0 {
-            return;
-        }
         let latent = &self.latent.values;
         // Ties go to the lower index, so that the choice is the same on every machine.
         free.sort_by(|&a, &b| latent[b].abs().total_cmp(&latent[a].abs()).then(a.cmp(&b)));
-        for &index in &free[..more] {
+        for &index in &free[..(wanted - frozen).min(free.len())] {
             self.frozen[index] = true;
             self.latent.pin(index, sign(self.latent.values[index]));
         }
@@ -181,11 +180,16 @@ pub(crate) struct Cache {
 impl Cache {
     /// Room for `rows` rows of a layer.
     pub(crate) fn reserve(&mut self, place: &Place, rows: usize) {
-        let (k, n) = (place.depth(), place.outputs());
-        self.patches.resize(rows * k, 0.0);
-        self.patch_gradient.resize(rows * k, 0.0);
-        for buffer in [&mut self.sums, &mut self.output, &mut self.gradient] {
-            buffer.resize(rows * n, 0.0);
+        self.reserve_forward(place, rows);
+        self.patch_gradient.resize(rows * place.depth(), 0.0);
+        self.gradient.resize(rows * place.outputs(), 0.0);
+    }
+
+    /// The same for a forward pass alone.
+    pub(crate) fn reserve_forward(&mut self, place: &Place, rows: usize) {
+        self.patches.resize(rows * place.depth(), 0.0);
+        for buffer in [&mut self.sums, &mut self.output] {
+            buffer.resize(rows * place.outputs(), 0.0);
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use bernet_kernels::isa::Level;
 use rayon::prelude::*;
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
 /// The level of loops over elements, found once, as the matrix product finds its own.
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::best);
@@ -45,6 +45,16 @@ impl<'a> Operand<'a> {
         }
     }
 
+    /// Some of its columns.
+    fn columns(self, range: Range<usize>) -> Self {
+        assert!(range.end <= self.columns, "columns of {}", self.columns);
+        Self {
+            values: &self.values[(range.start * self.column_stride).min(self.values.len())..],
+            columns: range.len(),
+            ..self
+        }
+    }
+
     fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -61,7 +71,7 @@ fn product(a: Operand<'_>, b: Operand<'_>, out: &mut [f32]) {
     assert_eq!(a.columns, b.rows, "inner dimensions");
     assert_eq!(out.len(), a.rows * b.columns, "the product's size");
     // SAFETY: `Operand::new` has checked that each operand's values cover its rows and columns (transposing keeps the
-    // set of offsets), and `out` is as long as its row stride times its rows.
+    // set of offsets, and some of the columns have some of them), and `out` is as long as its row stride times its rows.
     unsafe {
         matrixmultiply::sgemm(
             a.rows,
@@ -82,8 +92,37 @@ fn product(a: Operand<'_>, b: Operand<'_>, out: &mut [f32]) {
     }
 }
 
+/// Whether a matrix with so few rows and so many columns has its columns shared among the tasks, not its rows. A sum has the
+/// same terms in the same order either way.
+fn is_wide(rows: usize, columns: usize) -> bool {
+    rows <= BLOCK && columns > BLOCK
+}
+
+/// `out = a · b`, some columns a task.
+fn product_by_columns(a: Operand<'_>, b: Operand<'_>, out: &mut [f32]) {
+    let n = b.columns;
+    let parts: Vec<(Range<usize>, Vec<f32>)> = (0..n.div_ceil(BLOCK))
+        .into_par_iter()
+        .map(|block| {
+            let range = block * BLOCK..n.min((block + 1) * BLOCK);
+            let mut part = vec![0.0; a.rows * range.len()];
+            product(a, b.columns(range.clone()), &mut part);
+            (range, part)
+        })
+        .collect();
+    out.par_chunks_mut(n).enumerate().for_each(|(row, out)| {
+        for (range, part) in &parts {
+            out[range.clone()].copy_from_slice(&part[row * range.len()..][..range.len()]);
+        }
+    });
+}
+
 /// `out [rows × n] = a [rows × k] · b [k × n]`.
 pub(crate) fn multiply(a: &[f32], b: &[f32], k: usize, n: usize, out: &mut [f32]) {
+    let rows = a.len() / k;
+    if is_wide(rows, n) {
+        return product_by_columns(Operand::new(a, rows, k), Operand::new(b, k, n), out);
+    }
     out.par_chunks_mut(BLOCK * n)
         .zip(a.par_chunks(BLOCK * k))
         .for_each(|(out, a)| {
@@ -93,20 +132,28 @@ pub(crate) fn multiply(a: &[f32], b: &[f32], k: usize, n: usize, out: &mut [f32]
 
 /// `out [rows × k] = d [rows × n] · bᵀ`, for `b [k × n]`.
 pub(crate) fn multiply_transposed(d: &[f32], b: &[f32], k: usize, n: usize, out: &mut [f32]) {
+    let rows = d.len() / n;
+    let b = Operand::new(b, k, n).transposed();
+    if is_wide(rows, k) {
+        return product_by_columns(Operand::new(d, rows, n), b, out);
+    }
     out.par_chunks_mut(BLOCK * k)
         .zip(d.par_chunks(BLOCK * n))
-        .for_each(|(out, d)| {
-            product(
-                Operand::new(d, d.len() / n, n),
-                Operand::new(b, k, n).transposed(),
-                out,
-            );
-        });
+        .for_each(|(out, d)| product(Operand::new(d, d.len() / n, n), b, out));
 }
 
 /// `out [k × n] = aᵀ · d`, for `a [rows × k]` and `d [rows × n]`: the sum over rows.
 pub(crate) fn transposed_multiply(a: &[f32], d: &[f32], k: usize, n: usize, out: &mut [f32]) {
     let rows = a.len() / k;
+    if is_wide(rows, k) {
+        let (a, d) = (Operand::new(a, rows, k), Operand::new(d, rows, n));
+        let parts = out.par_chunks_mut(BLOCK * n).enumerate();
+        parts.for_each(|(block, out)| {
+            let range = block * BLOCK..k.min((block + 1) * BLOCK);
+            product(a.columns(range).transposed(), d, out);
+        });
+        return;
+    }
     // Long sums get larger blocks, so that the partial results stay few.
     let block = rows.div_ceil(16).max(BLOCK);
     let partial: Vec<Vec<f32>> = a
@@ -162,4 +209,51 @@ pub(crate) fn column_sums<const SUMS: usize>(
         }
     }
     total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOCK, multiply, multiply_transposed, transposed_multiply};
+    use crate::train::random::{Purpose, Random};
+
+    /// Entries are small integers, so that every sum is exact.
+    #[test]
+    fn products_are_exact_however_they_are_shared_among_tasks() {
+        let mut random = Random::new(1, Purpose::Initial, 0);
+        for (rows, k, n) in [
+            (3, 2, 5),
+            (BLOCK, BLOCK + 1, 3),
+            (BLOCK - 1, 3, BLOCK + 1),
+            (2, 2 * BLOCK + 3, 2 * BLOCK + 1),
+            (BLOCK + 1, BLOCK + 1, 2),
+        ] {
+            let mut entries = |size: usize| -> Vec<f32> {
+                (0..size).map(|_| random.below(7) as f32 - 3.0).collect()
+            };
+            let (a, b, d) = (entries(rows * k), entries(k * n), entries(rows * n));
+            let mut out = vec![f32::NAN; rows * n];
+            multiply(&a, &b, k, n, &mut out);
+            let mut by_input = vec![f32::NAN; rows * k];
+            multiply_transposed(&d, &b, k, n, &mut by_input);
+            let mut by_weight = vec![f32::NAN; k * n];
+            transposed_multiply(&a, &d, k, n, &mut by_weight);
+            let sum = |count: usize, term: &dyn Fn(usize) -> f32| (0..count).map(term).sum::<f32>();
+            for row in 0..rows {
+                for j in 0..n {
+                    let expected = sum(k, &|i| a[row * k + i] * b[i * n + j]);
+                    assert_eq!(out[row * n + j], expected, "{rows}×{k}×{n}");
+                }
+                for i in 0..k {
+                    let expected = sum(n, &|j| d[row * n + j] * b[i * n + j]);
+                    assert_eq!(by_input[row * k + i], expected, "{rows}×{k}×{n}");
+                }
+            }
+            for i in 0..k {
+                for j in 0..n {
+                    let expected = sum(rows, &|row| a[row * k + i] * d[row * n + j]);
+                    assert_eq!(by_weight[i * n + j], expected, "{rows}×{k}×{n}");
+                }
+            }
+        }
+    }
 }

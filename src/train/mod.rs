@@ -28,7 +28,7 @@
 //!
 //! // Integers and bits from here on.
 //! let model = run.finish(&trainer)?;
-//! assert!(model.to_bytes()?.len() < 6_000);
+//! assert!(model.to_bytes()?.len() < 8_000);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -37,6 +37,7 @@ mod checkpoint;
 mod config;
 mod epoch;
 mod error;
+mod evaluate;
 mod export;
 mod layer;
 mod loss;
@@ -44,6 +45,7 @@ mod matrix;
 mod methods;
 mod network;
 mod parameter;
+mod pool;
 mod random;
 pub mod recover;
 mod run;
@@ -51,14 +53,16 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 mod trainer;
+mod warp;
 
 pub use checkpoint::CheckpointError;
 pub use config::{Config, Distribution, MethodName, Surrogate};
 pub use epoch::{Epoch, EpochLoss};
 pub use error::TrainError;
 pub use layer::Initial;
-pub use network::{Input, LayerKind, Network, NetworkError, SEED, SEED_24};
+pub use network::{Input, LayerKind, NETS, Network, NetworkError, SEED, SEED_24};
 pub use parameter::Adam;
 pub use run::{Observer, Run, RunError};
 pub use schedule::{Freezing, Geometric};
 pub use trainer::Trainer;
+pub use warp::Warp;

@@ -1,5 +1,7 @@
 //! A net's layers as a person writes them, in TOML, and their shapes.
 
+use super::{layer::Place, pool::Pool};
+use crate::model::{MaxPool, VALUES_LIMIT};
 use bernet_kernels::{
     bits::Shape,
     xnor::{Geometry, PaddingValue},
@@ -10,6 +12,14 @@ use serde::{Deserialize, Serialize};
 pub const SEED: &str = include_str!("../../nets/seed.toml");
 /// The seed's net on the 24×24 centre.
 pub const SEED_24: &str = include_str!("../../nets/seed-24.toml");
+
+/// The nets that come with the crate, by name: the files of `nets/`.
+pub const NETS: [(&str, &str); 4] = [
+    ("seed", SEED),
+    ("seed-24", SEED_24),
+    ("lenet-binary", include_str!("../../nets/lenet-binary.toml")),
+    ("dense-3x1024", include_str!("../../nets/dense-3x1024.toml")),
+];
 
 /// A net: its input and its layers, the last one an expectation.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -34,7 +44,7 @@ pub struct Input {
     pub channels: usize,
 }
 
-/// A layer of ±1 weights.
+/// A layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum LayerKind {
@@ -51,6 +61,13 @@ pub enum LayerKind {
     Dense {
         /// Output channels.
         outputs: usize,
+    },
+    /// The largest activation of each window, channel by channel; after a convolution or a dense layer.
+    Pool {
+        /// Height and width.
+        kernel: [usize; 2],
+        /// Down and across.
+        stride: [usize; 2],
     },
     /// The last layer: its sums, over all positions, are the logits.
     Expectation {
@@ -83,6 +100,7 @@ impl LayerKind {
         match self {
             Self::Conv { .. } => "conv",
             Self::Dense { .. } => "dense",
+            Self::Pool { .. } => "pool",
             Self::Expectation { .. } => "expectation",
         }
     }
@@ -101,7 +119,7 @@ impl Network {
     /// [`NetworkError`], which names the line or the layer.
     pub fn from_toml(text: &str) -> Result<Self, NetworkError> {
         let network: Self = toml::from_str(text)?;
-        network.geometries()?;
+        network.stages()?;
         Ok(network)
     }
 
@@ -120,13 +138,13 @@ impl Network {
         }
     }
 
-    /// Each layer as a convolution, with the shapes (of one image) before and after it.
+    /// The layers with weights, each as a convolution, with the pool that follows it.
     ///
     /// # Errors
     /// [`NetworkError::Layer`] for the first layer that does not fit.
-    pub fn geometries(&self) -> Result<Vec<(Geometry, Shape, Shape)>, NetworkError> {
+    pub(crate) fn stages(&self) -> Result<Vec<Stage>, NetworkError> {
         let mut shape = self.input_shape();
-        let mut geometries = Vec::new();
+        let mut stages: Vec<Stage> = Vec::new();
         for (index, layer) in self.layers.iter().enumerate() {
             let error = |reason: String| NetworkError::Layer {
                 number: index + 1,
@@ -148,6 +166,16 @@ impl Network {
                 LayerKind::Dense { outputs } | LayerKind::Expectation { classes: outputs } => {
                     (outputs, [1, 1], [1, 1])
                 }
+                LayerKind::Pool { kernel, stride } => {
+                    let before = stages.last_mut().filter(|stage| stage.pool.is_none());
+                    let stage = before.ok_or_else(|| {
+                        error("expected right after a conv or dense layer, found elsewhere".into())
+                    })?;
+                    let pool = pool(shape, kernel, stride).map_err(error)?;
+                    stage.pool = Some(pool);
+                    shape = pool.output;
+                    continue;
+                }
             };
             if outputs == 0 {
                 return Err(error("it has no outputs".into()));
@@ -163,28 +191,148 @@ impl Network {
             let after = geometry
                 .output_shape(shape)
                 .map_err(|reason| error(reason.to_string()))?;
-            geometries.push((geometry, shape, after));
+            let sizes = [
+                ("weights", outputs.checked_mul(geometry.depth())),
+                (
+                    "activations an image",
+                    outputs.checked_mul(after.height * after.width),
+                ),
+            ];
+            for (what, size) in sizes {
+                if size.is_none_or(|size| size > VALUES_LIMIT) {
+                    return Err(error(format!(
+                        "expected at most {VALUES_LIMIT} {what}, found {}",
+                        size.map_or("more".into(), |size| size.to_string())
+                    )));
+                }
+            }
+            stages.push(Stage {
+                place: Place {
+                    geometry,
+                    input: shape,
+                    output: after,
+                },
+                pool: None,
+            });
             shape = after;
         }
-        if geometries.is_empty() {
+        if stages.is_empty() {
             return Err(NetworkError::Layer {
                 number: 1,
                 kind: "none",
                 reason: "the net has no layers".into(),
             });
         }
-        Ok(geometries)
+        Ok(stages)
     }
 
     /// Number of weights.
     ///
     /// # Errors
-    /// As [`Network::geometries`].
+    /// [`NetworkError::Layer`] for the first layer that does not fit.
     pub fn weights(&self) -> Result<usize, NetworkError> {
-        Ok(self
-            .geometries()?
+        let stages = self.stages()?;
+        Ok(stages
             .iter()
-            .map(|(geometry, ..)| geometry.outputs * geometry.depth())
+            .map(|Stage { place, .. }| place.outputs() * place.depth())
             .sum())
+    }
+}
+
+/// A layer with weights, and the pool that follows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stage {
+    pub(crate) place: Place,
+    pub(crate) pool: Option<Pool>,
+}
+
+/// A pool on images of this shape, or why it does not fit.
+fn pool(input: Shape, kernel: [usize; 2], stride: [usize; 2]) -> Result<Pool, String> {
+    let fits =
+        |size: usize, kernel: usize, stride: usize| (1..=size).contains(&kernel) && stride > 0;
+    if !fits(input.height, kernel[0], stride[0]) || !fits(input.width, kernel[1], stride[1]) {
+        return Err(format!(
+            "expected a window of 1×1 to {}×{} and a stride of at least 1×1, found {}×{} and {}×{}",
+            input.height, input.width, kernel[0], kernel[1], stride[0], stride[1]
+        ));
+    }
+    Ok(Pool {
+        window: MaxPool {
+            kernel,
+            stride,
+            padding: [0; 4],
+        },
+        input,
+        output: Shape {
+            height: (input.height - kernel[0]) / stride[0] + 1,
+            width: (input.width - kernel[1]) / stride[1] + 1,
+            ..input
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Network;
+
+    fn read(layers: &str) -> Result<Network, String> {
+        let text = format!(
+            "input = {{ height = 8, width = 8, channels = 1 }}\nlayer = [{layers}, {{ kind = \"expectation\", classes = 3 }}]"
+        );
+        Network::from_toml(&text).map_err(|error| error.to_string())
+    }
+
+    const CONV: &str = r#"{ kind = "conv", outputs = 4, kernel = [3, 3], stride = [1, 1] }"#;
+
+    #[test]
+    fn a_pool_shrinks_what_the_layers_after_it_see() {
+        let pool = r#"{ kind = "pool", kernel = [2, 2], stride = [2, 2] }"#;
+        let network = read(&format!("{CONV}, {pool}")).expect("6×6 becomes 3×3");
+        let stages = network.stages().expect("they fit");
+        assert_eq!(stages.len(), 2);
+        assert_eq!(
+            (stages[1].place.input.height, stages[1].place.input.width),
+            (3, 3)
+        );
+        assert_eq!(network.weights().expect("they fit"), 4 * 9 + 3 * 4);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        for (layers, says) in [
+            (
+                format!(r#"{CONV}, {{ kind = "pool", kernel = [7, 2], stride = [1, 1] }}"#),
+                "layer 2 (pool): expected a window of 1×1 to 6×6 and a stride of at least 1×1, found 7×2 and 1×1",
+            ),
+            (
+                format!(r#"{CONV}, {{ kind = "pool", kernel = [2, 2], stride = [0, 1] }}"#),
+                "layer 2 (pool): expected a window",
+            ),
+            (
+                format!(r#"{{ kind = "pool", kernel = [2, 2], stride = [2, 2] }}, {CONV}"#),
+                "layer 1 (pool): expected right after a conv or dense layer",
+            ),
+            (
+                format!(
+                    r#"{CONV}, {CONV}, {{ kind = "conv", outputs = 4, kernel = [5, 1], stride = [1, 1] }}"#
+                ),
+                "layer 3 (conv): height",
+            ),
+            (
+                r#"{ kind = "dense", outputs = 20000000 }"#.into(),
+                "layer 1 (dense): expected at most 16777216 weights, found 20000000",
+            ),
+            (
+                r#"{ kind = "dense", outputs = 9223372036854775807 }"#.into(),
+                "layer 1 (dense): the output is 9223372036854775807",
+            ),
+            (
+                r#"{ kind = "dense", outputs = 0 }"#.into(),
+                "layer 1 (dense): it has no outputs",
+            ),
+        ] {
+            let error = read(&layers).expect_err("refused");
+            assert!(error.starts_with(says), "{error}");
+        }
     }
 }

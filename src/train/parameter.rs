@@ -1,7 +1,11 @@
 //! Trained numbers and their optimiser.
 
 use super::matrix;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+/// Numbers a task of the optimiser: most layers are one.
+const TASK: usize = 1 << 16;
 
 /// A vector of numbers with its gradient and Adam's two running means.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -46,16 +50,27 @@ impl Parameter {
         let Adam { first, second } = adam;
         let unbias = |decay: f32| 1.0 / (1.0 - f64::from(decay).powf(step as f64)) as f32;
         let (first_unbias, second_unbias) = (unbias(first), unbias(second));
-        matrix::vectorised(|| {
-            let moments = self.first.iter_mut().zip(&mut self.second);
-            for ((value, gradient), (m, v)) in
-                self.values.iter_mut().zip(&self.gradient).zip(moments)
-            {
-                *m = first * *m + (1.0 - first) * gradient;
-                *v = second * *v + (1.0 - second) * gradient * gradient;
-                *value -= rate * *m * first_unbias / ((*v * second_unbias).sqrt() + 1e-8);
-            }
-        });
+        let moments = self
+            .first
+            .par_chunks_mut(TASK)
+            .zip(self.second.par_chunks_mut(TASK));
+        let values = self
+            .values
+            .par_chunks_mut(TASK)
+            .zip(self.gradient.par_chunks(TASK));
+        values
+            .zip(moments)
+            .for_each(|((values, gradient), (m, v))| {
+                matrix::vectorised(|| {
+                    let moments = m.iter_mut().zip(v);
+                    for ((value, gradient), (m, v)) in values.iter_mut().zip(gradient).zip(moments)
+                    {
+                        *m = first * *m + (1.0 - first) * gradient;
+                        *v = second * *v + (1.0 - second) * gradient * gradient;
+                        *value -= rate * *m * first_unbias / ((*v * second_unbias).sqrt() + 1e-8);
+                    }
+                });
+            });
     }
 
     /// How many numbers there are, if Adam's means are as many.

@@ -16,6 +16,7 @@ pub(crate) enum Purpose {
     Shift = 3,
     Weights = 4,
     Recover = 5,
+    Warp = 6,
 }
 
 /// A pinned generator for one purpose.

@@ -44,7 +44,7 @@ pub enum RunError {
     #[error(transparent)]
     Train(#[from] TrainError),
     /// A checkpoint could not be written.
-    #[error("checkpoint: {0}")]
+    #[error("checkpoint: {0}; the one before it, if any, is still there")]
     Checkpoint(#[from] CheckpointError),
     /// The binary net could not be run.
     #[error(transparent)]
@@ -71,7 +71,7 @@ impl Run<'_> {
             let start = std::time::Instant::now();
             let accuracy = match trainer.config().method {
                 MethodName::Real => trainer.evaluate_real(self.train, self.validation)?,
-                MethodName::Bernoulli | MethodName::Ste => {
+                _ => {
                     let model = self.binarise(trainer, MEASURED_EPOCH)?;
                     let said =
                         Session::new(&model, self.level)?.classify(self.validation.images())?;
@@ -98,6 +98,7 @@ impl Run<'_> {
         note("seed", config.seed.to_string());
         note("epochs", config.epochs.to_string());
         note("net", export::describe(&config.network));
+        note("configuration", config.to_toml());
         if let Some(last) = trainer.history().last() {
             note(
                 "validation accuracy",

@@ -11,14 +11,26 @@ use super::{
 use crate::data::Dataset;
 use bernet_kernels::bits::{BitMatrix, BitTensor, Shape};
 
-const NET: &str = r#"
+const NETS: [&str; 2] = [
+    r#"
     input = { height = 7, width = 6, channels = 1 }
     layer = [
         { kind = "conv", outputs = 3, kernel = [3, 2], stride = [2, 1] },
         { kind = "dense", outputs = 4 },
         { kind = "expectation", classes = 3 },
     ]
-"#;
+"#,
+    r#"
+    input = { height = 7, width = 6, channels = 1 }
+    layer = [
+        { kind = "conv", outputs = 3, kernel = [2, 2], stride = [1, 1] },
+        { kind = "pool", kernel = [2, 3], stride = [2, 1] },
+        { kind = "dense", outputs = 4 },
+        { kind = "pool", kernel = [2, 2], stride = [1, 1] },
+        { kind = "expectation", classes = 3 },
+    ]
+"#,
+];
 
 fn digits(random: &mut Random) -> Dataset {
     let lines = BitMatrix::from_fn(40 * 7, 6, |_, _| random.uniform() < 0.5);
@@ -33,8 +45,8 @@ fn digits(random: &mut Random) -> Dataset {
     Dataset::new(images, labels, None, 3).expect("labels below 3")
 }
 
-fn trainer(random: &mut Random) -> Trainer {
-    let network = Network::from_toml(NET).expect("well-formed");
+fn trainer(net: &str, random: &mut Random) -> Trainer {
+    let network = Network::from_toml(net).expect("well-formed");
     let config = Config::new(MethodName::Real, network, 1, 3);
     let mut trainer = Trainer::new(config).expect("its layers fit");
     for layer in &mut trainer.layers {
@@ -65,46 +77,74 @@ impl Trainer {
     }
 }
 
-/// The slope of the mean loss by one number, from both sides.
+/// The slopes of the mean loss by one number, below and above.
 fn numeric(
     trainer: &mut Trainer,
     data: &Dataset,
     number: impl Fn(&mut Trainer) -> &mut f32,
-) -> f64 {
+) -> [f64; 2] {
     const STEP: f32 = 2e-3;
     let start = *number(trainer);
+    let middle = trainer.loss(data);
     *number(trainer) = start + STEP;
     let above = trainer.loss(data);
     *number(trainer) = start - STEP;
     let below = trainer.loss(data);
     *number(trainer) = start;
-    (above - below) / f64::from(2.0 * STEP)
+    [middle - below, above - middle].map(|difference| difference / f64::from(STEP))
 }
 
-fn assert_close(numeric: f64, gradient: f32, what: &str) {
-    let difference = (numeric - f64::from(gradient)).abs();
-    assert!(
-        difference < 2e-4 + 0.02 * numeric.abs(),
-        "{what}: {numeric} by differences, {gradient} found"
-    );
+/// Counts gradients that agree with the mean of the two slopes, and numbers at which a maximum changes hands between the two.
+#[derive(Default)]
+struct Agreement {
+    smooth: usize,
+    kinks: usize,
+}
+
+impl Agreement {
+    fn check(&mut self, [below, above]: [f64; 2], gradient: f32, what: &str) {
+        if (below - above).abs() > 2e-3 + 0.1 * above.abs() {
+            self.kinks += 1;
+            return;
+        }
+        let numeric = 0.5 * (below + above);
+        let difference = (numeric - f64::from(gradient)).abs();
+        assert!(
+            difference < 2e-4 + 0.02 * numeric.abs(),
+            "{what}: {below} and {above} by differences, {gradient} found"
+        );
+        self.smooth += 1;
+    }
 }
 
 #[test]
-fn every_gradient_of_the_real_net_is_that_of_finite_differences() {
+fn every_gradient_of_a_real_net_is_that_of_finite_differences() {
+    for (net, most) in NETS.into_iter().zip([0, 10]) {
+        let agreement = check_gradients(net);
+        assert!(
+            agreement.kinks <= most && agreement.smooth >= 20,
+            "{} kinks",
+            agreement.kinks
+        );
+    }
+}
+
+fn check_gradients(net: &str) -> Agreement {
     let mut random = Random::new(1, Purpose::Initial, 0);
     let data = digits(&mut random);
-    let mut trainer = trainer(&mut random);
+    let mut trainer = trainer(net, &mut random);
     for layer in &mut trainer.layers {
         layer.weights.copy_from_slice(&layer.latent.values);
     }
     trainer.loss(&data);
     let layers = trainer.layers.clone();
+    let mut agreement = Agreement::default();
     for (index, layer) in layers.iter().enumerate() {
         for (k, gradient) in layer.latent.gradient.iter().enumerate() {
             let slope = numeric(&mut trainer, &data, |trainer| {
                 &mut trainer.layers[index].weights[k]
             });
-            assert_close(slope, *gradient, &format!("layer {index}, weight {k}"));
+            agreement.check(slope, *gradient, &format!("layer {index}, weight {k}"));
         }
         let Some(norm) = &layer.norm else { continue };
         for j in 0..norm.mean.len() {
@@ -116,7 +156,7 @@ fn every_gradient_of_the_real_net_is_that_of_finite_differences() {
                     .gamma
                     .values[j]
             });
-            assert_close(
+            agreement.check(
                 slope,
                 norm.gamma.gradient[j],
                 &format!("layer {index}, γ {j}"),
@@ -129,11 +169,12 @@ fn every_gradient_of_the_real_net_is_that_of_finite_differences() {
                     .beta
                     .values[j]
             });
-            assert_close(
+            agreement.check(
                 slope,
                 norm.beta.gradient[j],
                 &format!("layer {index}, β {j}"),
             );
         }
     }
+    agreement
 }

@@ -9,7 +9,9 @@ use super::{
     layer::{self, Cache, Layer, Place},
     loss::{self, Loss},
     methods::{Exact, Method, Moment, Real, Sampled, StraightThrough},
+    network::Stage,
     parameter::{Adam, Parameter},
+    pool::Pooled,
     random::{Purpose, Random},
     schedule,
 };
@@ -20,20 +22,19 @@ use std::{ops::ControlFlow, time::Instant};
 /// The logits are divided by this much before the first step; it is trained from there.
 const INITIAL_SCALE: f32 = 8.0;
 
-/// Images whose sums give the moments of a net that is evaluated in f32.
-const MEASURED: usize = 2048;
-
 /// A net in training.
 pub struct Trainer {
     pub(crate) config: Config,
     pub(crate) places: Vec<Place>,
+    /// For each layer, the pool that follows it.
+    pub(crate) pools: Vec<Option<Pooled>>,
     pub(crate) layers: Vec<Layer>,
     pub(crate) scale: Parameter,
     pub(crate) history: Vec<Epoch>,
     /// The images of a batch; the buffer is kept from batch to batch, as those of the caches are.
     images: Vec<f32>,
     caches: Vec<Cache>,
-    method: Box<dyn Method>,
+    pub(super) method: Box<dyn Method>,
 }
 
 impl Trainer {
@@ -42,7 +43,7 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::Network`] where the net's layers do not fit each other.
     pub fn new(config: Config) -> Result<Self, TrainError> {
-        let places = places(&config)?;
+        let (places, _) = places(&config)?;
         let layers = layer::fresh(&places, config.initial, config.seed);
         Self::resume(
             config,
@@ -59,7 +60,7 @@ impl Trainer {
         scale: Parameter,
         history: Vec<Epoch>,
     ) -> Result<Self, TrainError> {
-        let places = places(&config)?;
+        let (places, pools) = places(&config)?;
         checkpoint::check_state(&config, &places, &layers, &scale, &history)?;
         let (mut layers, mut scale) = (layers, scale);
         scale.restore_gradient();
@@ -83,6 +84,7 @@ impl Trainer {
         Ok(Self {
             config,
             places,
+            pools,
             layers,
             scale,
             history,
@@ -209,32 +211,6 @@ impl Trainer {
         epoch
     }
 
-    /// The share of images that the real-valued net answers right, with the moments of the sums measured on the training set.
-    ///
-    /// # Errors
-    /// [`TrainError::Data`] where the data do not suit the net.
-    pub fn evaluate_real(&mut self, train: &Dataset, test: &Dataset) -> Result<f64, TrainError> {
-        self.check(train)?;
-        self.check(test)?;
-        for layer in &mut self.layers {
-            self.method.settle(layer);
-        }
-        self.forward(train, &batch::still(0..train.len().min(MEASURED)), true);
-        let mut right = 0;
-        for start in (0..test.len()).step_by(MEASURED) {
-            let range = start..test.len().min(start + MEASURED);
-            self.forward(test, &batch::still(range.clone()), false);
-            let logits = self.logits(range.len());
-            let classes = logits.len() / range.len();
-            let answers = logits.chunks_exact(classes).map(loss::first_maximum);
-            right += answers
-                .zip(&test.labels()[range])
-                .filter(|(answer, label)| *answer == usize::from(**label))
-                .count();
-        }
-        Ok(right as f64 / test.len() as f64)
-    }
-
     pub(super) fn check(&self, data: &Dataset) -> Result<(), TrainError> {
         let error = |what, expected: String, found: String| {
             Err(TrainError::Data {
@@ -306,12 +282,11 @@ impl Trainer {
             );
             self.method.draw(layer, &moment, &mut random);
         }
-        let picks = batch::shifted(
-            indices,
-            self.config.shift_probability,
-            self.config.seed,
-            done,
-        );
+        let seed = self.config.seed;
+        let mut picks = batch::shifted(indices, self.config.shift_probability, seed, done);
+        if let Some(warp) = self.config.warp {
+            batch::warp(&mut picks, warp, seed, done);
+        }
         self.forward(train, &picks, true);
         let loss = self.backward(train, &picks, &moment);
         if !loss.total.is_finite() {
@@ -328,13 +303,17 @@ impl Trainer {
             let place = self.places[index];
             let (before, after) = self.caches.split_at_mut(index);
             let cache = &mut after[0];
-            cache.reserve(&place, picks.len() * place.positions());
+            cache.reserve_forward(&place, picks.len() * place.positions());
             match before.last() {
-                Some(previous) => layer::unfold(&place, &previous.output, &mut cache.patches),
+                Some(previous) => {
+                    let pooled = self.pools[index - 1].as_ref();
+                    let input = pooled.map_or(&previous.output, |pooled| &pooled.output);
+                    layer::unfold(&place, input, &mut cache.patches);
+                }
                 None => {
                     let pixels = place.input.height * place.input.width * place.input.channels;
                     self.images.resize(picks.len() * pixels, 0.0);
-                    batch::unpack(data.images(), picks, place.input, &mut self.images);
+                    batch::unpack(data, picks, place.input, &mut self.images);
                     layer::unfold(&place, &self.images, &mut cache.patches);
                 }
             }
@@ -343,12 +322,16 @@ impl Trainer {
                 layer::linear(&place, layer, cache);
             } else {
                 self.method.forward(&place, layer, cache, measure);
+                if let Some(pooled) = &mut self.pools[index] {
+                    let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
+                    pooled.forward(self.method.pooling(), &norm.gamma.values, cache);
+                }
             }
         }
     }
 
     /// The last layer's sums, added up over its positions.
-    fn logits(&self, images: usize) -> Vec<f32> {
+    pub(super) fn logits(&self, images: usize) -> Vec<f32> {
         let (place, cache) = (
             self.places.last().expect("a net has layers"),
             self.caches.last().expect("a net has layers"),
@@ -376,6 +359,9 @@ impl Trainer {
         let scale = self.scale.values[0].exp();
         let loss = loss::cross_entropy(&logits, &labels, classes, scale, &mut gradient);
         self.scale.gradient[0] = loss.scale_gradient as f32;
+        for (place, cache) in self.places.iter().zip(&mut self.caches) {
+            cache.reserve(place, picks.len() * place.positions());
+        }
         let rows = self.caches[last]
             .gradient
             .chunks_exact_mut(positions * classes);
@@ -392,11 +378,16 @@ impl Trainer {
             if index == last {
                 layer::linear_backward(&place, layer, cache, wants_input);
             } else {
+                if let Some(pooled) = &self.pools[index] {
+                    pooled.backward(self.method.pooling(), cache);
+                }
                 self.method
                     .backward(&place, layer, cache, moment, wants_input);
             }
             if let Some(previous) = before.last_mut() {
-                layer::fold(&place, &cache.patch_gradient, &mut previous.gradient);
+                let pooled = self.pools[index - 1].as_mut();
+                let gradient = pooled.map_or(&mut previous.gradient, |pooled| &mut pooled.gradient);
+                layer::fold(&place, &cache.patch_gradient, gradient);
             }
         }
         loss
@@ -467,14 +458,10 @@ fn exact_gradient(distribution: Distribution) -> Option<Gradient> {
     })
 }
 
-fn places(config: &Config) -> Result<Vec<Place>, TrainError> {
-    let geometries = config.network.geometries()?;
-    Ok(geometries
+fn places(config: &Config) -> Result<(Vec<Place>, Vec<Option<Pooled>>), TrainError> {
+    let stages = config.network.stages()?;
+    Ok(stages
         .into_iter()
-        .map(|(geometry, input, output)| Place {
-            geometry,
-            input,
-            output,
-        })
-        .collect())
+        .map(|Stage { place, pool }| (place, pool.map(Pooled::new)))
+        .unzip())
 }

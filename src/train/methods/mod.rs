@@ -12,6 +12,7 @@ pub(crate) use straight_through::StraightThrough;
 
 use super::{
     layer::{self, Cache, Layer, Place},
+    pool::Pooling,
     random::Random,
 };
 
@@ -52,6 +53,11 @@ pub(crate) trait Method: Sync + Send {
         moment: &Moment,
         wants_input: bool,
     );
+
+    /// What a max pool makes of the activations.
+    fn pooling(&self) -> Pooling {
+        Pooling::Values
+    }
 
     /// What a latent may be, where it is bounded.
     fn bound(&self) -> Option<f32> {

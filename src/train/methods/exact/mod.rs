@@ -29,6 +29,7 @@ use super::{
     super::{
         layer::{self, Cache, EPSILON, Layer, Place, sign},
         matrix,
+        pool::Pooling,
         random::Random,
     },
     Method, Moment,
@@ -117,6 +118,10 @@ struct Gradients {
 }
 
 impl Method for Exact {
+    fn pooling(&self) -> Pooling {
+        Pooling::Means
+    }
+
     fn draw(&self, layer: &mut Layer, moment: &Moment, _: &mut Random) {
         let n = layer.uncertainty.len();
         layer.uncertainty.fill(0.0);

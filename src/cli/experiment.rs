@@ -1,0 +1,329 @@
+//! `bernet experiment`: every method on every net, beside what the talk reports.
+
+use super::{
+    experiment_report::{self, Group},
+    train::{self, Trained},
+};
+use anyhow::{Context, Result, bail, ensure};
+use bernet::{
+    data::{Dataset, Source},
+    measure::Host,
+    report::{self, CsvWriter},
+    train::{Epoch, MethodName, Trainer},
+};
+use clap::{Args, FromArgMatches};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// Run an experiment of many trainings.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    experiment: Experiment,
+}
+
+#[derive(clap::Subcommand)]
+enum Experiment {
+    Table(Table),
+}
+
+/// Train every method on its nets with several seeds, and write OUT/accuracy.csv, OUT/table.md and OUT/report.html. Each row's own
+/// files are in a folder of OUT. What is finished is never trained again, and what was stopped goes on from its last epoch.
+#[derive(clap::Args)]
+struct Table {
+    /// Where the results go.
+    #[arg(long, value_name = "DIR", default_value = "experiment")]
+    out: PathBuf,
+    /// Only the rows whose name begins so, such as `ste`; may be given more than once.
+    #[arg(long, value_name = "ROW")]
+    only: Vec<String>,
+    /// Seeds a row, from 1 up.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: u64,
+    /// Two epochs on a thousand digits, one seed: whether every row runs, not how well.
+    #[arg(long)]
+    quick: bool,
+    /// A folder with the four IDX files [default: the embedded MNIST].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Also write DIR/CPU/DATE/accuracy.csv.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+}
+
+/// What is trained: a name for the table, and what `bernet train` is told besides the seed.
+struct Row {
+    name: &'static str,
+    arguments: &'static str,
+    /// What the talk reports, in per cent.
+    talk: Option<f64>,
+}
+
+const fn row(name: &'static str, arguments: &'static str, talk: Option<f64>) -> Row {
+    Row {
+        name,
+        arguments,
+        talk,
+    }
+}
+
+/// The table, a line each.
+const ROWS: [Row; 15] = [
+    row("real", "--method real --epochs 30", Some(99.0)),
+    row(
+        "real, 24×24",
+        "--method real --epochs 30 --net seed-24",
+        Some(99.0),
+    ),
+    row(
+        "ste, identity",
+        "--method ste --surrogate identity --epochs 90",
+        Some(89.5),
+    ),
+    row(
+        "ste, hard tanh",
+        "--method ste --surrogate hard-tanh --epochs 90",
+        Some(89.5),
+    ),
+    row(
+        "ste, polynomial",
+        "--method ste --surrogate polynomial --epochs 90",
+        Some(89.5),
+    ),
+    row("ste", "--method ste --epochs 90", Some(89.5)),
+    row(
+        "ste, warped",
+        "--method ste --epochs 90 --warp 0.7",
+        Some(89.5),
+    ),
+    row(
+        "ste, 24×24",
+        "--method ste --epochs 90 --net seed-24",
+        Some(89.5),
+    ),
+    row("bernoulli", "--method bernoulli --epochs 90", Some(97.5)),
+    row(
+        "bernoulli, warped",
+        "--method bernoulli --epochs 90 --warp 0.7",
+        Some(97.5),
+    ),
+    row(
+        "bernoulli, 24×24",
+        "--method bernoulli --epochs 90 --net seed-24",
+        Some(97.5),
+    ),
+    row(
+        "bernoulli, three equations",
+        "--method bernoulli --gradient three --epochs 30 --net seed-24",
+        Some(97.5),
+    ),
+    row(
+        "bernoulli, power sums",
+        "--method bernoulli --gradient power-sums --epochs 30 --net seed-24",
+        Some(97.5),
+    ),
+    row(
+        "ste, lenet",
+        "--method ste --epochs 40 --net lenet-binary --warp 0.7",
+        None,
+    ),
+    row(
+        "ste, dense",
+        "--method ste --epochs 40 --net dense-3x1024 --warp 0.7",
+        None,
+    ),
+];
+
+/// What a quick run takes of the data.
+const QUICK_IMAGES: [usize; 2] = [1_200, 300];
+
+/// A finished training, as it is kept on the disk.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(super) struct Finished {
+    /// By which it is known to be what is asked for.
+    configuration: String,
+    pub(super) method: String,
+    pub(super) net: String,
+    pub(super) seed: u64,
+    pub(super) binary: bool,
+    pub(super) bytes: u64,
+    /// Shares of the images that are answered right.
+    pub(super) validation: f64,
+    pub(super) test: f64,
+    pub(super) seconds: f64,
+    pub(super) command: String,
+    pub(super) history: Vec<Epoch>,
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
+    match &arguments.experiment {
+        Experiment::Table(table) => table.run(out),
+    }
+}
+
+impl Table {
+    fn run(&self, out: &mut impl Write) -> Result<()> {
+        let wanted = |row: &&Row| {
+            self.only.is_empty() || self.only.iter().any(|only| row.name.starts_with(only))
+        };
+        let rows: Vec<&Row> = ROWS.iter().filter(wanted).collect();
+        if rows.is_empty() {
+            let names = ROWS.map(|row| row.name).join("; ");
+            bail!(
+                "--only {}: expected the beginning of one of: {names}",
+                self.only.join(", ")
+            );
+        }
+        let mut source = train::source(self.data.as_deref())?;
+        if self.quick {
+            let part = |data: &Dataset, count: usize| data.subset(0..count.min(data.len()));
+            let [training, test] = QUICK_IMAGES;
+            source.train = part(&source.train, training);
+            source.test = part(&source.test, test);
+        }
+        self.claim(&source)?;
+        let mut groups = Vec::new();
+        for row in rows {
+            let seeds = if self.quick { 1 } else { self.seeds };
+            let mut group = Group {
+                name: row.name,
+                talk: row.talk,
+                finished: Vec::new(),
+            };
+            for seed in 1..=seeds {
+                group.finished.push(self.finished(row, seed, &source)?);
+            }
+            groups.push(group);
+            // After each row: whoever stops the rest has a table of what there is.
+            self.write(&groups)?;
+        }
+        if let Some(folder) = &self.record {
+            let host = Host::here();
+            let folder = folder.join(host.folder()).join(&host.date);
+            fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+            write_csv(&folder.join("accuracy.csv"), &groups)?;
+        }
+        writeln!(out, "{}", experiment_report::table(&groups).to_text())?;
+        for name in ["accuracy.csv", "table.md", "report.html"] {
+            writeln!(out, "{}", self.out.join(name).display())?;
+        }
+        Ok(())
+    }
+
+    /// Makes OUT the folder of these data; what was trained on others is not of the same table.
+    fn claim(&self, source: &Source) -> Result<()> {
+        fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
+        let (train, test) = (source.train.len(), source.test.len());
+        let data = format!(
+            "{}, {train} images to train on and {test} to test",
+            source.name
+        );
+        let path = self.out.join("data.txt");
+        let there = fs::read_to_string(&path).unwrap_or_else(|_| data.clone());
+        ensure!(
+            there == data,
+            "{}: expected {data}, found {there}; choose another --out",
+            path.display()
+        );
+        Ok(report::write(&path, &data)?)
+    }
+
+    /// A row with one seed, from the disk where it is there.
+    fn finished(&self, row: &Row, seed: u64, source: &Source) -> Result<Finished> {
+        let mut arguments = self.train_arguments(row, seed)?;
+        let config = train::config(&arguments, source.train.len())
+            .with_context(|| format!("row {}", row.name))?;
+        let configuration = config.to_toml();
+        let path = arguments.out.join("row.json");
+        let there = fs::read(&path).ok();
+        let there = there.and_then(|bytes| serde_json::from_slice::<Finished>(&bytes).ok());
+        if let Some(finished) = there.filter(|finished| finished.configuration == configuration) {
+            eprintln!("{}, seed {seed}: finished before", row.name);
+            return Ok(finished);
+        }
+        let checkpoint = Trainer::load(&arguments.out.join("checkpoint"));
+        arguments.resume = checkpoint.is_ok_and(|trainer| *trainer.config() == config);
+        eprintln!("{}, seed {seed}", row.name);
+        let trained = train::train(&arguments, source)
+            .with_context(|| format!("{}, seed {seed}", row.name))?;
+        let history = trained.trainer.history().to_vec();
+        let Trained {
+            right,
+            bytes,
+            command,
+            ..
+        } = trained;
+        let finished = Finished {
+            configuration,
+            method: row.name.into(),
+            net: arguments.net_name().into(),
+            seed,
+            binary: config.method != MethodName::Real,
+            bytes,
+            validation: history.last().map_or(0.0, |last| last.validation_accuracy),
+            test: right as f64 / source.test.len() as f64,
+            seconds: history.iter().map(|epoch| epoch.seconds).sum(),
+            command,
+            history,
+        };
+        report::write(&path, &serde_json::to_string_pretty(&finished)?)?;
+        Ok(finished)
+    }
+
+    /// The arguments of `bernet train` for a row.
+    fn train_arguments(&self, row: &Row, seed: u64) -> Result<train::Arguments> {
+        let command = train::Arguments::augment_args(clap::Command::new("train"));
+        let words = std::iter::once("train").chain(row.arguments.split_whitespace());
+        let matches = command.try_get_matches_from(words)?;
+        let mut arguments = train::Arguments::from_arg_matches(&matches)?;
+        let name = row.name.replace(", ", "-").replace([' ', '×'], "-");
+        arguments.out = self.out.join(format!("{name}-{seed}"));
+        arguments.seed = seed;
+        arguments.data.clone_from(&self.data);
+        if self.quick {
+            arguments.epochs = Some(2);
+        }
+        Ok(arguments)
+    }
+
+    fn write(&self, groups: &[Group]) -> Result<()> {
+        write_csv(&self.out.join("accuracy.csv"), groups)?;
+        let table = experiment_report::table(groups);
+        report::write(&self.out.join("table.md"), &table.to_markdown())?;
+        experiment_report::page(groups).write(&self.out.join("report.html"))?;
+        Ok(())
+    }
+}
+
+fn write_csv(path: &Path, groups: &[Group]) -> Result<()> {
+    let header = [
+        "method",
+        "net",
+        "seed",
+        "binary",
+        "bytes",
+        "validation",
+        "test",
+        "seconds",
+        "command",
+    ];
+    let mut csv = CsvWriter::create(path, &header)?;
+    for finished in groups.iter().flat_map(|group| &group.finished) {
+        csv.row(&[
+            finished.method.clone(),
+            finished.net.clone(),
+            finished.seed.to_string(),
+            u8::from(finished.binary).to_string(),
+            finished.bytes.to_string(),
+            format!("{:.2}", 100.0 * finished.validation),
+            format!("{:.2}", 100.0 * finished.test),
+            format!("{:.1}", finished.seconds),
+            finished.command.clone(),
+        ])?;
+    }
+    Ok(())
+}
