@@ -1,5 +1,6 @@
 //! A net's layers as a person writes them, in TOML, and their shapes.
 
+use crate::model::VALUES_LIMIT;
 use bernet_kernels::{
     bits::Shape,
     xnor::{Geometry, PaddingValue},
@@ -163,6 +164,24 @@ impl Network {
             let after = geometry
                 .output_shape(shape)
                 .map_err(|reason| error(reason.to_string()))?;
+            // What a model cannot be need not be trained; and no description can ask for the whole memory.
+            for (what, values) in [
+                (
+                    "values an image",
+                    shape.height * shape.width * shape.channels,
+                ),
+                (
+                    "values an image after it",
+                    after.height * after.width * outputs,
+                ),
+                ("weights", geometry.depth().saturating_mul(outputs)),
+            ] {
+                if values > VALUES_LIMIT {
+                    return Err(error(format!(
+                        "{what}: expected at most {VALUES_LIMIT}, found {values}"
+                    )));
+                }
+            }
             geometries.push((geometry, shape, after));
             shape = after;
         }
