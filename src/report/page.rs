@@ -2,8 +2,8 @@
 
 use super::csv::named;
 use super::{Chart, Confusion, Picture, Table, escape};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use crate::durable;
+use std::io;
 use std::path::Path;
 
 /// A report: title, summary, the figures that matter most, sections, a last line. All text is plain
@@ -92,20 +92,7 @@ impl Report {
     /// # Errors
     /// What the system says, with the path.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let part = Path::new(&part);
-        let write = || -> io::Result<()> {
-            let mut file = File::create(part)?;
-            file.write_all(self.to_html().as_bytes())?;
-            file.sync_all()?;
-            fs::rename(part, path)
-        };
-        write().map_err(|error| {
-            // The error says more than a second one about the remains would.
-            let _ = fs::remove_file(part);
-            named(path, error)
-        })
+        durable::write(path, self.to_html().as_bytes()).map_err(|error| named(path, error))
     }
 }
 

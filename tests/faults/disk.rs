@@ -82,7 +82,7 @@ fn folders_that_cannot_be_written_to() {
         ),
     ] {
         let line = complaint(&training.command(out).args(EPOCHS).output().unwrap());
-        assert!(line.ends_with(says), "{line}");
+        assert!(line.contains(says), "{line}");
     }
     // A limit of 512 bytes a file; the signal that comes with it is ignored, as shells and services do.
     let program = training
@@ -122,7 +122,7 @@ fn disks_that_are_full_or_read_only() {
     };
     let line = on_disk("head -c 60000 /dev/zero > \"$0/other\"");
     assert!(
-        line.ends_with("disk/checkpoint: No space left on device (os error 28)"),
+        line.contains("disk/checkpoint: No space left on device"),
         "{line}"
     );
     let line = on_disk("mount -o remount,ro \"$0\"");
