@@ -220,17 +220,20 @@ fn pictures(at: &impl Fn(&str, &[u8]) -> std::path::PathBuf) {
     }
 }
 
+/// A number, seven bits a byte, as postcard and protocol buffers write it.
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 128 {
+        bytes.push(value as u8 | 128);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
 /// A field of a protocol-buffers message.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
-    let mut length = bytes.len();
-    while length >= 128 {
-        field.push(length as u8 | 128);
-        length >>= 7;
-    }
-    field.push(length as u8);
-    field.extend(bytes);
-    field
+    [&[number << 3 | 2][..], &varint(bytes.len() as u64), bytes].concat()
 }
 
 fn onnx_files(folder: &Path) {
@@ -265,6 +268,74 @@ fn onnx_files(folder: &Path) {
         "",
         || import(&bytes),
     );
+    // An image (input 11) of so many channels, lines and pixels, which the output (12) is.
+    let image = |sizes: [u32; 3], nodes: &[u8]| {
+        let dims = [1]
+            .into_iter()
+            .chain(sizes)
+            .flat_map(|size| field(1, &[&[8][..], &varint(size.into())].concat()));
+        let kind = field(
+            1,
+            &[&[8, 1][..], &field(2, &dims.collect::<Vec<_>>())].concat(),
+        );
+        let input = [field(1, b"x"), field(2, &kind)].concat();
+        field(
+            7,
+            &[nodes, &field(11, &input), &field(12, &field(1, b"y"))].concat(),
+        )
+    };
+    let node = |number: usize, op: &str| {
+        let name = |at: usize| {
+            if at == 0 {
+                "x".into()
+            } else {
+                format!("x{at}")
+            }
+        };
+        let parts = [
+            field(1, name(number).as_bytes()),
+            field(2, name(number + 1).as_bytes()),
+            field(4, op.as_bytes()),
+        ];
+        field(1, &parts.concat())
+    };
+    for sizes in [
+        [1, 1 << 11, 1 << 11],
+        [1, 1 << 12, 1 << 12],
+        [1 << 13, 1, 1],
+        [1 << 16, 1, 1],
+        [1, 1 << 31, 1 << 31],
+    ] {
+        let nodes: Vec<u8> = (0..40)
+            .flat_map(|number| node(number, "Neg"))
+            .chain(field(
+                1,
+                &[field(1, b"x40"), field(2, b"y"), field(4, b"Erf")].concat(),
+            ))
+            .collect();
+        let bytes = image(sizes, &nodes);
+        bomb(
+            &format!("ONNX of an image of {sizes:?}"),
+            bytes.len(),
+            "",
+            || import(&bytes),
+        );
+        // Every one is kept, for a node at the end that reads them all.
+        let all = (1..=40).flat_map(|at| field(1, format!("x{at}").as_bytes()));
+        let last: Vec<u8> = all
+            .chain(field(2, b"y"))
+            .chain(field(4, b"Concat"))
+            .collect();
+        let kept = (0..40).flat_map(|number| node(number, "Neg"));
+        let kept: Vec<u8> = kept.chain(field(1, &last)).collect();
+        let bytes = image(sizes, &kept);
+        bomb(
+            &format!("ONNX of an image of {sizes:?}, kept"),
+            bytes.len(),
+            "",
+            || import(&bytes),
+        );
+    }
     let pipe = folder.join("pipe");
     if cfg!(unix) {
         assert!(
@@ -297,29 +368,20 @@ fn onnx_files(folder: &Path) {
 fn checkpoints(at: &impl Fn(&str, &[u8]) -> std::path::PathBuf) {
     let network = Network::from_toml(bernet::train::SEED_24).unwrap();
     let config = Config::new(MethodName::Bernoulli, network, 1, 1).to_toml();
-    let number = |mut value: u64| {
-        let mut bytes = Vec::new();
-        while value >= 128 {
-            bytes.push(value as u8 | 128);
-            value >>= 7;
-        }
-        bytes.push(value as u8);
-        bytes
-    };
     let seal = |payload: &[u8]| {
         let mut bytes = b"BNETCKPT\x01\0\0\0".to_vec();
         bytes.extend(crc32fast::hash(payload).to_le_bytes());
         bytes.extend((payload.len() as u64).to_le_bytes());
         [&bytes[..], payload].concat()
     };
-    let whole = [&number(config.len() as u64)[..], config.as_bytes()].concat();
+    let whole = [&varint(config.len() as u64)[..], config.as_bytes()].concat();
     for count in [1 << 20, 1 << 40, u64::MAX] {
         for (name, before) in [
             ("text", Vec::new()),
             ("layers", whole.clone()),
             ("latents", [&whole[..], &[1]].concat()),
         ] {
-            let bytes = seal(&[before, number(count)].concat());
+            let bytes = seal(&[before, varint(count)].concat());
             let path = at("checkpoint", &bytes);
             bomb(
                 &format!("checkpoint of {count} {name}"),
@@ -335,7 +397,7 @@ fn checkpoints(at: &impl Fn(&str, &[u8]) -> std::path::PathBuf) {
     ] {
         let config = config.replace(from, to);
         let parts = [
-            &number(config.len() as u64)[..],
+            &varint(config.len() as u64)[..],
             config.as_bytes(),
             &[0, 0, 0, 0, 0],
         ]
