@@ -58,7 +58,8 @@ fn a_training_ends_in_the_same_bits() {
                     let _ = run.train(&mut trainer, &mut Silent).unwrap();
                     run.finish(&trainer).unwrap().to_bytes().unwrap()
                 });
-                let hash = crc32fast::hash(&bytes);
+                // Without the checksum: that of a file with its own is the same for all files.
+                let hash = crc32fast::hash(&bytes[..bytes.len() - 4]);
                 let first = *hashes
                     .entry((method.name(), distribution.name(), level.name()))
                     .or_insert(hash);
