@@ -113,7 +113,8 @@ def read(data):
         rows, columns = weight_shape(layer)
         size = (rows * columns + 7) // 8
         stream, weights = weights[:size], weights[size:]
-        layer["plus_ones"] = bits(stream, rows * columns).count("1")
+        layer["weights"] = bits(stream, rows * columns)
+        layer["plus_ones"] = layer["weights"].count("1")
         layer["weights_crc32"] = zlib.crc32(stream)
         if layer["kind"] == "conv":
             bytes_each = layer["threshold_bytes"]

@@ -1,10 +1,10 @@
 //! `bernet train` as a user meets it, on a folder of a thousand digits.
 
-use bernet::{
-    data::{self, Dataset},
-    model::Model,
-    train::Trainer,
-};
+#[path = "support/digits.rs"]
+mod digits;
+
+use bernet::{model::Model, train::Trainer};
+use digits::write_digits;
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -16,36 +16,6 @@ fn bernet() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bernet"));
     command.stdin(Stdio::null());
     command
-}
-
-/// The two IDX files of a dataset.
-fn write_idx(folder: &Path, name: &str, digits: &Dataset) {
-    let shape = digits.images().shape();
-    let header = |magic: u32, sizes: &[usize]| -> Vec<u8> {
-        let sizes = sizes.iter().map(|size| *size as u32);
-        std::iter::once(magic)
-            .chain(sizes)
-            .flat_map(u32::to_be_bytes)
-            .collect()
-    };
-    let mut images = header(0x803, &[shape.batch, shape.height, shape.width]);
-    for image in 0..shape.batch {
-        for y in 0..shape.height {
-            images.extend(
-                (0..shape.width).map(|x| 255 * u8::from(digits.images().get(image, y, x, 0))),
-            );
-        }
-    }
-    let mut labels = header(0x801, &[shape.batch]);
-    labels.extend(digits.labels());
-    fs::write(folder.join(format!("{name}-images-idx3-ubyte")), images).unwrap();
-    fs::write(folder.join(format!("{name}-labels-idx1-ubyte")), labels).unwrap();
-}
-
-fn write_digits(folder: &Path) {
-    let source = data::load_embedded();
-    write_idx(folder, "train", &source.train.subset(0..1_200));
-    write_idx(folder, "t10k", &source.test.subset(0..300));
 }
 
 fn train(folder: &Path) -> Command {

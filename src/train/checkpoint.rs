@@ -100,7 +100,8 @@ impl Trainer {
         bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
         bytes.extend_from_slice(&payload);
         let write = || {
-            if path.exists() {
+            // A damaged one must not take the place of the whole one before.
+            if fs::read(path).is_ok_and(|bytes| payload_of(path, &bytes).is_ok()) {
                 fs::rename(path, previous(path))?;
             }
             durable::write(path, &bytes)
@@ -127,23 +128,10 @@ fn previous(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn read(path: &Path) -> Result<Trainer, CheckpointError> {
-    let bytes = fs::read(path).map_err(|error| CheckpointError::Io {
-        path: path.into(),
-        error,
-    })?;
-    let check = |fits: bool, offset, what, expected: String, found: String| {
-        if fits {
-            Ok(())
-        } else {
-            Err(CheckpointError::Format {
-                path: path.into(),
-                offset,
-                what,
-                expected,
-                found,
-            })
-        }
+/// The payload of a whole file.
+fn payload_of<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a [u8], CheckpointError> {
+    let check = |fits, offset, what, expected, found| {
+        check_format(path, fits, offset, what, expected, found)
     };
     check(
         bytes.len() >= HEADER,
@@ -187,6 +175,35 @@ fn read(path: &Path) -> Result<Trainer, CheckpointError> {
         format!("{sum:08x}"),
         format!("{:08x}", u32_at(12)),
     )?;
+    Ok(payload)
+}
+
+fn check_format(
+    path: &Path,
+    fits: bool,
+    offset: usize,
+    what: &'static str,
+    expected: String,
+    found: String,
+) -> Result<(), CheckpointError> {
+    if fits {
+        return Ok(());
+    }
+    Err(CheckpointError::Format {
+        path: path.into(),
+        offset,
+        what,
+        expected,
+        found,
+    })
+}
+
+fn read(path: &Path) -> Result<Trainer, CheckpointError> {
+    let bytes = fs::read(path).map_err(|error| CheckpointError::Io {
+        path: path.into(),
+        error,
+    })?;
+    let payload = payload_of(path, &bytes)?;
     let (state, rest): (State, &[u8]) =
         postcard::take_from_bytes(payload).map_err(|error| CheckpointError::Format {
             path: path.into(),
@@ -195,7 +212,8 @@ fn read(path: &Path) -> Result<Trainer, CheckpointError> {
             expected: "the state of a training".into(),
             found: error.to_string(),
         })?;
-    check(
+    check_format(
+        path,
         rest.is_empty(),
         bytes.len() - rest.len(),
         "end of the payload",
@@ -235,6 +253,14 @@ pub(super) fn check_state(
     };
     check("layers".into(), places.len(), layers.len())?;
     check("scale of the logits".into(), 1, scale.len().unwrap_or(0))?;
+    let finite = |what: &dyn Fn() -> String, parameter: &Parameter| match parameter.not_finite() {
+        Some(found) => Err(TrainError::NotFinite {
+            what: what(),
+            found,
+        }),
+        None => Ok(()),
+    };
+    finite(&|| "scale of the logits".into(), scale)?;
     check(
         "epochs at most".into(),
         history.len().min(config.epochs as usize),
@@ -254,6 +280,9 @@ pub(super) fn check_state(
         if let Some(norm) = &layer.norm {
             check(what("γ"), n, norm.gamma.len().unwrap_or(0))?;
             check(what("β"), n, norm.beta.len().unwrap_or(0))?;
+        }
+        for (part, parameter) in layer.parameters() {
+            finite(&|| what(part), parameter)?;
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Everything that decides a run besides the data: stored with the checkpoint and in the model.
 
 use super::{
+    error::TrainError,
     layer::Initial,
     network::Network,
     parameter::Adam,
@@ -8,6 +9,10 @@ use super::{
     warp::Warp,
 };
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
+
+/// Far beyond any sensible number, and far from where f32 ends.
+const LARGEST: f32 = 1e9;
 
 /// How the net is trained.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -217,6 +222,41 @@ impl Config {
                 ..shared
             },
         }
+    }
+
+    /// Every number is one that a training can be run with: finite, and within its range.
+    pub(super) fn check(&self) -> Result<(), TrainError> {
+        let within = |what: &str, found: f32, range: RangeInclusive<f32>| {
+            if range.contains(&found) {
+                return Ok(());
+            }
+            Err(TrainError::Config {
+                what: what.into(),
+                expected: format!("{} to {}", range.start(), range.end()),
+                found: found.to_string(),
+            })
+        };
+        within("learning rate", self.learning_rate, 0.0..=LARGEST)?;
+        // Adam divides by 1 − decay.
+        let decay = 0.0..=1.0 - f32::EPSILON;
+        within("adam.first", self.adam.first, decay.clone())?;
+        within("adam.second", self.adam.second, decay)?;
+        if let Initial::Uniform(spread) = self.initial {
+            within("initial spread", spread, 0.0..=LARGEST)?;
+        }
+        within("shift probability", self.shift_probability, 0.0..=1.0)?;
+        for (name, geometric) in [("temperature", self.temperature), ("width", self.width)] {
+            let Geometric { from, to, until } = geometric;
+            within(&format!("{name}.from"), from, 1.0 / LARGEST..=LARGEST)?;
+            within(&format!("{name}.to"), to, 1.0 / LARGEST..=LARGEST)?;
+            within(&format!("{name}.until"), until, 0.0..=1.0)?;
+        }
+        if let Some(Freezing { from, to, parts }) = self.freezing {
+            within("freezing.to", to, 0.0..=1.0)?;
+            within("freezing.from", from, 0.0..=to)?;
+            within("freezing.parts", parts as f32, 1.0..=LARGEST)?;
+        }
+        Ok(())
     }
 
     /// As TOML.

@@ -8,6 +8,24 @@ pub enum TrainError {
     /// The net's description.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A number of the configuration.
+    #[error("configuration: {what}: expected {expected}, found {found}")]
+    Config {
+        /// Which.
+        what: String,
+        /// Its range.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A number of a stored state is infinite or none at all.
+    #[error("{what}: expected finite numbers, found {found}")]
+    NotFinite {
+        /// Which part.
+        what: String,
+        /// The first of them.
+        found: f32,
+    },
     /// The data do not suit the net.
     #[error("{what}: expected {expected}, found {found}")]
     Data {
@@ -28,7 +46,7 @@ pub enum TrainError {
         /// Its size in the state.
         found: usize,
     },
-    /// The loss is no longer a number.
+    /// The loss, or what is trained, is no longer a finite number.
     #[error(
         "the loss is {loss} at step {step} of {steps}; first bad layer: {layer}. A lower learning rate may help"
     )]

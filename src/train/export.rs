@@ -177,7 +177,7 @@ fn moments(
         .into_iter()
         .map(|[first, second]| {
             let mean = first as f64 / rows;
-            [mean, second as f64 / rows - mean * mean]
+            [mean, (second as f64 / rows - mean * mean).max(0.0)]
         })
         .collect())
 }

@@ -127,6 +127,18 @@ impl Layer {
         layer
     }
 
+    /// What is trained, part by part.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&'static str, &Parameter)> {
+        let norm = self.norm.iter();
+        std::iter::once(("latents", &self.latent))
+            .chain(norm.flat_map(|norm| [("γ", &norm.gamma), ("β", &norm.beta)]))
+    }
+
+    pub(crate) fn is_finite(&self) -> bool {
+        self.parameters()
+            .all(|(_, parameter)| parameter.not_finite().is_none())
+    }
+
     /// Makes room for what a checkpoint leaves out.
     pub(crate) fn restore(&mut self, place: Place) {
         let (k, n) = (place.depth(), place.outputs());

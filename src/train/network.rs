@@ -191,12 +191,17 @@ impl Network {
             let after = geometry
                 .output_shape(shape)
                 .map_err(|reason| error(reason.to_string()))?;
+            // What a model cannot be need not be trained; and no description can ask for the whole memory.
+            let values = |shape: Shape| {
+                shape
+                    .height
+                    .checked_mul(shape.width)?
+                    .checked_mul(shape.channels)
+            };
             let sizes = [
+                ("values an image", values(shape)),
                 ("weights", outputs.checked_mul(geometry.depth())),
-                (
-                    "activations an image",
-                    outputs.checked_mul(after.height * after.width),
-                ),
+                ("activations an image", values(after)),
             ];
             for (what, size) in sizes {
                 if size.is_none_or(|size| size > VALUES_LIMIT) {

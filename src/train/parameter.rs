@@ -79,6 +79,15 @@ impl Parameter {
         (self.first.len() == len && self.second.len() == len).then_some(len)
     }
 
+    /// The first of its numbers that is infinite or none at all.
+    pub(crate) fn not_finite(&self) -> Option<f32> {
+        // Without an early exit it is a vector loop, and there is hardly ever anything to find.
+        let is_finite = |values: &Vec<f32>| values.iter().fold(true, |all, x| all & x.is_finite());
+        let parts = [&self.values, &self.first, &self.second];
+        let bad = parts.into_iter().find(|values| !is_finite(values))?;
+        bad.iter().copied().find(|value| !value.is_finite())
+    }
+
     /// Sets a number for good: without a gradient it will not move again.
     pub(crate) fn pin(&mut self, index: usize, value: f32) {
         self.values[index] = value;

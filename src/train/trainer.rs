@@ -43,6 +43,7 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::Network`] where the net's layers do not fit each other.
     pub fn new(config: Config) -> Result<Self, TrainError> {
+        config.check()?;
         let (places, _) = places(&config)?;
         let layers = layer::fresh(&places, config.initial, config.seed);
         Self::resume(
@@ -60,6 +61,7 @@ impl Trainer {
         scale: Parameter,
         history: Vec<Epoch>,
     ) -> Result<Self, TrainError> {
+        config.check()?;
         let (places, pools) = places(&config)?;
         checkpoint::check_state(&config, &places, &layers, &scale, &history)?;
         let (mut layers, mut scale) = (layers, scale);
@@ -293,6 +295,10 @@ impl Trainer {
             return Err(self.diverged(loss.total, done + 1, steps));
         }
         self.descend(done, steps);
+        // A sign hides what it is taken of: a net of parameters that are no numbers still has a loss.
+        if !self.is_finite() {
+            return Err(self.diverged(loss.total, done + 1, steps));
+        }
         Ok(loss)
     }
 
@@ -428,11 +434,18 @@ impl Trainer {
         }
     }
 
+    fn is_finite(&self) -> bool {
+        self.scale.not_finite().is_none() && self.layers.iter().all(Layer::is_finite)
+    }
+
     fn diverged(&self, loss: f64, step: u64, steps: u64) -> TrainError {
         let bad = self
             .caches
             .iter()
-            .position(|cache| cache.sums.iter().any(|sum| !sum.is_finite()));
+            .zip(&self.layers)
+            .position(|(cache, layer)| {
+                cache.sums.iter().any(|sum| !sum.is_finite()) || !layer.is_finite()
+            });
         let layer = bad.map_or("none, but the loss itself".into(), |index| {
             (index + 1).to_string()
         });

@@ -17,7 +17,10 @@ use bernet_kernels::{
 use std::{cmp::Ordering, rc::Rc};
 
 /// The most channels: each has a map of exact numbers, which take memory.
-const CHANNELS_LIMIT: usize = 1 << 16;
+const CHANNELS_LIMIT: usize = 1 << 13;
+
+/// The most values of an image: each has a place of four bytes, and a small file may ask for that many.
+const PLACES_LIMIT: usize = VALUES_LIMIT / 4;
 
 /// A value that is no integer of the base but a constant around it.
 pub(super) const PADDING: u32 = u32::MAX;
@@ -301,9 +304,9 @@ pub(super) fn check_size(dims: &[usize]) -> Result<(), String> {
         .skip(1)
         .try_fold(1usize, |product, &dim| product.checked_mul(dim));
     match values {
-        Some(1..=VALUES_LIMIT) => Ok(()),
+        Some(1..=PLACES_LIMIT) => Ok(()),
         _ => Err(format!(
-            "dimensions {dims:?}: expected 1 to {VALUES_LIMIT} values an image"
+            "dimensions {dims:?}: expected 1 to {PLACES_LIMIT} values an image"
         )),
     }
 }

@@ -29,6 +29,9 @@ const WORK_LIMIT: usize = 1 << 26;
 /// What arithmetic on an exact number costs, in the same measure.
 const EXACT_WORK: usize = 64;
 
+/// The bytes that values still to be read may take, besides the constants of the file: a few of the largest tensors.
+const MEMORY_LIMIT: usize = 40 << 20;
+
 /// What is wrong with a node, without its name.
 type Why = String;
 
@@ -71,16 +74,33 @@ pub fn import(bytes: &[u8]) -> Result<Model, ImportError> {
             .values
             .insert(name, Value::Constant(Rc::new(constant)));
     }
-    for node in &graph.nodes {
+    // A value is kept until the last node that reads it is done.
+    let mut last_reader = HashMap::from([(graph.output.as_str(), usize::MAX)]);
+    for (index, node) in graph.nodes.iter().enumerate().rev() {
+        for name in node.inputs() {
+            last_reader.entry(name).or_insert(index);
+        }
+    }
+    let mut room = MEMORY_LIMIT;
+    for (index, node) in graph.nodes.iter().enumerate() {
         let outputs = importer.node(node).map_err(|why| node.error(why))?;
         let touched = node.inputs().filter_map(|name| importer.values.get(name));
         let touched: usize = touched.chain(&outputs).map(Value::work).sum();
         work = work.checked_sub(touched).ok_or_else(|| {
             node.error("more work up to here than a net of this size can need".into())
         })?;
-        importer
-            .values
-            .extend(node.outputs().map(String::from).zip(outputs));
+        for (name, value) in node.outputs().zip(outputs) {
+            if last_reader.contains_key(name) {
+                room = room
+                    .checked_sub(value.memory())
+                    .ok_or_else(|| node.error("more memory than a net should need".into()))?;
+                importer.values.insert(name.into(), value);
+            }
+        }
+        for name in node.inputs().filter(|&name| last_reader[name] == index) {
+            let read = importer.values.remove(name);
+            room += read.as_ref().map_or(0, Value::memory);
+        }
     }
     let Some(output) = importer.values.remove(&graph.output) else {
         // A node's optional outputs are not computed.
@@ -115,6 +135,16 @@ pub fn import(bytes: &[u8]) -> Result<Model, ImportError> {
 }
 
 impl Value {
+    /// Its bytes, about: a number of a map takes some hundred, and up to a thousand.
+    fn memory(&self) -> usize {
+        match self {
+            Self::Constant(constant) => size_of::<f64>() * constant.values.len(),
+            Self::Signal(signal) | Self::Decided(signal, _) => {
+                size_of::<u32>() * signal.values() + 1024 * signal.maps.len()
+            }
+        }
+    }
+
     /// What going through it once costs.
     fn work(&self) -> usize {
         match self {

@@ -1,0 +1,140 @@
+//! What the targets share: files in memory, checksums made right, small nets.
+
+use bernet::model::{Conv, Input, Layer, MaxPool, Model};
+use bernet_kernels::{
+    bits::{BitMatrix, BitTensor, Shape},
+    conformance::Generator,
+    xnor::{Geometry, PaddingValue, Threshold},
+};
+use std::{fs, path::PathBuf};
+
+/// A file for readers that ask for a path: in memory where the system has a place for that.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A path of this process alone.
+    pub fn new(name: &str) -> Self {
+        let memory = PathBuf::from("/dev/shm");
+        let folder = if memory.is_dir() { memory } else { std::env::temp_dir() };
+        Self(folder.join(format!("bernet-fuzz-{}-{name}", std::process::id())))
+    }
+
+    /// The path, once the bytes are there.
+    pub fn holding(&self, bytes: &[u8]) -> &PathBuf {
+        fs::write(&self.0, bytes).expect("a file in memory");
+        &self.0
+    }
+}
+
+/// A model's bytes with length and checksum made right, so that what lies behind those checks is reached.
+pub fn seal_model(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.len() >= 64 {
+        let length = bytes.len() as u64;
+        bytes[40..48].copy_from_slice(&length.to_le_bytes());
+        let body = bytes.len() - 4;
+        let checksum = crc32fast::hash(&bytes[..body]);
+        bytes[body..].copy_from_slice(&checksum.to_le_bytes());
+    }
+    bytes
+}
+
+/// A checkpoint around a payload.
+pub fn seal_checkpoint(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = b"BNETCKPT".to_vec();
+    bytes.extend(1_u32.to_le_bytes());
+    bytes.extend(crc32fast::hash(payload).to_le_bytes());
+    bytes.extend((payload.len() as u64).to_le_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// Random bits.
+pub fn bits(generator: &mut Generator, rows: usize, columns: usize) -> BitMatrix {
+    BitMatrix::from_fn(rows, columns, |_, _| generator.word() >> 63 == 1)
+}
+
+/// Random images of a model's size.
+pub fn images(generator: &mut Generator, model: &Model, batch: usize) -> BitTensor {
+    let shape = Shape { batch, ..model.input.shape() };
+    let lines = bits(generator, batch * shape.height, shape.width * shape.channels);
+    BitTensor::from_lines(shape, lines).expect("the lines were made for this shape")
+}
+
+/// A convolution whose thresholds lie about the middle of its sums.
+pub fn conv(generator: &mut Generator, geometry: Geometry) -> Layer {
+    let depth = geometry.depth();
+    let spread = depth.isqrt() + 2;
+    let thresholds = (0..geometry.outputs).map(|_| Threshold {
+        at_least: match generator.below(12) {
+            0 => i32::MIN,
+            1 => i32::MAX,
+            2 => depth as i32,
+            3 => -(depth as i32),
+            _ => generator.below(2 * spread) as i32 - spread as i32,
+        },
+        invert: generator.below(2) == 1,
+    });
+    let thresholds = thresholds.collect();
+    Layer::Conv(Conv { geometry, weights: bits(generator, geometry.outputs, depth), thresholds })
+}
+
+/// A small net with every kind of layer among its relatives; the last layers fit what comes before, the first may not.
+pub fn net(generator: &mut Generator) -> Model {
+    let mut below = |end: usize| generator.below(end);
+    let input = Input {
+        height: 1 + below(9),
+        width: 1 + below(9),
+        channels: [1, 1, 2, 3, 64, 65][below(6)],
+        threshold: below(256) as u8,
+    };
+    let mut model = Model { input, layers: Vec::new(), metadata: [("a".into(), "b".into())].into() };
+    let mut shape = input.shape();
+    for _ in 0..generator.below(4) {
+        let mut pair = |from: usize, end: usize| [from + generator.below(end), from + generator.below(end)];
+        let (kernel, stride, before, after) = (pair(1, 3), pair(1, 2), pair(0, 2), pair(0, 2));
+        let padding = [before[0], before[1], after[0], after[1]];
+        let layer = match generator.below(4) {
+            0 => Layer::MaxPool(MaxPool { kernel, stride, padding }),
+            1 => Layer::Crop {
+                top: before[0],
+                left: before[1],
+                height: shape.height.saturating_sub(before[0]).max(1),
+                width: shape.width.saturating_sub(before[1]).max(1),
+            },
+            _ => {
+                let outputs = [1, 3, 8, 16, 33, 64, 70][generator.below(7)];
+                let values = [PaddingValue::MinusOne, PaddingValue::Zero, PaddingValue::PlusOne];
+                let padding_value = values[generator.below(3)];
+                conv(generator, Geometry { channels: shape.channels, outputs, kernel, stride, padding, padding_value })
+            }
+        };
+        // What does not fit is left out.
+        let mut longer = model.clone();
+        longer.layers.push(layer);
+        if let Some(after) = end(&longer) {
+            (model, shape) = (longer, after);
+        }
+    }
+    let classes = 2 + generator.below(9);
+    let positions = if generator.below(2) == 0 { 1 } else { shape.height * shape.width };
+    model.layers.push(Layer::Expectation { weights: bits(generator, classes, positions * shape.channels) });
+    if generator.below(3) == 0 {
+        let mut real = || generator.below(1 << 16) as f64 / 4096.0;
+        let scale = (0..classes).map(|_| real() + 1e-3).collect();
+        model.layers.push(Layer::Affine { scale, bias: (0..classes).map(|_| real() - 8.0).collect() });
+    }
+    model
+}
+
+/// The shape that a net without its last layer puts out, if its layers fit.
+fn end(model: &Model) -> Option<Shape> {
+    let channels = model.layers.iter().rev().find_map(|layer| match layer {
+        Layer::Conv(conv) => Some(conv.geometry.outputs),
+        _ => None,
+    });
+    let mut whole = model.clone();
+    let weights = BitMatrix::zeros(2, channels.unwrap_or(model.input.channels));
+    whole.layers.push(Layer::Expectation { weights });
+    let shapes = whole.shapes().ok()?;
+    Some(shapes[model.layers.len() - 1])
+}

@@ -1,0 +1,40 @@
+//! Distributions and gradients of any size and any probabilities, on every level, against the scalar specification.
+#![no_main]
+
+use arbitrary::Arbitrary;
+use bernet_kernels::{
+    isa::Level,
+    poisson_binomial::{
+        Form, Gradient,
+        conformance::{self, Draw},
+    },
+};
+use libfuzzer_sys::fuzz_target;
+
+#[derive(Arbitrary, Debug)]
+struct Case {
+    factors: u8,
+    sums: u8,
+    cut: i8,
+    far: bool,
+    draw: u8,
+    seed: u32,
+    what: u8,
+}
+
+fuzz_target!(|case: Case| {
+    let (factors, sums) = (usize::from(case.factors), 1 + usize::from(case.sums % 40));
+    let draw = Draw::ALL[usize::from(case.draw) % Draw::ALL.len()];
+    let v = draw.probabilities(factors, sums, case.seed.into());
+    let cut = if case.far { i32::MIN >> (case.cut & 31) } else { factors as i32 / 2 + i32::from(case.cut) };
+    const FORMS: [Form; 5] =
+        [Form::Full, Form::Undecided, Form::Banded { sigmas: 6.0 }, Form::Spectral, Form::Fastest];
+    for level in Level::available() {
+        let what = usize::from(case.what) % (FORMS.len() + Gradient::ALL.len());
+        let checked = match FORMS.get(what) {
+            Some(&form) => conformance::forward(level, form, &v, sums, cut),
+            None => conformance::gradient(level, Gradient::ALL[what - FORMS.len()], &v, sums, cut),
+        };
+        checked.unwrap_or_else(|what| panic!("{draw:?}, seed {}: {what}", case.seed));
+    }
+});

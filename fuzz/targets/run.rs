@@ -1,0 +1,60 @@
+//! A valid net with bytes of its file changed: refused, or it runs as the reference interpreter does, on every level.
+#![no_main]
+
+use arbitrary::Arbitrary;
+use bernet::{
+    infer::{Session, reference},
+    model::Model,
+};
+use bernet_fuzz::{images, net, seal_model};
+use bernet_kernels::{conformance::Generator, isa::Level};
+use libfuzzer_sys::fuzz_target;
+
+#[derive(Arbitrary, Debug)]
+struct Case {
+    net: u32,
+    changes: Vec<(u16, Change)>,
+    images: u8,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Change {
+    Bit(u8),
+    Small(u8),
+    Any(u8),
+}
+
+/// What the reference does in a few milliseconds.
+const MACS: u64 = 200_000;
+
+fuzz_target!(|case: Case| {
+    let generator = &mut Generator(case.net.into());
+    let mut bytes = net(generator).to_bytes().expect("its layers fit");
+    for (at, change) in case.changes.iter().take(8) {
+        let at = usize::from(*at) % bytes.len();
+        bytes[at] = match change {
+            Change::Bit(bit) => bytes[at] ^ 1 << (bit % 8),
+            Change::Small(value) => value % 8,
+            Change::Any(value) => *value,
+        };
+    }
+    let bytes = seal_model(bytes);
+    let Ok(model) = Model::from_bytes(&bytes) else {
+        return;
+    };
+    assert_eq!(model.to_bytes().expect("a model that was read"), bytes);
+    if model.summary().expect("a model that was read").macs() > MACS {
+        return;
+    }
+    let images = images(generator, &model, usize::from(case.images % 4));
+    let expected = reference::trace(&model, &reference::unpack(&images)).expect("the images fit");
+    for level in Level::available() {
+        let mut session = Session::new(&model, level).expect("a model that was read");
+        let found = session.trace(&images).expect("the images fit");
+        let activations: Vec<_> = found.activations.iter().map(reference::unpack).collect();
+        assert_eq!(activations, expected.activations, "{level}");
+        assert_eq!(found.logits, expected.logits, "{level}");
+        assert_eq!(session.logits(&images).expect("the images fit"), expected.logits, "{level}");
+        assert_eq!(session.classify(&images).expect("the images fit").len(), images.shape().batch);
+    }
+});

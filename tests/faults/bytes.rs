@@ -1,0 +1,53 @@
+//! Damage to a model and to a checkpoint: all of it is noticed.
+
+use bernet::{
+    model::Model,
+    train::{Config, MethodName, Network, Trainer},
+};
+use std::fs;
+
+/// The shipped net, cut after every byte and with every bit turned.
+#[test]
+fn every_damage_to_the_shipped_net_is_noticed() {
+    let bytes = include_bytes!("../../models/mnist.bnet").to_vec();
+    assert!(Model::from_bytes(&bytes).is_ok());
+    let refused = refuse_all(bytes, |bytes| Model::from_bytes(bytes).is_err());
+    println!("model: {refused} refused");
+}
+
+/// A checkpoint, the same.
+#[test]
+fn every_damage_to_a_checkpoint_is_noticed() {
+    let net = r#"input = { height = 4, width = 4, channels = 1 }
+layer = [{ kind = "conv", outputs = 2, kernel = [2, 2], stride = [2, 2] }, { kind = "expectation", classes = 2 }]"#;
+    let network = Network::from_toml(net).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    Trainer::new(Config::new(MethodName::Bernoulli, network, 2, 1))
+        .unwrap()
+        .save(&path)
+        .unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let refused = refuse_all(bytes, |bytes| {
+        fs::write(&path, bytes).unwrap();
+        Trainer::load(&path).is_err()
+    });
+    println!("checkpoint: {refused} refused");
+}
+
+/// How many truncations and single-bit flips there are, each of which is refused.
+fn refuse_all(mut bytes: Vec<u8>, refuses: impl Fn(&[u8]) -> bool) -> usize {
+    for length in 0..bytes.len() {
+        assert!(
+            refuses(&bytes[..length]),
+            "{length} of {} bytes",
+            bytes.len()
+        );
+    }
+    for bit in 0..8 * bytes.len() {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert!(refuses(&bytes), "bit {bit}");
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+    9 * bytes.len()
+}
