@@ -8,6 +8,7 @@ use crate::model::Model;
 use bernet_kernels::{
     bits::{BitTensor, Shape},
     isa::Level,
+    xnor::on_this_thread,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 use std::{ops::Range, sync::Arc};
@@ -117,9 +118,11 @@ impl Session {
         let (plan, scratch) = (&*self.plan, &mut self.scratch);
         let logits = self.logits.chunks_mut(share * plan.classes());
         match &self.pool {
-            None => logits
-                .zip(scratch)
-                .try_for_each(|(logits, scratch)| run_share(plan, images, 0, scratch, logits))?,
+            None => on_this_thread(|| {
+                logits
+                    .zip(scratch)
+                    .try_for_each(|(logits, scratch)| run_share(plan, images, 0, scratch, logits))
+            })?,
             Some(pool) => {
                 let shares: Vec<_> = logits.zip(scratch).enumerate().collect();
                 pool.install(|| {

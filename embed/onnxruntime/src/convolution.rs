@@ -91,7 +91,8 @@ impl<E: Ending> Operator for Convolution<E> {
             ));
         }
         // A 32nd of what the host's own tensors take: a copy does not show.
-        let lines = BitMatrix::from_words(batch * height, columns, x.values.to_vec()).map_err(text)?;
+        let lines =
+            BitMatrix::from_words(batch * height, columns, x.values.to_vec()).map_err(text)?;
         let input = BitTensor::from_lines(input, lines).map_err(text)?;
         let output = self.kernel.output_shape(input.shape()).map_err(text)?;
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -113,7 +113,10 @@ impl Ending for Scaled {
             for (out, pixels) in images.zip(pixels.chunks_exact(positions * channels)) {
                 for (channel, plane) in out.chunks_exact_mut(positions).enumerate() {
                     let values = pixels[channel..].iter().step_by(channels);
-                    plane.iter_mut().zip(values).for_each(|(to, &value)| *to = value);
+                    plane
+                        .iter_mut()
+                        .zip(values)
+                        .for_each(|(to, &value)| *to = value);
                 }
             }
             Ok(())
@@ -173,10 +176,7 @@ impl Ending for Thresholds {
             .activations_in(scratch, input, &self.0, &mut out)
             .map_err(text)?;
         let lines = out.lines();
-        context.fill(
-            [shape.batch, shape.height, lines.row_words()],
-            copy(lines),
-        )
+        context.fill([shape.batch, shape.height, lines.row_words()], copy(lines))
     }
 }
 

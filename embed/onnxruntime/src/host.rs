@@ -118,11 +118,7 @@ impl Api {
                 self.check((self.0.GetTensorElementType)(info, &mut element))?;
                 self.check((self.0.GetDimensionsCount)(info, &mut dimensions))?;
                 let mut shape = vec![0; dimensions];
-                self.check((self.0.GetDimensions)(
-                    info,
-                    shape.as_mut_ptr(),
-                    dimensions,
-                ))?;
+                self.check((self.0.GetDimensions)(info, shape.as_mut_ptr(), dimensions))?;
                 Ok::<_, String>(shape)
             };
             let shape = {

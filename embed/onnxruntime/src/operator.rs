@@ -95,9 +95,7 @@ unsafe extern "system" fn compute<O: Operator>(
     // SAFETY: the host's own, for this run.
     let context = unsafe { Context::new(kernel.api, context) };
     let done = caught(|| kernel.operator.compute(context));
-    kernel
-        .api
-        .status(OrtErrorCode::ORT_INVALID_ARGUMENT, done)
+    kernel.api.status(OrtErrorCode::ORT_INVALID_ARGUMENT, done)
 }
 
 unsafe extern "system" fn destroy<O: Operator>(kernel: *mut c_void) {

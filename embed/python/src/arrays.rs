@@ -23,9 +23,7 @@ pub(crate) fn array<'py, T: Element>(
 }
 
 /// The values in the order in which they are counted, last index first.
-pub(crate) fn values<'a, T: Element + Copy>(
-    array: &'a PyReadonlyArrayDyn<'_, T>,
-) -> Cow<'a, [T]> {
+pub(crate) fn values<'a, T: Element + Copy>(array: &'a PyReadonlyArrayDyn<'_, T>) -> Cow<'a, [T]> {
     match array.as_slice() {
         Ok(slice) => Cow::Borrowed(slice),
         Err(_) => Cow::Owned(array.as_array().iter().copied().collect()),

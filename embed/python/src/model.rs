@@ -83,7 +83,7 @@ impl Model {
         let fits = match images.shape() {
             [_, rest @ ..] if *rest == image => true,
             [_, rest @ ..] if *rest == image[..2] => input.channels == 1,
-            [_, pixels] => *pixels == image.iter().product(),
+            [_, pixels] => *pixels == image.iter().product::<usize>(),
             _ => false,
         };
         if fits {

@@ -56,7 +56,10 @@ pub(crate) fn survival_and_mass<'py>(
             Ok((survival, mass))
         })
         .map_err(|error: bernet_kernels::Error| value(error))?;
-    Ok((PyArray1::from_vec(py, survival), PyArray1::from_vec(py, mass)))
+    Ok((
+        PyArray1::from_vec(py, survival),
+        PyArray1::from_vec(py, mass),
+    ))
 }
 
 /// P(K ≥ cut) of each sum, and its derivative by each probability.
@@ -121,7 +124,12 @@ pub(crate) fn distribution<'py>(
             Factors::new(&v, sums)?;
             let mut masses = vec![0.0; (factors + 1) * sums];
             for sum in 0..sums {
-                let column: Vec<f64> = v.iter().skip(sum).step_by(sums).map(|&p| p.into()).collect();
+                let column: Vec<f64> = v
+                    .iter()
+                    .skip(sum)
+                    .step_by(sums)
+                    .map(|&p| p.into())
+                    .collect();
                 for (k, mass) in specification::distribution(&column).into_iter().enumerate() {
                     masses[k * sums + sum] = mass;
                 }

@@ -138,7 +138,7 @@ pub(crate) fn train(
         }
         config.learning_rate = rate;
     }
-    let (dataset, classes) = dataset(images, labels, &config.network)?;
+    let dataset = dataset(images, labels, &config.network)?;
     config.validation = validation.unwrap_or(dataset.len() / 12);
     config.batch = batch.unwrap_or(config.batch);
     let mut watch = Watch {
@@ -165,7 +165,6 @@ pub(crate) fn train(
             (None, _) => run.finish(&trainer).map_err(failed),
         }
     })?;
-    debug_assert!(classes >= 2);
     Model::new(trained, None, 1)
 }
 
@@ -174,7 +173,7 @@ fn dataset(
     images: &Bound<'_, PyAny>,
     labels: &Bound<'_, PyAny>,
     network: &Network,
-) -> PyResult<(Dataset, usize)> {
+) -> PyResult<Dataset> {
     let layers = network.geometries().map_err(value)?;
     let classes = layers.last().map_or(0, |(geometry, ..)| geometry.outputs);
     let images = array::<u8>("images", images, "uint8, 0 for paper and 255 for ink")?;
@@ -209,8 +208,7 @@ fn dataset(
             })
         })
         .collect::<PyResult<Vec<_>>>()?;
-    let dataset = Dataset::new(bits, labels, None, classes).map_err(value)?;
-    Ok((dataset, classes))
+    Dataset::new(bits, labels, None, classes).map_err(value)
 }
 
 /// The complete MNIST, which is part of the package, one bit a pixel: ((images, labels), (test images, test labels)), images as uint8 of
@@ -225,8 +223,7 @@ pub(crate) fn mnist(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
             .into_iter()
             .map(|value| if value > 0 { 255 } else { 0 })
             .collect();
-        let images =
-            PyArray1::from_vec(py, grey).reshape([size.batch, size.height, size.width])?;
+        let images = PyArray1::from_vec(py, grey).reshape([size.batch, size.height, size.width])?;
         Ok((images, PyArray1::from_slice(py, dataset.labels())))
     };
     (part(&source.train)?, part(&source.test)?).into_pyobject(py)
