@@ -4,9 +4,9 @@ use crate::{
     ending::{Ending, signs, text},
     host::{Context, Info},
     operator::Operator,
+    sign_pack::images,
 };
 use bernet_kernels::{
-    bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
     xnor::{Conv2d, Geometry, Options, PaddingValue, Scratch},
 };
@@ -74,26 +74,7 @@ impl<E: Ending> Operator for Convolution<E> {
     }
 
     fn compute(&self, context: Context<'_>) -> Result<(), String> {
-        let x = context.input::<u64>("x")?;
-        let [batch, height, words] = x.dimensions("x")?;
-        let input = Shape {
-            batch,
-            height,
-            width: self.width,
-            channels: self.kernel.geometry().channels,
-        };
-        let columns = input.width.saturating_mul(input.channels);
-        let expected = columns.div_ceil(64);
-        if words != expected {
-            return Err(format!(
-                "x: expected lines of {expected} words, for {} pixels of {} channels, found {words}",
-                input.width, input.channels
-            ));
-        }
-        // A 32nd of what the host's own tensors take: a copy does not show.
-        let lines =
-            BitMatrix::from_words(batch * height, columns, x.values.to_vec()).map_err(text)?;
-        let input = BitTensor::from_lines(input, lines).map_err(text)?;
+        let input = images(&context, self.width, self.kernel.geometry().channels)?;
         let output = self.kernel.output_shape(input.shape()).map_err(text)?;
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = idle().pop();

@@ -7,6 +7,7 @@ mod convolution;
 mod ending;
 mod host;
 mod matmul;
+mod max_pool;
 mod operator;
 mod sign_pack;
 
@@ -14,6 +15,7 @@ use convolution::Convolution;
 use ending::{Scaled, Thresholds};
 use host::Api;
 use matmul::MatMul;
+use max_pool::MaxPool;
 use operator::definition;
 use ort_sys::{OrtApiBase, OrtCustomOpDomain, OrtErrorCode, OrtSessionOptions, OrtStatusPtr};
 use sign_pack::SignPack;
@@ -61,6 +63,7 @@ unsafe fn register(api: Api, options: *mut OrtSessionOptions) -> Result<(), Stri
             ))?;
             for operator in [
                 definition::<SignPack>(),
+                definition::<MaxPool>(),
                 definition::<MatMul<Scaled>>(),
                 definition::<MatMul<Thresholds>>(),
                 definition::<Convolution<Scaled>>(),

@@ -54,6 +54,33 @@ impl Operator for SignPack {
     }
 }
 
+/// Packed images that come in, `[N, H, ⌈W·C/64⌉]`.
+pub(crate) fn images(
+    context: &Context<'_>,
+    width: usize,
+    channels: usize,
+) -> Result<BitTensor, String> {
+    let x = context.input::<u64>("x")?;
+    let [batch, height, words] = x.dimensions("x")?;
+    let columns = width.saturating_mul(channels);
+    let expected = columns.div_ceil(64);
+    if words != expected {
+        return Err(format!(
+            "x: expected lines of {expected} words, for {width} pixels of {channels} channels, found {words}"
+        ));
+    }
+    let shape = Shape {
+        batch,
+        height,
+        width,
+        channels,
+    };
+    // A 32nd of what the host's own tensors take: a copy does not show.
+    BitMatrix::from_words(batch * height, columns, x.values.to_vec())
+        .and_then(|lines| BitTensor::from_lines(shape, lines))
+        .map_err(|error| error.to_string())
+}
+
 /// Fills an output with packed rows.
 pub(crate) fn copy(bits: &BitMatrix) -> impl FnOnce(&mut [u64]) -> Result<(), String> {
     |out| {

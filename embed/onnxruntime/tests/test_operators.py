@@ -1,12 +1,13 @@
 """Every operator against the same net of ONNX Runtime's own operators: the numbers must be identical."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
-from graphs import Graph, pack, plus_minus
-from onnx import TensorProto
+from graphs import Graph, pack, plus_minus, session
+from onnx import TensorProto, helper
 
 WORDS = TensorProto.UINT64
 
@@ -102,8 +103,8 @@ def test_defaults(random):
 
 def test_empty_batches_and_many_threads(random):
     x, w = plus_minus(random, 64, 100), plus_minus(random, 100, 20)
-    session = Graph([None, 100]).bernet("SignPack").bernet("XnorMatMul", w).session()
-    run = lambda x: session.run(None, {"x": x})[0]
+    made = Graph([None, 100]).bernet("SignPack").bernet("XnorMatMul", w).session()
+    run = lambda x: made.run(None, {"x": x})[0]
     assert run(x[:1]).shape == (1, 20)
     with ThreadPoolExecutor(8) as pool:
         for found in pool.map(run, [x] * 64):
@@ -143,12 +144,30 @@ def test_errors(random):
 
 def test_weights_must_be_constants(random):
     graph = Graph([2, 70]).bernet("SignPack")
-    from onnx import helper
-
     graph.nodes.append(helper.make_node("XnorMatMul", [graph.last, "x"], ["y"], domain="bernet"))
     graph.last = "y"
     fails(graph, plus_minus(random, 2, 70), "weights: expected an initialiser")
 
 
-def test_host():
-    print("onnxruntime", onnxruntime.__version__)
+def test_max_pool(random):
+    x = random.choice([-1, -1, -1, 1], (2, 5, 9, 8)).astype(np.float32)
+    window = dict(kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1])
+    expected = Graph([None, 5, 9, 8]).node("MaxPool", **window).run(x)
+    found = Graph([None, 5, 9, 8]).bernet("SignPack").bernet("MaxPoolBits", width=8, channels=5, **window).run(x, WORDS)
+    lines = expected.transpose(0, 2, 3, 1).reshape(2, expected.shape[2], -1)
+    assert (found == pack(lines > 0)).all()
+
+
+def test_a_trained_net_exported_both_ways():
+    """The shipped net on the whole test set: all logits identical, and as many digits right as everywhere else."""
+    folder = Path(os.environ["BERNET_EXPORTED"])
+    images, labels = (np.fromfile(folder / name, np.uint8) for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"))
+    images, labels = images[16:].reshape(-1, 1, 28, 28), labels[8:]
+    ours, theirs = (session(str(folder / name)) for name in ("xnor.onnx", "standard.onnx"))
+    right = 0
+    for at in range(0, len(images), 1000):
+        x = (images[at : at + 1000] / np.float32(255)).astype(np.float32)
+        logits = ours.run(None, {"image": x})[0]
+        assert (logits == theirs.run(None, {"image": x})[0]).all()
+        right += (logits.argmax(1) == labels[at : at + 1000]).sum()
+    assert right == 9745
