@@ -114,17 +114,14 @@ impl Api {
         // SAFETY: every place that is written to is our own, of the size that is announced; the description is released once.
         unsafe {
             self.check((self.0.GetTensorTypeAndShape)(value, &mut info))?;
-            let read = || {
+            let mut read = || {
                 self.check((self.0.GetTensorElementType)(info, &mut element))?;
                 self.check((self.0.GetDimensionsCount)(info, &mut dimensions))?;
                 let mut shape = vec![0; dimensions];
                 self.check((self.0.GetDimensions)(info, shape.as_mut_ptr(), dimensions))?;
                 Ok::<_, String>(shape)
             };
-            let shape = {
-                let mut read = read;
-                read()
-            };
+            let shape = read();
             (self.0.ReleaseTensorTypeAndShapeInfo)(info);
             let shape = shape?
                 .into_iter()
@@ -155,11 +152,10 @@ impl<'a> Info<'a> {
     /// # Safety
     /// `info` is the host's and lives during `'a`.
     pub(crate) unsafe fn new(api: Api, info: *const OrtKernelInfo) -> Self {
-        let lifetime = PhantomData;
         Self {
             api,
             info,
-            lifetime,
+            lifetime: PhantomData,
         }
     }
 
@@ -204,7 +200,7 @@ impl<'a> Info<'a> {
     fn defined(&self, status: OrtStatusPtr) -> Result<bool, String> {
         match self.api.check(status) {
             Ok(()) => Ok(true),
-            Err(text) if text.contains("No attribute with name") => Ok(false),
+            Err(text) if text.contains("No attribute with") => Ok(false),
             Err(text) => Err(text),
         }
     }
@@ -260,11 +256,10 @@ impl<'a> Context<'a> {
     /// # Safety
     /// `context` is the host's, for one run, which takes `'a`.
     pub(crate) unsafe fn new(api: Api, context: *mut OrtKernelContext) -> Self {
-        let lifetime = PhantomData;
         Self {
             api,
             context,
-            lifetime,
+            lifetime: PhantomData,
         }
     }
 

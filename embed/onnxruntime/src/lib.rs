@@ -1,6 +1,6 @@
 //! Binary layers as custom operators of ONNX Runtime, in the domain `bernet`; README says what each takes and gives.
 //!
-//! An operator is a type that implements [`operator::Operator`], in safe code; [`host`] is all that speaks the host's C interface, of version
+//! An operator is a type that implements `operator::Operator`, in safe code; `host` is all that speaks the host's C interface, of version
 //! 17 (ONNX Runtime 1.17 and later). Nothing is linked: the host hands its functions over when it loads the library.
 
 mod convolution;
