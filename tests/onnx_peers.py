@@ -4,6 +4,7 @@
     python3 tests/onnx_peers.py make FOLDER   writes nets as other tools do: NAME.onnx, NAME.images, NAME.npy (logits)
 """
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -18,10 +19,19 @@ from qonnx.transformation.infer_shapes import InferShapes
 
 warnings.filterwarnings("ignore")
 QONNX = "qonnx.custom_op.general"
+LIBRARY = os.environ.get("BERNET_ONNXRUNTIME")
 
 
 def run_standard(model, images):
     session = onnxruntime.InferenceSession(model.SerializeToString())
+    return session.run(None, {session.get_inputs()[0].name: images})[0]
+
+
+def run_packed(path, images):
+    """bernet's own operators, from the library that BERNET_ONNXRUNTIME names."""
+    options = onnxruntime.SessionOptions()
+    options.register_custom_ops_library(LIBRARY)
+    session = onnxruntime.InferenceSession(str(path), options)
     return session.run(None, {session.get_inputs()[0].name: images})[0]
 
 
@@ -44,6 +54,9 @@ def run(folder):
         for engine, found in (("onnxruntime", run_standard(model, images)), ("qonnx", run_qonnx(qonnx, images))):
             if not np.array_equal(found, expected):
                 raise ValueError(f"{standard}: {engine}: expected {expected}, found {found}")
+        packed = standard.with_suffix(".xnor")
+        if LIBRARY and packed.exists() and not np.array_equal(found := run_packed(packed, images), expected):
+            raise ValueError(f"{packed}: expected {expected}, found {found}")
     print(len(list(folder.glob("*.onnx"))), "exported nets: onnxruntime and qonnx agree in every logit")
 
 

@@ -19,14 +19,17 @@ pub(super) struct Arguments {
     /// Mark weights and activations as bits by QONNX's BipolarQuant; without, all operators are standard ONNX.
     #[arg(long)]
     qonnx: bool,
+    /// Use the operators that bernet's library brings to onnxruntime (embed/onnxruntime).
+    #[arg(long, conflicts_with = "qonnx")]
+    xnor: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let model = Model::read(&arguments.model)?;
-    let dialect = if arguments.qonnx {
-        Dialect::Qonnx
-    } else {
-        Dialect::Standard
+    let dialect = match arguments {
+        Arguments { qonnx: true, .. } => Dialect::Qonnx,
+        Arguments { xnor: true, .. } => Dialect::Bernet,
+        _ => Dialect::Standard,
     };
     let name = arguments.onnx.display().to_string();
     let bytes =

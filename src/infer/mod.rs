@@ -29,8 +29,10 @@
 mod plan;
 pub mod reference;
 mod session;
+mod shared;
 
 pub use session::{Prediction, Session, Trace, right};
+pub use shared::SharedSession;
 
 use crate::model::ModelError;
 use bernet_kernels::bits::Shape;

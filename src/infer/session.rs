@@ -8,19 +8,20 @@ use crate::model::Model;
 use bernet_kernels::{
     bits::{BitTensor, Shape},
     isa::Level,
+    xnor::on_this_thread,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 /// A model that is ready to run: laid out for one level, with the memory that it works in.
 #[derive(Debug)]
 pub struct Session {
     level: Level,
-    plan: Plan,
+    plan: Arc<Plan>,
     /// One for each thread.
     scratch: Vec<Scratch>,
     /// Only for more than one thread.
-    pool: Option<ThreadPool>,
+    pool: Option<Arc<ThreadPool>>,
     logits: Vec<i32>,
 }
 
@@ -61,8 +62,8 @@ impl Session {
         let plan = Plan::new(model, level)?;
         Ok(Self {
             level,
-            plan,
-            scratch: vec![Scratch::default()],
+            plan: Arc::new(plan),
+            scratch: scratch(1),
             pool: None,
             logits: Vec::new(),
         })
@@ -79,16 +80,14 @@ impl Session {
         }
         self.pool = match number {
             1 => None,
-            _ => Some(
+            _ => Some(Arc::new(
                 ThreadPoolBuilder::new()
                     .num_threads(number)
                     .build()
                     .map_err(|cause| error(cause.to_string()))?,
-            ),
+            )),
         };
-        self.scratch = std::iter::repeat_with(Scratch::default)
-            .take(number)
-            .collect();
+        self.scratch = scratch(number);
         Ok(self)
     }
 
@@ -116,12 +115,14 @@ impl Session {
         self.logits.resize(batch * self.plan.classes(), 0);
         // Each thread has one contiguous share; the work of an image does not depend on what is in it.
         let share = batch.div_ceil(self.scratch.len()).max(1);
-        let (plan, scratch) = (&self.plan, &mut self.scratch);
+        let (plan, scratch) = (&*self.plan, &mut self.scratch);
         let logits = self.logits.chunks_mut(share * plan.classes());
         match &self.pool {
-            None => logits
-                .zip(scratch)
-                .try_for_each(|(logits, scratch)| run_share(plan, images, 0, scratch, logits))?,
+            None => on_this_thread(|| {
+                logits
+                    .zip(scratch)
+                    .try_for_each(|(logits, scratch)| run_share(plan, images, 0, scratch, logits))
+            })?,
             Some(pool) => {
                 let shares: Vec<_> = logits.zip(scratch).enumerate().collect();
                 pool.install(|| {
@@ -192,6 +193,26 @@ impl Session {
             Err(InferError::Images { expected, found })
         }
     }
+}
+
+impl Clone for Session {
+    /// Another session of the same plan and the same threads: only the memory that it works in is its own.
+    fn clone(&self) -> Self {
+        Self {
+            level: self.level,
+            plan: Arc::clone(&self.plan),
+            scratch: scratch(self.threads()),
+            pool: self.pool.clone(),
+            logits: Vec::new(),
+        }
+    }
+}
+
+/// One for each of so many threads.
+fn scratch(threads: usize) -> Vec<Scratch> {
+    std::iter::repeat_with(Scratch::default)
+        .take(threads)
+        .collect()
 }
 
 /// Runs as many images, from `first` on, as there are logits for, a chunk at a time.

@@ -47,6 +47,8 @@ pub use summary::{LayerSummary, Summary};
 
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
+    isa::Level,
+    packing,
     xnor::{Geometry, Threshold},
 };
 use std::collections::BTreeMap;
@@ -170,9 +172,9 @@ impl Input {
             batch: grey.len() / image,
             ..self.shape()
         };
-        let lines = BitMatrix::from_fn(shape.batch * self.height, line, |y, x| {
-            grey[y * line + x] >= self.threshold
-        });
+        let mut lines = BitMatrix::zeros(shape.batch * self.height, line);
+        packing::at_least(Level::best(), grey, self.threshold, &mut lines)
+            .expect("there are as many grey values as pixels");
         Ok(BitTensor::from_lines(shape, lines).expect("the lines were made for this shape"))
     }
 }

@@ -236,6 +236,38 @@ fn grey_images(model: &Model, batch: usize, seed: u64) -> (BitTensor, Vec<u8>) {
     (model.input.binarise(&grey).unwrap(), planes)
 }
 
+/// The model in bernet's own operators, unless it crops what is packed already.
+fn packed_export(model: &Model) -> Option<Vec<u8>> {
+    let weights = |layer: &Layer| matches!(layer, Layer::Conv(_) | Layer::MaxPool(_));
+    let first = model.layers.iter().position(weights);
+    let crop = |layer: &Layer| matches!(layer, Layer::Crop { .. });
+    let last = model.layers.iter().rposition(crop);
+    match onnx::export(model, Dialect::Bernet) {
+        Ok(file) => {
+            assert!(last.is_none() || first.is_none() || last < first);
+            Some(file)
+        }
+        Err(error) => {
+            assert!(
+                error
+                    .to_string()
+                    .contains("(crop): expected before the first layer"),
+                "{error}"
+            );
+            assert!(first.is_some() && last > first);
+            None
+        }
+    }
+}
+
+#[test]
+fn packed_exports_crop_only_before_they_pack() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let models = (0..200).map(|_| any_model().new_tree(&mut runner).unwrap().current());
+    let exported = models.filter_map(|model| packed_export(&model)).count();
+    assert!((1..200).contains(&exported), "{exported} of 200");
+}
+
 /// onnxruntime and qonnx give the same logits for what is exported.
 #[test]
 fn other_engines_run_exports() {
@@ -260,6 +292,9 @@ fn other_engines_run_exports() {
         fs::write(path("logits"), bytes).unwrap();
         onnx::export_file(model, Dialect::Standard, path("onnx")).unwrap();
         onnx::export_file(model, Dialect::Qonnx, path("qonnx")).unwrap();
+        if let Some(file) = packed_export(model) {
+            fs::write(path("xnor"), file).unwrap();
+        }
     }
     run(python.arg("run").arg(folder.path()));
 }

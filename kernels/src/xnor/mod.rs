@@ -42,4 +42,5 @@ pub use gemm::{RowsMut, gemm_affine, gemm_bits, gemm_i32};
 pub use geometry::{Geometry, Options, PaddingValue};
 pub use output::{Affine, Real, Threshold};
 pub use pack::PackedWeights;
+pub use parallel::on_this_thread;
 pub use pool::{max_pool, sum_pool};

@@ -6,7 +6,7 @@ use crate::model::onnx::proto::{
     TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto, data_type,
 };
 use prost::Message;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the format, as old as the operators allow.
 const IR_VERSION: i64 = 8;
@@ -17,6 +17,9 @@ const OPSET: i64 = 13;
 /// The domain of QONNX operators.
 const QONNX: &str = "qonnx.custom_op.general";
 
+/// The domain of bernet's own operators.
+const BERNET: &str = "bernet";
+
 /// What a node puts out: the type of the values, and the dimensions of an image.
 #[derive(Clone, Debug)]
 pub(super) struct Output(pub(super) i32, pub(super) Vec<usize>);
@@ -25,22 +28,25 @@ pub(super) struct Builder {
     graph: GraphProto,
     /// The tensor that the last node put out.
     last: String,
-    /// Whether QONNX operators are used.
-    custom: bool,
+    /// Whether batches are of one image, as an engine wants that has to know all shapes.
+    fixed: bool,
+    /// The domains of the operators so far, besides the standard one.
+    domains: BTreeSet<&'static str>,
 }
 
 impl Builder {
-    /// A graph whose input is a batch of images. QONNX graphs are for batches of one, as their engine wants to know all shapes.
-    pub(super) fn new(input: &str, image: &Output, custom: bool) -> Self {
+    /// A graph whose input is a batch of images, or, where batches are fixed, of one.
+    pub(super) fn new(input: &str, image: &Output, fixed: bool) -> Self {
         let mut graph = GraphProto {
             name: "bernet".into(),
             ..GraphProto::default()
         };
-        graph.input.push(batch_info(input, image, custom));
+        graph.input.push(batch_info(input, image, fixed));
         Self {
             graph,
             last: input.into(),
-            custom,
+            fixed,
+            domains: BTreeSet::new(),
         }
     }
 
@@ -55,7 +61,7 @@ impl Builder {
     ) {
         let last = std::mem::replace(&mut self.last, name.clone());
         let constants = constants.iter().copied().map(String::from);
-        let info = batch_info(&name, output, self.custom);
+        let info = batch_info(&name, output, self.fixed);
         self.graph.value_info.push(info);
         self.push(
             op,
@@ -80,7 +86,14 @@ impl Builder {
     }
 
     fn push(&mut self, op: &str, name: String, input: Vec<String>, attribute: Vec<Attribute>) {
-        let domain = if op == "BipolarQuant" { QONNX } else { "" };
+        let domain = match op {
+            "BipolarQuant" => QONNX,
+            "MaxPoolBits" | "SignPack" | "XnorConv2d" | "XnorConv2dSign" => BERNET,
+            _ => "",
+        };
+        if !domain.is_empty() {
+            self.domains.insert(domain);
+        }
         self.graph.node.push(NodeProto {
             input,
             output: vec![name.clone()],
@@ -103,6 +116,12 @@ impl Builder {
             .flat_map(|value| value.to_le_bytes())
             .collect();
         self.tensor(name, data_type::DOUBLE, &[values.len()], bytes);
+    }
+
+    /// A constant of 32-bit integers, unless there is one of this name.
+    pub(super) fn small_integers(&mut self, name: &str, values: impl Iterator<Item = i32>) {
+        let bytes: Vec<u8> = values.flat_map(i32::to_le_bytes).collect();
+        self.tensor(name, data_type::INT32, &[bytes.len() / 4], bytes);
     }
 
     pub(super) fn integers(&mut self, name: &str, values: &[usize]) {
@@ -134,16 +153,13 @@ impl Builder {
     pub(super) fn finish(mut self, metadata: &BTreeMap<String, String>) -> Vec<u8> {
         // What the last node puts out is described among the outputs instead.
         self.graph.output.extend(self.graph.value_info.pop());
-        let mut opset_import = vec![OperatorSetIdProto {
-            domain: String::new(),
-            version: OPSET,
-        }];
-        if self.custom {
-            opset_import.push(OperatorSetIdProto {
-                domain: QONNX.into(),
-                version: 1,
-            });
-        }
+        let version = |domain: &str, version| OperatorSetIdProto {
+            domain: domain.into(),
+            version,
+        };
+        let standard = [version("", OPSET)];
+        let others = self.domains.iter().map(|domain| version(domain, 1));
+        let opset_import = standard.into_iter().chain(others).collect();
         let entry = |(key, value): (&String, &String)| StringStringEntryProto {
             key: key.clone(),
             value: value.clone(),

@@ -4,6 +4,7 @@
 //! 2²⁴, which float32 holds exactly, so that any order of summation gives the same bits; real logits are float64.
 
 mod builder;
+mod packed;
 
 use super::proto::data_type;
 use crate::{
@@ -29,6 +30,8 @@ pub enum Dialect {
     /// QONNX: weights and activations are marked as bits by `BipolarQuant` of the domain `qonnx.custom_op.general`. The
     /// batch is one image, since the `qonnx` package runs graphs of known shapes only.
     Qonnx,
+    /// Operators of the domain `bernet` on packed bits, which the library `embed/onnxruntime` brings to ONNX Runtime.
+    Bernet,
 }
 
 /// Why a model cannot be exported.
@@ -44,6 +47,14 @@ pub enum ExportError {
         /// What they take.
         bytes: u64,
     },
+    /// A layer has no operator in the dialect.
+    #[error(
+        "layer {number} (crop): expected before the first layer of weights, since there is no operator that crops bits"
+    )]
+    Crop {
+        /// Its number, from 1.
+        number: usize,
+    },
     /// The file system; what was there before is untouched.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -57,7 +68,8 @@ pub enum ExportError {
 /// can be.
 ///
 /// # Errors
-/// [`ExportError::Model`] as [`Model::validate`], [`ExportError::Size`] where the weights are too many.
+/// [`ExportError::Model`] as [`Model::validate`], [`ExportError::Size`] where the weights are too many, [`ExportError::Crop`] where the
+/// dialect has no operator for a crop.
 pub fn export(model: &Model, dialect: Dialect) -> Result<Vec<u8>, ExportError> {
     let shapes = model.shapes()?;
     let weights = |weights: &BitMatrix| 4 * weights.rows() as u64 * weights.columns() as u64;
@@ -81,8 +93,12 @@ pub fn export(model: &Model, dialect: Dialect) -> Result<Vec<u8>, ExportError> {
                 left,
                 height,
                 width,
-            } => graph.crop([top, left], [top + height, left + width], shape),
+            } => graph.crop([top, left], [top + height, left + width], shape)?,
+            Layer::Conv(conv) if dialect == Dialect::Bernet => {
+                graph.packed_convolution(conv, shape)
+            }
             Layer::Conv(conv) => graph.convolution(conv, shape),
+            Layer::MaxPool(pool) if dialect == Dialect::Bernet => graph.packed_pool(pool, shape),
             Layer::MaxPool(pool) => {
                 graph.shape = shape;
                 graph.node("MaxPool", "pool", &[], windows(pool));
@@ -116,6 +132,8 @@ struct Graph {
     number: usize,
     /// The shape of one image of what the last node put out.
     shape: Shape,
+    /// Whether that is packed bits.
+    packed: bool,
 }
 
 impl Graph {
@@ -129,6 +147,7 @@ impl Graph {
             builder,
             number: 0,
             shape: image,
+            packed: false,
         }
     }
 
@@ -152,12 +171,18 @@ impl Graph {
     /// ±1 of pixel/255. The limit is in the middle between two grey values, out of reach of any rounding.
     fn binarise(&mut self, threshold: u8) {
         let limit = (f32::from(threshold) - 0.5) / 255.0;
+        if self.dialect == Dialect::Bernet {
+            // The sign of a difference survives every rounding; it is packed where the first layer wants it.
+            self.builder.floats("limit", &[], [limit].into_iter());
+            return self.node("Sub", "centred", &["limit"], vec![]);
+        }
         self.bits(&[], [limit].into_iter());
     }
 
     /// +1 where the last tensor reaches a limit, else −1.
     fn bits(&mut self, dims: &[usize], limits: impl Iterator<Item = f32>) {
         match self.dialect {
+            Dialect::Bernet => unreachable!("its activations are part of its layers"),
             Dialect::Standard => {
                 let name = self.name("limit");
                 self.builder.floats(&name, dims, limits);
@@ -173,7 +198,16 @@ impl Graph {
         }
     }
 
-    fn crop(&mut self, starts: [usize; 2], ends: [usize; 2], shape: Shape) {
+    fn crop(
+        &mut self,
+        starts: [usize; 2],
+        ends: [usize; 2],
+        shape: Shape,
+    ) -> Result<(), ExportError> {
+        if self.packed {
+            let number = self.number;
+            return Err(ExportError::Crop { number });
+        }
         self.shape = shape;
         let names = ["starts", "ends"].map(|name| self.name(name));
         self.builder.integers(&names[0], &starts);
@@ -185,6 +219,7 @@ impl Graph {
             &[&names[0], &names[1], "image_axes"],
             vec![],
         );
+        Ok(())
     }
 
     fn convolution(&mut self, conv: &Conv, shape: Shape) {
@@ -213,10 +248,13 @@ impl Graph {
         self.activations(&conv.thresholds, geometry.depth());
     }
 
-    /// A convolution alone, with weights `[outputs, channels, height, width]`.
-    fn sums(&mut self, weights: &BitMatrix, pool: &MaxPool, shape: Shape) {
+    /// Weights as ±1 of the shape `[outputs, channels, height, width]`, and their name.
+    fn weights(
+        &mut self,
+        weights: &BitMatrix,
+        [height, width]: [usize; 2],
+    ) -> (String, [usize; 4]) {
         let channels = self.shape.channels;
-        let [height, width] = pool.kernel;
         let name = self.name("weights");
         let values = (0..weights.rows()).flat_map(|output| {
             let weight = move |column| {
@@ -232,8 +270,15 @@ impl Graph {
         });
         let dims = [weights.rows(), channels, height, width];
         self.builder.floats(&name, &dims, values);
+        (name, dims)
+    }
+
+    /// A convolution alone.
+    fn sums(&mut self, weights: &BitMatrix, pool: &MaxPool, shape: Shape) {
+        let (name, dims) = self.weights(weights, pool.kernel);
         self.shape = shape;
         match self.dialect {
+            Dialect::Bernet => unreachable!("its sums are of packed bits"),
             Dialect::Standard => self.node("Conv", "sums", &[&name], windows(pool)),
             Dialect::Qonnx => {
                 let bits = self.name("bit_weights");
@@ -280,15 +325,20 @@ impl Graph {
             stride: [1, 1],
             padding: [0; 4],
         };
-        if shared {
-            self.sums(weights, &pool([1, 1]), classes);
+        let (kernel, shape) = if shared {
+            ([1, 1], classes)
         } else {
             let one = Shape {
                 height: 1,
                 width: 1,
                 ..classes
             };
-            self.sums(weights, &pool([image.height, image.width]), one);
+            ([image.height, image.width], one)
+        };
+        if self.dialect == Dialect::Bernet {
+            self.packed_sums(weights, kernel, shape);
+        } else {
+            self.sums(weights, &pool(kernel), shape);
         }
         let logits = Output(data_type::FLOAT, vec![weights.rows()]);
         let name = self.name("logits");

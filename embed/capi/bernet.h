@@ -1,0 +1,226 @@
+/* bernet: binary neural nets on XNOR-popcount kernels. MIT OR Apache-2.0.
+ *
+ * Made by cbindgen from the documentation of the sources. Every function that returns a bernet_status leaves a text for
+ * bernet_last_error where it is not BERNET_OK. All functions may be called from any thread at any time. Handles are numbers
+ * that are looked up: one that was freed, freed twice, or made up is an error and not a crash. What no library can see is whether
+ * memory is as large as the caller says. */
+
+#ifndef BERNET_H
+#define BERNET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ How a call ended. What exactly was wrong, bernet_last_error says.
+ */
+typedef enum {
+  /*
+   It did what it says.
+   */
+  BERNET_OK = 0,
+  /*
+   A pointer that must not be null is null, or does not suit the type that it points to.
+   */
+  BERNET_POINTER = 1,
+  /*
+   A handle stands for nothing: it was freed, or never was one of this kind.
+   */
+  BERNET_HANDLE = 2,
+  /*
+   A buffer does not have the size that the others ask for.
+   */
+  BERNET_SIZE = 3,
+  /*
+   An argument has a value that it cannot have, or a name is not known.
+   */
+  BERNET_ARGUMENT = 4,
+  /*
+   The file system refused.
+   */
+  BERNET_FILE = 5,
+  /*
+   The bytes are not a model, or not one that can be run.
+   */
+  BERNET_MODEL = 6,
+  /*
+   A mistake in the library itself. The process goes on, and so may the caller.
+   */
+  BERNET_INTERNAL = 7,
+} bernet_status;
+
+/*
+ A net as it was read; see bernet_model_read.
+ */
+typedef struct bernet_model bernet_model;
+
+/*
+ A model that is ready to run; see bernet_session_new. Any number of threads may use one at once: none waits for another.
+ */
+typedef struct bernet_session bernet_session;
+
+/*
+ What a model reads, and how many classes it tells apart.
+ */
+typedef struct {
+  /*
+   Lines an image.
+   */
+  size_t height;
+  /*
+   Pixels a line.
+   */
+  size_t width;
+  /*
+   Values a pixel.
+   */
+  size_t channels;
+  /*
+   Bytes an image: height * width * channels.
+   */
+  size_t bytes;
+  /*
+   Classes, each with one logit.
+   */
+  size_t classes;
+} bernet_input;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/*
+ The version of the library, as text: "0.1.0". It lives as long as the library is loaded.
+ */
+const char *bernet_version(void);
+
+/*
+ What was wrong with the last call of this thread that failed, in UTF-8; empty if none has. Never null. The text stays where it
+ is until another call of the same thread fails, or the thread ends.
+ */
+const char *bernet_last_error(void);
+
+/*
+ Reads a .bnet file, which need not be trusted, and makes *model a handle of it: to be ended by bernet_model_free. Where that
+ fails, *model is null, with BERNET_FILE for what the file system says and BERNET_MODEL for what is wrong in the file.
+
+ # Safety
+ path is a text that ends with a zero byte, in the file system's own encoding (Windows: UTF-8).
+ */
+bernet_status bernet_model_read(const char *path,
+                                bernet_model **model);
+
+/*
+ Reads a model from the bytes of a whole .bnet file, which need not be trusted and are not needed afterwards; else as
+ bernet_model_read.
+
+ # Safety
+ bytes leads to length bytes.
+ */
+bernet_status bernet_model_from_bytes(const uint8_t *bytes,
+                                      size_t length,
+                                      bernet_model **model);
+
+/*
+ Writes to *input what a model reads.
+
+ # Safety
+ input leads to a bernet_input.
+ */
+bernet_status bernet_model_input(const bernet_model *model, bernet_input *input);
+
+/*
+ Writes to text what a model's metadata say of a key ("accuracy", "licence", "command"), in UTF-8 with a zero byte at the end, and to
+ *length (which may be null) the bytes that it takes, the zero byte included. Where capacity is less, nothing is written to text
+ and the status is BERNET_SIZE: ask with a capacity of 0 first. A key that is not there is BERNET_ARGUMENT.
+
+ # Safety
+ key ends with a zero byte; text leads to capacity bytes, length to a size_t.
+ */
+bernet_status bernet_model_metadata(const bernet_model *model,
+                                    const char *key,
+                                    char *text,
+                                    size_t capacity,
+                                    size_t *length);
+
+/*
+ Ends a model. Sessions made from it are not touched. Null is no model, and fine; a model that has ended is BERNET_HANDLE, and nothing
+ happens.
+ */
+bernet_status bernet_model_free(bernet_model *model);
+
+/*
+ Makes a model ready to run and *session a handle of it: to be ended by bernet_session_free. The model may be freed before.
+
+ level names the instruction set, one of "portable", "sse42", "avx2", "avx512", "avx512-vpopcnt", "neon", "simd128"; null takes the
+ best that the CPU has. So many threads share the images of each call, 1 for the caller's own; results do not depend on level or
+ threads. Where it fails, *session is null: BERNET_ARGUMENT for a level that this CPU does not have, or for threads that
+ cannot be had.
+
+ # Safety
+ level ends with a zero byte; session leads to a pointer.
+ */
+bernet_status bernet_session_new(const bernet_model *model,
+                                 const char *level,
+                                 size_t threads,
+                                 bernet_session **session);
+
+/*
+ The name of the instruction set whose kernels a session runs, or null where there is no such session. It lives as long as the library
+ is loaded.
+ */
+const char *bernet_session_level(const bernet_session *session);
+
+/*
+ Classifies grey images, 0 (paper) to 255 (ink), one after the other, each in the order line, pixel, channel.
+
+ grey is length bytes, images times bernet_input.bytes. classes takes the class of each image, and margins, which may be null,
+ by how much its logit exceeds the next (0 for a tie); both have images values.
+
+ # Safety
+ grey leads to length bytes; classes and margins lead to images values each.
+ */
+bernet_status bernet_session_classify(const bernet_session *session,
+                                      const uint8_t *grey,
+                                      size_t length,
+                                      uint32_t *classes,
+                                      int32_t *margins,
+                                      size_t images);
+
+/*
+ The integer logits of grey images (see bernet_session_classify), image by image, one for each class: size is images times
+ bernet_input.classes. They are sums of +1 and -1, and the same on every machine.
+
+ # Safety
+ grey leads to length bytes; logits leads to size values.
+ */
+bernet_status bernet_session_logits(const bernet_session *session,
+                                    const uint8_t *grey,
+                                    size_t length,
+                                    int32_t *logits,
+                                    size_t size);
+
+/*
+ The real logits: scale * sum + bias where the model has a scale and a bias for each class, else the sums; else as
+ bernet_session_logits.
+
+ # Safety
+ As bernet_session_logits.
+ */
+bernet_status bernet_session_real_logits(const bernet_session *session,
+                                         const uint8_t *grey,
+                                         size_t length,
+                                         double *logits,
+                                         size_t size);
+
+/*
+ Ends a session; calls of other threads that are at work with it come to their end. Null is no session, and fine; a session that has
+ ended is BERNET_HANDLE, and nothing happens.
+ */
+bernet_status bernet_session_free(bernet_session *session);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* BERNET_H */

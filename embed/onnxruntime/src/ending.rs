@@ -1,0 +1,206 @@
+//! What becomes of the sums of a layer: numbers, or bits.
+
+use crate::{
+    host::{Context, Element, Info},
+    sign_pack::copy,
+};
+use bernet_kernels::{
+    Error,
+    bits::{BitMatrix, BitRows, BitTensor, Shape},
+    xnor::{Affine, Conv2d, PackedWeights, Scratch, Threshold, gemm_affine, gemm_bits},
+};
+use ort_sys::ONNXTensorElementDataType as Type;
+use std::ffi::CStr;
+
+/// One of the two, and the two inputs after the weights that it takes.
+pub(crate) trait Ending: Sized + Send + Sync + 'static {
+    /// The names of the two operators that end so.
+    const MATMUL: &'static CStr;
+    const CONVOLUTION: &'static CStr;
+    /// Bits, weights, and what the ending takes.
+    const INPUTS: &'static [Type];
+    const REQUIRED: usize;
+    const OUTPUT: Type;
+
+    fn new(info: &Info<'_>, outputs: usize) -> Result<Self, String>;
+
+    /// `[M, N]`.
+    fn matmul(
+        &self,
+        a: BitRows<'_>,
+        weights: &PackedWeights,
+        context: Context<'_>,
+    ) -> Result<(), String>;
+
+    /// An output of `shape`.
+    fn convolve(
+        &self,
+        kernel: &Conv2d,
+        input: &BitTensor,
+        scratch: &mut Scratch,
+        shape: Shape,
+        context: Context<'_>,
+    ) -> Result<(), String>;
+}
+
+/// `scale · sum + bias`, floats; scale 1 and bias 0 where they are left out.
+pub(crate) struct Scaled {
+    scale: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Scaled {
+    fn affine(&self) -> Affine<'_> {
+        Affine {
+            scale: &self.scale,
+            bias: &self.bias,
+        }
+    }
+}
+
+impl Ending for Scaled {
+    const MATMUL: &'static CStr = c"XnorMatMul";
+    const CONVOLUTION: &'static CStr = c"XnorConv2d";
+    const INPUTS: &'static [Type] = &[u64::TYPE, f32::TYPE, f32::TYPE, f32::TYPE];
+    const REQUIRED: usize = 2;
+    const OUTPUT: Type = f32::TYPE;
+
+    fn new(info: &Info<'_>, outputs: usize) -> Result<Self, String> {
+        let numbers = |index, what, default| match info.constant::<f32>(index, what)? {
+            None => Ok(vec![default; outputs]),
+            Some(tensor) if tensor.shape == [outputs] => Ok(tensor.values.to_vec()),
+            Some(tensor) => Err(unlike(what, outputs, &tensor.shape)),
+        };
+        Ok(Self {
+            scale: numbers(2, "scale", 1.0)?,
+            bias: numbers(3, "bias", 0.0)?,
+        })
+    }
+
+    fn matmul(
+        &self,
+        a: BitRows<'_>,
+        weights: &PackedWeights,
+        context: Context<'_>,
+    ) -> Result<(), String> {
+        context.fill::<f32, 2>([a.rows(), self.scale.len()], |out| {
+            gemm_affine(a, weights, self.affine(), out).map_err(text)
+        })
+    }
+
+    /// Channels before lines and pixels, as the host's own convolutions have it.
+    fn convolve(
+        &self,
+        kernel: &Conv2d,
+        input: &BitTensor,
+        scratch: &mut Scratch,
+        shape: Shape,
+        context: Context<'_>,
+    ) -> Result<(), String> {
+        let Shape {
+            batch,
+            height,
+            width,
+            channels,
+        } = shape;
+        let positions = height * width;
+        let mut pixels = vec![0.0; batch * positions * channels];
+        kernel
+            .affine(scratch, input, self.affine(), &mut pixels)
+            .map_err(text)?;
+        context.fill::<f32, 4>([batch, channels, height, width], |out| {
+            let images = out.chunks_exact_mut(channels * positions);
+            for (out, pixels) in images.zip(pixels.chunks_exact(positions * channels)) {
+                for (channel, plane) in out.chunks_exact_mut(positions).enumerate() {
+                    let values = pixels[channel..].iter().step_by(channels);
+                    plane
+                        .iter_mut()
+                        .zip(values)
+                        .for_each(|(to, &value)| *to = value);
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// `sum ≥ at_least`, inverted where `invert` is not 0, packed.
+pub(crate) struct Thresholds(Vec<Threshold>);
+
+impl Ending for Thresholds {
+    const MATMUL: &'static CStr = c"XnorMatMulSign";
+    const CONVOLUTION: &'static CStr = c"XnorConv2dSign";
+    const INPUTS: &'static [Type] = &[u64::TYPE, f32::TYPE, i32::TYPE, i32::TYPE];
+    const REQUIRED: usize = 2;
+    const OUTPUT: Type = u64::TYPE;
+
+    fn new(info: &Info<'_>, outputs: usize) -> Result<Self, String> {
+        let numbers = |index, what| match info.constant::<i32>(index, what)? {
+            None => Ok(vec![0; outputs]),
+            Some(tensor) if tensor.shape == [outputs] => Ok(tensor.values.to_vec()),
+            Some(tensor) => Err(unlike(what, outputs, &tensor.shape)),
+        };
+        let (least, invert) = (numbers(2, "at_least")?, numbers(3, "invert")?);
+        let thresholds = least.into_iter().zip(invert);
+        Ok(Self(
+            thresholds
+                .map(|(at_least, invert)| Threshold {
+                    at_least,
+                    invert: invert != 0,
+                })
+                .collect(),
+        ))
+    }
+
+    fn matmul(
+        &self,
+        a: BitRows<'_>,
+        weights: &PackedWeights,
+        context: Context<'_>,
+    ) -> Result<(), String> {
+        let mut bits = BitMatrix::zeros(a.rows(), self.0.len());
+        gemm_bits(a, weights, &self.0, &mut bits).map_err(text)?;
+        context.fill([bits.rows(), bits.row_words()], copy(&bits))
+    }
+
+    fn convolve(
+        &self,
+        kernel: &Conv2d,
+        input: &BitTensor,
+        scratch: &mut Scratch,
+        shape: Shape,
+        context: Context<'_>,
+    ) -> Result<(), String> {
+        let mut out = BitTensor::zeros(shape);
+        kernel
+            .activations_in(scratch, input, &self.0, &mut out)
+            .map_err(text)?;
+        let lines = out.lines();
+        context.fill([shape.batch, shape.height, lines.row_words()], copy(lines))
+    }
+}
+
+fn unlike(what: &str, outputs: usize, found: &[usize]) -> String {
+    format!("{what}: expected the shape [{outputs}], one for each output, found {found:?}")
+}
+
+pub(crate) fn text(error: Error) -> String {
+    error.to_string()
+}
+
+/// Weights as bits, from floats that must be +1 and −1: what else they are, a scale has to say.
+pub(crate) fn signs(
+    rows: usize,
+    columns: usize,
+    values: &[f32],
+    place: impl Fn(usize, usize) -> usize,
+) -> Result<BitMatrix, String> {
+    match values.iter().find(|value| value.abs() != 1.0) {
+        Some(value) => Err(format!(
+            "weights: expected +1 and -1, found {value}; a factor belongs into the scale"
+        )),
+        None => Ok(BitMatrix::from_fn(rows, columns, |row, column| {
+            values[place(row, column)] > 0.0
+        })),
+    }
+}

@@ -1,0 +1,74 @@
+"""Training from arrays."""
+
+import bernet
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module")
+def digits():
+    (images, labels), _ = bernet.mnist()
+    return images[:3000], labels[:3000]
+
+
+def test_it_learns_and_is_the_same_again(digits):
+    epochs = []
+    model = bernet.train(*digits, epochs=3, seed=5, callback=epochs.append)
+    assert [epoch.number for epoch in epochs] == [1, 2, 3]
+    assert epochs[2].loss < epochs[0].loss
+    assert all(0 <= epoch.validation_accuracy <= 1 and epoch.seconds > 0 for epoch in epochs)
+    images, labels = bernet.mnist()[1]
+    assert (model.predict(images[:2000]) == labels[:2000]).mean() > 0.4
+    assert model.metadata["seed"] == "5" and model.metadata["epochs"] == "3"
+    again = bernet.train(*digits, epochs=3, seed=5)
+    assert again.to_bytes() == model.to_bytes()
+
+
+def test_labels_of_any_integer_type_and_other_nets(digits):
+    images, labels = digits
+    model = bernet.train(images, labels.astype(np.int32), net="seed-24", method="ste", epochs=1, batch=100, validation=500)
+    assert model.input_shape == (28, 28, 1)
+
+
+def test_what_a_callback_raises_ends_the_training(digits):
+    class Enough(Exception):
+        pass
+
+    seen = []
+
+    def callback(epoch):
+        seen.append(epoch.number)
+        raise Enough
+
+    with pytest.raises(Enough):
+        bernet.train(*digits, epochs=1000, callback=callback)
+    assert seen == [1]
+
+
+def test_wrong_arguments(digits):
+    images, labels = digits
+    for arguments, text in [
+        (dict(net="[input]"), "net's description"),
+        (dict(method="magic"), "method: expected"),
+        (dict(epochs=0), "epochs: expected 1 to"),
+        (dict(learning_rate=0.0), "learning_rate"),
+        (dict(learning_rate=float("nan")), "learning_rate"),
+        (dict(batch=1), "images a batch: expected at least 2"),
+        (dict(batch=100_000), "number of images: expected at least a batch"),
+        (dict(validation=0), "validation: expected at least 1"),
+        (dict(validation=3000), "validation images: expected fewer than 3000"),
+    ]:
+        with pytest.raises(ValueError, match=text):
+            bernet.train(images, labels, **{"epochs": 1, **arguments})
+    with pytest.raises(ValueError, match="labels: expected 3000, found 2999"):
+        bernet.train(images, labels[:-1])
+    with pytest.raises(ValueError, match="labels: expected 0 to 9, found 10"):
+        bernet.train(images, labels.astype(int) + 1)
+    with pytest.raises(ValueError, match="labels: expected 0 to 9, found -1"):
+        bernet.train(images, labels.astype(int) - 1)
+    with pytest.raises(ValueError, match="images: expected the shape"):
+        bernet.train(images.reshape(3000, 784), labels)
+    with pytest.raises(ValueError, match="size of the images"):
+        bernet.train(images[:, :20, :20], labels)
+    with pytest.raises(TypeError, match="images: expected an array of uint8"):
+        bernet.train(images.astype(float), labels)
