@@ -23,6 +23,8 @@ pub(super) struct Block {
     pub(super) ragged: bool,
     /// Per lane, the uncertain factors.
     counts: [usize; MAX_LANES],
+    /// Per lane, the factors that are 1 for certain.
+    ones: [usize; MAX_LANES],
     /// Per lane, the ones among the factors that fill it up.
     filled: [i32; MAX_LANES],
 }
@@ -174,10 +176,11 @@ impl Block {
         }
         let mut shifts = [0.0; MAX_LANES];
         float.store(ones, &mut shifts);
+        let ones = shifts.map(|ones| ones as usize);
         let mut cuts = [0; MAX_LANES];
         for l in 0..F::LANES {
             cuts[l] = cut
-                .saturating_sub(shifts[l] as i32)
+                .saturating_sub(ones[l] as i32)
                 .clamp(-1, counts[l] as i32 + 2)
                 + filled[l];
         }
@@ -186,8 +189,18 @@ impl Block {
             cuts,
             ragged,
             counts,
+            ones,
             filled,
         }
+    }
+
+    /// Where lane `l` has the probability of `k` successes of all its factors, certain ones included.
+    #[inline(always)]
+    pub(super) fn place(&self, l: usize, top: usize, k: usize) -> Option<usize> {
+        let uncertain = k
+            .checked_sub(self.ones[l])
+            .filter(|&k| k <= self.counts[l])?;
+        top.checked_add_signed((uncertain as i32 + self.filled[l] - self.cuts[l]) as isize)
     }
 
     /// The lowest and the highest cut.

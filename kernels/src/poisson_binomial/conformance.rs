@@ -163,6 +163,46 @@ pub fn forward(level: Level, form: Form, v: &[f32], sums: usize, cut: i32) -> Re
     Ok(())
 }
 
+/// The whole distribution and its sums from either end. An entry is also right to `N·2⁻²⁰` of itself, however small, as far as f32 goes.
+///
+/// # Errors
+/// Says which entry differs, expected and found.
+pub fn whole(level: Level, v: &[f32], sums: usize) -> Result<(), String> {
+    type Function = fn(Level, Factors<'_>, &mut [f32], &mut Scratch) -> Result<(), crate::Error>;
+    let cases: [(&str, Function); 3] = [
+        ("pmf", super::pmf),
+        ("cdf", super::cdf),
+        ("survivals", super::survivals),
+    ];
+    let factors = Factors::new(v, sums).map_err(|error| format!("{error}"))?;
+    let count = factors.count();
+    let right: Vec<_> = (0..sums)
+        .map(|s| specification::distribution(&column(v, sums, s)))
+        .collect();
+    let mut found = vec![f32::NAN; (count + 1) * sums];
+    for (what, function) in cases {
+        function(level, factors, &mut found, &mut Scratch::default())
+            .map_err(|error| format!("{error}"))?;
+        for (k, s) in (0..=count).flat_map(|k| (0..sums).map(move |s| (k, s))) {
+            let entries = match what {
+                "pmf" => &right[s][k..=k],
+                "cdf" => &right[s][..=k],
+                _ => &right[s][k..],
+            };
+            let expected: f64 = entries.iter().sum();
+            let found = found[k * sums + s];
+            let error = (f64::from(found) - expected).abs();
+            let relative = (count + 4) as f64 * (0.5f64).powi(20) * expected + 1e-36;
+            if !(0.0..=1.0).contains(&found) || error > SURVIVAL_ERROR.min(relative) {
+                return Err(format!(
+                    "{level}, {what}, N = {count}, k = {k}, sum {s} of {sums}: {found:e}, expected {expected:e}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Survival, mass and the gradients of a method. Those of the central equations are biased and those of the normal approximation
 /// wrong: of them it is asked that they are finite.
 ///
@@ -308,6 +348,7 @@ mod tests {
                     (37, 2),
                 ] {
                     let v = draw.probabilities(count, sums, count as u64);
+                    all_right([whole(level, &v, sums)].into_iter());
                     all_right(
                         cuts(&v, sums)
                             .into_iter()
@@ -327,6 +368,7 @@ mod tests {
             {
                 let v = draw.probabilities(count, 1, 3);
                 let cut = cuts(&v, 1)[1];
+                all_right((count == 800).then(|| whole(level, &v, 1)).into_iter());
                 all_right(FORMS.iter().map(|&form| forward(level, form, &v, 1, cut)));
                 let methods = [Gradient::Spectral, Gradient::Fastest];
                 let dear = [Gradient::Precise, Gradient::Autograd];
@@ -344,6 +386,7 @@ mod tests {
             let v = Draw::ALL[draw].probabilities(count, sums, seed);
             let mean = column(&v, sums, 0).iter().sum::<f64>() as i32;
             for level in Level::available() {
+                prop_assert_eq!(whole(level, &v, sums), Ok(()));
                 for case in everything(level, &v, sums, mean + offset) {
                     prop_assert_eq!(case, Ok(()));
                 }

@@ -292,14 +292,14 @@ fn rescale<F: Float>(
 
 /// A sum of many small terms that keeps what each addition rounds off (Kahan): a thousand passes each bring a little, and
 /// would all be rounded the same way.
-struct Total<F: Float> {
+pub(super) struct Total<F: Float> {
     sum: F::Vector,
     lost: F::Vector,
 }
 
 impl<F: Float> Total<F> {
     #[inline(always)]
-    fn new(float: F) -> Self {
+    pub(super) fn new(float: F) -> Self {
         Self {
             sum: float.splat(0.0),
             lost: float.splat(0.0),
@@ -307,7 +307,7 @@ impl<F: Float> Total<F> {
     }
 
     #[inline(always)]
-    fn add(&mut self, float: F, term: F::Vector) {
+    pub(super) fn add(&mut self, float: F, term: F::Vector) {
         let term = float.sub(term, self.lost);
         let sum = float.add(self.sum, term);
         self.lost = float.sub(float.sub(sum, self.sum), term);
@@ -315,7 +315,7 @@ impl<F: Float> Total<F> {
     }
 
     #[inline(always)]
-    fn value(&self, float: F) -> F::Vector {
+    pub(super) fn value(&self, float: F) -> F::Vector {
         float.sub(self.sum, self.lost)
     }
 }

@@ -46,6 +46,7 @@ mod gradient;
 mod layer;
 mod normal;
 mod plan;
+mod pmf;
 mod power_sums;
 pub mod specification;
 mod spectral;
@@ -61,6 +62,7 @@ use alloc::{string::ToString, vec::Vec};
 
 pub use layer::{Activations, Layer};
 pub use plan::{Plan, strain};
+pub use pmf::{cdf, moments, pmf, survivals};
 pub use power_sums::{Inverse, PowerSums};
 
 /// The success probabilities of the factors of many independent sums, checked.
