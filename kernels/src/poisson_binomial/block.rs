@@ -132,6 +132,17 @@ impl Block {
             plain = leading_uncertain(float, factors, first, rows);
             count = plain;
         }
+        if count > 0 && count == factors.count() {
+            // Uncertain all of them in whole groups, as they usually are: the lanes are alike and there is nothing to fill up.
+            return Self {
+                count,
+                cuts: [cut.clamp(-1, count as i32 + 2); MAX_LANES],
+                ragged,
+                counts: [count; MAX_LANES],
+                ones: [0; MAX_LANES],
+                filled: [0; MAX_LANES],
+            };
+        }
         for j in plain..factors.count() {
             let v = row(float, factors, j, first);
             let mask = uncertain(float, v);

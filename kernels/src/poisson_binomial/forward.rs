@@ -4,6 +4,12 @@
 //! factors are one polynomial of degree 4, so a pass over the distribution costs five multiply-adds, one load and one
 //! store per entry for four factors. All terms are positive: nothing cancels.
 //!
+//! **Order of addition.** Where four factors are nearly certain, one of the coefficients is near 1 and those at its far end are below half a
+//! unit of the last place of it: added to the large term one after the other they are lost, all `N/4` times, and what is lost is a drift of
+//! the mean: 1.8e-6 of survival for 4096 factors of .99. So the terms are added from the middle one outwards on both sides, half of the
+//! middle one on each, and the two sides last: `(c₀y₀ + (c₁y₁ + ½c₂y₂)) + ((½c₂y₂ + c₃y₃) + c₄y₄)`. Whichever end is large meets the
+//! small terms when they are together. It is five operations of the FMA ports as before, an addition and a chain of four instead of five.
+//!
 //! **Places.** The lanes of a block may have different cuts `h`. Entry `k` of a lane stands at place `k − h + top`, with the
 //! same `top` for all lanes: then what reaches place `top` has survived, in every lane, and only the starts differ.
 
@@ -21,7 +27,7 @@ const GUARD: usize = GROUP;
 /// Passes after which what is undecided is made to agree with what has been decided.
 const RESCALE: usize = 16;
 /// Outputs that the inner loop computes together, to share loads.
-const TILE: usize = 4;
+pub(super) const TILE: usize = 4;
 
 /// A block's distribution, place by place.
 pub(super) struct Distribution<'a, F: Float> {
@@ -211,6 +217,41 @@ pub(super) fn polynomial<F: Float>(float: F, group: &[F::Vector]) -> [F::Vector;
     ]
 }
 
+/// Coefficients as [`product`] takes them: the middle one halved.
+#[inline(always)]
+pub(super) fn taps<F: Float>(float: F, c: [F::Vector; GROUP + 1]) -> [F::Vector; GROUP + 1] {
+    [c[0], c[1], float.mul(float.splat(0.5), c[2]), c[3], c[4]]
+}
+
+/// `Σ_i c_i y_i`, for the taps of `c`, from the middle outwards.
+#[inline(always)]
+pub(super) fn product<F: Float>(
+    float: F,
+    taps: &[F::Vector; GROUP + 1],
+    y: &[F::Vector; GROUP + 1],
+) -> F::Vector {
+    let half = float.mul(taps[2], y[2]);
+    let low = float.mul_add(taps[0], y[0], float.mul_add(taps[1], y[1], half));
+    let high = float.mul_add(taps[4], y[4], float.mul_add(taps[3], y[3], half));
+    float.add(low, high)
+}
+
+/// [`product`] at [`TILE`] consecutive places, which share their loads.
+#[inline(always)]
+pub(super) fn tile<F: Float>(
+    float: F,
+    taps: &[F::Vector; GROUP + 1],
+    y: &[F::Vector; GROUP + TILE],
+) -> [F::Vector; TILE] {
+    core::array::from_fn(|i| product(float, taps, window(&y[i..])))
+}
+
+/// The first vectors of a slice that has them.
+#[inline(always)]
+pub(super) fn window<V, const SIZE: usize>(from: &[V]) -> &[V; SIZE] {
+    from.first_chunk().expect("a window")
+}
+
 /// `y_k ← Σ_i c_i y_{k−i}` for the places `low .. high + GROUP`, from the highest down so that it can be done in place.
 #[inline(always)]
 fn pass<F: Float>(
@@ -220,38 +261,18 @@ fn pass<F: Float>(
     high: usize,
     c: [F::Vector; GROUP + 1],
 ) {
+    let taps = taps(float, [c[4], c[3], c[2], c[1], c[0]]);
     let outputs = high + GROUP - low;
     let memory = &mut memory[low..high + GUARD + GROUP];
     // The highest places that do not fill a tile, one by one.
     let tiled = outputs / TILE * TILE;
     for k in (tiled..outputs).rev() {
-        let window: &mut [F::Vector; GROUP + 1] = (&mut memory[k..k + GROUP + 1])
-            .try_into()
-            .expect("a window");
-        window[GROUP] = product(float, &c, window, 0);
+        memory[k + GROUP] = product(float, &taps, window(&memory[k..]));
     }
     for k in (0..tiled).step_by(TILE).rev() {
-        let window: &mut [F::Vector; GROUP + TILE] = (&mut memory[k..k + GROUP + TILE])
-            .try_into()
-            .expect("a tile");
-        let next: [F::Vector; TILE] = core::array::from_fn(|i| product(float, &c, &*window, i));
-        window[GROUP..].copy_from_slice(&next);
+        let next = tile(float, &taps, window(&memory[k..]));
+        memory[k + GROUP..][..TILE].copy_from_slice(&next);
     }
-}
-
-/// `Σ_i c_i y_{GROUP + offset − i}`.
-#[inline(always)]
-fn product<F: Float>(
-    float: F,
-    c: &[F::Vector; GROUP + 1],
-    y: &[F::Vector],
-    offset: usize,
-) -> F::Vector {
-    let mut sum = float.mul(c[GROUP], y[offset]);
-    for i in (0..GROUP).rev() {
-        sum = float.mul_add(c[i], y[GROUP + offset - i], sum);
-    }
-    sum
 }
 
 /// `L/3 + √(L²/9 + 2Lσ²)`: a sum is further than this above its mean, or below it, with a probability of at most `e^−L`
