@@ -15,7 +15,7 @@
 
 use super::{
     Factors, Form, Scratch,
-    block::{self, Block, GROUP, MAX_LANES},
+    block::{self, Block, Columns, GROUP, MAX_LANES, Source},
     normal::Normal,
     plan::{LEAST_VARIANCE, PER_IMBALANCE},
     spectral::Spectrum,
@@ -26,6 +26,8 @@ use crate::arch::float::{Float, Kernel};
 const GUARD: usize = GROUP;
 /// Passes after which what is undecided is made to agree with what has been decided.
 const RESCALE: usize = 16;
+/// Passes after which the band is moved: finding its ends costs as much as some ten of a pass's places, and it widens by sixteen.
+const NARROW: usize = 4;
 /// Outputs that the inner loop computes together, to share loads.
 pub(super) const TILE: usize = 4;
 
@@ -37,6 +39,8 @@ pub(super) struct Distribution<'a, F: Float> {
     pub(super) places: &'a mut [F::Vector],
     /// The places that the last pass computed.
     pub(super) computed: core::ops::Range<usize>,
+    /// The places that all passes computed.
+    passed: usize,
     /// What all entries ever computed sum to: 1 but for rounding, which it is divided by.
     pub(super) total: F::Vector,
     pub(super) survival: F::Vector,
@@ -60,38 +64,60 @@ pub(super) struct Survival<'a> {
 }
 
 impl Kernel for Survival<'_> {
-    type Output = ();
+    /// The places that recursions computed.
+    type Output = u64;
 
     #[inline(always)]
-    fn call<F: Float>(self, float: F) {
+    fn call<F: Float>(self, float: F) -> u64 {
+        let mut computed = 0;
         let rows = block::rows(self.factors.count());
         let memory = self
             .scratch
             .vectors(float, rows + places(self.factors.count()));
         let (rows, memory) = memory.split_at_mut(rows);
         for first in (0..self.factors.sums()).step_by(F::LANES) {
-            let block = Block::gather(float, self.factors, first, self.cut, rows);
-            let used = &rows[..block::rows(block.count)];
-            let fastest = self.form == Form::Fastest;
-            let strain = if fastest { strain(float, used) } else { 0.0 };
-            let (survival, mass) = match self.form.for_block(block.count, strain) {
-                Form::Spectral => {
-                    let spectrum = Spectrum::new(float, &block, used, memory);
-                    (spectrum.survival, spectrum.mass)
-                }
-                Form::Normal => {
-                    let normal = Normal::new(float, &block, used);
-                    (normal.survival, normal.mass)
-                }
-                form => {
-                    let whole = form == Form::Full;
-                    let y = distribution(float, form, whole, &block, used, memory);
-                    (y.survival, y.mass)
-                }
-            };
-            let sums = first..(first + F::LANES).min(self.factors.sums());
+            let factors = self.factors;
+            let source = Columns { factors, first };
+            let (survival, mass, places) =
+                survival(float, self.form, source, self.cut, rows, memory);
+            computed += places as u64;
+            let sums = first..(first + F::LANES).min(factors.sums());
             block::store(float, survival, &mut self.survival[sums.clone()]);
             block::store(float, mass, &mut self.mass[sums]);
+        }
+        computed
+    }
+}
+
+/// Survival and mass of a block, and the places computed by a recursion; `rows` and `memory` are [`block::rows`] and [`places`] long.
+#[inline(always)]
+pub(super) fn survival<F: Float>(
+    float: F,
+    form: Form,
+    source: impl Source<F>,
+    cut: i32,
+    rows: &mut [F::Vector],
+    memory: &mut [F::Vector],
+) -> (F::Vector, F::Vector, usize) {
+    let block = Block::gather(float, source, cut, rows);
+    let rows = &rows[..block::rows(block.count)];
+    let strain = if form == Form::Fastest {
+        strain(float, rows)
+    } else {
+        0.0
+    };
+    match form.for_block(block.count, strain) {
+        Form::Spectral => {
+            let spectrum = Spectrum::new(float, &block, rows, memory);
+            (spectrum.survival, spectrum.mass, 0)
+        }
+        Form::Normal => {
+            let normal = Normal::new(float, &block, rows);
+            (normal.survival, normal.mass, 0)
+        }
+        form => {
+            let y = distribution(float, form, form == Form::Full, &block, rows, memory);
+            (y.survival, y.mass, y.passed)
         }
     }
 }
@@ -127,12 +153,19 @@ pub(super) fn distribution<'a, F: Float>(
         variance: zero,
     };
 
+    let mut passed = 0;
     for first in (0..rounded).step_by(GROUP) {
         let group = &rows[first..first + GROUP];
         pass(float, memory, low, high, polynomial(float, group));
         high += GROUP;
-        if let Form::Banded { sigmas } = form {
+        passed += high - low;
+        if matches!(form, Form::Banded { .. }) {
             moments.add(float, group);
+        }
+        let nth = first / GROUP + 1;
+        if let Form::Banded { sigmas } = form
+            && nth.is_multiple_of(NARROW)
+        {
             let (from, to) = moments.range(float, sigmas);
             let (from, to) = (from.clamp(low, high), to.clamp(low, high));
             memory[GUARD + low..GUARD + from].fill(zero);
@@ -156,7 +189,7 @@ pub(super) fn distribution<'a, F: Float>(
             }
             low = hopeless;
         }
-        if !whole && (first / GROUP + 1).is_multiple_of(RESCALE) {
+        if !whole && nth.is_multiple_of(RESCALE) {
             rescale(
                 float,
                 &mut memory[GUARD + low..GUARD + high],
@@ -183,6 +216,7 @@ pub(super) fn distribution<'a, F: Float>(
         top,
         places,
         computed: low..high,
+        passed,
         total,
         survival,
         mass,

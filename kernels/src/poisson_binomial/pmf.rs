@@ -21,7 +21,7 @@
 
 use super::{
     Factors, Form, Scratch,
-    block::{self, Block, MAX_LANES},
+    block::{self, Block, Columns, MAX_LANES},
     forward::{self, Total},
 };
 use crate::{
@@ -136,7 +136,11 @@ impl Kernel for Whole<'_> {
         let (rows, memory) = memory.split_at_mut(block::rows(count));
         for first in (0..sums).step_by(F::LANES) {
             let range = first..(first + F::LANES).min(sums);
-            let block = Block::gather(float, self.factors, first, 0, rows);
+            let source = Columns {
+                factors: self.factors,
+                first,
+            };
+            let block = Block::gather(float, source, 0, rows);
             let rows = &rows[..block::rows(block.count)];
             let y = forward::distribution(float, Form::Full, true, &block, rows, memory);
             let per_total = float.div(float.splat(1.0), y.total);

@@ -1,0 +1,177 @@
+//! The cases, on every level of the machine.
+
+use super::*;
+use alloc::string::ToString;
+use proptest::prelude::*;
+use std::eprintln;
+
+const FORMS: [Form; 5] = [
+    Form::Full,
+    Form::Undecided,
+    Form::Banded { sigmas: 6.0 },
+    Form::Spectral,
+    Form::Fastest,
+];
+
+fn levels() -> Vec<Level> {
+    let levels = Level::available();
+    let names: Vec<_> = levels.iter().map(|level| level.to_string()).collect();
+    eprintln!("levels run: {}", names.join(", "));
+    levels
+}
+
+/// Cuts in the middle, at the mean of the first sum, beside them, and at the ends.
+fn cuts(v: &[f32], sums: usize) -> [i32; 9] {
+    let count = (v.len() / sums) as i32;
+    let mean = (column(v, sums, 0).iter().sum::<f64>() + 0.5) as i32;
+    [
+        (count + 1) / 2,
+        mean,
+        mean + 2,
+        mean - 3,
+        i32::MIN,
+        0,
+        1,
+        count,
+        count + 1,
+    ]
+}
+
+fn all_right(cases: impl Iterator<Item = Result<(), String>>) {
+    let failures: Vec<_> = cases.filter_map(Result::err).collect();
+    let count = failures.len();
+    assert!(
+        failures.is_empty(),
+        "{count} cases fail:\n{}",
+        failures[..count.min(20)].join("\n")
+    );
+}
+
+fn everything(
+    level: Level,
+    v: &[f32],
+    sums: usize,
+    cut: i32,
+) -> impl Iterator<Item = Result<(), String>> {
+    let forms = FORMS.map(|form| forward(level, form, v, sums, cut));
+    let methods = Gradient::ALL.map(|method| gradient(level, method, v, sums, cut));
+    forms.into_iter().chain(methods)
+}
+
+/// Sizes around groups of four factors, around vectors of lanes, and the seed's.
+#[test]
+fn every_form_and_method_at_edge_sizes() {
+    for level in levels() {
+        for draw in Draw::ALL {
+            for (count, sums) in [
+                (0, 1),
+                (1, 1),
+                (3, 4),
+                (4, 5),
+                (5, 8),
+                (9, 17),
+                (16, 15),
+                (36, 33),
+                (37, 2),
+            ] {
+                let v = draw.probabilities(count, sums, count as u64);
+                all_right([whole(level, &v, sums)].into_iter());
+                all_right(
+                    cuts(&v, sums)
+                        .into_iter()
+                        .flat_map(|cut| everything(level, &v, sums, cut)),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn large_sums() {
+    for level in levels() {
+        for (draw, count) in Draw::ALL
+            .iter()
+            .flat_map(|&draw| [(draw, 800), (draw, 4096)])
+        {
+            let v = draw.probabilities(count, 1, 3);
+            let cut = cuts(&v, 1)[1];
+            all_right((count == 800).then(|| whole(level, &v, 1)).into_iter());
+            all_right(FORMS.iter().map(|&form| forward(level, form, &v, 1, cut)));
+            let methods = [Gradient::Spectral, Gradient::Fastest];
+            let dear = [Gradient::Precise, Gradient::Autograd];
+            let methods = methods.iter().chain(dear.iter().filter(|_| count == 800));
+            all_right(methods.map(|&method| gradient(level, method, &v, 1, cut)));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_form_and_method(draw in 0..Draw::ALL.len(), count in 0usize..70, sums in 1usize..36, offset in -12i32..12, seed: u64) {
+        let v = Draw::ALL[draw].probabilities(count, sums, seed);
+        let mean = column(&v, sums, 0).iter().sum::<f64>() as i32;
+        for level in Level::available() {
+            prop_assert_eq!(whole(level, &v, sums), Ok(()));
+            for case in everything(level, &v, sums, mean + offset) {
+                prop_assert_eq!(case, Ok(()));
+            }
+        }
+    }
+}
+
+#[test]
+fn wrong_probabilities_are_named() {
+    for wrong in [
+        -f32::from_bits(1),
+        1.0 + f32::EPSILON,
+        f32::NAN,
+        f32::INFINITY,
+    ] {
+        let mut v = vec![0.5; 70];
+        v[69] = wrong;
+        let error = Factors::new(&v, 7).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("probability 69 is {wrong}, expected 0 to 1")
+        );
+    }
+    assert!(Factors::new(&[0.5; 7], 2).is_err());
+    assert!(Factors::new(&[], 0).is_err());
+}
+
+/// One sample and many, odd numbers of outputs; power sums, exact forms, and both in one layer.
+#[test]
+fn layers() {
+    for level in levels() {
+        all_right(
+            [(1, 1, 1), (36, 19, 3), (200, 35, 4), (800, 9, 3)]
+                .map(|shape| layer(level, &Means::mixed(shape, 11)))
+                .into_iter(),
+        );
+    }
+}
+
+/// The same bits on any number of threads.
+#[cfg(feature = "rayon")]
+#[test]
+fn any_number_of_threads() {
+    let level = Level::best();
+    for shape in [(36, 700, 5), (200, 333, 7), (800, 256, 16)] {
+        let means = Means::mixed(shape, 5);
+        let bits = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let [survival, by_inputs, by_weights] = pool.install(|| means.run(level).unwrap());
+            [survival, by_inputs, by_weights]
+                .map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>())
+        };
+        let one = bits(1);
+        for threads in [2, 3, 8] {
+            assert!(bits(threads) == one, "{shape:?}, {threads} threads");
+        }
+    }
+}
