@@ -175,19 +175,17 @@ pub(super) fn distribution<'a, F: Float>(
         if !whole {
             // Above the cut's own place everything has survived; so far below it that the factors to come do not
             // suffice, everything has failed.
-            for place in top + 1..high {
-                survived.add(float, memory[GUARD + place]);
-                memory[GUARD + place] = zero;
+            if high > top + 1 {
+                survived.take(float, &mut memory[GUARD + top + 1..GUARD + high]);
+                high = top + 1;
             }
-            high = high.min(top + 1);
             low = low.min(high);
             let to_come = block.count.saturating_sub(first + GROUP);
             let hopeless = top.saturating_sub(to_come).clamp(low, high);
-            for place in &mut memory[GUARD + low..GUARD + hopeless] {
-                failed.add(float, *place);
-                *place = zero;
+            if hopeless > low {
+                failed.take(float, &mut memory[GUARD + low..GUARD + hopeless]);
+                low = hopeless;
             }
-            low = hopeless;
         }
         if !whole && nth.is_multiple_of(RESCALE) {
             rescale(
@@ -277,7 +275,12 @@ pub(super) fn tile<F: Float>(
     taps: &[F::Vector; GROUP + 1],
     y: &[F::Vector; GROUP + TILE],
 ) -> [F::Vector; TILE] {
-    core::array::from_fn(|i| product(float, taps, window(&y[i..])))
+    // A loop: a closure this large is compiled on its own, without the level's instructions.
+    let mut next = [y[0]; TILE];
+    for i in 0..TILE {
+        next[i] = product(float, taps, window(&y[i..]));
+    }
+    next
 }
 
 /// The first vectors of a slice that has them.
@@ -367,6 +370,13 @@ impl<F: Float> Total<F> {
         let sum = float.add(self.sum, term);
         self.lost = float.sub(float.sub(sum, self.sum), term);
         self.sum = sum;
+    }
+
+    /// Adds the few places that a pass has decided, which are summed first: each addition here waits for the one before.
+    #[inline(always)]
+    fn take(&mut self, float: F, places: &mut [F::Vector]) {
+        self.add(float, sum(float, places));
+        places.fill(float.splat(0.0));
     }
 
     #[inline(always)]

@@ -155,17 +155,20 @@ impl Kernel for Whole<'_> {
                 let entries = float.mul(float.load(&entries), per_total);
                 block::store(float, entries, &mut self.out[k * sums..][range.clone()]);
             }
+            if self.cumulate == Cumulate::Nothing {
+                continue;
+            }
             let mut total = Total::new(float);
-            let mut add = |k: usize| {
+            for i in 0..=count {
+                let k = if self.cumulate == Cumulate::Up {
+                    i
+                } else {
+                    count - i
+                };
                 let row = &mut self.out[k * sums..][range.clone()];
                 total.add(float, block::load(float, row));
                 let value = float.min(total.value(float), float.splat(1.0));
                 block::store(float, value, row);
-            };
-            match self.cumulate {
-                Cumulate::Nothing => {}
-                Cumulate::Up => (0..=count).for_each(&mut add),
-                Cumulate::Down => (0..=count).rev().for_each(&mut add),
             }
         }
     }

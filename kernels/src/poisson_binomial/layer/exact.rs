@@ -59,27 +59,14 @@ impl<'a> Picks<'a> {
         float.load(&lanes)
     }
 
-    /// Changes their values in a row.
+    /// Sets their values in a row.
     #[inline(always)]
-    fn change<F: Float>(
-        self,
-        float: F,
-        row: &mut [f32],
-        x: F::Vector,
-        change: impl Fn(F::Vector, F::Vector) -> F::Vector,
-    ) {
-        if let Self::Run(first, count) = self
-            && count == F::LANES
-        {
-            let row = &mut row[first..];
-            let old = float.load(row);
-            return float.store(change(old, x), row);
-        }
+    fn store<F: Float>(self, float: F, x: F::Vector, row: &mut [f32]) {
         let mut lanes = [0.0; MAX_LANES];
-        float.store(change(self.load(float, row), x), &mut lanes);
         match self {
-            Self::Run(first, count) => row[first..][..count].copy_from_slice(&lanes[..count]),
+            Self::Run(first, count) => block::store(float, x, &mut row[first..][..count]),
             Self::List(samples) => {
+                float.store(x, &mut lanes);
                 for (&sample, lane) in samples.iter().zip(lanes) {
                     row[sample as usize] = lane;
                 }
@@ -138,9 +125,8 @@ pub(super) fn forward<F: Float>(float: F, task: &mut Forward<'_>, scratch: &mut 
             let source = Products { inputs, weights };
             let (form, cut) = (Form::Fastest, task.cuts[o]);
             let (survival, mass, _) = forward::survival(float, form, source, cut, rows, memory);
-            for (row, x) in [(&mut task.survival[o], survival), (&mut task.mass[o], mass)] {
-                picks.change(float, row, x, |_, x| x);
-            }
+            picks.store(float, survival, task.survival[o]);
+            picks.store(float, mass, task.mass[o]);
         }
     }
 }
@@ -150,8 +136,9 @@ pub(super) fn forward<F: Float>(float: F, task: &mut Forward<'_>, scratch: &mut 
 pub(super) fn backward<F: Float>(float: F, task: &mut Backward<'_>, scratch: &mut Scratch) {
     let factors = task.part.layer.factors();
     let method = Gradient::Fastest;
-    let memory = scratch.vectors(float, 2 * factors + gradient::vectors(method, factors));
+    let memory = scratch.vectors(float, 3 * factors + gradient::vectors(method, factors));
     let (inputs, memory) = memory.split_at_mut(factors);
+    let (dz_dv, memory) = memory.split_at_mut(factors);
     // Spread over the lanes until all samples are done.
     let (by_weights, memory) = memory.split_at_mut(factors);
     for (o, samples) in task.exact.iter().enumerate() {
@@ -166,14 +153,15 @@ pub(super) fn backward<F: Float>(float: F, task: &mut Backward<'_>, scratch: &mu
             let by_survival = float.mul(half, by_survival);
             let inputs = &*inputs;
             let source = Products { inputs, weights };
-            gradient::gradient(float, method, source, cut, memory, |j, dz_dv| {
-                let by_mean = float.mul(by_survival, dz_dv);
-                let by_input = float.mul(by_mean, float.splat(weights[j]));
-                picks.change(float, task.by_inputs[j], by_input, |old, x| {
-                    float.add(old, x)
-                });
+            gradient::gradient(float, method, source, cut, memory, |j, x| dz_dv[j] = x);
+            for j in 0..factors {
+                let by_mean = float.mul(by_survival, dz_dv[j]);
+                let row = &mut *task.by_inputs[j];
+                let by_input = picks.load(float, row);
+                let by_input = float.mul_add(by_mean, float.splat(weights[j]), by_input);
+                picks.store(float, by_input, row);
                 by_weights[j] = float.mul_add(by_mean, inputs[j], by_weights[j]);
-            });
+            }
         }
         if !samples.is_empty() {
             let totals = &mut task.by_weights[o * factors..][..factors];

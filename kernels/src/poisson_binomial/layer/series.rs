@@ -183,11 +183,13 @@ fn derivative<F: Float>(
 ) -> [F::Vector; DEGREE] {
     let by_survival = &task.part.of(task.by_survival, o)[samples.clone()];
     let by_survival = load(float, by_survival);
-    core::array::from_fn(|d| {
+    let mut coefficients = [by_survival; DEGREE];
+    for (d, coefficient) in coefficients.iter_mut().enumerate() {
         let slopes = task.part.of(&task.activations.slopes, o * DEGREE + d);
         let scale = float.mul(by_survival, float.splat((d + 1) as f32));
-        float.mul(scale, load(float, &slopes[samples.clone()]))
-    })
+        *coefficient = float.mul(scale, load(float, &slopes[samples.clone()]));
+    }
+    coefficients
 }
 
 /// `c₁ + c₂ m + … `, by Horner's rule.
