@@ -128,6 +128,7 @@ impl Line for BernoulliSpeed {
             ("level", Align::Left),
             ("threads", Align::Right),
             ("ns per neuron and sample", Align::Right),
+            ("of the ceiling", Align::Right),
             ("largest error", Align::Right),
         ]
     }
@@ -140,6 +141,9 @@ impl Line for BernoulliSpeed {
             self.level.into(),
             self.threads.to_string(),
             format!("{:.1}", self.ns_per_neuron_sample),
+            self.ceiling_share
+                .map(|share| format!("{share:.2}"))
+                .unwrap_or_default(),
             format!("{:.1e}", self.max_abs_error),
         ]
     }
@@ -197,10 +201,11 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             )
         }
         Kernel::PoissonBinomial => {
-            if arguments.threads != 1 {
+            let threads = Threads::new(arguments.threads)?;
+            if threads.count() > 1 && !arguments.shape.is_empty() {
                 bail!(
-                    "--threads {}: sums are timed on one thread",
-                    arguments.threads
+                    "--threads {}: only the layer is split over threads, which --shape leaves out",
+                    threads.count()
                 );
             }
             let counts: Vec<usize> = parse(&shapes, "800")?
@@ -209,6 +214,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
                 .collect();
             let sums = counts
                 .iter()
+                .filter(|_| threads.count() == 1)
                 .flat_map(|&n| ways(n).into_iter().map(move |way| (way, n)));
             let sums = sums.map(|(way, n)| measure::bernoulli(level, way, n));
             // The layer has one size: it belongs to the whole table.
@@ -219,7 +225,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             };
             let layers = layers
                 .iter()
-                .map(|&backward| measure::bernoulli_layer(level, backward));
+                .map(|&backward| measure::bernoulli_layer(level, backward, &threads));
             show(arguments, out, sums.chain(layers))
         }
     }

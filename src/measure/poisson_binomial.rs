@@ -1,11 +1,15 @@
 //! Poisson-binomial sums: what one neuron costs on one sample.
 
-use super::{MeasureError, timing::alone};
+use super::{
+    MeasureError,
+    timing::{Threads, alone, in_turns},
+};
 use bernet_kernels::{
     conformance::Generator,
     isa::Level,
     poisson_binomial::{
-        Activations, Factors, Form, Gradient, Layer, Scratch, gradient, specification, survival,
+        Activations, Factors, Form, Gradient, Layer, Scratch, gradient, places, specification,
+        spin, survival,
     },
 };
 use serde::Serialize;
@@ -33,10 +37,12 @@ pub struct BernoulliSpeed {
     pub gradient: bool,
     /// The instruction set.
     pub level: &'static str,
-    /// Always 1.
+    /// How many threads shared the work.
     pub threads: usize,
     /// Nanoseconds for one neuron on one sample, median of the turns.
     pub ns_per_neuron_sample: f64,
+    /// What the recursion takes in parts of what its operations take on registers alone, timed in turns; of other forms nothing.
+    pub ceiling_share: Option<f64>,
     /// The largest error against the f64 specification in this run: of the survival where `gradient` is false, else of the
     /// gradients. Some forms are approximations; none is hidden.
     pub max_abs_error: f64,
@@ -74,11 +80,25 @@ pub fn bernoulli(level: Level, way: Way, n: usize) -> Result<BernoulliSpeed, Mea
         ),
     };
     run()?;
-    let pace = alone(|| {
-        // It has just run without an error, on the same operands.
-        let _ = run();
-        SUMS as u64
-    });
+    let work = match way {
+        Way::Forward(form) => places(level, form, factors, cut, &mut Scratch::default()),
+        Way::WithGradient(_) => 0,
+    };
+    // It has just run without an error, on the same operands.
+    let (pace, ceiling_share) = if work > 0 {
+        let case = || {
+            let _ = run();
+            work
+        };
+        let pace = in_turns(case, || spin(level, 20_000));
+        (pace.median / work as f64, Some(pace.share))
+    } else {
+        let case = || {
+            let _ = run();
+            1
+        };
+        (alone(case), None)
+    };
     // A few sums are enough: the specification is quadratic.
     let error = |s: usize| {
         let v: Vec<_> = v
@@ -108,7 +128,8 @@ pub fn bernoulli(level: Level, way: Way, n: usize) -> Result<BernoulliSpeed, Mea
         gradient,
         level: level.name(),
         threads: 1,
-        ns_per_neuron_sample: 1e9 / pace,
+        ns_per_neuron_sample: 1e9 / pace / SUMS as f64,
+        ceiling_share,
         max_abs_error: [0, 1, SUMS - 1].map(error).into_iter().fold(0.0, f64::max),
     })
 }
@@ -118,7 +139,11 @@ pub fn bernoulli(level: Level, way: Way, n: usize) -> Result<BernoulliSpeed, Mea
 ///
 /// # Errors
 /// None in practice: the sizes are right.
-pub fn bernoulli_layer(level: Level, backward: bool) -> Result<BernoulliSpeed, MeasureError> {
+pub fn bernoulli_layer(
+    level: Level,
+    backward: bool,
+    threads: &Threads,
+) -> Result<BernoulliSpeed, MeasureError> {
     let (n, samples, outputs) = (800, 1024, 32);
     let means = |count| -> Vec<f32> { uniform(count).iter().map(|u| 2.0 * u - 1.0).collect() };
     let (inputs, weights) = (means(n * samples), means(n * outputs));
@@ -142,12 +167,13 @@ pub fn bernoulli_layer(level: Level, backward: bool) -> Result<BernoulliSpeed, M
         }
         Ok::<(), bernet_kernels::Error>(())
     };
-    run()?;
-    let pace = alone(|| {
+    threads.install(&mut run)?;
+    let case = || {
         // It has just run without an error, on the same operands.
         let _ = run();
         (samples * outputs) as u64
-    });
+    };
+    let pace = threads.install(|| alone(case));
     let error = |s: usize, o: usize| {
         let mean =
             |j: usize| f64::from(inputs[j * samples + s]) * f64::from(weights[j * outputs + o]);
@@ -155,7 +181,7 @@ pub fn bernoulli_layer(level: Level, backward: bool) -> Result<BernoulliSpeed, M
         (specification::survival(&v, cuts[o]) - f64::from(activations.survival[o * samples + s]))
             .abs()
     };
-    let places = (0..samples)
+    let some = (0..samples)
         .step_by(97)
         .flat_map(|s| (0..outputs).step_by(5).map(move |o| (s, o)));
     Ok(BernoulliSpeed {
@@ -163,8 +189,9 @@ pub fn bernoulli_layer(level: Level, backward: bool) -> Result<BernoulliSpeed, M
         n,
         gradient: backward,
         level: level.name(),
-        threads: 1,
+        threads: threads.count(),
         ns_per_neuron_sample: 1e9 / pace,
-        max_abs_error: places.map(|(s, o)| error(s, o)).fold(0.0, f64::max),
+        ceiling_share: None,
+        max_abs_error: some.map(|(s, o)| error(s, o)).fold(0.0, f64::max),
     })
 }

@@ -5,6 +5,7 @@
 
 use super::{
     matrix,
+    methods::Kept,
     parameter::Parameter,
     random::{Purpose, Random},
 };
@@ -187,6 +188,8 @@ pub(crate) struct Cache {
     pub(crate) gradient: Vec<f32>,
     /// dLoss/d(patches), `R × K`.
     pub(crate) patch_gradient: Vec<f32>,
+    /// What a method of exact distributions keeps.
+    pub(crate) kept: Kept,
 }
 
 impl Cache {

@@ -16,15 +16,13 @@
 
 use super::{
     block::{self, Block, GROUP},
-    forward::{pair, polynomial},
+    forward::{TILE, pair, polynomial, product, taps, tile, window},
 };
 use crate::arch::float::Float;
 use core::ops::Range;
 
 /// Zeros before and after the places of a state.
 const GUARD: usize = GROUP;
-/// Places that the inner loops work on together, to share loads.
-const TILE: usize = 4;
 /// Up to so many groups all states are kept.
 const FEW: usize = 32;
 
@@ -195,15 +193,15 @@ fn retreat<F: Float>(
     d: &mut [F::Vector],
     places: Range<usize>,
 ) {
+    let taps = taps(float, c);
     let d = &mut d[GUARD + places.start..GUARD + places.end + GROUP];
     let tiled = places.len() / TILE * TILE;
     for k in (0..tiled).step_by(TILE) {
-        let window: &mut [F::Vector; TILE + GROUP] = window(&mut d[k..]);
-        let next = tile(float, &c, window);
-        window[..TILE].copy_from_slice(&next);
+        let next = tile(float, &taps, window(&d[k..]));
+        d[k..][..TILE].copy_from_slice(&next);
     }
     for k in tiled..places.len() {
-        d[k] = sum(float, &c, window(&mut d[k..]));
+        d[k] = product(float, &taps, window(&d[k..]));
     }
 }
 
@@ -215,51 +213,18 @@ fn correlate<F: Float>(
     from: &[F::Vector],
     to: &mut [F::Vector],
 ) {
+    let taps = taps(float, c);
     let tiled = to.len() / TILE * TILE;
     let (tiles, rest) = to.split_at_mut(tiled);
     for (to, from) in tiles
         .chunks_exact_mut(TILE)
         .zip(from.windows(TILE + GROUP).step_by(TILE))
     {
-        let from: &[F::Vector; TILE + GROUP] = from.first_chunk().expect("a window");
-        to.copy_from_slice(&tile(float, &c, from));
+        to.copy_from_slice(&tile(float, &taps, window(from)));
     }
     for (to, from) in rest.iter_mut().zip(from[tiled..].windows(GROUP + 1)) {
-        *to = sum(float, &c, from.first_chunk().expect("a window"));
+        *to = product(float, &taps, window(from));
     }
-}
-
-/// The first vectors of a slice that has them.
-#[inline(always)]
-fn window<V, const SIZE: usize>(from: &mut [V]) -> &mut [V; SIZE] {
-    from.first_chunk_mut().expect("a window")
-}
-
-/// [`sum`] for [`TILE`] consecutive places.
-#[inline(always)]
-fn tile<F: Float>(
-    float: F,
-    c: &[F::Vector; GROUP + 1],
-    from: &[F::Vector; TILE + GROUP],
-) -> [F::Vector; TILE] {
-    let mut sums = [float.splat(0.0); TILE];
-    for i in 0..TILE {
-        sums[i] = float.mul(c[0], from[i]);
-        for a in 1..GROUP + 1 {
-            sums[i] = float.mul_add(c[a], from[i + a], sums[i]);
-        }
-    }
-    sums
-}
-
-/// `Σ_a c_a from_a`.
-#[inline(always)]
-fn sum<F: Float>(float: F, c: &[F::Vector; GROUP + 1], from: &[F::Vector; GROUP + 1]) -> F::Vector {
-    let mut sum = float.mul(c[0], from[0]);
-    for a in 1..GROUP + 1 {
-        sum = float.mul_add(c[a], from[a], sum);
-    }
-    sum
 }
 
 /// `D_a = Σ_i y_i d_{i+a}` over a range of places.

@@ -23,6 +23,8 @@ pub(super) struct Block {
     pub(super) ragged: bool,
     /// Per lane, the uncertain factors.
     counts: [usize; MAX_LANES],
+    /// Per lane, the factors that are 1 for certain.
+    ones: [usize; MAX_LANES],
     /// Per lane, the ones among the factors that fill it up.
     filled: [i32; MAX_LANES],
 }
@@ -32,16 +34,36 @@ pub(super) fn rows(factors: usize) -> usize {
     factors.next_multiple_of(GROUP)
 }
 
-/// The block's row of factor `j`; past the last sum, lanes repeat it.
-#[inline(always)]
-pub(super) fn row<F: Float>(float: F, factors: Factors<'_>, j: usize, first: usize) -> F::Vector {
-    let row = &factors.row(j)[first..];
-    if row.len() >= F::LANES {
-        return float.load(row);
+/// Where the probabilities of a block's sums come from.
+pub(super) trait Source<F: Float>: Copy {
+    /// How many factors each sum has.
+    fn count(self) -> usize;
+    /// The probabilities of factor `j`.
+    fn row(self, float: F, j: usize) -> F::Vector;
+}
+
+/// As many sums as there are lanes, from `first` on; past the last sum, lanes repeat it.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    pub(super) factors: Factors<'a>,
+    pub(super) first: usize,
+}
+
+impl<F: Float> Source<F> for Columns<'_> {
+    #[inline(always)]
+    fn count(self) -> usize {
+        self.factors.count()
     }
-    let mut padded = [row[row.len() - 1]; MAX_LANES];
-    padded[..row.len()].copy_from_slice(row);
-    float.load(&padded)
+    #[inline(always)]
+    fn row(self, float: F, j: usize) -> F::Vector {
+        let row = &self.factors.row(j)[self.first..];
+        if row.len() >= F::LANES {
+            return float.load(row);
+        }
+        let mut padded = [row[row.len() - 1]; MAX_LANES];
+        padded[..row.len()].copy_from_slice(row);
+        float.load(&padded)
+    }
 }
 
 /// The first values, and zeros past the last.
@@ -66,6 +88,21 @@ pub(super) fn store<F: Float>(float: F, x: F::Vector, to: &mut [f32]) {
     to.copy_from_slice(&all[..to.len()]);
 }
 
+/// The sum of the lanes, halves upon halves.
+#[inline(always)]
+pub(super) fn total<F: Float>(float: F, x: F::Vector) -> f32 {
+    let mut lanes = [0.0; MAX_LANES];
+    float.store(x, &mut lanes);
+    let mut width = F::LANES / 2;
+    while width > 0 {
+        for l in 0..width {
+            lanes[l] += lanes[l + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
 /// Which lanes are neither 0 nor 1.
 #[inline(always)]
 pub(super) fn uncertain<F: Float>(float: F, v: F::Vector) -> F::Mask {
@@ -78,60 +115,52 @@ pub(super) fn uncertain<F: Float>(float: F, v: F::Vector) -> F::Mask {
 
 /// Copies rows as long as whole groups of them are uncertain in all lanes, and says how many: all, more often than not.
 #[inline(always)]
-fn leading_uncertain<F: Float>(
-    float: F,
-    factors: Factors<'_>,
-    first: usize,
-    rows: &mut [F::Vector],
-) -> usize {
+fn leading_uncertain<F: Float>(float: F, source: impl Source<F>, rows: &mut [F::Vector]) -> usize {
     let (zero, one) = (float.splat(0.0), float.splat(1.0));
     let all = u32::MAX >> (32 - F::LANES);
-    let from = factors.probabilities[first..].chunks(factors.sums * GROUP);
-    let mut copied = 0;
-    for (from, to) in from.zip(rows.chunks_exact_mut(GROUP)) {
-        // Too short for four rows: the last ones are the caller's.
-        let Some(last) = from.get((GROUP - 1) * factors.sums..) else {
-            break;
-        };
-        if last.len() < F::LANES {
-            break;
-        }
+    let groups = source.count() / GROUP;
+    for (group, to) in rows.chunks_exact_mut(GROUP).take(groups).enumerate() {
         let mut least = one;
         for i in 0..GROUP {
-            let v = float.load(&from[i * factors.sums..]);
+            let v = source.row(float, group * GROUP + i);
             least = float.min(least, float.mul(v, float.sub(one, v)));
             to[i] = v;
         }
         if float.bits(float.less(zero, least)) != all {
-            break;
+            return group * GROUP;
         }
-        copied += GROUP;
     }
-    copied
+    groups * GROUP
 }
 
 impl Block {
-    /// Reads the sums from `first` on into `rows`, which holds [`rows`] vectors.
+    /// Reads the uncertain factors of a source into `rows`, which holds [`rows`] vectors.
     #[inline(always)]
     pub(super) fn gather<F: Float>(
         float: F,
-        factors: Factors<'_>,
-        first: usize,
+        source: impl Source<F>,
         cut: i32,
         rows: &mut [F::Vector],
     ) -> Self {
         let all = u32::MAX >> (32 - F::LANES);
-        let mut count = 0;
+        let plain = leading_uncertain(float, source, rows);
+        let mut count = plain;
         let mut ones = float.splat(0.0);
         let mut counts = [0; MAX_LANES];
         let mut ragged = false;
-        let mut plain = 0;
-        if factors.count() > 0 && first + F::LANES <= factors.sums() {
-            plain = leading_uncertain(float, factors, first, rows);
-            count = plain;
+        if plain == source.count() {
+            // Uncertain all of them in whole groups, as they usually are: the lanes are alike and there is nothing to fill up.
+            return Self {
+                count,
+                cuts: [cut.clamp(-1, count as i32 + 2); MAX_LANES],
+                ragged,
+                counts: [count; MAX_LANES],
+                ones: [0; MAX_LANES],
+                filled: [0; MAX_LANES],
+            };
         }
-        for j in plain..factors.count() {
-            let v = row(float, factors, j, first);
+        for j in plain..source.count() {
+            let v = source.row(float, j);
             let mask = uncertain(float, v);
             let bits = float.bits(mask);
             if bits == all && !ragged {
@@ -174,10 +203,11 @@ impl Block {
         }
         let mut shifts = [0.0; MAX_LANES];
         float.store(ones, &mut shifts);
+        let ones = shifts.map(|ones| ones as usize);
         let mut cuts = [0; MAX_LANES];
         for l in 0..F::LANES {
             cuts[l] = cut
-                .saturating_sub(shifts[l] as i32)
+                .saturating_sub(ones[l] as i32)
                 .clamp(-1, counts[l] as i32 + 2)
                 + filled[l];
         }
@@ -186,8 +216,18 @@ impl Block {
             cuts,
             ragged,
             counts,
+            ones,
             filled,
         }
+    }
+
+    /// Where lane `l` has the probability of `k` successes of all its factors, certain ones included.
+    #[inline(always)]
+    pub(super) fn place(&self, l: usize, top: usize, k: usize) -> Option<usize> {
+        let uncertain = k
+            .checked_sub(self.ones[l])
+            .filter(|&k| k <= self.counts[l])?;
+        top.checked_add_signed((uncertain as i32 + self.filled[l] - self.cuts[l]) as isize)
     }
 
     /// The lowest and the highest cut.

@@ -17,6 +17,10 @@
 //! # Ok::<(), String>(())
 //! ```
 
+mod layer;
+
+pub use layer::{Means, layer};
+
 use super::{Factors, Form, Gradient, Scratch, specification, strain, survival};
 use crate::{conformance::Generator, isa::Level};
 use alloc::{format, string::String, vec, vec::Vec};
@@ -163,6 +167,46 @@ pub fn forward(level: Level, form: Form, v: &[f32], sums: usize, cut: i32) -> Re
     Ok(())
 }
 
+/// The whole distribution and its sums from either end. An entry is also right to `N·2⁻²⁰` of itself, however small, as far as f32 goes.
+///
+/// # Errors
+/// Says which entry differs, expected and found.
+pub fn whole(level: Level, v: &[f32], sums: usize) -> Result<(), String> {
+    type Function = fn(Level, Factors<'_>, &mut [f32], &mut Scratch) -> Result<(), crate::Error>;
+    let cases: [(&str, Function); 3] = [
+        ("pmf", super::pmf),
+        ("cdf", super::cdf),
+        ("survivals", super::survivals),
+    ];
+    let factors = Factors::new(v, sums).map_err(|error| format!("{error}"))?;
+    let count = factors.count();
+    let right: Vec<_> = (0..sums)
+        .map(|s| specification::distribution(&column(v, sums, s)))
+        .collect();
+    let mut found = vec![f32::NAN; (count + 1) * sums];
+    for (what, function) in cases {
+        function(level, factors, &mut found, &mut Scratch::default())
+            .map_err(|error| format!("{error}"))?;
+        for (k, s) in (0..=count).flat_map(|k| (0..sums).map(move |s| (k, s))) {
+            let entries = match what {
+                "pmf" => &right[s][k..=k],
+                "cdf" => &right[s][..=k],
+                _ => &right[s][k..],
+            };
+            let expected: f64 = entries.iter().sum();
+            let found = found[k * sums + s];
+            let error = (f64::from(found) - expected).abs();
+            let relative = (count + 4) as f64 * (0.5f64).powi(20) * expected + 1e-36;
+            if !(0.0..=1.0).contains(&found) || error > SURVIVAL_ERROR.min(relative) {
+                return Err(format!(
+                    "{level}, {what}, N = {count}, k = {k}, sum {s} of {sums}: {found:e}, expected {expected:e}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Survival, mass and the gradients of a method. Those of the central equations are biased and those of the normal approximation
 /// wrong: of them it is asked that they are finite.
 ///
@@ -232,142 +276,4 @@ pub fn gradient(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::string::ToString;
-    use proptest::prelude::*;
-    use std::eprintln;
-
-    const FORMS: [Form; 5] = [
-        Form::Full,
-        Form::Undecided,
-        Form::Banded { sigmas: 6.0 },
-        Form::Spectral,
-        Form::Fastest,
-    ];
-
-    fn levels() -> Vec<Level> {
-        let levels = Level::available();
-        let names: Vec<_> = levels.iter().map(|level| level.to_string()).collect();
-        eprintln!("levels run: {}", names.join(", "));
-        levels
-    }
-
-    /// Cuts in the middle, at the mean of the first sum, beside them, and at the ends.
-    fn cuts(v: &[f32], sums: usize) -> [i32; 9] {
-        let count = (v.len() / sums) as i32;
-        let mean = (column(v, sums, 0).iter().sum::<f64>() + 0.5) as i32;
-        [
-            (count + 1) / 2,
-            mean,
-            mean + 2,
-            mean - 3,
-            i32::MIN,
-            0,
-            1,
-            count,
-            count + 1,
-        ]
-    }
-
-    fn all_right(cases: impl Iterator<Item = Result<(), String>>) {
-        let failures: Vec<_> = cases.filter_map(Result::err).collect();
-        let count = failures.len();
-        assert!(
-            failures.is_empty(),
-            "{count} cases fail:\n{}",
-            failures[..count.min(20)].join("\n")
-        );
-    }
-
-    fn everything(
-        level: Level,
-        v: &[f32],
-        sums: usize,
-        cut: i32,
-    ) -> impl Iterator<Item = Result<(), String>> {
-        let forms = FORMS.map(|form| forward(level, form, v, sums, cut));
-        let methods = Gradient::ALL.map(|method| gradient(level, method, v, sums, cut));
-        forms.into_iter().chain(methods)
-    }
-
-    /// Sizes around groups of four factors, around vectors of lanes, and the seed's.
-    #[test]
-    fn every_form_and_method_at_edge_sizes() {
-        for level in levels() {
-            for draw in Draw::ALL {
-                for (count, sums) in [
-                    (0, 1),
-                    (1, 1),
-                    (3, 4),
-                    (4, 5),
-                    (5, 8),
-                    (9, 17),
-                    (16, 15),
-                    (36, 33),
-                    (37, 2),
-                ] {
-                    let v = draw.probabilities(count, sums, count as u64);
-                    all_right(
-                        cuts(&v, sums)
-                            .into_iter()
-                            .flat_map(|cut| everything(level, &v, sums, cut)),
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn large_sums() {
-        for level in levels() {
-            for (draw, count) in Draw::ALL
-                .iter()
-                .flat_map(|&draw| [(draw, 800), (draw, 4096)])
-            {
-                let v = draw.probabilities(count, 1, 3);
-                let cut = cuts(&v, 1)[1];
-                all_right(FORMS.iter().map(|&form| forward(level, form, &v, 1, cut)));
-                let methods = [Gradient::Spectral, Gradient::Fastest];
-                let dear = [Gradient::Precise, Gradient::Autograd];
-                let methods = methods.iter().chain(dear.iter().filter(|_| count == 800));
-                all_right(methods.map(|&method| gradient(level, method, &v, 1, cut)));
-            }
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn every_form_and_method(draw in 0..Draw::ALL.len(), count in 0usize..70, sums in 1usize..36, offset in -12i32..12, seed: u64) {
-            let v = Draw::ALL[draw].probabilities(count, sums, seed);
-            let mean = column(&v, sums, 0).iter().sum::<f64>() as i32;
-            for level in Level::available() {
-                for case in everything(level, &v, sums, mean + offset) {
-                    prop_assert_eq!(case, Ok(()));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn wrong_probabilities_are_named() {
-        for wrong in [
-            -f32::from_bits(1),
-            1.0 + f32::EPSILON,
-            f32::NAN,
-            f32::INFINITY,
-        ] {
-            let mut v = vec![0.5; 70];
-            v[69] = wrong;
-            let error = Factors::new(&v, 7).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!("probability 69 is {wrong}, expected 0 to 1")
-            );
-        }
-        assert!(Factors::new(&[0.5; 7], 2).is_err());
-        assert!(Factors::new(&[], 0).is_err());
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@
 
 use super::{
     Factors, Gradient, Scratch, autograd,
-    block::{self, Block, MAX_LANES},
+    block::{self, Block, Columns, MAX_LANES, Source},
     equations,
     forward::{self, Distribution},
     normal::Normal,
@@ -42,70 +42,90 @@ impl Kernel for WithGradient<'_> {
     #[inline(always)]
     fn call<F: Float>(self, float: F) {
         let (factors, sums) = (self.factors, self.factors.sums());
-        let count = block::rows(factors.count());
-        let places = forward::places(factors.count());
-        let extra = match self.method {
-            Gradient::Autograd => autograd::vectors(factors.count()),
-            _ => 0,
-        };
-        let memory = self.scratch.vectors(float, 2 * count + places + extra);
-        let (rows, memory) = memory.split_at_mut(count);
-        let (results, memory) = memory.split_at_mut(count);
-        let (places, extra) = memory.split_at_mut(places);
+        let memory = vectors(self.method, factors.count());
+        let memory = self.scratch.vectors(float, memory);
         for first in (0..sums).step_by(F::LANES) {
-            let block = Block::gather(float, factors, first, self.cut, rows);
-            // Filled up to whole groups with factors of probability 0, whose results nobody reads.
-            let rows = &rows[..block::rows(block.count)];
             let range = first..(first + F::LANES).min(sums);
-            let open = block.open(float);
-            let fastest = self.method == Gradient::Fastest;
-            let strain = if fastest {
-                forward::strain(float, rows)
-            } else {
-                0.0
-            };
-            let (method, form) = self.method.for_block(block.count, strain);
-            let (survival, mass, beside) = match method {
-                Gradient::Spectral => {
-                    let spectrum = Spectrum::new(float, &block, rows, places);
-                    spectrum.gradient(float, rows, open, results);
-                    (spectrum.survival, spectrum.mass, spectrum.beside(float))
-                }
-                Gradient::Normal => {
-                    let normal = Normal::new(float, &block, rows);
-                    normal.gradient(float, rows, open, results);
-                    (normal.survival, normal.mass, normal.beside(float, open))
-                }
-                _ => {
-                    let y = forward::distribution(float, form, true, &block, rows, places);
-                    let system = (factors.count(), self.cut);
-                    // The total is 1 but for rounding, which all entries share, and what is computed from them.
-                    let open = float.div(open, y.total);
-                    match method {
-                        Gradient::Thomas => equations::thomas(float, &y, rows, open, results),
-                        Gradient::Three => {
-                            equations::central::<F, 3>(float, system, &y, rows, open, results)
-                        }
-                        Gradient::Five => {
-                            equations::central::<F, 5>(float, system, &y, rows, open, results)
-                        }
-                        Gradient::Extended => equations::extended(float, &y, rows, open, results),
-                        Gradient::Autograd => {
-                            autograd::reverse(float, &block, y.top, rows, open, results, extra)
-                        }
-                        _ => precise(float, &y, rows, open, results),
-                    }
-                    let below = float.div(y.places[y.top - 1], y.total);
-                    (y.survival, y.mass, [below, y.mass])
-                }
-            };
-            block::store(float, survival, &mut self.survival[range.clone()]);
-            block::store(float, mass, &mut self.mass[range.clone()]);
-            spread(float, factors, first, &block, beside, results, |j, x| {
+            let source = Columns { factors, first };
+            let write = |j: usize, x| {
                 block::store(float, x, &mut self.dz_dv[j * sums..][range.clone()]);
-            });
+            };
+            let (survival, mass) = gradient(float, self.method, source, self.cut, memory, write);
+            block::store(float, survival, &mut self.survival[range.clone()]);
+            block::store(float, mass, &mut self.mass[range]);
         }
     }
+}
+
+/// How many vectors [`gradient`] asks for.
+pub(super) fn vectors(method: Gradient, factors: usize) -> usize {
+    let extra = match method {
+        Gradient::Autograd => autograd::vectors(factors),
+        _ => 0,
+    };
+    2 * block::rows(factors) + forward::places(factors) + extra
+}
+
+/// Survival and mass of a block, and the gradient by each factor as it is written.
+#[inline(always)]
+pub(super) fn gradient<F: Float>(
+    float: F,
+    method: Gradient,
+    source: impl Source<F>,
+    cut: i32,
+    memory: &mut [F::Vector],
+    write: impl FnMut(usize, F::Vector),
+) -> (F::Vector, F::Vector) {
+    let count = block::rows(source.count());
+    let (rows, memory) = memory.split_at_mut(count);
+    let (results, memory) = memory.split_at_mut(count);
+    let (places, extra) = memory.split_at_mut(forward::places(source.count()));
+    let block = Block::gather(float, source, cut, rows);
+    // Filled up to whole groups with factors of probability 0, whose results nobody reads.
+    let rows = &rows[..block::rows(block.count)];
+    let open = block.open(float);
+    let strain = if method == Gradient::Fastest {
+        forward::strain(float, rows)
+    } else {
+        0.0
+    };
+    let (method, form) = method.for_block(block.count, strain);
+    let (survival, mass, beside) = match method {
+        Gradient::Spectral => {
+            let spectrum = Spectrum::new(float, &block, rows, places);
+            spectrum.gradient(float, rows, open, results);
+            (spectrum.survival, spectrum.mass, spectrum.beside(float))
+        }
+        Gradient::Normal => {
+            let normal = Normal::new(float, &block, rows);
+            normal.gradient(float, rows, open, results);
+            (normal.survival, normal.mass, normal.beside(float, open))
+        }
+        _ => {
+            let y = forward::distribution(float, form, true, &block, rows, places);
+            let system = (source.count(), cut);
+            // The total is 1 but for rounding, which all entries share, and what is computed from them.
+            let open = float.div(open, y.total);
+            match method {
+                Gradient::Thomas => equations::thomas(float, &y, rows, open, results),
+                Gradient::Three => {
+                    equations::central::<F, 3>(float, system, &y, rows, open, results)
+                }
+                Gradient::Five => {
+                    equations::central::<F, 5>(float, system, &y, rows, open, results)
+                }
+                Gradient::Extended => equations::extended(float, &y, rows, open, results),
+                Gradient::Autograd => {
+                    autograd::reverse(float, &block, y.top, rows, open, results, extra)
+                }
+                _ => precise(float, &y, rows, open, results),
+            }
+            let below = float.div(y.places[y.top - 1], y.total);
+            (y.survival, y.mass, [below, y.mass])
+        }
+    };
+    spread(float, source, &block, beside, results, write);
+    (survival, mass)
 }
 
 /// The one-sided recursions of all factors.
@@ -161,14 +181,13 @@ pub(super) fn precise<F: Float>(
 #[inline(always)]
 fn spread<F: Float>(
     float: F,
-    factors: Factors<'_>,
-    first: usize,
+    source: impl Source<F>,
     block: &Block,
     beside: [F::Vector; 2],
     results: &[F::Vector],
     mut write: impl FnMut(usize, F::Vector),
 ) {
-    if !block.ragged && block.count == factors.count() {
+    if !block.ragged && block.count == source.count() {
         for (j, &x) in results[..block.count].iter().enumerate() {
             write(j, x);
         }
@@ -177,8 +196,8 @@ fn spread<F: Float>(
     let all = u32::MAX >> (32 - F::LANES);
     let last = results.len() - 1;
     let mut next = [0; MAX_LANES];
-    for j in 0..factors.count() {
-        let v = block::row(float, factors, j, first);
+    for j in 0..source.count() {
+        let v = source.row(float, j);
         let mask = block::uncertain(float, v);
         let bits = float.bits(mask);
         let certain = float.select(float.less(v, float.splat(0.5)), beside[0], beside[1]);

@@ -6,7 +6,7 @@ mod real;
 mod straight_through;
 
 pub(crate) use bernoulli::Sampled;
-pub(crate) use exact::Exact;
+pub(crate) use exact::{Exact, Kept};
 pub(crate) use real::Real;
 pub(crate) use straight_through::StraightThrough;
 

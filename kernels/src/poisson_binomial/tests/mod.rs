@@ -1,7 +1,6 @@
-//! What is not exact, or not one sum at a time: central equations, the normal approximation, power sums, layers.
+//! What is not exact, or not one sum at a time: central equations, the normal approximation, power sums.
 
 mod central_equations;
-mod layer;
 mod normal;
 mod power_sums;
 

@@ -1,6 +1,6 @@
-//! A layer in blocks of rows, each a task, whichever way the distributions are computed.
+//! A layer in blocks of rows, each a task, whose distributions are computed channel by channel.
 
-use super::{Cut, Gradients};
+use super::{Cut, Gradients, recursion::Recursion};
 use crate::train::matrix;
 use bernet_kernels::poisson_binomial::Scratch;
 use rayon::prelude::*;
@@ -38,23 +38,9 @@ pub(super) struct BlockGradients {
     pub(super) inputs: Vec<f32>,
 }
 
-/// A way to compute a block's distributions.
-pub(super) trait Survival: Sync {
-    /// `P(J ≥ h)` at `channel · rows + row`.
-    fn survival(&self, block: &Block<'_>, scratch: &mut Scratch) -> Vec<f32>;
-
-    /// The gradients through the factors, from `upstream [rows × N]`, dLoss/d(output).
-    fn backward(
-        &self,
-        block: &Block<'_>,
-        upstream: &[f32],
-        scratch: &mut Scratch,
-    ) -> BlockGradients;
-}
-
 /// `output[r][j] = direction_j · (2P − 1)`, for inputs `patches [R × K]` and means `weights [K × N]`.
 pub(super) fn forward(
-    way: &dyn Survival,
+    way: &Recursion,
     weights: &[f32],
     cuts: &[Cut],
     patches: &[f32],
@@ -87,7 +73,7 @@ pub(super) fn forward(
 
 /// The gradients through the factors, from `upstream [R × N]`, dLoss/d(output).
 pub(super) fn backward(
-    way: &dyn Survival,
+    way: &Recursion,
     weights: &[f32],
     cuts: &[Cut],
     patches: &[f32],

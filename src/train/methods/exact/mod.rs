@@ -22,6 +22,7 @@
 //! ```
 
 mod blocks;
+mod distinct;
 mod power_sums;
 mod recursion;
 
@@ -34,8 +35,8 @@ use super::{
     },
     Method, Moment,
 };
-use blocks::Survival;
-use power_sums::PowerSums;
+use distinct::Distinct;
+use power_sums::Distributions;
 use recursion::Recursion;
 
 use bernet_kernels::{isa::Level, poisson_binomial::Gradient};
@@ -58,11 +59,42 @@ struct Cut {
 }
 
 impl Exact {
-    fn way(&self) -> Box<dyn Survival> {
+    /// `output[r][j] = direction_j · (2P − 1)`, for inputs `patches [R × K]` and means `weights [K × N]`.
+    fn distributions(
+        &self,
+        weights: &[f32],
+        cuts: &[Cut],
+        patches: &[f32],
+        output: &mut [f32],
+        kept: &mut Distributions,
+    ) {
         let level = self.level;
         match self.gradient {
-            Some(gradient) => Box::new(Recursion { level, gradient }),
-            None => Box::new(PowerSums { level }),
+            Some(gradient) => {
+                let way = Recursion { level, gradient };
+                blocks::forward(&way, weights, cuts, patches, output);
+            }
+            None => kept.forward(level, weights, cuts, patches, output),
+        }
+    }
+
+    /// The gradients through the factors, from `upstream [R × N]`, dLoss/d(output).
+    fn gradients(
+        &self,
+        weights: &[f32],
+        cuts: &[Cut],
+        patches: &[f32],
+        upstream: &[f32],
+        wants_input: bool,
+        kept: &mut Distributions,
+    ) -> Gradients {
+        let level = self.level;
+        match self.gradient {
+            Some(gradient) => {
+                let way = Recursion { level, gradient };
+                blocks::backward(&way, weights, cuts, patches, upstream, wants_input)
+            }
+            None => kept.backward(level, weights, cuts, upstream, wants_input),
         }
     }
 
@@ -105,6 +137,13 @@ fn mean_squares(patches: &[f32], depth: usize) -> Vec<f32> {
     sums.into_iter()
         .map(|[sum]| (sum / rows as f64) as f32)
         .collect()
+}
+
+/// What the forward pass leaves for the backward pass.
+#[derive(Default, Debug)]
+pub(crate) struct Kept {
+    distinct: Option<Distinct>,
+    distributions: Distributions,
 }
 
 /// dLoss/d(…) through the factors alone, with the thresholds held, and of the thresholds.
@@ -151,7 +190,19 @@ impl Method for Exact {
         }
         let cuts = Self::cuts(place, layer);
         let (weights, patches) = (&layer.weights, &cache.patches);
-        blocks::forward(&*self.way(), weights, &cuts, patches, &mut cache.output);
+        let Kept {
+            distinct,
+            distributions,
+        } = &mut cache.kept;
+        *distinct = Distinct::of(patches, k);
+        if let Some(distinct) = distinct {
+            let patches = distinct.pick(patches, k);
+            let mut output = vec![0.0; patches.len() / k * n];
+            self.distributions(weights, &cuts, &patches, &mut output, distributions);
+            distinct.spread(&output, n, &mut cache.output);
+        } else {
+            self.distributions(weights, &cuts, patches, &mut cache.output, distributions);
+        }
     }
 
     fn backward(
@@ -166,11 +217,37 @@ impl Method for Exact {
         let rows = cache.sums.len() / n;
         let cuts = Self::cuts(place, layer);
         let (weights, patches, upstream) = (&layer.weights, &cache.patches, &cache.gradient);
+        let Kept {
+            distinct,
+            distributions,
+        } = &mut cache.kept;
+        let gradients = match distinct.take() {
+            Some(distinct) if !wants_input => {
+                let patches = distinct.pick(patches, k);
+                let upstream = distinct.sum(upstream, n);
+                self.gradients(weights, &cuts, &patches, &upstream, false, distributions)
+            }
+            distinct => {
+                if distinct.is_some() {
+                    // Equal rows hand on gradients of their own.
+                    let output = &mut cache.output;
+                    self.distributions(weights, &cuts, patches, output, distributions);
+                }
+                self.gradients(
+                    weights,
+                    &cuts,
+                    patches,
+                    upstream,
+                    wants_input,
+                    distributions,
+                )
+            }
+        };
         let Gradients {
             weights: mut weight_gradient,
             thresholds,
             inputs,
-        } = blocks::backward(&*self.way(), weights, &cuts, patches, upstream, wants_input);
+        } = gradients;
 
         // Through the threshold to γ, β, μ and σ.
         let norm = layer.norm.as_mut().expect("a hidden layer is normalised");

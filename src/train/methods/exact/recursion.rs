@@ -1,6 +1,6 @@
 //! The distribution of each channel's sums factor by factor, by the kernels' forms and gradients.
 
-use super::blocks::{Block, BlockGradients, Survival};
+use super::blocks::{Block, BlockGradients};
 use crate::train::matrix;
 use bernet_kernels::{
     isa::Level,
@@ -13,8 +13,9 @@ pub(super) struct Recursion {
     pub(super) gradient: Gradient,
 }
 
-impl Survival for Recursion {
-    fn survival(&self, block: &Block<'_>, scratch: &mut Scratch) -> Vec<f32> {
+impl Recursion {
+    /// `P(J ≥ h)` at `channel · rows + row`.
+    pub(super) fn survival(&self, block: &Block<'_>, scratch: &mut Scratch) -> Vec<f32> {
         let rows = block.rows();
         let mut v = vec![0.0; block.inputs.len()];
         let mut survival = vec![0.0; rows * block.cuts.len()];
@@ -29,7 +30,8 @@ impl Survival for Recursion {
         survival
     }
 
-    fn backward(
+    /// The gradients through the factors, from `upstream [rows × N]`, dLoss/d(output).
+    pub(super) fn backward(
         &self,
         block: &Block<'_>,
         upstream: &[f32],

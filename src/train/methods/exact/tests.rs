@@ -21,7 +21,8 @@ const EXACT: Exact = Exact {
 };
 
 fn by_recursion(layer: &Layer, cuts: &[Cut], patches: &[f32], upstream: &[f32]) -> Gradients {
-    blocks::backward(&*EXACT.way(), &layer.weights, cuts, patches, upstream, true)
+    let (weights, kept) = (&layer.weights, &mut Distributions::default());
+    EXACT.gradients(weights, cuts, patches, upstream, true, kept)
 }
 
 /// A layer with one flipped channel, and a batch of soft inputs.
@@ -209,6 +210,39 @@ fn power_sums_equal_the_recursion_in_a_deep_layer() {
             assert!(
                 (expected - found).abs() < 1e-4 * scale,
                 "{what} {index}: {expected} by recursion, {found}"
+            );
+        }
+    }
+}
+
+/// Rows of ±1 that repeat one another, beside a row that differs in one value.
+#[test]
+fn repeated_rows_have_the_gradients_of_all_rows() {
+    let (place, mut layer, mut cache, upstream) = setting(DEPTH);
+    let depth = place.depth();
+    for (index, value) in cache.patches.iter_mut().enumerate() {
+        *value = if (index / depth % 2) * (index % depth) == 1 {
+            1.0
+        } else {
+            -1.0
+        };
+    }
+    for gradient in [EXACT.gradient, None] {
+        let exact = Exact { gradient, ..EXACT };
+        let mut by_weights = |wants_input| {
+            exact.forward(&place, &mut layer, &mut cache, true);
+            assert!(cache.kept.distinct.is_some());
+            cache.gradient.copy_from_slice(&upstream);
+            exact.backward(&place, &mut layer, &mut cache, &MOMENT, wants_input);
+            layer.latent.gradient.clone()
+        };
+        // Where the inputs' gradients are wanted, all rows are computed.
+        let (apart, together) = (by_weights(true), by_weights(false));
+        assert!(apart.iter().any(|gradient| gradient.abs() > 1e-2));
+        for (index, (apart, together)) in apart.iter().zip(&together).enumerate() {
+            assert!(
+                (apart - together).abs() < 1e-5,
+                "weight {index}: {apart} of all rows, {together}"
             );
         }
     }

@@ -1,0 +1,173 @@
+//! The exact forms of a layer: all outputs of a shallow one, and what power sums did not reach of a deep one.
+
+use super::{
+    super::{
+        Form, Gradient, Scratch,
+        block::{self, MAX_LANES, Source},
+        forward::{self, places},
+        gradient,
+    },
+    Backward, Forward, Part,
+};
+use crate::arch::float::Float;
+
+/// As many samples of a block as there are lanes, or fewer.
+#[derive(Clone, Copy)]
+enum Picks<'a> {
+    /// From this one on, so many.
+    Run(usize, usize),
+    /// These.
+    List(&'a [u32]),
+}
+
+impl<'a> Picks<'a> {
+    /// `samples` are in ascending order, and one at least.
+    #[inline(always)]
+    fn new(samples: &'a [u32]) -> Self {
+        let (first, last) = (samples[0] as usize, samples[samples.len() - 1] as usize);
+        if last - first + 1 == samples.len() {
+            Self::Run(first, samples.len())
+        } else {
+            Self::List(samples)
+        }
+    }
+
+    #[inline(always)]
+    fn count(self) -> usize {
+        match self {
+            Self::Run(_, count) => count,
+            Self::List(samples) => samples.len(),
+        }
+    }
+
+    /// Their values in a row; lanes past the last repeat it.
+    #[inline(always)]
+    fn load<F: Float>(self, float: F, row: &[f32]) -> F::Vector {
+        let mut lanes = [0.0; MAX_LANES];
+        let count = self.count();
+        match self {
+            Self::Run(first, count) if count == F::LANES => return float.load(&row[first..]),
+            Self::Run(first, count) => lanes[..count].copy_from_slice(&row[first..][..count]),
+            Self::List(samples) => {
+                for (lane, &sample) in lanes.iter_mut().zip(samples) {
+                    *lane = row[sample as usize];
+                }
+            }
+        }
+        let last = lanes[count - 1];
+        lanes[count..].fill(last);
+        float.load(&lanes)
+    }
+
+    /// Sets their values in a row.
+    #[inline(always)]
+    fn store<F: Float>(self, float: F, x: F::Vector, row: &mut [f32]) {
+        let mut lanes = [0.0; MAX_LANES];
+        match self {
+            Self::Run(first, count) => block::store(float, x, &mut row[first..][..count]),
+            Self::List(samples) => {
+                float.store(x, &mut lanes);
+                for (&sample, lane) in samples.iter().zip(lanes) {
+                    row[sample as usize] = lane;
+                }
+            }
+        }
+    }
+
+    /// 1 in the lanes that stand for samples, 0 past them.
+    #[inline(always)]
+    fn ones<F: Float>(self, float: F) -> F::Vector {
+        let mut lanes = [0.0; MAX_LANES];
+        lanes[..self.count()].fill(1.0);
+        float.load(&lanes)
+    }
+}
+
+/// The factors of one output: `v = ½ + ½ x w`.
+#[derive(Clone, Copy)]
+struct Products<'a, V> {
+    inputs: &'a [V],
+    weights: &'a [f32],
+}
+
+impl<F: Float> Source<F> for Products<'_, F::Vector> {
+    #[inline(always)]
+    fn count(self) -> usize {
+        self.weights.len()
+    }
+    #[inline(always)]
+    fn row(self, float: F, j: usize) -> F::Vector {
+        let half = float.splat(0.5 * self.weights[j]);
+        float.mul_add(half, self.inputs[j], float.splat(0.5))
+    }
+}
+
+/// Loads the inputs of some samples.
+#[inline(always)]
+fn load<F: Float>(float: F, part: &Part<'_>, picks: Picks<'_>, inputs: &mut [F::Vector]) {
+    for (j, to) in inputs.iter_mut().enumerate() {
+        *to = picks.load(float, part.input(j));
+    }
+}
+
+/// Survival and mass of the samples that want them.
+#[inline(always)]
+pub(super) fn forward<F: Float>(float: F, task: &mut Forward<'_>, scratch: &mut Scratch) {
+    let factors = task.part.layer.factors();
+    let rows = block::rows(factors);
+    let memory = scratch.vectors(float, factors + rows + places(factors));
+    let (inputs, memory) = memory.split_at_mut(factors);
+    let (rows, memory) = memory.split_at_mut(rows);
+    for (o, samples) in task.exact.iter().enumerate() {
+        let weights = task.part.weights(o);
+        for picks in samples.chunks(F::LANES).map(Picks::new) {
+            load(float, &task.part, picks, inputs);
+            let source = Products { inputs, weights };
+            let (form, cut) = (Form::Fastest, task.cuts[o]);
+            let (survival, mass, _) = forward::survival(float, form, source, cut, rows, memory);
+            picks.store(float, survival, task.survival[o]);
+            picks.store(float, mass, task.mass[o]);
+        }
+    }
+}
+
+/// Their part of the gradients.
+#[inline(always)]
+pub(super) fn backward<F: Float>(float: F, task: &mut Backward<'_>, scratch: &mut Scratch) {
+    let factors = task.part.layer.factors();
+    let method = Gradient::Fastest;
+    let memory = scratch.vectors(float, 3 * factors + gradient::vectors(method, factors));
+    let (inputs, memory) = memory.split_at_mut(factors);
+    let (dz_dv, memory) = memory.split_at_mut(factors);
+    // Spread over the lanes until all samples are done.
+    let (by_weights, memory) = memory.split_at_mut(factors);
+    for (o, samples) in task.exact.iter().enumerate() {
+        let weights = task.part.weights(o);
+        let cut = task.activations.cuts[o];
+        by_weights.fill(float.splat(0.0));
+        for picks in samples.chunks(F::LANES).map(Picks::new) {
+            load(float, &task.part, picks, inputs);
+            // v = (1 + m)/2.
+            let by_survival = picks.load(float, task.part.of(task.by_survival, o));
+            let half = float.mul(float.splat(0.5), picks.ones(float));
+            let by_survival = float.mul(half, by_survival);
+            let inputs = &*inputs;
+            let source = Products { inputs, weights };
+            gradient::gradient(float, method, source, cut, memory, |j, x| dz_dv[j] = x);
+            for j in 0..factors {
+                let by_mean = float.mul(by_survival, dz_dv[j]);
+                let row = &mut *task.by_inputs[j];
+                let by_input = picks.load(float, row);
+                let by_input = float.mul_add(by_mean, float.splat(weights[j]), by_input);
+                picks.store(float, by_input, row);
+                by_weights[j] = float.mul_add(by_mean, inputs[j], by_weights[j]);
+            }
+        }
+        if !samples.is_empty() {
+            let totals = &mut task.by_weights[o * factors..][..factors];
+            for (total, &by_weight) in totals.iter_mut().zip(&*by_weights) {
+                *total += block::total(float, by_weight);
+            }
+        }
+    }
+}
