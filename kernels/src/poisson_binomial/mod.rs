@@ -60,6 +60,7 @@ use crate::{
 use alloc::{string::ToString, vec::Vec};
 
 pub use layer::{Activations, Layer};
+pub use normal::{normal_distribution, normal_samples};
 pub use plan::{Plan, strain};
 pub use power_sums::{Inverse, PowerSums};
 
