@@ -9,8 +9,8 @@ use bernet::{
     data::{self, Source},
     infer::{self, Session},
     train::{
-        Config, Distribution, Epoch, MethodName, Network, Observer, Run, SEED, SEED_24, Surrogate,
-        Trainer,
+        Binarise, Config, Distribution, Epoch, Freezing, MethodName, Network, Normalisation,
+        Observer, Run, SEED, SEED_24, Surrogate, Trainer,
     },
 };
 use bernet_kernels::isa::Level;
@@ -32,8 +32,8 @@ use std::{
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The trainer.
-    #[arg(long, value_enum, default_value_t = MethodArgument::Bernoulli)]
-    method: MethodArgument,
+    #[arg(long, default_value = MethodName::Bernoulli.name(), value_parser = named(MethodName::BINARY, MethodName::name))]
+    method: MethodName,
     /// How long: `quick` takes about two minutes on two cores, `full` about three times as long.
     #[arg(long, value_enum, default_value_t = Preset::Quick)]
     preset: Preset,
@@ -41,11 +41,21 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     epochs: Option<u32>,
     /// What the Bernoulli method computes of a layer: one sample of the weights, or exact distributions with this gradient.
-    #[arg(long, default_value = Distribution::Sampled.name(), value_parser = gradients())]
+    #[arg(long, default_value = Distribution::Sampled.name(), value_parser = named(Distribution::ALL, Distribution::name))]
     gradient: Distribution,
     /// What `--method ste` takes for the derivative of sign.
-    #[arg(long, default_value = Surrogate::default().name(), value_parser = surrogates())]
+    #[arg(long, default_value = Surrogate::default().name(), value_parser = named(Surrogate::ALL, Surrogate::name))]
     surrogate: Surrogate,
+    /// What batch normalisation works on where `--gradient` is exact: the sums' moments, or the probabilities as the talk writes it.
+    #[arg(long, default_value = Normalisation::default().name(), value_parser = named(Normalisation::ALL, Normalisation::name))]
+    normalisation: Normalisation,
+    /// How the weights of a probabilistic method become binary: all at once, layer by layer, or a part of every layer at a time
+    /// [default: part].
+    #[arg(long, value_parser = named(Binarise::ALL, Binarise::name))]
+    binarise: Option<Binarise>,
+    /// A setting of the resolved configuration, in TOML's words: `width.to = 0.5`. May be given several times.
+    #[arg(long, value_name = "SETTING")]
+    set: Vec<String>,
     /// The net: `seed` (28×28 pixels), `seed-24` (the centre) or a TOML file.
     #[arg(long, value_name = "NET", default_value = "seed")]
     net: String,
@@ -70,35 +80,18 @@ pub(super) struct Arguments {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum MethodArgument {
-    /// Weights as Bernoulli variables.
-    Bernoulli,
-    /// Straight-through estimator, the talk's reference.
-    Ste,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Preset {
     Quick,
     Full,
 }
 
-/// The gradients by their names.
-fn gradients() -> impl TypedValueParser<Value = Distribution> {
-    PossibleValuesParser::new(Distribution::ALL.map(Distribution::name)).map(|name| {
-        let named = Distribution::ALL
-            .into_iter()
-            .find(|gradient| gradient.name() == name);
-        named.expect("the parser lets only their names pass")
-    })
-}
-
-/// The surrogates by their names.
-fn surrogates() -> impl TypedValueParser<Value = Surrogate> {
-    PossibleValuesParser::new(Surrogate::ALL.map(Surrogate::name)).map(|name| {
-        let named = Surrogate::ALL
-            .into_iter()
-            .find(|surrogate| surrogate.name() == name);
+/// Values by their names.
+fn named<T: Copy + Send + Sync + 'static, const COUNT: usize>(
+    all: [T; COUNT],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.map(name)).map(move |text| {
+        let named = all.into_iter().find(|value| name(*value) == text);
         named.expect("the parser lets only their names pass")
     })
 }
@@ -214,17 +207,24 @@ fn trainer(arguments: &Arguments, checkpoint: &Path, images: usize) -> Result<Tr
         path => fs::read_to_string(path).with_context(|| format!("net {path}"))?,
     };
     let network = Network::from_toml(&text).with_context(|| format!("net {}", arguments.net))?;
-    let method = match arguments.method {
-        MethodArgument::Bernoulli => MethodName::Bernoulli,
-        MethodArgument::Ste => MethodName::Ste,
-    };
+    let method = arguments.method;
+    let exact = arguments.gradient != Distribution::Sampled;
     ensure!(
-        arguments.gradient == Distribution::Sampled || method == MethodName::Bernoulli,
+        !exact || method == MethodName::Bernoulli,
         "--gradient belongs to --method bernoulli"
     );
     ensure!(
         arguments.surrogate == Surrogate::default() || method == MethodName::Ste,
         "--surrogate belongs to --method ste"
+    );
+    ensure!(
+        arguments.normalisation == Normalisation::default() || exact,
+        "--normalisation belongs to an exact --gradient: a sampled activation has no probability"
+    );
+    ensure!(
+        arguments.binarise.is_none() || method.is_probabilistic(),
+        "--binarise belongs to methods with random weights; those of {} are binary from the start",
+        method.name()
     );
     let epochs = arguments.epochs.unwrap_or(arguments.preset.epochs());
     let mut config = Config::new(method, network, epochs, arguments.seed);
@@ -232,6 +232,15 @@ fn trainer(arguments: &Arguments, checkpoint: &Path, images: usize) -> Result<Tr
     config.validation = images / 12;
     config.distribution = arguments.gradient;
     config.surrogate = arguments.surrogate;
+    config.normalisation = arguments.normalisation;
+    if let Some(binarise) = arguments.binarise {
+        config.freezing = Some(Freezing::new(binarise));
+    }
+    for setting in &arguments.set {
+        config = config
+            .with(setting)
+            .with_context(|| format!("--set \"{setting}\""))?;
+    }
     Ok(Trainer::new(config)?)
 }
 
@@ -249,6 +258,17 @@ fn command(trainer: &Trainer, arguments: &Arguments) -> String {
     }
     if config.surrogate != Surrogate::default() {
         command += &format!(" --surrogate {}", config.surrogate.name());
+    }
+    if config.normalisation != Normalisation::default() {
+        command += &format!(" --normalisation {}", config.normalisation.name());
+    }
+    if let Some(freezing) = config.freezing
+        && freezing.binarise() != Binarise::Part
+    {
+        command += &format!(" --binarise {}", freezing.binarise().name());
+    }
+    for setting in &arguments.set {
+        command += &format!(" --set '{setting}'");
     }
     // Not from the arguments: a resumed run has the net that it began with.
     let is = |text| Network::from_toml(text).is_ok_and(|network| network == config.network);
@@ -305,7 +325,7 @@ fn introduce(trainer: &Trainer, source: &Source, level: Level) {
     let method = match config.method {
         MethodName::Bernoulli => format!("bernoulli ({})", config.distribution.name()),
         MethodName::Ste => format!("ste ({})", config.surrogate.name()),
-        MethodName::Real => "real".into(),
+        other => other.name().into(),
     };
     eprintln!(
         "{}: {} images to train on, {} to choose by, {} to test; method {method}, {} epochs, seed {}, level {level}",

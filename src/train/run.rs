@@ -69,15 +69,12 @@ impl Run<'_> {
                 return Ok(ControlFlow::Break(()));
             };
             let start = std::time::Instant::now();
-            let accuracy = match trainer.config().method {
-                MethodName::Real => trainer.evaluate_real(self.train, self.validation)?,
-                MethodName::Bernoulli | MethodName::Ste => {
-                    let model = self.binarise(trainer, MEASURED_EPOCH)?;
-                    let said =
-                        Session::new(&model, self.level)?.classify(self.validation.images())?;
-                    infer::right(&said, self.validation.labels()) as f64
-                        / self.validation.len() as f64
-                }
+            let accuracy = if trainer.config().method == MethodName::Real {
+                trainer.evaluate_real(self.train, self.validation)?
+            } else {
+                let model = self.binarise(trainer, MEASURED_EPOCH)?;
+                let said = Session::new(&model, self.level)?.classify(self.validation.images())?;
+                infer::right(&said, self.validation.labels()) as f64 / self.validation.len() as f64
             };
             let epoch = trainer.finish_epoch(loss, accuracy, start.elapsed().as_secs_f64());
             self.save(trainer)?;

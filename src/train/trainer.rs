@@ -3,18 +3,17 @@
 use super::{
     batch::{self, Pick},
     checkpoint,
-    config::{Config, Distribution, MethodName},
+    config::Config,
     epoch::{Epoch, EpochLoss},
     error::TrainError,
     layer::{self, Cache, Layer, Place},
     loss::{self, Loss},
-    methods::{Exact, Method, Moment, Real, Sampled, StraightThrough},
+    methods::{self, Method, Moment},
     parameter::{Adam, Parameter},
     random::{Purpose, Random},
     schedule,
 };
 use crate::data::Dataset;
-use bernet_kernels::{isa::Level, poisson_binomial::Gradient};
 use std::{ops::ControlFlow, time::Instant};
 
 /// The logits are divided by this much before the first step; it is trained from there.
@@ -29,6 +28,8 @@ pub struct Trainer {
     pub(crate) places: Vec<Place>,
     pub(crate) layers: Vec<Layer>,
     pub(crate) scale: Parameter,
+    /// What the regulariser's strength is multiplied by, where that is learnt.
+    pub(crate) strength: f32,
     pub(crate) history: Vec<Epoch>,
     /// The images of a batch; the buffer is kept from batch to batch, as those of the caches are.
     images: Vec<f32>,
@@ -43,13 +44,12 @@ impl Trainer {
     /// [`TrainError::Network`] where the net's layers do not fit each other.
     pub fn new(config: Config) -> Result<Self, TrainError> {
         let places = places(&config)?;
-        let layers = layer::fresh(&places, config.initial, config.seed);
-        Self::resume(
-            config,
-            layers,
-            Parameter::new(vec![INITIAL_SCALE.ln()]),
-            Vec::new(),
-        )
+        let mut layers = layer::fresh(&places, config.initial, config.seed);
+        for layer in &mut layers {
+            layer.learned = Parameter::new(methods::method(&config).learned());
+        }
+        let scale = Parameter::new(vec![INITIAL_SCALE.ln()]);
+        Self::resume(config, layers, scale, 1.0, Vec::new())
     }
 
     /// A net as a checkpoint left it.
@@ -57,34 +57,24 @@ impl Trainer {
         config: Config,
         layers: Vec<Layer>,
         scale: Parameter,
+        strength: f32,
         history: Vec<Epoch>,
     ) -> Result<Self, TrainError> {
         let places = places(&config)?;
         checkpoint::check_state(&config, &places, &layers, &scale, &history)?;
+        let method = methods::method(&config);
         let (mut layers, mut scale) = (layers, scale);
         scale.restore_gradient();
         for (layer, place) in layers.iter_mut().zip(&places) {
             layer.restore(*place);
         }
         let caches = places.iter().map(|_| Cache::default()).collect();
-        let method: Box<dyn Method> = match config.method {
-            MethodName::Bernoulli => match config.distribution {
-                Distribution::Sampled => Box::new(Sampled),
-                exact => Box::new(Exact {
-                    level: Level::best(),
-                    gradient: exact_gradient(exact),
-                }),
-            },
-            MethodName::Ste => Box::new(StraightThrough {
-                surrogate: config.surrogate,
-            }),
-            MethodName::Real => Box::new(Real),
-        };
         Ok(Self {
             config,
             places,
             layers,
             scale,
+            strength,
             history,
             images: Vec::new(),
             caches,
@@ -179,14 +169,14 @@ impl Trainer {
             .flat_map(|layer| &layer.frozen)
             .filter(|&&frozen| frozen)
             .count();
-        let uncertain: f64 = match self.config.method {
-            MethodName::Bernoulli => self
-                .layers
+        let uncertain: f64 = if self.config.method.is_probabilistic() {
+            self.layers
                 .iter()
                 .flat_map(|layer| &layer.uncertainty)
                 .map(|&sum| f64::from(sum))
-                .sum(),
-            MethodName::Ste | MethodName::Real => 0.0,
+                .sum()
+        } else {
+            0.0
         };
         let epoch = Epoch {
             number,
@@ -216,23 +206,32 @@ impl Trainer {
     pub fn evaluate_real(&mut self, train: &Dataset, test: &Dataset) -> Result<f64, TrainError> {
         self.check(train)?;
         self.check(test)?;
+        let answers = self.answers(train, test);
+        let right = answers
+            .iter()
+            .zip(test.labels())
+            .filter(|(answer, label)| **answer == usize::from(**label))
+            .count();
+        Ok(right as f64 / test.len() as f64)
+    }
+
+    /// What the net of settled weights answers in f32.
+    pub(super) fn answers(&mut self, train: &Dataset, test: &Dataset) -> Vec<usize> {
         for layer in &mut self.layers {
             self.method.settle(layer);
         }
-        self.forward(train, &batch::still(0..train.len().min(MEASURED)), true);
-        let mut right = 0;
+        let moment = self.moment(1.0);
+        let measured = batch::still(0..train.len().min(MEASURED));
+        self.forward(train, &measured, &moment, true);
+        let mut answers = Vec::with_capacity(test.len());
         for start in (0..test.len()).step_by(MEASURED) {
             let range = start..test.len().min(start + MEASURED);
-            self.forward(test, &batch::still(range.clone()), false);
+            self.forward(test, &batch::still(range.clone()), &moment, false);
             let logits = self.logits(range.len());
             let classes = logits.len() / range.len();
-            let answers = logits.chunks_exact(classes).map(loss::first_maximum);
-            right += answers
-                .zip(&test.labels()[range])
-                .filter(|(answer, label)| *answer == usize::from(**label))
-                .count();
+            answers.extend(logits.chunks_exact(classes).map(loss::first_maximum));
         }
-        Ok(right as f64 / test.len() as f64)
+        answers
     }
 
     pub(super) fn check(&self, data: &Dataset) -> Result<(), TrainError> {
@@ -279,6 +278,11 @@ impl Trainer {
         Moment {
             temperature: self.config.temperature.at(done),
             width: self.config.width.at(done),
+            strength: self.strength
+                * self
+                    .config
+                    .regulariser
+                    .map_or(0.0, |strength| strength.at(done)),
         }
     }
 
@@ -293,8 +297,9 @@ impl Trainer {
         let share = done as f32 / steps as f32;
         let moment = self.moment(share);
         if let Some(freezing) = self.config.freezing {
-            for layer in &mut self.layers {
-                layer.freeze(freezing.share(share));
+            let layers = self.layers.len();
+            for (index, layer) in self.layers.iter_mut().enumerate() {
+                layer.freeze(freezing.share(share, index, layers));
             }
         }
         let layer_count = self.layers.len() as u64;
@@ -312,17 +317,24 @@ impl Trainer {
             self.config.seed,
             done,
         );
-        self.forward(train, &picks, true);
+        self.forward(train, &picks, &moment, true);
         let loss = self.backward(train, &picks, &moment);
         if !loss.total.is_finite() {
             return Err(self.diverged(loss.total, done + 1, steps));
         }
+        self.regularise(&moment, done, steps);
         self.descend(done, steps);
         Ok(loss)
     }
 
     /// The forward pass, which leaves the last layer's sums in its cache.
-    pub(super) fn forward(&mut self, data: &Dataset, picks: &[Pick], measure: bool) {
+    pub(super) fn forward(
+        &mut self,
+        data: &Dataset,
+        picks: &[Pick],
+        moment: &Moment,
+        measure: bool,
+    ) {
         let last = self.places.len() - 1;
         for index in 0..=last {
             let place = self.places[index];
@@ -342,7 +354,7 @@ impl Trainer {
             if index == last {
                 layer::linear(&place, layer, cache);
             } else {
-                self.method.forward(&place, layer, cache, measure);
+                self.method.forward(&place, layer, cache, moment, measure);
             }
         }
     }
@@ -374,7 +386,8 @@ impl Trainer {
         let labels: Vec<u8> = picks.iter().map(|pick| data.labels()[pick.index]).collect();
         let mut gradient = vec![0.0; logits.len()];
         let scale = self.scale.values[0].exp();
-        let loss = loss::cross_entropy(&logits, &labels, classes, scale, &mut gradient);
+        let objective = self.config.objective;
+        let loss = loss::judge(objective, &logits, &labels, classes, scale, &mut gradient);
         self.scale.gradient[0] = loss.scale_gradient as f32;
         let rows = self.caches[last]
             .gradient
@@ -402,12 +415,29 @@ impl Trainer {
         loss
     }
 
+    /// Adds the regulariser's gradients.
+    fn regularise(&mut self, moment: &Moment, done: u64, steps: u64) {
+        if moment.strength == 0.0 {
+            return;
+        }
+        let mut total = 0.0;
+        for layer in &mut self.layers {
+            total += self.method.regularise(layer, moment);
+        }
+        if self.method.learns_strength() {
+            // dLoss/d(ln λ) = λ Σ is never negative: Adam would make of it a fall at full rate, however little is at stake.
+            let rate =
+                schedule::cosine(self.config.learning_rate, self.config.warm_up, done, steps);
+            self.strength *= (-rate * moment.strength * total as f32).exp();
+        }
+    }
+
     fn descend(&mut self, done: u64, steps: u64) {
         let rate = schedule::cosine(self.config.learning_rate, self.config.warm_up, done, steps);
         let step = done + 1;
         self.scale.descend(Adam::PAPER, rate, step);
         let bound = self.method.bound();
-        for layer in &mut self.layers {
+        for (layer, place) in self.layers.iter_mut().zip(&self.places) {
             let latent = &mut layer.latent;
             if let Some(bound) = bound {
                 // What cannot move must not gather momentum either.
@@ -424,12 +454,13 @@ impl Trainer {
                     }
                 }
             }
-            latent.descend(self.config.adam, rate, step);
+            latent.descend(self.config.adam, rate * self.method.pace(place), step);
             if let Some(bound) = bound {
                 for value in &mut latent.values {
                     *value = value.clamp(-bound, bound);
                 }
             }
+            layer.learned.descend(Adam::PAPER, rate, step);
             if let Some(norm) = &mut layer.norm {
                 norm.gamma.descend(Adam::PAPER, rate, step);
                 norm.beta.descend(Adam::PAPER, rate, step);
@@ -452,19 +483,6 @@ impl Trainer {
             layer,
         }
     }
-}
-
-/// The kernel's gradient; none where the layer goes through power sums.
-fn exact_gradient(distribution: Distribution) -> Option<Gradient> {
-    Some(match distribution {
-        Distribution::Sampled | Distribution::PowerSums => return None,
-        Distribution::Precise => Gradient::Precise,
-        Distribution::Three => Gradient::Three,
-        Distribution::Five => Gradient::Five,
-        Distribution::Extended => Gradient::Extended,
-        Distribution::Autograd => Gradient::Autograd,
-        Distribution::Spectral => Gradient::Spectral,
-    })
 }
 
 fn places(config: &Config) -> Result<Vec<Place>, TrainError> {
