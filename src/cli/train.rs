@@ -10,7 +10,10 @@ use bernet::{
     data::{self, Source},
     infer::{self, Prediction, Session},
     model::Model,
-    train::{Config, Distribution, MethodName, NETS, Network, Run, Surrogate, Trainer, Warp},
+    train::{
+        Binarise, Config, Distribution, Freezing, MethodName, NETS, Network, Normalisation, Run,
+        Surrogate, Trainer, Warp,
+    },
 };
 use bernet_kernels::isa::Level;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -25,7 +28,7 @@ use std::{
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The trainer.
-    #[arg(long, default_value = MethodName::Bernoulli.name(), value_parser = methods())]
+    #[arg(long, default_value = MethodName::Bernoulli.name(), value_parser = named(MethodName::ALL, MethodName::name))]
     method: MethodName,
     /// How long: `quick` takes about two minutes on two cores, `full` about three times as long.
     #[arg(long, value_enum, default_value_t = Preset::Quick)]
@@ -34,15 +37,25 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) epochs: Option<u32>,
     /// What the Bernoulli method computes of a layer: one sample of the weights, or exact distributions with this gradient.
-    #[arg(long, default_value = Distribution::Sampled.name(), value_parser = gradients())]
+    #[arg(long, default_value = Distribution::Sampled.name(), value_parser = named(Distribution::ALL, Distribution::name))]
     gradient: Distribution,
     /// What `--method ste` takes for the derivative of sign.
-    #[arg(long, default_value = Surrogate::default().name(), value_parser = surrogates())]
+    #[arg(long, default_value = Surrogate::default().name(), value_parser = named(Surrogate::ALL, Surrogate::name))]
     surrogate: Surrogate,
     /// The probability that a training image is warped: turned, scaled, sheared and shifted a little, from its grey values where the
     /// data have them (the embedded MNIST has none).
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     warp: f32,
+    /// What batch normalisation works on where `--gradient` is exact: the sums' moments, or the probabilities as the talk writes it.
+    #[arg(long, default_value = Normalisation::default().name(), value_parser = named(Normalisation::ALL, Normalisation::name))]
+    normalisation: Normalisation,
+    /// How the weights of a probabilistic method become binary: all at once, layer by layer, or a part of every layer at a time
+    /// [default: part].
+    #[arg(long, value_parser = named(Binarise::ALL, Binarise::name))]
+    binarise: Option<Binarise>,
+    /// A setting of the resolved configuration, in TOML's words: `width.to = 0.5`. May be given several times.
+    #[arg(long, value_name = "SETTING")]
+    set: Vec<String>,
     /// The net: `seed` (28×28 pixels), `seed-24` (the centre), `lenet-binary`, `dense-3x1024` or a TOML file.
     #[arg(long, value_name = "NET", default_value = "seed")]
     net: String,
@@ -82,27 +95,15 @@ impl Arguments {
     }
 }
 
-/// Things by their names, and nothing else.
-fn by_name<T: Copy + Send + Sync + 'static, const N: usize>(
-    all: [T; N],
+/// Values by their names.
+fn named<T: Copy + Send + Sync + 'static, const COUNT: usize>(
+    all: [T; COUNT],
     name: fn(T) -> &'static str,
 ) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(all.map(name)).map(move |given| {
-        let named = all.into_iter().find(|one| name(*one) == given);
+    PossibleValuesParser::new(all.map(name)).map(move |text| {
+        let named = all.into_iter().find(|value| name(*value) == text);
         named.expect("the parser lets only their names pass")
     })
-}
-
-fn methods() -> impl TypedValueParser<Value = MethodName> {
-    by_name(MethodName::ALL, MethodName::name)
-}
-
-fn gradients() -> impl TypedValueParser<Value = Distribution> {
-    by_name(Distribution::ALL, Distribution::name)
-}
-
-fn surrogates() -> impl TypedValueParser<Value = Surrogate> {
-    by_name(Surrogate::ALL, Surrogate::name)
 }
 
 /// A probability as an argument.
@@ -298,13 +299,24 @@ pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
         }
     };
     let network = Network::from_toml(&text).with_context(|| format!("net {}", arguments.net))?;
+    let method = arguments.method;
+    let exact = arguments.gradient != Distribution::Sampled;
     ensure!(
-        arguments.gradient == Distribution::Sampled || arguments.method == MethodName::Bernoulli,
+        !exact || method == MethodName::Bernoulli,
         "--gradient belongs to --method bernoulli"
     );
     ensure!(
         arguments.surrogate == Surrogate::default() || arguments.method == MethodName::Ste,
         "--surrogate belongs to --method ste"
+    );
+    ensure!(
+        arguments.normalisation == Normalisation::default() || exact,
+        "--normalisation belongs to an exact --gradient: a sampled activation has no probability"
+    );
+    ensure!(
+        arguments.binarise.is_none() || method.is_probabilistic(),
+        "--binarise belongs to methods with random weights; those of {} are binary from the start",
+        method.name()
     );
     let epochs = arguments.epochs.unwrap_or(arguments.preset.epochs());
     let mut config = Config::new(arguments.method, network, epochs, arguments.seed);
@@ -313,6 +325,15 @@ pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
     config.distribution = arguments.gradient;
     config.surrogate = arguments.surrogate;
     config.warp = warp(arguments.warp);
+    config.normalisation = arguments.normalisation;
+    if let Some(binarise) = arguments.binarise {
+        config.freezing = Some(Freezing::new(binarise));
+    }
+    for setting in &arguments.set {
+        config = config
+            .with(setting)
+            .with_context(|| format!("--set \"{setting}\""))?;
+    }
     Ok(config)
 }
 
@@ -359,6 +380,18 @@ fn command(config: &Config, arguments: &Arguments, images: usize) -> String {
     if let Some(warp) = config.warp {
         command += &format!(" --warp {}", warp.probability);
     }
+    if config.normalisation != Normalisation::default() {
+        command += &format!(" --normalisation {}", config.normalisation.name());
+    }
+    if let Some(freezing) = config.freezing
+        && freezing.binarise() != Binarise::Part
+    {
+        command += &format!(" --binarise {}", freezing.binarise().name());
+    }
+    for setting in &arguments.set {
+        command += &format!(" --set '{setting}'");
+    }
+    // Not from the arguments: a resumed run has the net that it began with.
     let is = |text| Network::from_toml(text).is_ok_and(|network| network == config.network);
     match NETS.iter().find(|(_, text)| is(text)) {
         Some(("seed", _)) => {}
@@ -412,7 +445,7 @@ fn introduce(trainer: &Trainer, source: &Source, level: Level) {
     let method = match config.method {
         MethodName::Bernoulli => format!("bernoulli ({})", config.distribution.name()),
         MethodName::Ste => format!("ste ({})", config.surrogate.name()),
-        MethodName::Real => "real".into(),
+        other => other.name().into(),
     };
     eprintln!(
         "{}: {} images to train on, {} to choose by, {} to test; method {method}, {} epochs, seed {}, level {level}",

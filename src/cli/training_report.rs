@@ -125,17 +125,15 @@ fn accuracy_table(finished: &Finished<'_>) -> Table {
         "99 %".into(),
         percent(finished.real.accuracy),
     ]);
-    let cells = |name: &str, talk: &str, method| [name.to_owned(), talk.to_owned(), by(method)];
-    for (method, row) in [
-        (
-            MethodName::Bernoulli,
-            cells("binary, Bernoulli", "97.5 %", MethodName::Bernoulli),
-        ),
-        (
-            MethodName::Ste,
-            cells("binary, straight-through", "89.5 %", MethodName::Ste),
-        ),
-    ] {
+    let mut rows = vec![
+        ("binary, Bernoulli", "97.5 %", MethodName::Bernoulli),
+        ("binary, straight-through", "89.5 %", MethodName::Ste),
+    ];
+    if !rows.iter().any(|(.., method)| config.method == *method) {
+        rows.push((config.method.name(), "–", config.method));
+    }
+    for (name, talk, method) in rows {
+        let row = [name.to_owned(), talk.to_owned(), by(method)];
         if config.method == method {
             table.strong_row(row);
         } else {
@@ -149,14 +147,15 @@ fn report(finished: &Finished<'_>) -> Report {
     let (trainer, source) = (finished.trainer, finished.source);
     let config = trainer.config();
     let wrong = source.test.len() - finished.right;
-    let how = match config.method {
-        MethodName::Bernoulli => {
+    let how = match (config.method.is_probabilistic(), config.freezing) {
+        (true, Some(_)) => {
             "Every weight was trained as a coin: a probability of being +1. While training went on the coins were made more and \
              more certain, and part by part they were fixed for good"
         }
-        _ => {
-            "Every weight was trained as the sign of a number, with the straight-through estimator"
+        (true, None) => {
+            "Every weight was trained as a coin, a probability of being +1, made more and more certain"
         }
+        (false, _) => "Every weight was trained as the sign of a number that stood behind it",
     };
     Report::new(format!("A binary net for {}", source.name))
         .summary(format!(
@@ -227,7 +226,7 @@ fn curves(trainer: &Trainer) -> Section {
         .logarithmic()
         .low();
     let mut charts = vec![accuracy, loss];
-    if config.method == MethodName::Bernoulli {
+    if config.method.is_probabilistic() {
         charts.push(
             Chart::new("Certainty of the weights", "epoch", "%")
                 .series("fixed for good", curve(|epoch| 100.0 * epoch.frozen))
@@ -265,9 +264,10 @@ fn lowest(history: &[Epoch]) -> f64 {
 
 /// The epochs at which parts are frozen.
 fn moments(freezing: Freezing, config: &Config) -> Vec<f64> {
-    let step = f64::from(freezing.to - freezing.from) / f64::from(freezing.parts);
-    (0..freezing.parts)
-        .map(|part| (f64::from(freezing.from) + step * f64::from(part)) * f64::from(config.epochs))
+    let moments = freezing.moments(config.network.layers.len());
+    moments
+        .into_iter()
+        .map(|moment| f64::from(moment) * f64::from(config.epochs))
         .collect()
 }
 

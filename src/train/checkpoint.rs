@@ -12,6 +12,7 @@ use super::{
     epoch::Epoch,
     error::TrainError,
     layer::{Layer, Place},
+    methods,
     network::NetworkError,
     parameter::Parameter,
     trainer::Trainer,
@@ -24,7 +25,7 @@ use std::{
 };
 
 const MAGIC: &[u8; 8] = b"BNETCKPT";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 24;
 
 /// Why a checkpoint cannot be used.
@@ -68,6 +69,7 @@ struct StateRef<'a> {
     config: String,
     layers: &'a [Layer],
     scale: &'a Parameter,
+    strength: f32,
     history: &'a [Epoch],
 }
 
@@ -76,6 +78,7 @@ struct State {
     config: String,
     layers: Vec<Layer>,
     scale: Parameter,
+    strength: f32,
     history: Vec<Epoch>,
 }
 
@@ -90,6 +93,7 @@ impl Trainer {
             config,
             layers: &self.layers,
             scale: &self.scale,
+            strength: self.strength,
             history: &self.history,
         };
         let payload = postcard::to_stdvec(&state).expect("plain numbers and lists can be encoded");
@@ -224,11 +228,16 @@ fn read(path: &Path) -> Result<Trainer, CheckpointError> {
         path: path.into(),
         error: NetworkError::from(error).into(),
     })?;
-    Trainer::resume(config, state.layers, state.scale, state.history).map_err(|error| {
-        CheckpointError::Net {
-            path: path.into(),
-            error,
-        }
+    Trainer::resume(
+        config,
+        state.layers,
+        state.scale,
+        state.strength,
+        state.history,
+    )
+    .map_err(|error| CheckpointError::Net {
+        path: path.into(),
+        error,
     })
 }
 
@@ -271,6 +280,11 @@ pub(super) fn check_state(
         let what = |part: &str| format!("layer {}: {part}", index + 1);
         check(what("latents"), k * n, layer.latent.len().unwrap_or(0))?;
         check(what("frozen weights"), k * n, layer.frozen.len())?;
+        check(
+            what("numbers that the method learns"),
+            methods::method(config).learned().len(),
+            layer.learned.len().unwrap_or(0),
+        )?;
         let hidden = index + 1 < places.len();
         check(
             what("batch normalisations"),

@@ -3,9 +3,10 @@
 use super::{
     error::TrainError,
     layer::Initial,
+    loss::Objective,
     network::Network,
     parameter::Adam,
-    schedule::{Freezing, Geometric},
+    schedule::{Binarise, Freezing, Geometric},
     warp::Warp,
 };
 use serde::{Deserialize, Serialize};
@@ -20,22 +21,59 @@ const LARGEST: f32 = 1e9;
 pub enum MethodName {
     /// Bernoulli weights.
     Bernoulli,
+    /// Bernoulli weights, the sums' distributions taken for normal ones.
+    Gaussian,
+    /// The same, sums drawn from them.
+    GaussianSampled,
     /// Straight-through estimator.
     Ste,
+    /// Real and binary weights in parallel (Hubara et al. 2016).
+    Bnn,
+    /// The same with a smooth sign and a regulariser, both learnt (Darabi et al. 2018).
+    BnnPlus,
     /// Real weights and activations.
     Real,
 }
 
 impl MethodName {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Bernoulli, Self::Ste, Self::Real];
+    pub const ALL: [Self; 7] = [
+        Self::Bernoulli,
+        Self::Gaussian,
+        Self::GaussianSampled,
+        Self::Ste,
+        Self::Bnn,
+        Self::BnnPlus,
+        Self::Real,
+    ];
+    /// Those that end in a binary net.
+    pub const BINARY: [Self; 6] = [
+        Self::Bernoulli,
+        Self::Gaussian,
+        Self::GaussianSampled,
+        Self::Ste,
+        Self::Bnn,
+        Self::BnnPlus,
+    ];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bernoulli => "bernoulli",
+            Self::Gaussian => "gaussian",
+            Self::GaussianSampled => "gaussian-sampled",
             Self::Ste => "ste",
+            Self::Bnn => "bnn",
+            Self::BnnPlus => "bnn-plus",
             Self::Real => "real",
+        }
+    }
+
+    /// Whether its weights are random variables, which are to be made certain in the end.
+    pub fn is_probabilistic(self) -> bool {
+        match self {
+            Self::Bernoulli | Self::Gaussian | Self::GaussianSampled => true,
+            Self::Ste | Self::Bnn | Self::BnnPlus | Self::Real => false,
         }
     }
 }
@@ -125,8 +163,33 @@ impl Surrogate {
     }
 }
 
+/// What batch normalisation is applied to, where the Bernoulli method computes exact distributions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Normalisation {
+    /// The sums: it sets the threshold `t` of `P(S ≥ t)`, by their mean and deviation, and is an integer threshold in the end.
+    #[default]
+    Moments,
+    /// The probabilities `P(S ≥ 0)`, as the talk writes it. Once they are 0 and 1 it can only keep, invert or fix them.
+    Literal,
+}
+
+impl Normalisation {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Moments, Self::Literal];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Moments => "moments",
+            Self::Literal => "literal",
+        }
+    }
+}
+
 /// A run, resolved to the last number.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// The trainer.
     pub method: MethodName,
@@ -135,6 +198,12 @@ pub struct Config {
     /// What the straight-through estimator differentiates; the others do not ask.
     #[serde(default)]
     pub surrogate: Surrogate,
+    /// What batch normalisation works on, where the Bernoulli method is exact; the others normalise sums.
+    #[serde(default)]
+    pub normalisation: Normalisation,
+    /// What the logits are judged by.
+    #[serde(default)]
+    pub objective: Objective,
     /// The seed of everything random, below 2⁶³.
     pub seed: u64,
     /// Passes over the training set.
@@ -160,8 +229,12 @@ pub struct Config {
     pub temperature: Geometric,
     /// The floor of an activation's width.
     pub width: Geometric,
-    /// Part-by-part binarisation.
+    /// How weights become binary for good in the course of training. Without it all take their signs after it.
     pub freezing: Option<Freezing>,
+    /// λ, the strength of the regulariser that the method has, if any: of `Σ (1 − m²)` where weights have means `m`; of
+    /// `Σ |α − |w||` in `bnn-plus`, which goes on to learn it.
+    #[serde(default)]
+    pub regulariser: Option<Geometric>,
     /// The net.
     pub network: Network,
 }
@@ -173,6 +246,8 @@ impl Config {
             method,
             distribution: Distribution::Sampled,
             surrogate: Surrogate::default(),
+            normalisation: Normalisation::default(),
+            objective: Objective::default(),
             network,
             seed,
             epochs,
@@ -197,21 +272,44 @@ impl Config {
                 to: 0.8,
                 until: 1.0,
             },
-            freezing: None,
+            freezing: method
+                .is_probabilistic()
+                .then(|| Freezing::new(Binarise::Part)),
+            regulariser: None,
         };
         match method {
-            MethodName::Bernoulli => Self {
-                freezing: Some(Freezing {
-                    from: 0.4,
-                    to: 0.95,
-                    parts: 20,
-                }),
+            MethodName::Bernoulli | MethodName::GaussianSampled => shared,
+            MethodName::Gaussian => Self {
+                width: Geometric {
+                    from: 1.0,
+                    to: 0.1,
+                    until: 0.9,
+                },
                 ..shared
             },
             MethodName::Ste => Self {
                 learning_rate: 0.04,
                 adam: Adam::PAPER,
                 shift_probability: 0.25,
+                ..shared
+            },
+            MethodName::Bnn => Self {
+                objective: Objective::SquaredHinge,
+                learning_rate: 0.003,
+                adam: Adam::PAPER,
+                initial: Initial::Uniform(1.0),
+                shift_probability: 0.25,
+                ..shared
+            },
+            MethodName::BnnPlus => Self {
+                learning_rate: 0.04,
+                adam: Adam::PAPER,
+                shift_probability: 0.25,
+                regulariser: Some(Geometric {
+                    from: 1e-6,
+                    to: 1e-6,
+                    until: 1.0,
+                }),
                 ..shared
             },
             MethodName::Real => Self {
@@ -251,12 +349,52 @@ impl Config {
             within(&format!("{name}.to"), to, 1.0 / LARGEST..=LARGEST)?;
             within(&format!("{name}.until"), until, 0.0..=1.0)?;
         }
-        if let Some(Freezing { from, to, parts }) = self.freezing {
+        if let Some(Freezing {
+            from, to, parts, ..
+        }) = self.freezing
+        {
             within("freezing.to", to, 0.0..=1.0)?;
             within("freezing.from", from, 0.0..=to)?;
             within("freezing.parts", parts as f32, 1.0..=LARGEST)?;
         }
         Ok(())
+    }
+
+    /// Whether batch normalisation works on probabilities rather than sums.
+    pub(crate) fn normalises_probabilities(&self) -> bool {
+        self.method == MethodName::Bernoulli
+            && self.distribution != Distribution::Sampled
+            && self.normalisation == Normalisation::Literal
+    }
+
+    /// The same but for one setting, in TOML's words.
+    ///
+    /// ```
+    /// use bernet::train::{Config, MethodName, Network, SEED};
+    ///
+    /// let config = Config::new(MethodName::Ste, Network::from_toml(SEED)?, 30, 1);
+    /// let config = config.with("width.to = 0.5")?.with("batch = 128")?;
+    /// assert_eq!((config.width.to, config.width.from, config.batch), (0.5, 3.0, 128));
+    /// assert!(config.with("widht.to = 0.5").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the text is no TOML, there is no such setting, or it has another type.
+    pub fn with(&self, setting: &str) -> Result<Self, toml::de::Error> {
+        fn merge(into: &mut toml::Table, from: toml::Table) {
+            for (key, value) in from {
+                match (into.get_mut(&key), value) {
+                    (Some(toml::Value::Table(into)), toml::Value::Table(from)) => merge(into, from),
+                    (_, value) => {
+                        into.insert(key, value);
+                    }
+                }
+            }
+        }
+        let mut whole: toml::Table = toml::from_str(&self.to_toml())?;
+        merge(&mut whole, toml::from_str(setting)?);
+        whole.try_into()
     }
 
     /// As TOML.

@@ -16,24 +16,30 @@ impl Trainer {
     pub fn evaluate_real(&mut self, train: &Dataset, test: &Dataset) -> Result<f64, TrainError> {
         self.check(train)?;
         self.check(test)?;
+        let answers = self.answers(train, test);
+        let pairs = answers.iter().zip(test.labels());
+        let right = pairs.filter(|(answer, label)| **answer == usize::from(**label));
+        Ok(right.count() as f64 / test.len() as f64)
+    }
+
+    /// What the net of settled weights answers in f32.
+    pub(super) fn answers(&mut self, train: &Dataset, test: &Dataset) -> Vec<usize> {
         for layer in &mut self.layers {
             self.method.settle(layer);
         }
+        let moment = self.moment(1.0);
         let measured = self.measured();
-        self.forward(train, &batch::still(0..train.len().min(measured)), true);
-        let mut right = 0;
+        let first = batch::still(0..train.len().min(measured));
+        self.forward(train, &first, &moment, true);
+        let mut answers = Vec::with_capacity(test.len());
         for start in (0..test.len()).step_by(measured) {
             let range = start..test.len().min(start + measured);
-            self.forward(test, &batch::still(range.clone()), false);
+            self.forward(test, &batch::still(range.clone()), &moment, false);
             let logits = self.logits(range.len());
             let classes = logits.len() / range.len();
-            let answers = logits.chunks_exact(classes).map(loss::first_maximum);
-            right += answers
-                .zip(&test.labels()[range])
-                .filter(|(answer, label)| *answer == usize::from(**label))
-                .count();
+            answers.extend(logits.chunks_exact(classes).map(loss::first_maximum));
         }
-        Ok(right as f64 / test.len() as f64)
+        answers
     }
 
     /// Images at a time of a net that is evaluated in f32.

@@ -75,11 +75,20 @@ impl Trainer {
                 break;
             };
             let kernel = Conv2d::new(level, place.geometry, &weights)?;
-            let moments = moments(&kernel, place, &chunks)?;
+            let literal = self.config.normalises_probabilities();
+            let value = if literal { hard } else { i64::from };
+            let moments = moments(&kernel, place, &chunks, value)?;
             let thresholds: Vec<Threshold> = moments
                 .into_iter()
                 .enumerate()
-                .map(|(channel, moments)| fold(norm, channel, moments))
+                .map(|(channel, moments)| {
+                    let threshold = fold(norm, channel, moments);
+                    if literal {
+                        of_bits(threshold)
+                    } else {
+                        threshold
+                    }
+                })
                 .collect();
             chunks = chunks
                 .par_iter()
@@ -138,11 +147,30 @@ fn signs(place: &Place, layer: &Layer) -> BitMatrix {
     })
 }
 
-/// Mean and variance of each channel's sums over all images and positions.
+/// What is normalised where that is the probability of `S ≥ 0`, as ±1.
+fn hard(sum: i32) -> i64 {
+    if sum >= 0 { 1 } else { -1 }
+}
+
+/// The threshold of sums that is a threshold's of [`hard`] sums.
+fn of_bits(threshold: Threshold) -> Threshold {
+    let at_least = match [-1, 1].map(|bit| threshold.at_least <= bit) {
+        [true, _] => i32::MIN,
+        [false, true] => 0,
+        [false, false] => i32::MAX,
+    };
+    Threshold {
+        at_least,
+        ..threshold
+    }
+}
+
+/// Mean and variance of each channel's values, which follow from its sums, over all images and positions.
 fn moments(
     kernel: &Conv2d,
     place: &Place,
     chunks: &[BitTensor],
+    value: fn(i32) -> i64,
 ) -> Result<Vec<[f64; 2]>, bernet_kernels::Error> {
     let n = place.outputs();
     let totals = chunks
@@ -153,8 +181,9 @@ fn moments(
             let mut totals = vec![[0i64; 2]; n];
             for row in sums.chunks_exact(n) {
                 for (total, &sum) in totals.iter_mut().zip(row) {
-                    total[0] += i64::from(sum);
-                    total[1] += i64::from(sum) * i64::from(sum);
+                    let value = value(sum);
+                    total[0] += value;
+                    total[1] += value * value;
                 }
             }
             Ok(totals)
@@ -234,7 +263,7 @@ pub(crate) fn describe(network: &Network) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Norm, fold};
+    use super::{Norm, fold, hard, of_bits};
     use crate::train::parameter::Parameter;
 
     #[test]
@@ -264,6 +293,11 @@ mod tests {
                         threshold.apply(sum),
                         expected,
                         "γ {gamma} β {beta} μ {mean} σ² {variance} S {sum}"
+                    );
+                    assert_eq!(
+                        of_bits(threshold).apply(sum),
+                        threshold.apply(hard(sum) as i32),
+                        "of the bit, γ {gamma} β {beta} μ {mean} σ² {variance} S {sum}"
                     );
                 }
             }

@@ -85,12 +85,17 @@ pub(crate) struct Layer {
     pub(crate) frozen: Vec<bool>,
     /// Batch normalisation; the last layer has none.
     pub(crate) norm: Option<Norm>,
+    /// What else the method learns of the layer; mostly nothing.
+    pub(crate) learned: Parameter,
     /// The weights of this step, `K × N`.
     #[serde(skip)]
     pub(crate) weights: Vec<f32>,
     /// Each output's variance of the weights about their means, `Σ_k (1 − m²)`.
     #[serde(skip)]
     pub(crate) uncertainty: Vec<f32>,
+    /// The key of this step's noise, where the method adds any.
+    #[serde(skip)]
+    pub(crate) noise: u64,
 }
 
 /// `+1` for 0 and above, else `−1`.
@@ -121,8 +126,10 @@ impl Layer {
             latent: Parameter::new(values),
             frozen: vec![false; k * n],
             norm: (!last).then(|| Norm::new(n)),
+            learned: Parameter::default(),
             weights: Vec::new(),
             uncertainty: Vec::new(),
+            noise: 0,
         };
         layer.restore(place);
         layer
@@ -144,6 +151,7 @@ impl Layer {
     pub(crate) fn restore(&mut self, place: Place) {
         let (k, n) = (place.depth(), place.outputs());
         self.latent.restore_gradient();
+        self.learned.restore_gradient();
         self.weights.resize(k * n, 0.0);
         self.uncertainty.resize(n, 0.0);
         if let Some(norm) = &mut self.norm {
@@ -190,6 +198,8 @@ pub(crate) struct Cache {
     pub(crate) patch_gradient: Vec<f32>,
     /// What a method of exact distributions keeps.
     pub(crate) kept: Kept,
+    /// What a Gaussian method remembers of each sum, `R × N`: its variance, or the normal number that it was drawn with.
+    pub(crate) spread: Vec<f32>,
 }
 
 impl Cache {

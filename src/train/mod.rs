@@ -56,13 +56,14 @@ mod trainer;
 mod warp;
 
 pub use checkpoint::CheckpointError;
-pub use config::{Config, Distribution, MethodName, Surrogate};
+pub use config::{Config, Distribution, MethodName, Normalisation, Surrogate};
 pub use epoch::{Epoch, EpochLoss};
 pub use error::TrainError;
 pub use layer::Initial;
+pub use loss::Objective;
 pub use network::{Input, LayerKind, NETS, Network, NetworkError, SEED, SEED_24};
 pub use parameter::Adam;
 pub use run::{Observer, Run, RunError};
-pub use schedule::{Freezing, Geometric};
+pub use schedule::{Binarise, Freezing, Geometric};
 pub use trainer::Trainer;
 pub use warp::Warp;

@@ -17,6 +17,7 @@ pub(crate) enum Purpose {
     Weights = 4,
     Recover = 5,
     Warp = 6,
+    Noise = 7,
 }
 
 /// A pinned generator for one purpose.
@@ -35,6 +36,11 @@ impl Random {
     /// Uniform in [0, 1), a multiple of 2⁻²⁴.
     pub(crate) fn uniform(&mut self) -> f32 {
         (self.0.next_u32() >> 8) as f32 / 16_777_216.0
+    }
+
+    /// A key for streams of its own.
+    pub(crate) fn key(&mut self) -> u64 {
+        self.0.next_u64()
     }
 
     /// Uniform below `bound`, which is far below 2³² here, so that the modulo's bias does not matter.

@@ -1,15 +1,20 @@
-//! Gradients of whole nets against finite differences.
+//! Whole nets: gradients against finite differences, what binarisation leaves alone, and deployment of every method.
 
 use super::{
     batch,
-    config::{Config, MethodName},
+    config::{Config, Distribution, MethodName, Normalisation},
     methods::Moment,
     network::Network,
     random::{Purpose, Random},
+    schedule::{Binarise, Freezing, Geometric},
     trainer::Trainer,
 };
-use crate::data::Dataset;
-use bernet_kernels::bits::{BitMatrix, BitTensor, Shape};
+use crate::{data::Dataset, infer::Session};
+use bernet_kernels::{
+    bits::{BitMatrix, BitTensor, Shape},
+    isa::Level,
+};
+use std::ops::ControlFlow;
 
 const NETS: [&str; 2] = [
     r#"
@@ -66,13 +71,14 @@ fn trainer(net: &str, random: &mut Random) -> Trainer {
 const MOMENT: Moment = Moment {
     temperature: 0.3,
     width: 1.0,
+    strength: 0.0,
 };
 
 impl Trainer {
     /// The mean loss of all images with the weights as they are, and all gradients.
     fn loss(&mut self, data: &Dataset) -> f64 {
         let picks = batch::still(0..data.len());
-        self.forward(data, &picks, true);
+        self.forward(data, &picks, &MOMENT, true);
         self.backward(data, &picks, &MOMENT).total / data.len() as f64
     }
 }
@@ -177,4 +183,146 @@ fn check_gradients(net: &str) -> Agreement {
         }
     }
     agreement
+}
+
+/// Every way to a binary net, of each of the nets: the methods, and those of `bernoulli`.
+fn ways() -> Vec<Config> {
+    NETS.into_iter().flat_map(ways_of).collect()
+}
+
+fn ways_of(net: &str) -> Vec<Config> {
+    let network = Network::from_toml(net).expect("well-formed");
+    let config = |method| Config {
+        batch: 10,
+        warm_up: 5,
+        ..Config::new(method, network.clone(), 12, 3)
+    };
+    let exact = |normalisation| Config {
+        distribution: Distribution::Precise,
+        normalisation,
+        ..config(MethodName::Bernoulli)
+    };
+    let mut ways: Vec<Config> = MethodName::BINARY.map(config).into();
+    ways.extend(Normalisation::ALL.map(exact));
+    ways
+}
+
+fn train(trainer: &mut Trainer, data: &Dataset, mut after_epoch: impl FnMut(&Trainer)) {
+    while !trainer.is_done() {
+        let loss = trainer.epoch(data, |_| ControlFlow::Continue(()));
+        let loss = loss.expect("no step fails").expect("nobody breaks");
+        trainer.finish_epoch(loss, 0.0, 0.0);
+        after_epoch(trainer);
+    }
+}
+
+#[test]
+fn what_is_binary_stays_binary_while_the_rest_is_trained() {
+    let data = digits(&mut Random::new(1, Purpose::Initial, 0));
+    for config in ways() {
+        if !config.method.is_probabilistic() {
+            continue;
+        }
+        for way in Binarise::ALL {
+            let freezing = Some(Freezing::new(way));
+            let what = format!("{} {}", config.method.name(), way.name());
+            let config = Config {
+                freezing,
+                ..config.clone()
+            };
+            let mut trainer = Trainer::new(config).expect("its layers fit");
+            let mut before = trainer.layers.clone();
+            let (mut moved, mut shares) = (0, std::collections::BTreeSet::new());
+            train(&mut trainer, &data, |trainer| {
+                for (before, after) in before.iter().zip(&trainer.layers) {
+                    for index in 0..before.frozen.len() {
+                        let [old, new] = [before, after].map(|layer| layer.latent.values[index]);
+                        if before.frozen[index] {
+                            assert!(after.frozen[index] && old == new, "{what}");
+                        } else if old != new {
+                            moved += 1;
+                        }
+                        if after.frozen[index] {
+                            assert!(new.abs() == 1.0, "{what}: {new}");
+                        }
+                    }
+                }
+                before = trainer.layers.clone();
+                shares.insert((100.0 * trainer.history[trainer.history.len() - 1].frozen) as u32);
+            });
+            assert!(
+                moved > 0 && before.iter().all(|layer| layer.frozen.iter().all(|f| *f)),
+                "{what}"
+            );
+            // 0 and 100 %, and between them as many steps as there are layers or parts (of which an epoch has several).
+            let steps = match way {
+                Binarise::All => 2..=2,
+                Binarise::Layer => 4..=4,
+                Binarise::Part => 6..=21,
+            };
+            assert!(steps.contains(&shares.len()), "{what}: {shares:?}");
+        }
+    }
+}
+
+/// Integers and bits against the method's own forward pass with the weights' signs, at a temperature near 0.
+#[test]
+fn every_method_deploys_to_the_net_that_it_evaluates() {
+    let data = digits(&mut Random::new(1, Purpose::Initial, 0));
+    for config in ways() {
+        let what = format!("{} {:?}", config.method.name(), config.normalisation);
+        let mut trainer = Trainer::new(config).expect("its layers fit");
+        train(&mut trainer, &data, |_| {});
+        let first = trainer.history[0].loss;
+        let last = trainer.history[trainer.history.len() - 1].loss;
+        assert!(last < first, "{what}: {first} {last}");
+        trainer.config.width = Geometric {
+            from: 1e-6,
+            to: 1e-6,
+            until: 1.0,
+        };
+        let evaluated = trainer.answers(&data, &data);
+        let model = trainer.binarise(&data, crate::data::THRESHOLD, Level::best());
+        let model = model.expect("the images suit the net");
+        let mut session = Session::new(&model, Level::best()).expect("the model fits together");
+        let said = session
+            .classify(data.images())
+            .expect("the images suit the model");
+        let said: Vec<usize> = said.into_iter().map(|said| said.class).collect();
+        assert_eq!(said, evaluated, "{what}");
+        // The few channels of the net with pools may well end as constants.
+        if trainer.pools.iter().all(Option::is_none) {
+            let distinct: std::collections::BTreeSet<_> = said.into_iter().collect();
+            assert!(distinct.len() > 1, "{what} always says {distinct:?}");
+        }
+    }
+}
+
+#[test]
+fn the_learnt_strength_of_a_regulariser_falls() {
+    let data = digits(&mut Random::new(1, Purpose::Initial, 0));
+    let network = Network::from_toml(NETS[0]).expect("well-formed");
+    let config = Config {
+        batch: 10,
+        ..Config::new(MethodName::BnnPlus, network, 5, 3)
+    };
+    let config = config.with("regulariser = { from = 1e-3, to = 1e-3, until = 1.0 }");
+    let mut trainer = Trainer::new(config.expect("a setting")).expect("its layers fit");
+    let mut strengths = vec![trainer.strength];
+    train(&mut trainer, &data, |trainer| {
+        strengths.push(trainer.strength)
+    });
+    assert!(
+        strengths.windows(2).all(|pair| pair[1] < pair[0]),
+        "{strengths:?}"
+    );
+    let learned = |layer: &super::layer::Layer| layer.learned.values.clone();
+    assert!(
+        trainer.layers.iter().all(|layer| learned(layer)[1] != 1.0),
+        "α"
+    );
+    assert!(
+        learned(&trainer.layers[0])[0] != learned(&trainer.layers[1])[0],
+        "β"
+    );
 }

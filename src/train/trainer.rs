@@ -3,12 +3,12 @@
 use super::{
     batch::{self, Pick},
     checkpoint,
-    config::{Config, Distribution, MethodName},
+    config::Config,
     epoch::{Epoch, EpochLoss},
     error::TrainError,
     layer::{self, Cache, Layer, Place},
     loss::{self, Loss},
-    methods::{Exact, Method, Moment, Real, Sampled, StraightThrough},
+    methods::{self, Method, Moment},
     network::Stage,
     parameter::{Adam, Parameter},
     pool::Pooled,
@@ -16,7 +16,6 @@ use super::{
     schedule,
 };
 use crate::data::Dataset;
-use bernet_kernels::{isa::Level, poisson_binomial::Gradient};
 use std::{ops::ControlFlow, time::Instant};
 
 /// The logits are divided by this much before the first step; it is trained from there.
@@ -30,6 +29,8 @@ pub struct Trainer {
     pub(crate) pools: Vec<Option<Pooled>>,
     pub(crate) layers: Vec<Layer>,
     pub(crate) scale: Parameter,
+    /// What the regulariser's strength is multiplied by, where that is learnt.
+    pub(crate) strength: f32,
     pub(crate) history: Vec<Epoch>,
     /// The images of a batch; the buffer is kept from batch to batch, as those of the caches are.
     images: Vec<f32>,
@@ -45,13 +46,12 @@ impl Trainer {
     pub fn new(config: Config) -> Result<Self, TrainError> {
         config.check()?;
         let (places, _) = places(&config)?;
-        let layers = layer::fresh(&places, config.initial, config.seed);
-        Self::resume(
-            config,
-            layers,
-            Parameter::new(vec![INITIAL_SCALE.ln()]),
-            Vec::new(),
-        )
+        let mut layers = layer::fresh(&places, config.initial, config.seed);
+        for layer in &mut layers {
+            layer.learned = Parameter::new(methods::method(&config).learned());
+        }
+        let scale = Parameter::new(vec![INITIAL_SCALE.ln()]);
+        Self::resume(config, layers, scale, 1.0, Vec::new())
     }
 
     /// A net as a checkpoint left it.
@@ -59,36 +59,26 @@ impl Trainer {
         config: Config,
         layers: Vec<Layer>,
         scale: Parameter,
+        strength: f32,
         history: Vec<Epoch>,
     ) -> Result<Self, TrainError> {
         config.check()?;
         let (places, pools) = places(&config)?;
         checkpoint::check_state(&config, &places, &layers, &scale, &history)?;
+        let method = methods::method(&config);
         let (mut layers, mut scale) = (layers, scale);
         scale.restore_gradient();
         for (layer, place) in layers.iter_mut().zip(&places) {
             layer.restore(*place);
         }
         let caches = places.iter().map(|_| Cache::default()).collect();
-        let method: Box<dyn Method> = match config.method {
-            MethodName::Bernoulli => match config.distribution {
-                Distribution::Sampled => Box::new(Sampled),
-                exact => Box::new(Exact {
-                    level: Level::best(),
-                    gradient: exact_gradient(exact),
-                }),
-            },
-            MethodName::Ste => Box::new(StraightThrough {
-                surrogate: config.surrogate,
-            }),
-            MethodName::Real => Box::new(Real),
-        };
         Ok(Self {
             config,
             places,
             pools,
             layers,
             scale,
+            strength,
             history,
             images: Vec::new(),
             caches,
@@ -183,14 +173,14 @@ impl Trainer {
             .flat_map(|layer| &layer.frozen)
             .filter(|&&frozen| frozen)
             .count();
-        let uncertain: f64 = match self.config.method {
-            MethodName::Bernoulli => self
-                .layers
+        let uncertain: f64 = if self.config.method.is_probabilistic() {
+            self.layers
                 .iter()
                 .flat_map(|layer| &layer.uncertainty)
                 .map(|&sum| f64::from(sum))
-                .sum(),
-            MethodName::Ste | MethodName::Real => 0.0,
+                .sum()
+        } else {
+            0.0
         };
         let epoch = Epoch {
             number,
@@ -253,10 +243,15 @@ impl Trainer {
         self.places.last().expect("a net has layers").outputs()
     }
 
-    fn moment(&self, done: f32) -> Moment {
+    pub(super) fn moment(&self, done: f32) -> Moment {
         Moment {
             temperature: self.config.temperature.at(done),
             width: self.config.width.at(done),
+            strength: self.strength
+                * self
+                    .config
+                    .regulariser
+                    .map_or(0.0, |strength| strength.at(done)),
         }
     }
 
@@ -271,8 +266,9 @@ impl Trainer {
         let share = done as f32 / steps as f32;
         let moment = self.moment(share);
         if let Some(freezing) = self.config.freezing {
-            for layer in &mut self.layers {
-                layer.freeze(freezing.share(share));
+            let layers = self.layers.len();
+            for (index, layer) in self.layers.iter_mut().enumerate() {
+                layer.freeze(freezing.share(share, index, layers));
             }
         }
         let layer_count = self.layers.len() as u64;
@@ -289,11 +285,12 @@ impl Trainer {
         if let Some(warp) = self.config.warp {
             batch::warp(&mut picks, warp, seed, done);
         }
-        self.forward(train, &picks, true);
+        self.forward(train, &picks, &moment, true);
         let loss = self.backward(train, &picks, &moment);
         if !loss.total.is_finite() {
             return Err(self.diverged(loss.total, done + 1, steps));
         }
+        self.regularise(&moment, done, steps);
         self.descend(done, steps);
         // A sign hides what it is taken of: a net of parameters that are no numbers still has a loss.
         if !self.is_finite() {
@@ -303,7 +300,13 @@ impl Trainer {
     }
 
     /// The forward pass, which leaves the last layer's sums in its cache.
-    pub(super) fn forward(&mut self, data: &Dataset, picks: &[Pick], measure: bool) {
+    pub(super) fn forward(
+        &mut self,
+        data: &Dataset,
+        picks: &[Pick],
+        moment: &Moment,
+        measure: bool,
+    ) {
         let last = self.places.len() - 1;
         for index in 0..=last {
             let place = self.places[index];
@@ -327,7 +330,7 @@ impl Trainer {
             if index == last {
                 layer::linear(&place, layer, cache);
             } else {
-                self.method.forward(&place, layer, cache, measure);
+                self.method.forward(&place, layer, cache, moment, measure);
                 if let Some(pooled) = &mut self.pools[index] {
                     let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
                     pooled.forward(self.method.pooling(), &norm.gamma.values, cache);
@@ -363,7 +366,8 @@ impl Trainer {
         let labels: Vec<u8> = picks.iter().map(|pick| data.labels()[pick.index]).collect();
         let mut gradient = vec![0.0; logits.len()];
         let scale = self.scale.values[0].exp();
-        let loss = loss::cross_entropy(&logits, &labels, classes, scale, &mut gradient);
+        let objective = self.config.objective;
+        let loss = loss::judge(objective, &logits, &labels, classes, scale, &mut gradient);
         self.scale.gradient[0] = loss.scale_gradient as f32;
         for (place, cache) in self.places.iter().zip(&mut self.caches) {
             cache.reserve(place, picks.len() * place.positions());
@@ -399,12 +403,29 @@ impl Trainer {
         loss
     }
 
+    /// Adds the regulariser's gradients.
+    fn regularise(&mut self, moment: &Moment, done: u64, steps: u64) {
+        if moment.strength == 0.0 {
+            return;
+        }
+        let mut total = 0.0;
+        for layer in &mut self.layers {
+            total += self.method.regularise(layer, moment);
+        }
+        if self.method.learns_strength() {
+            // dLoss/d(ln λ) = λ Σ is never negative: Adam would make of it a fall at full rate, however little is at stake.
+            let rate =
+                schedule::cosine(self.config.learning_rate, self.config.warm_up, done, steps);
+            self.strength *= (-rate * moment.strength * total as f32).exp();
+        }
+    }
+
     fn descend(&mut self, done: u64, steps: u64) {
         let rate = schedule::cosine(self.config.learning_rate, self.config.warm_up, done, steps);
         let step = done + 1;
         self.scale.descend(Adam::PAPER, rate, step);
         let bound = self.method.bound();
-        for layer in &mut self.layers {
+        for (layer, place) in self.layers.iter_mut().zip(&self.places) {
             let latent = &mut layer.latent;
             if let Some(bound) = bound {
                 // What cannot move must not gather momentum either.
@@ -421,12 +442,13 @@ impl Trainer {
                     }
                 }
             }
-            latent.descend(self.config.adam, rate, step);
+            latent.descend(self.config.adam, rate * self.method.pace(place), step);
             if let Some(bound) = bound {
                 for value in &mut latent.values {
                     *value = value.clamp(-bound, bound);
                 }
             }
+            layer.learned.descend(Adam::PAPER, rate, step);
             if let Some(norm) = &mut layer.norm {
                 norm.gamma.descend(Adam::PAPER, rate, step);
                 norm.beta.descend(Adam::PAPER, rate, step);
@@ -456,19 +478,6 @@ impl Trainer {
             layer,
         }
     }
-}
-
-/// The kernel's gradient; none where the layer goes through power sums.
-fn exact_gradient(distribution: Distribution) -> Option<Gradient> {
-    Some(match distribution {
-        Distribution::Sampled | Distribution::PowerSums => return None,
-        Distribution::Precise => Gradient::Precise,
-        Distribution::Three => Gradient::Three,
-        Distribution::Five => Gradient::Five,
-        Distribution::Extended => Gradient::Extended,
-        Distribution::Autograd => Gradient::Autograd,
-        Distribution::Spectral => Gradient::Spectral,
-    })
 }
 
 fn places(config: &Config) -> Result<(Vec<Place>, Vec<Option<Pooled>>), TrainError> {

@@ -95,6 +95,7 @@ fn a_configuration_of_numbers_that_are_none_is_refused() {
                 from: bad,
                 to: 0.5,
                 parts: 3,
+                layer_by_layer: false,
             })
         }),
         ("freezing.to", |config, bad| {
@@ -102,6 +103,7 @@ fn a_configuration_of_numbers_that_are_none_is_refused() {
                 from: 0.5,
                 to: bad,
                 parts: 3,
+                layer_by_layer: false,
             })
         }),
     ];
@@ -126,6 +128,7 @@ fn a_configuration_of_numbers_that_are_none_is_refused() {
             from: 0.1,
             to: 0.5,
             parts: 0,
+            layer_by_layer: false,
         }),
         ..config(MethodName::Bernoulli)
     };

@@ -118,6 +118,7 @@ use alloc::{string::ToString, vec::Vec};
 
 pub use ceiling::{places, spin};
 pub use layer::{Activations, Layer};
+pub use normal::{normal_distribution, normal_samples};
 pub use plan::{Plan, strain};
 pub use pmf::{cdf, moments, pmf, survivals};
 pub use power_sums::{Inverse, PowerSums};

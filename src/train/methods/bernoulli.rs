@@ -17,10 +17,11 @@
 
 use super::{
     super::{
-        layer::{Cache, EPSILON, Layer, Place, sign},
+        layer::{Cache, Layer, Place, sign},
         random::Random,
     },
-    Method, Moment, backward_activated, forward_activated, surrogate,
+    Method, Moment, backward_activated, forward_activated, inverse_widths, regularise_means,
+    surrogate,
 };
 
 /// One sample of the weights a step.
@@ -47,7 +48,14 @@ impl Method for Sampled {
         }
     }
 
-    fn forward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, measure: bool) {
+    fn forward(
+        &self,
+        place: &Place,
+        layer: &mut Layer,
+        cache: &mut Cache,
+        _: &Moment,
+        measure: bool,
+    ) {
         forward_activated(place, layer, cache, measure, sign);
     }
 
@@ -59,16 +67,13 @@ impl Method for Sampled {
         moment: &Moment,
         wants_input: bool,
     ) {
-        let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
-        let inverse_width: Vec<f32> = (0..norm.variance.len())
-            .map(|j| {
-                let gamma = norm.gamma.values[j];
-                let weights = gamma * gamma * layer.uncertainty[j] / (norm.variance[j] + EPSILON);
-                1.0 / (moment.width * moment.width + weights).sqrt()
-            })
-            .collect();
+        let inverse_width = inverse_widths(layer, moment);
         backward_activated(place, layer, cache, wants_input, |u, _, j| {
             surrogate(u, inverse_width[j])
         });
+    }
+
+    fn regularise(&self, layer: &mut Layer, moment: &Moment) -> f64 {
+        regularise_means(layer, moment)
     }
 }

@@ -1,20 +1,62 @@
 //! The ways to train a net, one file each, behind one trait.
 
 mod bernoulli;
+mod bnn;
+mod bnn_plus;
 mod exact;
+mod gaussian;
+mod gaussian_sampled;
 mod real;
 mod straight_through;
+#[cfg(test)]
+mod testing;
 
-pub(crate) use bernoulli::Sampled;
-pub(crate) use exact::{Exact, Kept};
-pub(crate) use real::Real;
-pub(crate) use straight_through::StraightThrough;
+pub(crate) use exact::Kept;
+
+use bernoulli::Sampled;
+use bnn::Bnn;
+use bnn_plus::BnnPlus;
+use exact::{Exact, Literal};
+use gaussian::Gaussian;
+use gaussian_sampled::GaussianSampled;
+use real::Real;
+use straight_through::StraightThrough;
 
 use super::{
-    layer::{self, Cache, Layer, Place},
+    config::{Config, Distribution, MethodName},
+    layer::{self, Cache, EPSILON, Layer, Place},
     pool::Pooling,
     random::Random,
 };
+use bernet_kernels::isa::Level;
+
+/// The method that a configuration asks for.
+pub(crate) fn method(config: &Config) -> Box<dyn Method> {
+    let level = Level::best();
+    match config.method {
+        MethodName::Bernoulli => match config.distribution {
+            Distribution::Sampled => Box::new(Sampled),
+            exact => {
+                let exact = Exact::new(level, exact);
+                if config.normalises_probabilities() {
+                    Box::new(Literal(exact))
+                } else {
+                    Box::new(exact)
+                }
+            }
+        },
+        MethodName::Gaussian => Box::new(Gaussian { level }),
+        MethodName::GaussianSampled => Box::new(GaussianSampled { level }),
+        MethodName::Ste => Box::new(StraightThrough {
+            surrogate: config.surrogate,
+        }),
+        MethodName::Bnn => Box::new(Bnn),
+        MethodName::BnnPlus => Box::new(BnnPlus {
+            sharpness: 1.0 / config.width.from,
+        }),
+        MethodName::Real => Box::new(Real),
+    }
+}
 
 /// Where the training stands, as far as a method wants to know.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -23,6 +65,8 @@ pub(crate) struct Moment {
     pub(crate) temperature: f32,
     /// The floor of the width over which an activation's derivative spreads, in deviations of the sum.
     pub(crate) width: f32,
+    /// λ: the strength of the regulariser.
+    pub(crate) strength: f32,
 }
 
 /// What distinguishes one trainer from another: how a step's weights follow from the latents, and how a hidden layer
@@ -41,7 +85,14 @@ pub(crate) trait Method: Sync + Send {
 
     /// From `cache.patches` to `cache.output`. With `measure`, the sums' moments are the batch's own and are kept in the layer;
     /// without, those kept are used.
-    fn forward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, measure: bool);
+    fn forward(
+        &self,
+        place: &Place,
+        layer: &mut Layer,
+        cache: &mut Cache,
+        moment: &Moment,
+        measure: bool,
+    );
 
     /// From dLoss/d(output) in `cache.gradient` to all gradients of the layer and, where it `wants_input`,
     /// `cache.patch_gradient`.
@@ -63,6 +114,68 @@ pub(crate) trait Method: Sync + Send {
     fn bound(&self) -> Option<f32> {
         Some(1.0)
     }
+
+    /// What the learning rate of a layer's latents is multiplied by.
+    fn pace(&self, _: &Place) -> f32 {
+        1.0
+    }
+
+    /// How the numbers start that the method learns of each layer besides weights and normalisation.
+    fn learned(&self) -> Vec<f32> {
+        Vec::new()
+    }
+
+    /// Adds the gradient of λ times the layer's regulariser, if the method has one; what the regulariser is.
+    fn regularise(&self, _: &mut Layer, _: &Moment) -> f64 {
+        0.0
+    }
+
+    /// Whether λ is learnt, by descent on the loss it is part of.
+    fn learns_strength(&self) -> bool {
+        false
+    }
+}
+
+/// Mean-field weights: `layer.weights` are the means of the latents' distributions, the signs of those that are frozen.
+pub(crate) fn draw_means(layer: &mut Layer, moment: &Moment) {
+    let n = layer.uncertainty.len();
+    layer.uncertainty.fill(0.0);
+    for (index, weight) in layer.weights.iter_mut().enumerate() {
+        let latent = layer.latent.values[index];
+        *weight = if layer.frozen[index] {
+            layer::sign(latent)
+        } else {
+            (latent / moment.temperature).tanh()
+        };
+        layer.uncertainty[index % n] += 1.0 - *weight * *weight;
+    }
+}
+
+/// The regulariser of random weights, `Σ (1 − m²)`: their variance, which is 0 where all are certain. Its gradient is that by the
+/// means, as the loss's is: the natural gradient.
+pub(crate) fn regularise_means(layer: &mut Layer, moment: &Moment) -> f64 {
+    let mut total = 0.0;
+    let gradients = layer.latent.gradient.iter_mut();
+    for ((gradient, latent), frozen) in gradients.zip(&layer.latent.values).zip(&layer.frozen) {
+        if !frozen {
+            let mean = (latent / moment.temperature).tanh();
+            *gradient -= 2.0 * moment.strength * mean;
+            total += f64::from(1.0 - mean * mean);
+        }
+    }
+    total
+}
+
+/// One over the width of each output's activation, in deviations of its sums: `width² = a² + γ² Σ(1 − m²)/σ²`.
+pub(crate) fn inverse_widths(layer: &Layer, moment: &Moment) -> Vec<f32> {
+    let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
+    (0..norm.variance.len())
+        .map(|j| {
+            let gamma = norm.gamma.values[j];
+            let weights = gamma * gamma * layer.uncertainty[j] / (norm.variance[j] + EPSILON);
+            1.0 / (moment.width * moment.width + weights).sqrt()
+        })
+        .collect()
 }
 
 /// The forward pass of every method that computes sums as a matrix product: product, normalisation, activation.

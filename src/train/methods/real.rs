@@ -20,7 +20,14 @@ impl Method for Real {
         layer.weights.copy_from_slice(&layer.latent.values);
     }
 
-    fn forward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, measure: bool) {
+    fn forward(
+        &self,
+        place: &Place,
+        layer: &mut Layer,
+        cache: &mut Cache,
+        _: &Moment,
+        measure: bool,
+    ) {
         forward_activated(place, layer, cache, measure, f32::tanh);
     }
 

@@ -17,7 +17,7 @@ pub(crate) struct StraightThrough {
 
 /// The derivative of the hard tanh.
 #[inline(always)]
-fn hard_tanh(u: f32) -> f32 {
+pub(super) fn hard_tanh(u: f32) -> f32 {
     if u.abs() <= 1.0 { 1.0 } else { 0.0 }
 }
 
@@ -32,7 +32,14 @@ impl Method for StraightThrough {
         self.settle(layer);
     }
 
-    fn forward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, measure: bool) {
+    fn forward(
+        &self,
+        place: &Place,
+        layer: &mut Layer,
+        cache: &mut Cache,
+        _: &Moment,
+        measure: bool,
+    ) {
         forward_activated(place, layer, cache, measure, sign);
     }
 

@@ -23,21 +23,25 @@
 
 mod blocks;
 mod distinct;
+mod literal;
 mod power_sums;
 mod recursion;
 
 use super::{
     super::{
-        layer::{self, Cache, EPSILON, Layer, Place, sign},
+        layer::{self, Cache, EPSILON, Layer, Place},
         matrix,
         pool::Pooling,
         random::Random,
     },
-    Method, Moment,
+    Method, Moment, draw_means, regularise_means,
 };
+use crate::train::config::Distribution;
 use distinct::Distinct;
 use power_sums::Distributions;
 use recursion::Recursion;
+
+pub(crate) use literal::Literal;
 
 use bernet_kernels::{isa::Level, poisson_binomial::Gradient};
 use rayon::prelude::*;
@@ -59,6 +63,20 @@ struct Cut {
 }
 
 impl Exact {
+    /// By the distribution's gradient.
+    pub(crate) fn new(level: Level, distribution: Distribution) -> Self {
+        let gradient = match distribution {
+            Distribution::Sampled | Distribution::PowerSums => None,
+            Distribution::Precise => Some(Gradient::Precise),
+            Distribution::Three => Some(Gradient::Three),
+            Distribution::Five => Some(Gradient::Five),
+            Distribution::Extended => Some(Gradient::Extended),
+            Distribution::Autograd => Some(Gradient::Autograd),
+            Distribution::Spectral => Some(Gradient::Spectral),
+        };
+        Self { level, gradient }
+    }
+
     /// `output[r][j] = direction_j · (2P − 1)`, for inputs `patches [R × K]` and means `weights [K × N]`.
     fn distributions(
         &self,
@@ -162,20 +180,17 @@ impl Method for Exact {
     }
 
     fn draw(&self, layer: &mut Layer, moment: &Moment, _: &mut Random) {
-        let n = layer.uncertainty.len();
-        layer.uncertainty.fill(0.0);
-        for (index, weight) in layer.weights.iter_mut().enumerate() {
-            let latent = layer.latent.values[index];
-            *weight = if layer.frozen[index] {
-                sign(latent)
-            } else {
-                (latent / moment.temperature).tanh()
-            };
-            layer.uncertainty[index % n] += 1.0 - *weight * *weight;
-        }
+        draw_means(layer, moment);
     }
 
-    fn forward(&self, place: &Place, layer: &mut Layer, cache: &mut Cache, measure: bool) {
+    fn forward(
+        &self,
+        place: &Place,
+        layer: &mut Layer,
+        cache: &mut Cache,
+        _: &Moment,
+        measure: bool,
+    ) {
         let (k, n) = (place.depth(), place.outputs());
         layer::linear(place, layer, cache);
         if measure {
@@ -300,6 +315,10 @@ impl Method for Exact {
                 },
             );
         }
+    }
+
+    fn regularise(&self, layer: &mut Layer, moment: &Moment) -> f64 {
+        regularise_means(layer, moment)
     }
 }
 

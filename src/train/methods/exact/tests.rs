@@ -1,20 +1,13 @@
 //! The layer's gradients against finite differences, and its two forms against each other.
 
 use super::*;
-use crate::train::{layer::Initial, random::Purpose};
-use bernet_kernels::{
-    bits::Shape,
-    isa::Portable,
-    xnor::{Geometry, PaddingValue},
+use crate::train::{
+    layer::sign,
+    methods::testing::{MOMENT, OUTPUTS, ROWS, setting},
 };
+use bernet_kernels::isa::Portable;
 
-const ROWS: usize = 9;
 const DEPTH: usize = 6;
-const OUTPUTS: usize = 3;
-const MOMENT: Moment = Moment {
-    temperature: 0.5,
-    width: 1.0,
-};
 const EXACT: Exact = Exact {
     level: Level::Portable(Portable),
     gradient: Some(Gradient::Precise),
@@ -23,40 +16,6 @@ const EXACT: Exact = Exact {
 fn by_recursion(layer: &Layer, cuts: &[Cut], patches: &[f32], upstream: &[f32]) -> Gradients {
     let (weights, kept) = (&layer.weights, &mut Distributions::default());
     EXACT.gradients(weights, cuts, patches, upstream, true, kept)
-}
-
-/// A layer with one flipped channel, and a batch of soft inputs.
-fn setting(depth: usize) -> (Place, Layer, Cache, Vec<f32>) {
-    let shape = |channels| Shape {
-        batch: 1,
-        height: 1,
-        width: 1,
-        channels,
-    };
-    let geometry = Geometry {
-        channels: depth,
-        outputs: OUTPUTS,
-        kernel: [1, 1],
-        stride: [1, 1],
-        padding: [0; 4],
-        padding_value: PaddingValue::MinusOne,
-    };
-    let place = Place {
-        geometry,
-        input: shape(depth),
-        output: shape(OUTPUTS),
-    };
-    let mut random = Random::new(9, Purpose::Initial, 0);
-    let mut layer = Layer::new(place, false, Initial::Uniform(0.5), &mut random);
-    EXACT.draw(&mut layer, &MOMENT, &mut random);
-    let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
-    norm.gamma.values.copy_from_slice(&[1.2, -0.8, 0.6]);
-    norm.beta.values.copy_from_slice(&[0.2, 0.1, -0.3]);
-    let mut cache = Cache::default();
-    cache.reserve(&place, ROWS);
-    cache.patches.fill_with(|| 2.0 * random.uniform() - 1.0);
-    let upstream = (0..ROWS * OUTPUTS).map(|_| random.normal()).collect();
-    (place, layer, cache, upstream)
 }
 
 fn differences(values: usize, mut loss: impl FnMut(usize, f32) -> f64) -> Vec<f64> {
@@ -87,20 +46,20 @@ fn weighted(values: &[f32], weights: &[f32]) -> f64 {
 /// With the thresholds held, the outputs are polynomials in weights and inputs.
 #[test]
 fn factors_have_the_gradients_of_finite_differences() {
-    let (place, mut layer, mut cache, upstream) = setting(DEPTH);
-    EXACT.forward(&place, &mut layer, &mut cache, true);
+    let (place, mut layer, mut cache, upstream) = setting(&EXACT, DEPTH);
+    EXACT.forward(&place, &mut layer, &mut cache, &MOMENT, true);
     let cuts = Exact::cuts(&place, &layer);
     let found = by_recursion(&layer, &cuts, &cache.patches, &upstream);
     let by_weight = differences(DEPTH * OUTPUTS, |index, step| {
         let mut layer = layer.clone();
         layer.weights[index] += step;
-        EXACT.forward(&place, &mut layer, &mut cache, false);
+        EXACT.forward(&place, &mut layer, &mut cache, &MOMENT, false);
         weighted(&cache.output, &upstream)
     });
     assert_close(&by_weight, found.weights, "weight");
     let by_input = differences(ROWS * DEPTH, |index, step| {
         cache.patches[index] += step;
-        EXACT.forward(&place, &mut layer, &mut cache, false);
+        EXACT.forward(&place, &mut layer, &mut cache, &MOMENT, false);
         cache.patches[index] -= step;
         weighted(&cache.output, &upstream)
     });
@@ -110,8 +69,8 @@ fn factors_have_the_gradients_of_finite_differences() {
 /// What the whole backward pass adds to that of the factors is the thresholds' own dependence on the batch.
 #[test]
 fn thresholds_have_the_gradients_of_finite_differences() {
-    let (place, mut layer, mut cache, upstream) = setting(DEPTH);
-    EXACT.forward(&place, &mut layer, &mut cache, true);
+    let (place, mut layer, mut cache, upstream) = setting(&EXACT, DEPTH);
+    EXACT.forward(&place, &mut layer, &mut cache, &MOMENT, true);
     let cuts = Exact::cuts(&place, &layer);
     let factors = by_recursion(&layer, &cuts, &cache.patches, &upstream);
     cache.gradient.copy_from_slice(&upstream);
@@ -142,13 +101,13 @@ fn thresholds_have_the_gradients_of_finite_differences() {
     let numeric = differences(DEPTH * OUTPUTS, |index, step| {
         let mut layer = layer.clone();
         layer.weights[index] += step;
-        EXACT.forward(&place, &mut layer, &mut cache, true);
+        EXACT.forward(&place, &mut layer, &mut cache, &MOMENT, true);
         total(&layer)
     });
     assert_close(&numeric, by_weight, "weight");
     let numeric = differences(ROWS * DEPTH, |index, step| {
         cache.patches[index] += step;
-        EXACT.forward(&place, &mut layer, &mut cache, true);
+        EXACT.forward(&place, &mut layer, &mut cache, &MOMENT, true);
         cache.patches[index] -= step;
         total(&layer)
     });
@@ -173,7 +132,7 @@ fn thresholds_have_the_gradients_of_finite_differences() {
 /// Half of the rows are all certain, so that the series is in doubt there.
 #[test]
 fn power_sums_equal_the_recursion_in_a_deep_layer() {
-    let (place, mut layer, mut cache, upstream) = setting(267);
+    let (place, mut layer, mut cache, upstream) = setting(&EXACT, 267);
     let depth = place.depth();
     for value in &mut cache.patches[..ROWS / 2 * depth] {
         *value = sign(*value);
@@ -185,7 +144,7 @@ fn power_sums_equal_the_recursion_in_a_deep_layer() {
     }
     let mut run = |gradient| {
         let exact = Exact { gradient, ..EXACT };
-        exact.forward(&place, &mut layer, &mut cache, true);
+        exact.forward(&place, &mut layer, &mut cache, &MOMENT, true);
         let output = cache.output.clone();
         cache.gradient.copy_from_slice(&upstream);
         exact.backward(&place, &mut layer, &mut cache, &MOMENT, true);
@@ -218,7 +177,7 @@ fn power_sums_equal_the_recursion_in_a_deep_layer() {
 /// Rows of ±1 that repeat one another, beside a row that differs in one value.
 #[test]
 fn repeated_rows_have_the_gradients_of_all_rows() {
-    let (place, mut layer, mut cache, upstream) = setting(DEPTH);
+    let (place, mut layer, mut cache, upstream) = setting(&EXACT, DEPTH);
     let depth = place.depth();
     for (index, value) in cache.patches.iter_mut().enumerate() {
         *value = if (index / depth % 2) * (index % depth) == 1 {
@@ -230,7 +189,7 @@ fn repeated_rows_have_the_gradients_of_all_rows() {
     for gradient in [EXACT.gradient, None] {
         let exact = Exact { gradient, ..EXACT };
         let mut by_weights = |wants_input| {
-            exact.forward(&place, &mut layer, &mut cache, true);
+            exact.forward(&place, &mut layer, &mut cache, &MOMENT, true);
             assert!(cache.kept.distinct.is_some());
             cache.gradient.copy_from_slice(&upstream);
             exact.backward(&place, &mut layer, &mut cache, &MOMENT, wants_input);
