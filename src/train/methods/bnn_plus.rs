@@ -18,7 +18,6 @@
 use super::{
     super::{
         layer::{Cache, Layer, Place, sign},
-        matrix,
         random::Random,
     },
     Method, Moment, backward_activated, forward_activated,
@@ -34,12 +33,14 @@ pub(crate) struct BnnPlus {
 const LN_SHARPNESS: usize = 0;
 const ALPHA: usize = 1;
 
-/// `SS_β′(u)`.
+/// `SS_β′(u)`, even in `u`; with `e = exp(−|βu|)` it is `2βe (2 − |βu| (1 − e)/(1 + e))/(1 + e)²`, which takes one exponential and does
+/// not overflow.
 #[inline(always)]
 fn slope(u: f32, sharpness: f32) -> f32 {
-    // Beyond 40 it is 0 to the last bit of its largest value, and the hyperbolic cosine nears the end of f32.
-    let t = (sharpness * u).clamp(-40.0, 40.0);
-    sharpness * (2.0 - t * (0.5 * t).tanh()) / (1.0 + t.cosh())
+    let t = (sharpness * u).abs();
+    let e = (-t).exp();
+    let inverse = 1.0 / (1.0 + e);
+    2.0 * sharpness * e * inverse * inverse * (2.0 - t * (1.0 - e) * inverse)
 }
 
 impl Method for BnnPlus {
@@ -67,24 +68,17 @@ impl Method for BnnPlus {
         wants_input: bool,
     ) {
         let sharpness = layer.learned.values[LN_SHARPNESS].exp();
-        let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
-        let (gamma, beta) = (&norm.gamma.values, &norm.beta.values);
-        let n = place.outputs();
-        let by_sharpness = matrix::column_sums::<1>(cache.sums.len() / n, n, |range, [total]| {
-            let range = range.start * n..range.end * n;
-            let rows = cache.gradient[range.clone()].chunks_exact(n);
-            for (gradient, sums) in rows.zip(cache.sums[range].chunks_exact(n)) {
-                for j in 0..n {
-                    let u = gamma[j] * sums[j] + beta[j];
-                    total[j] += gradient[j] * u * slope(u, sharpness);
-                }
-            }
-        });
-        let by_sharpness: f64 = by_sharpness.into_iter().map(|[total]| total).sum();
-        layer.learned.gradient[LN_SHARPNESS] = by_sharpness as f32;
         backward_activated(place, layer, cache, wants_input, |u, _, _| {
             slope(u, sharpness)
         });
+        // Σ dL/du u with u = γn + β, of which normalisation has the two sums already.
+        let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
+        let by_sharpness: f32 = [&norm.gamma, &norm.beta]
+            .into_iter()
+            .flat_map(|parameter| parameter.values.iter().zip(&parameter.gradient))
+            .map(|(value, gradient)| value * gradient)
+            .sum();
+        layer.learned.gradient[LN_SHARPNESS] = by_sharpness;
     }
 
     fn learned(&self) -> Vec<f32> {
