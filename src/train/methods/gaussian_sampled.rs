@@ -132,7 +132,7 @@ impl Method for GaussianSampled {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::testing, GaussianSampled, Method, inverse_widths};
+    use super::{super::testing, GaussianSampled, inverse_widths};
     use crate::train::layer::EPSILON;
     use bernet_kernels::isa::Level;
     use testing::{MOMENT, OUTPUTS};
