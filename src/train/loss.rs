@@ -101,6 +101,9 @@ pub(crate) fn first_maximum(values: &[f32]) -> usize {
 mod tests {
     use super::{Objective, judge};
 
+    /// No scaled logit is at a corner of the hinge.
+    const SCALE: f32 = 2.5;
+
     #[test]
     fn gradients_are_those_of_finite_differences() {
         for objective in [Objective::CrossEntropy, Objective::SquaredHinge] {
@@ -111,12 +114,12 @@ mod tests {
                     / labels.len() as f64
             };
             let mut gradient = [0.0; 6];
-            let loss = judge(objective, &logits, &labels, 3, 2.0, &mut gradient);
+            let loss = judge(objective, &logits, &labels, 3, SCALE, &mut gradient);
             for index in 0..6 {
                 let (mut above, mut below) = (logits, logits);
                 above[index] += 0.01;
                 below[index] -= 0.01;
-                let numeric = (mean(&above, 2.0) - mean(&below, 2.0)) / 0.02;
+                let numeric = (mean(&above, SCALE) - mean(&below, SCALE)) / 0.02;
                 assert!(
                     (numeric - f64::from(gradient[index])).abs() < 1e-4,
                     "{objective:?} {index}: {numeric} {}",
@@ -125,7 +128,7 @@ mod tests {
             }
             let step = 0.01_f32;
             let numeric =
-                (mean(&logits, 2.0 * step.exp()) - mean(&logits, 2.0 * (-step).exp())) / 0.02;
+                (mean(&logits, SCALE * step.exp()) - mean(&logits, SCALE * (-step).exp())) / 0.02;
             assert!(
                 (numeric - loss.scale_gradient).abs() < 1e-3,
                 "{objective:?}: {numeric} {}",
