@@ -25,7 +25,7 @@ use std::{
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The trainer.
-    #[arg(long, default_value = MethodName::Bernoulli.name(), value_parser = methods())]
+    #[arg(long, default_value = MethodName::Bernoulli.name(), value_parser = named(MethodName::ALL, MethodName::name))]
     method: MethodName,
     /// How long: `quick` takes about two minutes on two cores, `full` about three times as long.
     #[arg(long, value_enum, default_value_t = Preset::Quick)]
@@ -34,10 +34,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) epochs: Option<u32>,
     /// What the Bernoulli method computes of a layer: one sample of the weights, or exact distributions with this gradient.
-    #[arg(long, default_value = Distribution::Sampled.name(), value_parser = gradients())]
+    #[arg(long, default_value = Distribution::Sampled.name(), value_parser = named(Distribution::ALL, Distribution::name))]
     gradient: Distribution,
     /// What `--method ste` takes for the derivative of sign.
-    #[arg(long, default_value = Surrogate::default().name(), value_parser = surrogates())]
+    #[arg(long, default_value = Surrogate::default().name(), value_parser = named(Surrogate::ALL, Surrogate::name))]
     surrogate: Surrogate,
     /// The probability that a training image is warped: turned, scaled, sheared and shifted a little, from its grey values where the
     /// data have them (the embedded MNIST has none).
@@ -82,27 +82,15 @@ impl Arguments {
     }
 }
 
-/// Things by their names, and nothing else.
-fn by_name<T: Copy + Send + Sync + 'static, const N: usize>(
-    all: [T; N],
+/// Values by their names.
+fn named<T: Copy + Send + Sync + 'static, const COUNT: usize>(
+    all: [T; COUNT],
     name: fn(T) -> &'static str,
 ) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(all.map(name)).map(move |given| {
-        let named = all.into_iter().find(|one| name(*one) == given);
+    PossibleValuesParser::new(all.map(name)).map(move |text| {
+        let named = all.into_iter().find(|value| name(*value) == text);
         named.expect("the parser lets only their names pass")
     })
-}
-
-fn methods() -> impl TypedValueParser<Value = MethodName> {
-    by_name(MethodName::ALL, MethodName::name)
-}
-
-fn gradients() -> impl TypedValueParser<Value = Distribution> {
-    by_name(Distribution::ALL, Distribution::name)
-}
-
-fn surrogates() -> impl TypedValueParser<Value = Surrogate> {
-    by_name(Surrogate::ALL, Surrogate::name)
 }
 
 /// A probability as an argument.
