@@ -136,7 +136,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
     const REVERSED_POLYNOMIAL: u32 = 0x82f6_3b78;
     let sum = bytes.iter().fold(u32::MAX, |sum, &byte| {
         (0..8).fold(sum ^ u32::from(byte), |sum, _| {
-            sum >> 1 ^ REVERSED_POLYNOMIAL * (sum & 1)
+            (sum >> 1) ^ (REVERSED_POLYNOMIAL * (sum & 1))
         })
     });
     !sum
