@@ -98,10 +98,6 @@ fn sizes_that_do_not_suit_are_named() {
             vec!["--shape", "99999999x99999999x99999999"],
             "their product at most",
         ),
-        (
-            vec!["--kernel", "poisson-binomial", "--threads", "2"],
-            "one thread",
-        ),
         (vec!["--level", "mmx"], "there is no such level"),
     ] {
         let (success, out, error) = bench(&arguments);

@@ -55,88 +55,23 @@ struct Table {
     record: Option<PathBuf>,
 }
 
-/// What is trained: a name for the table, and what `bernet train` is told besides the seed.
+/// The table: a file with a line for each row.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rows {
+    rows: Vec<Row>,
+}
+
+/// What is trained.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Row {
-    name: &'static str,
-    arguments: &'static str,
+    name: String,
+    /// What `bernet train` is told besides the seed.
+    train: String,
     /// What the talk reports, in per cent.
     talk: Option<f64>,
 }
-
-const fn row(name: &'static str, arguments: &'static str, talk: Option<f64>) -> Row {
-    Row {
-        name,
-        arguments,
-        talk,
-    }
-}
-
-/// The table, a line each.
-const ROWS: [Row; 15] = [
-    row("real", "--method real --epochs 30", Some(99.0)),
-    row(
-        "real, 24×24",
-        "--method real --epochs 30 --net seed-24",
-        Some(99.0),
-    ),
-    row(
-        "ste, identity",
-        "--method ste --surrogate identity --epochs 90",
-        Some(89.5),
-    ),
-    row(
-        "ste, hard tanh",
-        "--method ste --surrogate hard-tanh --epochs 90",
-        Some(89.5),
-    ),
-    row(
-        "ste, polynomial",
-        "--method ste --surrogate polynomial --epochs 90",
-        Some(89.5),
-    ),
-    row("ste", "--method ste --epochs 90", Some(89.5)),
-    row(
-        "ste, warped",
-        "--method ste --epochs 90 --warp 0.7",
-        Some(89.5),
-    ),
-    row(
-        "ste, 24×24",
-        "--method ste --epochs 90 --net seed-24",
-        Some(89.5),
-    ),
-    row("bernoulli", "--method bernoulli --epochs 90", Some(97.5)),
-    row(
-        "bernoulli, warped",
-        "--method bernoulli --epochs 90 --warp 0.7",
-        Some(97.5),
-    ),
-    row(
-        "bernoulli, 24×24",
-        "--method bernoulli --epochs 90 --net seed-24",
-        Some(97.5),
-    ),
-    row(
-        "bernoulli, three equations",
-        "--method bernoulli --gradient three --epochs 30 --net seed-24",
-        Some(97.5),
-    ),
-    row(
-        "bernoulli, power sums",
-        "--method bernoulli --gradient power-sums --epochs 30 --net seed-24",
-        Some(97.5),
-    ),
-    row(
-        "ste, lenet",
-        "--method ste --epochs 40 --net lenet-binary --warp 0.7",
-        None,
-    ),
-    row(
-        "ste, dense",
-        "--method ste --epochs 40 --net dense-3x1024 --warp 0.7",
-        None,
-    ),
-];
 
 /// What a quick run takes of the data.
 const QUICK_IMAGES: [usize; 2] = [1_200, 300];
@@ -167,15 +102,17 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
 
 impl Table {
     fn run(&self, out: &mut impl Write) -> Result<()> {
+        let Rows { rows } = toml::from_str(include_str!("experiment.toml"))?;
         let wanted = |row: &&Row| {
             self.only.is_empty() || self.only.iter().any(|only| row.name.starts_with(only))
         };
-        let rows: Vec<&Row> = ROWS.iter().filter(wanted).collect();
-        if rows.is_empty() {
-            let names = ROWS.map(|row| row.name).join("; ");
+        let chosen: Vec<&Row> = rows.iter().filter(wanted).collect();
+        if chosen.is_empty() {
+            let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
             bail!(
-                "--only {}: expected the beginning of one of: {names}",
-                self.only.join(", ")
+                "--only {}: expected the beginning of one of: {}",
+                self.only.join(", "),
+                names.join("; ")
             );
         }
         let mut source = train::source(self.data.as_deref())?;
@@ -187,10 +124,10 @@ impl Table {
         }
         self.claim(&source)?;
         let mut groups = Vec::new();
-        for row in rows {
+        for row in chosen {
             let seeds = if self.quick { 1 } else { self.seeds };
             let mut group = Group {
-                name: row.name,
+                name: row.name.clone(),
                 talk: row.talk,
                 finished: Vec::new(),
             };
@@ -259,7 +196,7 @@ impl Table {
         } = trained;
         let finished = Finished {
             configuration,
-            method: row.name.into(),
+            method: row.name.clone(),
             net: arguments.net_name().into(),
             seed,
             binary: config.method != MethodName::Real,
@@ -277,7 +214,7 @@ impl Table {
     /// The arguments of `bernet train` for a row.
     fn train_arguments(&self, row: &Row, seed: u64) -> Result<train::Arguments> {
         let command = train::Arguments::augment_args(clap::Command::new("train"));
-        let words = std::iter::once("train").chain(row.arguments.split_whitespace());
+        let words = std::iter::once("train").chain(row.train.split_whitespace());
         let matches = command.try_get_matches_from(words)?;
         let mut arguments = train::Arguments::from_arg_matches(&matches)?;
         let name = row.name.replace(", ", "-").replace([' ', '×'], "-");

@@ -8,7 +8,7 @@ use bernet::{
 
 /// A method on a net, with all its seeds.
 pub(super) struct Group {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     /// What the talk reports, in per cent.
     pub(super) talk: Option<f64>,
     pub(super) finished: Vec<Finished>,
@@ -51,7 +51,7 @@ pub(super) fn table(groups: &[Group]) -> Table {
         };
         let seconds: f64 = group.finished.iter().map(|finished| finished.seconds).sum();
         table.row([
-            group.name.to_owned(),
+            group.name.clone(),
             first.net.clone(),
             u8::from(first.binary).to_string(),
             first.bytes.to_string(),
@@ -132,7 +132,7 @@ fn curves(group: &Group) -> Section {
         .iter()
         .map(|finished| finished.command.as_str())
         .collect();
-    Section::new(group.name)
+    Section::new(&group.name)
         .charts(charts, "Training, and how the weights become binary.")
         .code(commands.join("\n"))
 }

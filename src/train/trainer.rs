@@ -9,7 +9,7 @@ use super::{
     layer::{self, Cache, Layer, Place},
     loss::{self, Loss},
     methods::{self, Method, Moment},
-    network::Stage,
+    network::{LayerKind, Stage},
     parameter::{Adam, Parameter},
     pool::Pooled,
     random::{Purpose, Random},
@@ -468,9 +468,15 @@ impl Trainer {
             .position(|(cache, layer)| {
                 cache.sums.iter().any(|sum| !sum.is_finite()) || !layer.is_finite()
             });
-        let layer = bad.map_or("none, but the loss itself".into(), |index| {
-            (index + 1).to_string()
-        });
+        // As a person counts them, pools among them.
+        let mut layers = (1..)
+            .zip(&self.config.network.layers)
+            .filter(|(_, kind)| !matches!(kind, LayerKind::Pool { .. }));
+        let layer = bad
+            .and_then(|index| layers.nth(index))
+            .map_or("none, but the loss itself".into(), |(number, kind)| {
+                format!("{number} ({})", kind.name())
+            });
         TrainError::Diverged {
             loss,
             step,

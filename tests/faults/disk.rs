@@ -54,7 +54,8 @@ fn every_write_and_every_flush_may_fail() {
             match Trainer::load(&training.checkpoint(&out)) {
                 Ok(_) => again.arg("--resume"),
                 Err(error) => {
-                    assert_eq!(number, 1, "{error}");
+                    // The heads of metrics and events come before the first checkpoint.
+                    assert!(number <= 3, "{error}");
                     again.args(EPOCHS)
                 }
             };
@@ -122,7 +123,7 @@ fn disks_that_are_full_or_read_only() {
     };
     let line = on_disk("head -c 60000 /dev/zero > \"$0/other\"");
     assert!(
-        line.contains("disk/checkpoint: No space left on device"),
+        line.contains("/disk/") && line.contains(": No space left on device"),
         "{line}"
     );
     let line = on_disk("mount -o remount,ro \"$0\"");
