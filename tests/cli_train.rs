@@ -28,7 +28,7 @@ fn train(folder: &Path) -> Command {
 #[test]
 fn a_training_leaves_a_model_a_report_and_metrics() {
     let folder = tempfile::tempdir().unwrap();
-    write_digits(folder.path());
+    write_digits(folder.path(), 1_200, 300);
     let output = train(folder.path())
         .args(["--net", "seed-24", "--epochs", "3"])
         .output()
@@ -78,7 +78,7 @@ fn a_training_leaves_a_model_a_report_and_metrics() {
 #[test]
 fn an_interrupted_training_can_be_taken_up_again() {
     let folder = tempfile::tempdir().unwrap();
-    write_digits(folder.path());
+    write_digits(folder.path(), 1_200, 300);
     for signal in ["-INT", "-TERM"] {
         let mut child = train(folder.path())
             .args(["--net", "seed-24", "--epochs", "100000"])
@@ -111,7 +111,7 @@ fn an_interrupted_training_can_be_taken_up_again() {
 #[test]
 fn wrong_calls_get_one_line() {
     let folder = tempfile::tempdir().unwrap();
-    write_digits(folder.path());
+    write_digits(folder.path(), 1_200, 300);
     let net = folder.path().join("net.toml");
     fs::write(
         &net,

@@ -31,6 +31,7 @@ fn a_training_that_is_killed_over_and_over_ends_in_the_same_bits() {
     let random = &mut Pcg32::new(11, 7);
     let (mut kills, mut while_writing, mut epoch) = (0, 0, 0);
     loop {
+        let partial = training.partial_files("killed");
         let mut command = train("killed");
         if training.checkpoint("killed").exists() || epoch > 0 {
             command.arg("--resume");
@@ -71,8 +72,7 @@ fn a_training_that_is_killed_over_and_over_ends_in_the_same_bits() {
             .next_back()
             .unwrap_or(epoch);
         kills += 1;
-        let partial = training.partial_files("killed");
-        while_writing = partial.max(while_writing);
+        while_writing += usize::from(training.partial_files("killed") > partial);
         match Trainer::load(&training.checkpoint("killed")) {
             Ok(trainer) => assert!(
                 trainer.history().len() >= epoch,

@@ -23,7 +23,8 @@ pub(crate) struct Training(TempDir);
 impl Training {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        write_digits(folder.path());
+        // An epoch is one step.
+        write_digits(folder.path(), 400, 100);
         fs::write(folder.path().join("net.toml"), NET).unwrap();
         Self(folder)
     }

@@ -27,9 +27,9 @@ fn write_idx(folder: &Path, name: &str, digits: &Dataset) {
     fs::write(folder.join(format!("{name}-labels-idx1-ubyte")), labels).unwrap();
 }
 
-/// 1200 digits to train on, 300 to test.
-pub(crate) fn write_digits(folder: &Path) {
+/// So many digits to train on, and to test.
+pub(crate) fn write_digits(folder: &Path, train: usize, test: usize) {
     let source = data::load_embedded();
-    write_idx(folder, "train", &source.train.subset(0..1_200));
-    write_idx(folder, "t10k", &source.test.subset(0..300));
+    write_idx(folder, "train", &source.train.subset(0..train));
+    write_idx(folder, "t10k", &source.test.subset(0..test));
 }
