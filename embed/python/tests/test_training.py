@@ -13,14 +13,14 @@ def digits():
 
 def test_it_learns_and_is_the_same_again(digits):
     epochs = []
-    model = bernet.train(*digits, epochs=3, seed=5, callback=epochs.append)
+    model = bernet.train(*digits, batch=25, epochs=3, seed=5, callback=epochs.append)
     assert [epoch.number for epoch in epochs] == [1, 2, 3]
     assert epochs[2].loss < epochs[0].loss
     assert all(0 <= epoch.validation_accuracy <= 1 and epoch.seconds > 0 for epoch in epochs)
     images, labels = bernet.mnist()[1]
     assert (model.predict(images[:2000]) == labels[:2000]).mean() > 0.4
     assert model.metadata["seed"] == "5" and model.metadata["epochs"] == "3"
-    again = bernet.train(*digits, epochs=3, seed=5)
+    again = bernet.train(*digits, batch=25, epochs=3, seed=5)
     assert again.to_bytes() == model.to_bytes()
 
 
