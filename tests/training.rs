@@ -191,8 +191,7 @@ fn normalised_probabilities_learn_while_they_are_soft() {
     let train = data.0.subset(0..1_024);
     let config = Config {
         distribution: Distribution::Spectral,
-        normalisation: Normalisation::Literal,
-        ..config(MethodName::Bernoulli, 6)
+        ..config(MethodName::Bernoulli, 6).normalising(Normalisation::Literal)
     };
     let mut trainer = Trainer::new(config).expect("the net's layers fit");
     let mut epoch = || {

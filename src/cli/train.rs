@@ -4,7 +4,7 @@ use super::{
     images_per_second, level,
     training_report::{self, Finished},
 };
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use bernet::{
     data::{self, Source},
     infer::{self, Session},
@@ -232,14 +232,15 @@ fn trainer(arguments: &Arguments, checkpoint: &Path, images: usize) -> Result<Tr
     config.validation = images / 12;
     config.distribution = arguments.gradient;
     config.surrogate = arguments.surrogate;
-    config.normalisation = arguments.normalisation;
+    config = config.normalising(arguments.normalisation);
     if let Some(binarise) = arguments.binarise {
         config.freezing = Some(Freezing::new(binarise));
     }
-    for setting in &arguments.set {
-        config = config
-            .with(setting)
-            .with_context(|| format!("--set \"{setting}\""))?;
+    if !arguments.set.is_empty() {
+        let settings = arguments.set.join("\n");
+        config = config.with(&settings).map_err(|error| {
+            anyhow!("--set '{}': {}", arguments.set.join("; "), error.message())
+        })?;
     }
     Ok(Trainer::new(config)?)
 }
@@ -267,7 +268,22 @@ fn command(trainer: &Trainer, arguments: &Arguments) -> String {
     {
         command += &format!(" --binarise {}", freezing.binarise().name());
     }
-    for setting in &arguments.set {
+    let mut preset = Config {
+        validation: config.validation,
+        distribution: config.distribution,
+        surrogate: config.surrogate,
+        ..Config::new(
+            config.method,
+            config.network.clone(),
+            config.epochs,
+            config.seed,
+        )
+    }
+    .normalising(config.normalisation);
+    preset.freezing = config
+        .freezing
+        .map(|freezing| Freezing::new(freezing.binarise()));
+    for setting in config.beyond(&preset) {
         command += &format!(" --set '{setting}'");
     }
     // Not from the arguments: a resumed run has the net that it began with.
