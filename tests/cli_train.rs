@@ -108,6 +108,55 @@ fn an_interrupted_training_can_be_taken_up_again() {
     }
 }
 
+/// The command in the model's metadata has what differs from the method's own settings, and makes the same model.
+#[test]
+fn the_command_makes_the_same_model_again() {
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(folder.path(), 1_200, 300);
+    let model = |arguments: &[&str]| {
+        let output = train(folder.path()).args(arguments).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Model::read(folder.path().join("out/model.bnet")).unwrap()
+    };
+    let first = model(&[
+        "--method",
+        "gaussian-sampled",
+        "--net",
+        "seed-24",
+        "--epochs",
+        "2",
+        "--binarise",
+        "layer",
+        "--set",
+        "batch = 100",
+        "--set",
+        "width.to = 0.5",
+    ]);
+    let command = first.metadata["command"].clone();
+    assert!(
+        command.contains(
+            "--method gaussian-sampled --epochs 2 --seed 1 --binarise layer --set 'batch = 100' --set 'width.to = 0.5' --net seed-24"
+        ),
+        "{command}"
+    );
+    // What a shell makes of the quotes.
+    let words: Vec<&str> = command
+        .split('\'')
+        .enumerate()
+        .flat_map(|(index, part)| {
+            let quoted = index % 2 == 1;
+            let words = part.split_whitespace().filter(move |_| !quoted);
+            words.chain(Some(part).filter(|_| quoted))
+        })
+        .collect();
+    let end = words.iter().position(|word| *word == "--data").unwrap();
+    assert!(model(&words[2..end]) == first);
+}
+
 #[test]
 fn wrong_calls_get_one_line() {
     let folder = tempfile::tempdir().unwrap();
@@ -130,6 +179,18 @@ fn wrong_calls_get_one_line() {
         (
             &["--surrogate", "identity"],
             "--surrogate belongs to --method ste",
+        ),
+        (
+            &["--normalisation", "literal"],
+            "--normalisation belongs to an exact --gradient",
+        ),
+        (
+            &["--method", "bnn", "--binarise", "all"],
+            "--binarise belongs to methods with random weights; those of bnn are binary",
+        ),
+        (
+            &["--set", "width.too = 1.0"],
+            "--set 'width.too = 1.0': unknown field `too`",
         ),
     ] {
         let output = train(folder.path()).args(arguments).output().unwrap();

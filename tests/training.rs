@@ -4,8 +4,8 @@ use bernet::{
     data::{self, Dataset},
     infer::{self, Session},
     train::{
-        Config, Distribution, Epoch, MethodName, Network, Observer, Run, SEED_24, Surrogate,
-        Trainer,
+        Binarise, Config, Distribution, Epoch, Freezing, MethodName, Network, Normalisation,
+        Observer, Run, SEED_24, Surrogate, Trainer,
     },
 };
 use bernet_kernels::isa::Level;
@@ -105,6 +105,101 @@ fn straight_through_learns() {
         models.insert(model);
     }
     assert_eq!(models.len(), Surrogate::ALL.len(), "each ends elsewhere");
+}
+
+/// What the model of integers answers is what the last epoch's evaluation said.
+#[test]
+fn every_method_learns_and_deploys() {
+    let data = digits();
+    for (method, least) in [
+        (MethodName::Gaussian, 0.7),
+        (MethodName::GaussianSampled, 0.8),
+        (MethodName::Bnn, 0.8),
+        (MethodName::BnnPlus, 0.8),
+    ] {
+        let run = run(&data, None);
+        let mut trainer = Trainer::new(config(method, 12)).expect("the net's layers fit");
+        let end = run.train(&mut trainer, &mut Steps(usize::MAX));
+        assert!(end.expect("no step fails").is_continue());
+        let last = *trainer.history().last().expect("twelve epochs");
+        let model = run.finish(&trainer).expect("the images suit the net");
+        let mut session = Session::new(&model, Level::best()).expect("the model fits together");
+        let said = session.classify(data.1.images());
+        let said = said.expect("the images suit the model");
+        let share = infer::right(&said, data.1.labels()) as f64 / data.1.len() as f64;
+        println!("{}: {share}", method.name());
+        assert_eq!(share, last.validation_accuracy, "{}", method.name());
+        assert!(share > least, "{}: {share}", method.name());
+        if method.is_probabilistic() {
+            assert_eq!(
+                (last.frozen, last.uncertainty),
+                (1.0, 0.0),
+                "{}",
+                method.name()
+            );
+        }
+    }
+}
+
+/// Another net than the talk's: one dense layer on the pixels of a small window's convolution.
+#[test]
+fn every_method_trains_any_net() {
+    let (train, validation) = digits();
+    let data = (train.subset(0..512), validation.subset(0..200));
+    let text = r#"
+        input = { height = 28, width = 28, channels = 1 }
+        layer = [
+            { kind = "conv", outputs = 5, kernel = [9, 7], stride = [4, 5] },
+            { kind = "conv", outputs = 7, kernel = [5, 5], stride = [1, 1] },
+            { kind = "expectation", classes = 10 },
+        ]
+    "#;
+    let network = Network::from_toml(text).expect("well-formed");
+    for method in MethodName::BINARY {
+        let config = Config {
+            network: network.clone(),
+            ..config(method, 2)
+        };
+        let (model, _) = trained(config, &data);
+        assert!(
+            model.len() < 2_000,
+            "{}: {} bytes",
+            method.name(),
+            model.len()
+        );
+    }
+}
+
+#[test]
+fn every_way_to_binarise_ends_binary() {
+    let data = digits();
+    for way in Binarise::ALL {
+        let config = Config {
+            freezing: Some(Freezing::new(way)),
+            ..config(MethodName::Bernoulli, 12)
+        };
+        let (_, share) = trained(config, &data);
+        println!("{}: {share}", way.name());
+        assert!(share > 0.75, "{}: {share}", way.name());
+    }
+}
+
+/// Soft, it learns; its thresholds are gone when all is hard.
+#[test]
+fn normalised_probabilities_learn_while_they_are_soft() {
+    let data = digits();
+    let train = data.0.subset(0..1_024);
+    let config = Config {
+        distribution: Distribution::Spectral,
+        ..config(MethodName::Bernoulli, 6).normalising(Normalisation::Literal)
+    };
+    let mut trainer = Trainer::new(config).expect("the net's layers fit");
+    let mut epoch = || {
+        let loss = trainer.epoch(&train, |_| ControlFlow::Continue(()));
+        loss.expect("no step fails").expect("nobody breaks").loss
+    };
+    let (first, second) = (epoch(), epoch());
+    assert!(second < 2.0 && second < first, "{first} {second}");
 }
 
 #[test]

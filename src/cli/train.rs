@@ -5,7 +5,7 @@ use super::{
     training_report::{self, Finished},
     watcher::Watcher,
 };
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use bernet::{
     data::{self, Source},
     infer::{self, Prediction, Session},
@@ -325,14 +325,15 @@ pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
     config.distribution = arguments.gradient;
     config.surrogate = arguments.surrogate;
     config.warp = warp(arguments.warp);
-    config.normalisation = arguments.normalisation;
+    config = config.normalising(arguments.normalisation);
     if let Some(binarise) = arguments.binarise {
         config.freezing = Some(Freezing::new(binarise));
     }
-    for setting in &arguments.set {
-        config = config
-            .with(setting)
-            .with_context(|| format!("--set \"{setting}\""))?;
+    if !arguments.set.is_empty() {
+        let settings = arguments.set.join("\n");
+        config = config.with(&settings).map_err(|error| {
+            anyhow!("--set '{}': {}", arguments.set.join("; "), error.message())
+        })?;
     }
     Ok(config)
 }
@@ -388,7 +389,22 @@ fn command(config: &Config, arguments: &Arguments, images: usize) -> String {
     {
         command += &format!(" --binarise {}", freezing.binarise().name());
     }
-    for setting in &arguments.set {
+    let mut preset = Config {
+        validation: config.validation,
+        distribution: config.distribution,
+        surrogate: config.surrogate,
+        ..Config::new(
+            config.method,
+            config.network.clone(),
+            config.epochs,
+            config.seed,
+        )
+    }
+    .normalising(config.normalisation);
+    preset.freezing = config
+        .freezing
+        .map(|freezing| Freezing::new(freezing.binarise()));
+    for setting in config.beyond(&preset) {
         command += &format!(" --set '{setting}'");
     }
     // Not from the arguments: a resumed run has the net that it began with.

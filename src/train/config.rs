@@ -360,6 +360,24 @@ impl Config {
         Ok(())
     }
 
+    /// The same with batch normalisation of something else, and the activations' temperature that goes with it: the talk's T, where
+    /// probabilities are normalised, has to end near 0.
+    pub fn normalising(self, normalisation: Normalisation) -> Self {
+        let width = match normalisation {
+            Normalisation::Moments => self.width,
+            Normalisation::Literal => Geometric {
+                from: 0.5,
+                to: 0.02,
+                until: 0.9,
+            },
+        };
+        Self {
+            normalisation,
+            width,
+            ..self
+        }
+    }
+
     /// Whether batch normalisation works on probabilities rather than sums.
     pub(crate) fn normalises_probabilities(&self) -> bool {
         self.method == MethodName::Bernoulli
@@ -397,6 +415,27 @@ impl Config {
         whole.try_into()
     }
 
+    /// The settings, as [`Config::with`] takes them, that make this configuration of another one of the same net.
+    pub fn beyond(&self, other: &Self) -> Vec<String> {
+        fn leaves(prefix: &str, table: toml::Table, into: &mut Vec<String>) {
+            for (key, value) in table {
+                let key = format!("{prefix}{key}");
+                match value {
+                    toml::Value::Table(table) => leaves(&format!("{key}."), table, into),
+                    value => into.push(format!("{key} = {value}")),
+                }
+            }
+        }
+        let [ours, theirs] = [self, other].map(|config| {
+            let table = toml::from_str(&config.to_toml());
+            let mut settings = Vec::new();
+            leaves("", table.expect("it was written as TOML"), &mut settings);
+            settings
+        });
+        let same = |setting: &String| setting.starts_with("network.") || theirs.contains(setting);
+        ours.into_iter().filter(|setting| !same(setting)).collect()
+    }
+
     /// As TOML.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a configuration is tables, numbers and names")
@@ -408,5 +447,54 @@ impl Config {
     /// Where in the text something else was expected.
     pub fn from_toml(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, MethodName, Normalisation};
+    use crate::train::{Network, SEED_24};
+
+    fn config(method: MethodName) -> Config {
+        let network = Network::from_toml(SEED_24).expect("the embedded net is well-formed");
+        Config::new(method, network, 3, 1)
+    }
+
+    #[test]
+    fn every_configuration_survives_its_toml() {
+        for method in MethodName::BINARY {
+            let config = config(method).normalising(Normalisation::Literal);
+            assert_eq!(Config::from_toml(&config.to_toml()), Ok(config));
+        }
+    }
+
+    #[test]
+    fn settings_make_one_configuration_of_another() {
+        let base = config(MethodName::Gaussian);
+        let changed = [
+            "batch = 64",
+            "width.to = 0.7",
+            "objective = \"squared-hinge\"",
+            "regulariser = { from = 1e-6, to = 1e-5, until = 0.5 }",
+        ]
+        .iter()
+        .fold(base.clone(), |config, setting| {
+            config.with(setting).expect("there is such a setting")
+        });
+        let settings = changed.beyond(&base);
+        assert_eq!(settings.len(), 6, "{settings:?}");
+        // A table that was not there has to come whole.
+        let again = base.with(&settings.join("\n"));
+        assert_eq!(again, Ok(changed.clone()));
+        assert!(changed.beyond(&changed).is_empty());
+        for wrong in [
+            "batch",
+            "batch = \"many\"",
+            "bath = 3",
+            "width.too = 1.0",
+            "network = 3",
+        ] {
+            assert!(base.with(wrong).is_err(), "{wrong}");
+        }
     }
 }
