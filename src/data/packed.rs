@@ -209,26 +209,18 @@ pub fn decode(name: &str, file: &Path, packed: &[u8]) -> Result<Source, Error> {
     })
 }
 
-/// The contents, of which gzip's last four bytes are the size (modulo 2³²): memory for no more than that is taken.
 fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
-    let size = packed
-        .last_chunk()
-        .map_or(0, |&size| u32::from_le_bytes(size));
-    let too_large = |most| io::Error::other(format!("unpacks to more than {most} bytes"));
-    if size as usize > LIMIT {
-        return Err(too_large(LIMIT));
-    }
     let mut gzip = GzDecoder::new(packed);
     let mut bytes = Vec::new();
-    bytes.reserve_exact(size as usize);
-    gzip.by_ref().take(size.into()).read_to_end(&mut bytes)?;
-    // At the end the decoder holds the contents against checksum and size.
-    if gzip.read(&mut [0])? > 0 {
-        return Err(too_large(size as usize));
-    }
-    match gzip.into_inner().len() {
-        0 => Ok(bytes),
-        left => Err(io::Error::other(format!(
+    gzip.by_ref()
+        .take(LIMIT as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    match (bytes.len() > LIMIT, gzip.into_inner().len()) {
+        (true, _) => Err(io::Error::other(format!(
+            "unpacks to more than {LIMIT} bytes"
+        ))),
+        (_, 0) => Ok(bytes),
+        (_, left) => Err(io::Error::other(format!(
             "{left} bytes after the compressed contents"
         ))),
     }
