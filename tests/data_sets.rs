@@ -235,19 +235,19 @@ fn packed_messages() {
         ),
         (
             |file| file[12] = 0,
-            "byte 12: training images: expected 1 to 67108864, found 0",
+            "byte 12: training images: expected 1 to 25165824, found 0",
         ),
         (
             |file| file[19] = 9,
-            "byte 16: test images: expected 0 to 67108864, found 150994945",
+            "byte 16: test images: expected 0 to 25165824, found 150994945",
         ),
         (
             |file| file[20] = 0,
-            "byte 20: height: expected 1 to 67108864, found 0",
+            "byte 20: height: expected 1 to 25165824, found 0",
         ),
         (
             |file| file[22] = 0xff,
-            "byte 12: images: expected at most 67108864 bytes, found 2 + 1 of height 16711684",
+            "byte 12: images: expected at most 25165824 bytes, found 2 + 1 of height 16711684",
         ),
         (
             |file| file[24] = 65,

@@ -36,6 +36,14 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc_zeroed(layout) }
     }
 
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let now = NOW.fetch_add(size, Ordering::SeqCst) + size - layout.size();
+        NOW.fetch_sub(layout.size(), Ordering::SeqCst);
+        PEAK.fetch_max(now, Ordering::SeqCst);
+        // SAFETY: as above; pages are moved, not copied.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         NOW.fetch_sub(layout.size(), Ordering::SeqCst);
         // SAFETY: the pointer came from the system's allocator.

@@ -45,9 +45,9 @@ const FIELDS: [&str; 6] = [
 ];
 const HEADER: usize = MAGIC.len() + 4 * FIELDS.len();
 
-/// Neither the unpacked contents nor the images may be larger: four times MNIST, so that no file
-/// can claim the whole memory.
-const LIMIT: usize = 64 << 20;
+/// Neither the unpacked contents nor the images may be larger: half as much again as MNIST, so that no
+/// file can claim the whole memory.
+const LIMIT: usize = 24 << 20;
 
 /// Packs a dataset; equal datasets give equal bytes. Grey values are not kept.
 ///
