@@ -123,6 +123,12 @@ impl Exact {
     }
 }
 
+/// tanh to 1e-7: the library's is right to the last place also next to 0, which no mean needs, and takes ten times as long.
+fn tanh(x: f32) -> f32 {
+    let e = (-2.0 * x.abs()).exp();
+    ((1.0 - e) / (1.0 + e)).copysign(x)
+}
+
 /// The mean square of each column of `patches [R × K]`.
 fn mean_squares(patches: &[f32], depth: usize) -> Vec<f32> {
     let rows = patches.len() / depth;
@@ -164,7 +170,7 @@ impl Method for Exact {
             *weight = if layer.frozen[index] {
                 sign(latent)
             } else {
-                (latent / moment.temperature).tanh()
+                tanh(latent / moment.temperature)
             };
             layer.uncertainty[index % n] += 1.0 - *weight * *weight;
         }
