@@ -352,25 +352,10 @@ fn command(config: &Config, arguments: &Arguments, images: usize) -> String {
         Some(data) => format!(" --data {}", data.display()),
         None => String::new(),
     };
-    // Not from the arguments: a resumed run has the configuration that it began with.
-    let plain = Config {
-        validation: images / 12,
-        distribution: config.distribution,
-        surrogate: config.surrogate,
-        warp: config.warp.and_then(|given| warp(given.probability)),
-        ..Config::new(
-            config.method,
-            config.network.clone(),
-            config.epochs,
-            config.seed,
-        )
-    };
-    let mut command = format!("bernet train --method {}", config.method.name());
-    if *config != plain {
-        let file = arguments.config.clone();
-        let file = file.unwrap_or_else(|| "CONFIGURATION.toml".into());
+    if let Some(file) = &arguments.config {
         return format!("bernet train --config {}{data}", file.display());
     }
+    let mut command = format!("bernet train --method {}", config.method.name());
     command += &format!(" --epochs {} --seed {}", config.epochs, config.seed);
     if config.distribution != Distribution::Sampled {
         command += &format!(" --gradient {}", config.distribution.name());
@@ -390,9 +375,10 @@ fn command(config: &Config, arguments: &Arguments, images: usize) -> String {
         command += &format!(" --binarise {}", freezing.binarise().name());
     }
     let mut preset = Config {
-        validation: config.validation,
+        validation: images / 12,
         distribution: config.distribution,
         surrogate: config.surrogate,
+        warp: config.warp.and_then(|given| warp(given.probability)),
         ..Config::new(
             config.method,
             config.network.clone(),

@@ -167,7 +167,7 @@ pub fn forward(level: Level, form: Form, v: &[f32], sums: usize, cut: i32) -> Re
     Ok(())
 }
 
-/// The whole distribution and its sums from either end. An entry is also right to `N·2⁻²⁰` of itself, however small, as far as f32 goes.
+/// The whole distribution and its sums from either end. An entry is also right to `N·2⁻²⁰` of itself, however small, down to 1e-33.
 ///
 /// # Errors
 /// Says which entry differs, expected and found.
@@ -196,7 +196,7 @@ pub fn whole(level: Level, v: &[f32], sums: usize) -> Result<(), String> {
             let expected: f64 = entries.iter().sum();
             let found = found[k * sums + s];
             let error = (f64::from(found) - expected).abs();
-            let relative = (count + 4) as f64 * (0.5f64).powi(20) * expected + 1e-36;
+            let relative = (count + 4) as f64 * (0.5f64).powi(20) * expected + 1e-33;
             if !(0.0..=1.0).contains(&found) || error > SURVIVAL_ERROR.min(relative) {
                 return Err(format!(
                     "{level}, {what}, N = {count}, k = {k}, sum {s} of {sums}: {found:e}, expected {expected:e}"

@@ -26,8 +26,11 @@ use crate::arch::float::{Float, Kernel};
 const GUARD: usize = GROUP;
 /// Passes after which what is undecided is made to agree with what has been decided.
 const RESCALE: usize = 16;
-/// Passes after which the band is moved: finding its ends costs as much as some ten of a pass's places, and it widens by sixteen.
+/// Passes after which the computed places are narrowed: finding a band's ends costs as much as some ten places of a pass.
 const NARROW: usize = 4;
+/// Entries below it count as nothing, 2⁻¹²⁰: further down an f32 is subnormal, which costs a Zen 3 a hundred cycles an operation, and with
+/// thousands of factors most places of the triangle are such tails.
+const NEGLIGIBLE: f32 = f32::MIN_POSITIVE * 64.0;
 /// Outputs that the inner loop computes together, to share loads.
 pub(super) const TILE: usize = 4;
 
@@ -163,11 +166,13 @@ pub(super) fn distribution<'a, F: Float>(
             moments.add(float, group);
         }
         let nth = first / GROUP + 1;
-        if let Form::Banded { sigmas } = form
-            && nth.is_multiple_of(NARROW)
-        {
-            let (from, to) = moments.range(float, sigmas);
-            let (from, to) = (from.clamp(low, high), to.clamp(low, high));
+        if nth.is_multiple_of(NARROW) {
+            let (from, to) = if let Form::Banded { sigmas } = form {
+                let (from, to) = moments.range(float, sigmas);
+                (from.clamp(low, high), to.clamp(low, high))
+            } else {
+                tails(float, &memory[GUARD..], low, high)
+            };
             memory[GUARD + low..GUARD + from].fill(zero);
             memory[GUARD + to..GUARD + high].fill(zero);
             (low, high) = (from, to.max(from));
@@ -219,6 +224,24 @@ pub(super) fn distribution<'a, F: Float>(
         survival,
         mass,
     }
+}
+
+/// The places from and up to which some lane's entry is not negligible.
+#[inline(always)]
+fn tails<F: Float>(
+    float: F,
+    places: &[F::Vector],
+    mut low: usize,
+    mut high: usize,
+) -> (usize, usize) {
+    let (least, all) = (float.splat(NEGLIGIBLE), u32::MAX >> (32 - F::LANES));
+    while low < high && float.bits(float.less(places[low], least)) == all {
+        low += 1;
+    }
+    while low < high && float.bits(float.less(places[high - 1], least)) == all {
+        high -= 1;
+    }
+    (low, high)
 }
 
 /// The coefficients of `(1 − a + a x)(1 − b + b x)`.

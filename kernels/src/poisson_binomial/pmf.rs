@@ -1,7 +1,7 @@
 //! Whole distributions, for every number of successes.
 //!
 //! They come from the full triangle (`forward.rs`): all terms are positive, so that the *relative* error of an entry is small too, far
-//! out in the tails, down to where f32 itself ends. Cumulated from its own end each tail keeps that: [`cdf`] adds from 0 up,
+//! out in the tails, down to 1e-33, where f32 nearly ends. Cumulated from its own end each tail keeps that: [`cdf`] adds from 0 up,
 //! [`survivals`] from `N` down, and neither is 1 less the other.
 //!
 //! ```

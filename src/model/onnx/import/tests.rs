@@ -430,8 +430,8 @@ fn graphs_that_are_none() {
             "but 1 values",
         ),
         (
-            |m| m.graph.as_mut().unwrap().input[0] = value("image", &[1, 1 << 20, 1, 1]),
-            "input \"image\": channels: expected at most 65536, found 1048576",
+            |m| m.graph.as_mut().unwrap().input[0] = value("image", &[1, 1 << 17, 1, 8]),
+            "input \"image\": channels: expected at most 65536, found 131072",
         ),
         (
             |m| m.graph.as_mut().unwrap().initializer[0].data_type = 8,
