@@ -35,13 +35,15 @@ fn what_would_fill_the_memory_is_refused() {
     );
 }
 
-/// A thousand small nets, each with a few bytes changed: refused, or a model that is exactly this file and that runs as the
-/// reference does.
+/// Small nets (`BERNET_MUTATED_NETS`, 20 if it isn't set), each two thousand times with a few bytes changed: refused, or a
+/// model that is exactly this file and that runs as the reference does.
 #[test]
 fn mutated_files_do_no_harm() {
+    let nets = std::env::var("BERNET_MUTATED_NETS");
+    let nets = nets.map_or(20, |nets| nets.parse().expect("a number of nets"));
     let random = &mut nets::generator(7);
     let (mut refused, mut ran) = (0, 0);
-    for _ in 0..20 {
+    for _ in 0..nets {
         let model = Model {
             input: Input {
                 height: 6,
