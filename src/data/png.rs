@@ -130,6 +130,9 @@ fn decode(file: BufReader<File>) -> Result<Grey, String> {
     let unreadable = |error: png::DecodingError| format!("not a readable PNG: {error}");
     let mut decoder = Decoder::new(file);
     decoder.set_transformations(Transformations::normalize_to_color8());
+    // Colour profiles and texts are compressed, may be large, and say nothing here.
+    decoder.set_ignore_iccp_chunk(true);
+    decoder.set_ignore_text_chunk(true);
     let mut reader = decoder.read_info().map_err(unreadable)?;
     let (width, height) = reader.info().size();
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
