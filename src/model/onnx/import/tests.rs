@@ -431,7 +431,7 @@ fn graphs_that_are_none() {
         ),
         (
             |m| m.graph.as_mut().unwrap().input[0] = value("image", &[1, 1 << 17, 1, 8]),
-            "input \"image\": channels: expected at most 65536, found 131072",
+            "input \"image\": channels: expected at most 8192, found 131072",
         ),
         (
             |m| m.graph.as_mut().unwrap().initializer[0].data_type = 8,
