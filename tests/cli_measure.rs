@@ -95,8 +95,15 @@ fn sizes_that_do_not_suit_are_named() {
             "their product at most",
         ),
         (
-            vec!["--kernel", "poisson-binomial", "--threads", "2"],
-            "one thread",
+            vec![
+                "--kernel",
+                "poisson-binomial",
+                "--shape",
+                "9",
+                "--threads",
+                "2",
+            ],
+            "--threads 2: only the layer is split over threads",
         ),
         (vec!["--level", "mmx"], "there is no such level"),
     ] {
