@@ -98,6 +98,17 @@ fn sizes_that_do_not_suit_are_named() {
             vec!["--shape", "99999999x99999999x99999999"],
             "their product at most",
         ),
+        (
+            vec![
+                "--kernel",
+                "poisson-binomial",
+                "--shape",
+                "9",
+                "--threads",
+                "2",
+            ],
+            "--threads 2: only the layer is split over threads",
+        ),
         (vec!["--level", "mmx"], "there is no such level"),
     ] {
         let (success, out, error) = bench(&arguments);
