@@ -1,4 +1,4 @@
-"""Whole nets, end to end, against onnxruntime: one thread, in turns, best of several rounds, after the logits have been compared.
+"""Whole nets, end to end, against onnxruntime: one thread, in turns, the best call of many, after the logits have been compared.
 
     pip install onnx onnxruntime numpy bernet-*.whl          # the wheel of embed/python
     python end_to_end.py PROGRAM ROOT                        # bernet's command line; the repository
@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-ROUNDS = 15
+TURNS = 15
 LIMIT = np.float32(127.5 / 255)
 
 
@@ -75,18 +75,14 @@ class Dense:
 
 
 def seconds(runs):
-    """The best of each, in turns; a round takes a twentieth of a second or one call."""
-    best, calls = {}, {}
-    for name, run in runs.items():
-        start = time.perf_counter()
-        run()
-        calls[name] = max(1, int(0.05 / (time.perf_counter() - start)))
-    for _ in range(ROUNDS):
+    """The best call of each, in turns of a twentieth of a second or of one call."""
+    best = {}
+    for _ in range(TURNS):
         for name, run in runs.items():
-            start = time.perf_counter()
-            for _ in range(calls[name]):
+            end = time.perf_counter() + 0.05
+            while (start := time.perf_counter()) < end:
                 run()
-            best[name] = min(best.get(name, np.inf), (time.perf_counter() - start) / calls[name])
+                best[name] = min(best.get(name, np.inf), time.perf_counter() - start)
     return best
 
 
