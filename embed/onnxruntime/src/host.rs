@@ -278,7 +278,7 @@ impl<'a> Context<'a> {
     }
 
     /// The output, of this shape, handed over to be filled. It is asked for once, so that there are no two of it.
-    pub(crate) fn fill<T: Element + Default, const N: usize>(
+    pub(crate) fn fill<T: Element, const N: usize>(
         self,
         shape: [usize; N],
         fill: impl FnOnce(&mut [T]) -> Result<(), String>,
