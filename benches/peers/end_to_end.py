@@ -107,13 +107,15 @@ def main(program, root):
         "seed net": (seed, {"float32": folder / "seed.onnx"}),
         "dense 3×1024": (folder / "dense.bnet", {"float32": folder / "dense.onnx", "int8": None}),
     }
-    cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
+    lines = (line.split(":") for line in open("/proc/cpuinfo") if ":" in line)
+    about = {name.strip(): value.strip() for name, value in reversed(list(lines))}
+    cpu = f"{about['model name']} (family {about['cpu family']}, model {about['model']})"
     commit = subprocess.run(["git", "-C", root, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     out = csv.writer(sys.stdout)
-    out.writerow(["cpu", "level", "commit", "net", "batch", "bernet µs", "onnxruntime", "its µs", "times faster"])
+    out.writerow(["cpu", "level", "commit", "date", "net", "batch", "bernet µs", "onnxruntime", "its µs", "times faster"])
     for net, (path, files) in nets.items():
         model = bernet.load(path)
-        about = [cpu, model.level, commit, net]
+        about = [cpu, model.level, commit, time.strftime("%Y-%m-%d"), net]
         for batch in (1, 1000):
             grey = np.ascontiguousarray(pixels[:batch])
             reals = (grey / np.float32(255)).astype(np.float32)[:, None]
