@@ -58,7 +58,7 @@ impl Api {
     pub(crate) unsafe fn new(base: *const OrtApiBase) -> Option<Self> {
         // SAFETY: handed on to the caller.
         unsafe {
-            let functions = ((*base.as_ref()?).GetApi)(VERSION);
+            let functions = (base.as_ref()?.GetApi)(VERSION);
             functions.as_ref().map(Self)
         }
     }
