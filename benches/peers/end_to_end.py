@@ -1,4 +1,4 @@
-"""Whole nets, end to end, against onnxruntime: one thread, in turns, best of several rounds, after the logits have been compared.
+"""Whole nets, end to end, against onnxruntime: one thread, CPU time, in turns, after the logits have been compared.
 
     pip install onnx onnxruntime numpy bernet-*.whl          # the wheel of embed/python
     python end_to_end.py PROGRAM ROOT                        # bernet's command line; the repository
@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-ROUNDS = 15
+TURNS = 25
 LIMIT = np.float32(127.5 / 255)
 
 
@@ -75,18 +75,21 @@ class Dense:
 
 
 def seconds(runs):
-    """The best of each, in turns; a round takes a twentieth of a second or one call."""
-    best, calls = {}, {}
+    """The CPU time of each, in turns: the best of many groups of calls, each of a millisecond or of one call."""
+    calls, best = {}, {}
     for name, run in runs.items():
-        start = time.perf_counter()
         run()
-        calls[name] = max(1, int(0.05 / (time.perf_counter() - start)))
-    for _ in range(ROUNDS):
+        start = time.process_time()
+        run()
+        calls[name] = max(1, int(0.001 / max(time.process_time() - start, 1e-6)))
+    for _ in range(TURNS):
         for name, run in runs.items():
-            start = time.perf_counter()
-            for _ in range(calls[name]):
-                run()
-            best[name] = min(best.get(name, np.inf), (time.perf_counter() - start) / calls[name])
+            end = time.perf_counter() + 0.05
+            while time.perf_counter() < end:
+                start = time.process_time()
+                for _ in range(calls[name]):
+                    run()
+                best[name] = min(best.get(name, np.inf), (time.process_time() - start) / calls[name])
     return best
 
 
@@ -111,13 +114,15 @@ def main(program, root):
         "seed net": (seed, {"float32": folder / "seed.onnx"}),
         "dense 3×1024": (folder / "dense.bnet", {"float32": folder / "dense.onnx", "int8": None}),
     }
-    cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
+    lines = (line.split(":") for line in open("/proc/cpuinfo") if ":" in line)
+    about = {name.strip(): value.strip() for name, value in reversed(list(lines))}
+    cpu = f"{about['model name']} (family {about['cpu family']}, model {about['model']})"
     commit = subprocess.run(["git", "-C", root, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     out = csv.writer(sys.stdout)
-    out.writerow(["cpu", "level", "commit", "net", "batch", "bernet µs", "onnxruntime", "its µs", "times faster"])
+    out.writerow(["cpu", "level", "commit", "date", "net", "batch", "bernet µs", "onnxruntime", "its µs", "times faster"])
     for net, (path, files) in nets.items():
         model = bernet.load(path)
-        about = [cpu, model.level, commit, net]
+        about = [cpu, model.level, commit, time.strftime("%Y-%m-%d"), net]
         for batch in (1, 1000):
             grey = np.ascontiguousarray(pixels[:batch])
             reals = (grey / np.float32(255)).astype(np.float32)[:, None]

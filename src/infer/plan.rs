@@ -5,7 +5,7 @@ use crate::model::{Layer, MaxPool, Model};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape, WORD},
     isa::Level,
-    xnor::{Conv2d, Geometry, PaddingValue, Threshold, max_pool},
+    xnor::{self, Conv2d, Geometry, PaddingValue, Threshold, max_pool},
 };
 
 /// Bytes of activations that a chunk of a batch may take: they stay in the second-level cache between layers.
@@ -51,6 +51,7 @@ pub(super) struct Affine {
 pub(super) struct Scratch {
     pub(super) tensors: Vec<BitTensor>,
     sums: Vec<i32>,
+    kernels: xnor::Scratch,
 }
 
 impl Plan {
@@ -119,11 +120,12 @@ impl Plan {
             return Ok(());
         }
         let mut input = images;
+        let kernels = &mut scratch.kernels;
         for (step, output) in self.steps.iter().zip(&mut scratch.tensors) {
             match step {
                 &Step::Crop { top, left } => *output = crop(input, top, left, output.shape()),
                 Step::Conv { kernel, thresholds } => {
-                    kernel.activations(input, thresholds, output)?
+                    kernel.activations_in(kernels, input, thresholds, output)?
                 }
                 Step::MaxPool(pool) => {
                     max_pool(input, pool.kernel, pool.stride, pool.padding, output)?
@@ -139,7 +141,8 @@ impl Plan {
         scratch
             .sums
             .resize(shape.batch * shape.height * shape.width * classes, 0);
-        self.expectation.sums(input, &mut scratch.sums)?;
+        self.expectation
+            .sums_in(kernels, input, &mut scratch.sums)?;
         let images = scratch
             .sums
             .chunks_exact(shape.height * shape.width * classes);

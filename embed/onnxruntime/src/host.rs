@@ -58,7 +58,7 @@ impl Api {
     pub(crate) unsafe fn new(base: *const OrtApiBase) -> Option<Self> {
         // SAFETY: handed on to the caller.
         unsafe {
-            let functions = ((*base.as_ref()?).GetApi)(VERSION);
+            let functions = (base.as_ref()?.GetApi)(VERSION);
             functions.as_ref().map(Self)
         }
     }
@@ -278,7 +278,7 @@ impl<'a> Context<'a> {
     }
 
     /// The output, of this shape, handed over to be filled. It is asked for once, so that there are no two of it.
-    pub(crate) fn fill<T: Element + Default, const N: usize>(
+    pub(crate) fn fill<T: Element, const N: usize>(
         self,
         shape: [usize; N],
         fill: impl FnOnce(&mut [T]) -> Result<(), String>,

@@ -11,7 +11,7 @@ use bernet::{
     train::{Config, MethodName, Network, Observer, Run, RunError, SEED, SEED_24, Trainer},
 };
 use numpy::{PyArray1, PyArray3, PyArrayMethods, PyUntypedArrayMethods};
-use pyo3::{prelude::*, types::PyTuple};
+use pyo3::prelude::*;
 use std::ops::ControlFlow;
 
 /// What an epoch of training left behind.
@@ -211,12 +211,15 @@ fn dataset(
     Dataset::new(bits, labels, None, classes).map_err(value)
 }
 
+/// Images and their labels.
+type Labelled<'py> = (Bound<'py, PyArray3<u8>>, Bound<'py, PyArray1<u8>>);
+
 /// The complete MNIST, which is part of the package, one bit a pixel: ((images, labels), (test images, test labels)), images as uint8 of
 /// shape (n, 28, 28), 0 for paper and 255 for ink, labels as uint8. CC BY-SA 3.0, Yann LeCun and Corinna Cortes.
 #[pyfunction]
-pub(crate) fn mnist(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+pub(crate) fn mnist(py: Python<'_>) -> PyResult<(Labelled<'_>, Labelled<'_>)> {
     let source = py.detach(data::load_embedded);
-    let part = |dataset: &Dataset| -> PyResult<(Bound<'_, PyArray3<u8>>, Bound<'_, PyArray1<u8>>)> {
+    let part = |dataset: &Dataset| -> PyResult<Labelled<'_>> {
         let size = dataset.images().shape();
         let ink = bernet::infer::reference::unpack(dataset.images());
         let grey: Vec<u8> = ink
@@ -226,5 +229,5 @@ pub(crate) fn mnist(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
         let images = PyArray1::from_vec(py, grey).reshape([size.batch, size.height, size.width])?;
         Ok((images, PyArray1::from_slice(py, dataset.labels())))
     };
-    (part(&source.train)?, part(&source.test)?).into_pyobject(py)
+    Ok((part(&source.train)?, part(&source.test)?))
 }

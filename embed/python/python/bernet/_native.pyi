@@ -5,6 +5,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Epoch", "Model", "distribution", "gradient", "load", "mnist", "survival_and_mass", "train"]
+
 @final
 class Model:
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.int64]: ...
