@@ -282,7 +282,7 @@ impl Config {
             MethodName::Gaussian => Self {
                 width: Geometric {
                     from: 1.0,
-                    to: 0.1,
+                    to: 0.3,
                     until: 0.9,
                 },
                 ..shared
@@ -305,6 +305,12 @@ impl Config {
                 learning_rate: 0.04,
                 adam: Adam::PAPER,
                 shift_probability: 0.25,
+                // 1/β at the start; from there on it is learnt.
+                width: Geometric {
+                    from: 1.0,
+                    to: 1.0,
+                    until: 1.0,
+                },
                 regulariser: Some(Geometric {
                     from: 1e-6,
                     to: 1e-6,
