@@ -1,12 +1,15 @@
 //! What the targets share: files in memory, checksums made right, small nets.
 
-use bernet::model::{Conv, Input, Layer, MaxPool, Model};
+use bernet::{
+    model::{Conv, Input, Layer, MaxPool, Model},
+    train::{Config, MethodName, Network, SEED_24, Trainer},
+};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     conformance::Generator,
     xnor::{Geometry, PaddingValue, Threshold},
 };
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::LazyLock};
 
 /// A file for readers that ask for a path: in memory where the system has a place for that.
 pub struct Scratch(PathBuf);
@@ -42,10 +45,22 @@ pub fn seal_model(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Magic and version of a checkpoint, from a whole one.
+static CHECKPOINT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let network = Network::from_toml(SEED_24).expect("the embedded net is well-formed");
+    let trainer = Trainer::new(Config::new(MethodName::Bernoulli, network, 1, 1));
+    let file = Scratch::new("whole");
+    let path = file.holding(&[]);
+    trainer
+        .expect("its layers fit")
+        .save(path)
+        .expect("a file in memory");
+    fs::read(path).expect("what was written")[..12].to_vec()
+});
+
 /// A checkpoint around a payload.
 pub fn seal_checkpoint(payload: &[u8]) -> Vec<u8> {
-    let mut bytes = b"BNETCKPT".to_vec();
-    bytes.extend(1_u32.to_le_bytes());
+    let mut bytes = CHECKPOINT.clone();
     bytes.extend(crc32fast::hash(payload).to_le_bytes());
     bytes.extend((payload.len() as u64).to_le_bytes());
     bytes.extend(payload);
