@@ -386,8 +386,14 @@ fn onnx_files(folder: &Path) {
 fn checkpoints(at: &impl Fn(&str, &[u8]) -> std::path::PathBuf) {
     let network = Network::from_toml(bernet::train::SEED_24).unwrap();
     let config = Config::new(MethodName::Bernoulli, network, 1, 1).to_toml();
+    // Magic and version are those of a whole one.
+    let path = at("whole", &[]);
+    let network = Network::from_toml(bernet::train::SEED_24).unwrap();
+    let trainer = Trainer::new(Config::new(MethodName::Bernoulli, network, 1, 1)).unwrap();
+    trainer.save(&path).unwrap();
+    let head = fs::read(&path).unwrap()[..12].to_vec();
     let seal = |payload: &[u8]| {
-        let mut bytes = b"BNETCKPT\x01\0\0\0".to_vec();
+        let mut bytes = head.clone();
         bytes.extend(crc32fast::hash(payload).to_le_bytes());
         bytes.extend((payload.len() as u64).to_le_bytes());
         [&bytes[..], payload].concat()

@@ -41,20 +41,32 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    let images: Vec<u8> = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 2].into_iter().chain(0..12).collect();
+    let images: Vec<u8> = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 2]
+        .into_iter()
+        .chain(0..12)
+        .collect();
     let labels = [0, 0, 8, 1, 0, 0, 0, 2, 7, 3];
     let gzip = |bytes: &[u8]| {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         gzip.write_all(bytes).and_then(|()| gzip.finish())
     };
-    for (name, images, labels) in
-        [("plain", images.clone(), labels.to_vec()), ("gzip", gzip(&images)?, gzip(&labels)?)]
-    {
-        write("idx", name, &[&[labels.len() as u8], &images[..], &labels].concat())?;
+    for (name, images, labels) in [
+        ("plain", images.clone(), labels.to_vec()),
+        ("gzip", gzip(&images)?, gzip(&labels)?),
+    ] {
+        write(
+            "idx",
+            name,
+            &[&[labels.len() as u8], &images[..], &labels].concat(),
+        )?;
     }
 
     let mnist = data::load_embedded();
-    let ten = Source { name: "ten".into(), train: mnist.train.subset(0..8), test: mnist.test.subset(0..2) };
+    let ten = Source {
+        name: "ten".into(),
+        train: mnist.train.subset(0..8),
+        test: mnist.test.subset(0..2),
+    };
     let file = packed::encode(&ten)?;
     write("packed", "file", &file)?;
     let mut contents = Vec::new();
@@ -66,7 +78,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("bits", png::ColorType::Grayscale, png::BitDepth::One, 3),
         ("palette", png::ColorType::Indexed, png::BitDepth::Two, 3),
         ("colour", png::ColorType::Rgba, png::BitDepth::Sixteen, 96),
-        ("grey-alpha", png::ColorType::GrayscaleAlpha, png::BitDepth::Eight, 24),
+        (
+            "grey-alpha",
+            png::ColorType::GrayscaleAlpha,
+            png::BitDepth::Eight,
+            24,
+        ),
     ] {
         let mut file = Vec::new();
         let mut encoder = png::Encoder::new(&mut file, 4, 3);

@@ -1,12 +1,15 @@
 //! What the targets share: files in memory, checksums made right, small nets.
 
-use bernet::model::{Conv, Input, Layer, MaxPool, Model};
+use bernet::{
+    model::{Conv, Input, Layer, MaxPool, Model},
+    train::{Config, MethodName, Network, SEED_24, Trainer},
+};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     conformance::Generator,
     xnor::{Geometry, PaddingValue, Threshold},
 };
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::LazyLock};
 
 /// A file for readers that ask for a path: in memory where the system has a place for that.
 pub struct Scratch(PathBuf);
@@ -15,7 +18,11 @@ impl Scratch {
     /// A path of this process alone.
     pub fn new(name: &str) -> Self {
         let memory = PathBuf::from("/dev/shm");
-        let folder = if memory.is_dir() { memory } else { std::env::temp_dir() };
+        let folder = if memory.is_dir() {
+            memory
+        } else {
+            std::env::temp_dir()
+        };
         Self(folder.join(format!("bernet-fuzz-{}-{name}", std::process::id())))
     }
 
@@ -38,10 +45,22 @@ pub fn seal_model(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Magic and version of a checkpoint, from a whole one.
+static CHECKPOINT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let network = Network::from_toml(SEED_24).expect("the embedded net is well-formed");
+    let trainer = Trainer::new(Config::new(MethodName::Bernoulli, network, 1, 1));
+    let file = Scratch::new("whole");
+    let path = file.holding(&[]);
+    trainer
+        .expect("its layers fit")
+        .save(path)
+        .expect("a file in memory");
+    fs::read(path).expect("what was written")[..12].to_vec()
+});
+
 /// A checkpoint around a payload.
 pub fn seal_checkpoint(payload: &[u8]) -> Vec<u8> {
-    let mut bytes = b"BNETCKPT".to_vec();
-    bytes.extend(1_u32.to_le_bytes());
+    let mut bytes = CHECKPOINT.clone();
     bytes.extend(crc32fast::hash(payload).to_le_bytes());
     bytes.extend((payload.len() as u64).to_le_bytes());
     bytes.extend(payload);
@@ -55,8 +74,15 @@ pub fn bits(generator: &mut Generator, rows: usize, columns: usize) -> BitMatrix
 
 /// Random images of a model's size.
 pub fn images(generator: &mut Generator, model: &Model, batch: usize) -> BitTensor {
-    let shape = Shape { batch, ..model.input.shape() };
-    let lines = bits(generator, batch * shape.height, shape.width * shape.channels);
+    let shape = Shape {
+        batch,
+        ..model.input.shape()
+    };
+    let lines = bits(
+        generator,
+        batch * shape.height,
+        shape.width * shape.channels,
+    );
     BitTensor::from_lines(shape, lines).expect("the lines were made for this shape")
 }
 
@@ -75,7 +101,11 @@ pub fn conv(generator: &mut Generator, geometry: Geometry) -> Layer {
         invert: generator.below(2) == 1,
     });
     let thresholds = thresholds.collect();
-    Layer::Conv(Conv { geometry, weights: bits(generator, geometry.outputs, depth), thresholds })
+    Layer::Conv(Conv {
+        geometry,
+        weights: bits(generator, geometry.outputs, depth),
+        thresholds,
+    })
 }
 
 /// A small net with every kind of layer among its relatives; the last layers fit what comes before, the first may not.
@@ -87,14 +117,23 @@ pub fn net(generator: &mut Generator) -> Model {
         channels: [1, 1, 2, 3, 64, 65][below(6)],
         threshold: below(256) as u8,
     };
-    let mut model = Model { input, layers: Vec::new(), metadata: [("a".into(), "b".into())].into() };
+    let mut model = Model {
+        input,
+        layers: Vec::new(),
+        metadata: [("a".into(), "b".into())].into(),
+    };
     let mut shape = input.shape();
     for _ in 0..generator.below(4) {
-        let mut pair = |from: usize, end: usize| [from + generator.below(end), from + generator.below(end)];
+        let mut pair =
+            |from: usize, end: usize| [from + generator.below(end), from + generator.below(end)];
         let (kernel, stride, before, after) = (pair(1, 3), pair(1, 2), pair(0, 2), pair(0, 2));
         let padding = [before[0], before[1], after[0], after[1]];
         let layer = match generator.below(4) {
-            0 => Layer::MaxPool(MaxPool { kernel, stride, padding }),
+            0 => Layer::MaxPool(MaxPool {
+                kernel,
+                stride,
+                padding,
+            }),
             1 => Layer::Crop {
                 top: before[0],
                 left: before[1],
@@ -103,9 +142,23 @@ pub fn net(generator: &mut Generator) -> Model {
             },
             _ => {
                 let outputs = [1, 3, 8, 16, 33, 64, 70][generator.below(7)];
-                let values = [PaddingValue::MinusOne, PaddingValue::Zero, PaddingValue::PlusOne];
+                let values = [
+                    PaddingValue::MinusOne,
+                    PaddingValue::Zero,
+                    PaddingValue::PlusOne,
+                ];
                 let padding_value = values[generator.below(3)];
-                conv(generator, Geometry { channels: shape.channels, outputs, kernel, stride, padding, padding_value })
+                conv(
+                    generator,
+                    Geometry {
+                        channels: shape.channels,
+                        outputs,
+                        kernel,
+                        stride,
+                        padding,
+                        padding_value,
+                    },
+                )
             }
         };
         // What does not fit is left out.
@@ -116,12 +169,21 @@ pub fn net(generator: &mut Generator) -> Model {
         }
     }
     let classes = 2 + generator.below(9);
-    let positions = if generator.below(2) == 0 { 1 } else { shape.height * shape.width };
-    model.layers.push(Layer::Expectation { weights: bits(generator, classes, positions * shape.channels) });
+    let positions = if generator.below(2) == 0 {
+        1
+    } else {
+        shape.height * shape.width
+    };
+    model.layers.push(Layer::Expectation {
+        weights: bits(generator, classes, positions * shape.channels),
+    });
     if generator.below(3) == 0 {
         let mut real = || generator.below(1 << 16) as f64 / 4096.0;
         let scale = (0..classes).map(|_| real() + 1e-3).collect();
-        model.layers.push(Layer::Affine { scale, bias: (0..classes).map(|_| real() - 8.0).collect() });
+        model.layers.push(Layer::Affine {
+            scale,
+            bias: (0..classes).map(|_| real() - 8.0).collect(),
+        });
     }
     model
 }

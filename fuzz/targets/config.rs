@@ -12,8 +12,17 @@ fuzz_target!(|text: &str| {
     let network = Network::from_toml(text).ok();
     let named = network.map(|network| Config::new(MethodName::Bernoulli, network, 1, 1));
     for config in config.into_iter().chain(named) {
-        assert_eq!(Config::from_toml(&config.to_toml()).expect("what was written").to_toml(), config.to_toml());
-        if config.network.weights().is_ok_and(|weights| weights < WEIGHTS) {
+        assert_eq!(
+            Config::from_toml(&config.to_toml())
+                .expect("what was written")
+                .to_toml(),
+            config.to_toml()
+        );
+        if config
+            .network
+            .weights()
+            .is_ok_and(|weights| weights < WEIGHTS)
+        {
             let _ = Trainer::new(config);
         }
     }

@@ -12,11 +12,29 @@ use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
 enum Case {
-    Product { rows: u8, columns: u8, depth: u16, seed: u32 },
-    Opposite { rows: u8, columns: u8, depth: u16 },
-    Convolution { seed: u64 },
-    Bytes { columns: u8, threshold: u8, bytes: Vec<u8> },
-    Floats { columns: u8, floats: Vec<f32> },
+    Product {
+        rows: u8,
+        columns: u8,
+        depth: u16,
+        seed: u32,
+    },
+    Opposite {
+        rows: u8,
+        columns: u8,
+        depth: u16,
+    },
+    Convolution {
+        seed: u64,
+    },
+    Bytes {
+        columns: u8,
+        threshold: u8,
+        bytes: Vec<u8>,
+    },
+    Floats {
+        columns: u8,
+        floats: Vec<f32>,
+    },
 }
 
 fuzz_target!(|case: Case| {
@@ -32,27 +50,44 @@ fn check(level: Level, case: &Case) -> Result<(), String> {
         [1 + rows % 56, 1 + columns % 150, 1 + depth % 900]
     };
     match *case {
-        Case::Product { rows, columns, depth, seed } => {
-            conformance::product(level, shape(rows, columns, depth), Fill::Random(seed.into()))
-        }
-        Case::Opposite { rows, columns, depth } => {
-            conformance::product(level, shape(rows, columns, depth), Fill::Opposite)
-        }
+        Case::Product {
+            rows,
+            columns,
+            depth,
+            seed,
+        } => conformance::product(
+            level,
+            shape(rows, columns, depth),
+            Fill::Random(seed.into()),
+        ),
+        Case::Opposite {
+            rows,
+            columns,
+            depth,
+        } => conformance::product(level, shape(rows, columns, depth), Fill::Opposite),
         Case::Convolution { seed } => {
             let (geometry, options, input) = conformance::random_convolution(&mut Generator(seed));
             conformance::convolution(level, &geometry, options, input, seed)
         }
-        Case::Bytes { columns, threshold, ref bytes } => {
+        Case::Bytes {
+            columns,
+            threshold,
+            ref bytes,
+        } => {
             let columns = 1 + usize::from(columns);
             let bytes = &bytes[..bytes.len() / columns * columns];
             let expected = BitMatrix::from_fn(bytes.len() / columns, columns, |row, column| {
                 bytes[row * columns + column] >= threshold
             });
             let mut found = BitMatrix::zeros(expected.rows(), columns);
-            packing::at_least(level, bytes, threshold, &mut found).map_err(|error| error.to_string())?;
+            packing::at_least(level, bytes, threshold, &mut found)
+                .map_err(|error| error.to_string())?;
             equal(level, &expected, &found)
         }
-        Case::Floats { columns, ref floats } => {
+        Case::Floats {
+            columns,
+            ref floats,
+        } => {
             let columns = 1 + usize::from(columns);
             let floats = &floats[..floats.len() / columns * columns];
             let expected = BitMatrix::from_fn(floats.len() / columns, columns, |row, column| {
@@ -66,5 +101,9 @@ fn check(level: Level, case: &Case) -> Result<(), String> {
 }
 
 fn equal(level: Level, expected: &BitMatrix, found: &BitMatrix) -> Result<(), String> {
-    if expected == found { Ok(()) } else { Err(format!("{level}: expected {expected:?}, found {found:?}")) }
+    if expected == found {
+        Ok(())
+    } else {
+        Err(format!("{level}: expected {expected:?}, found {found:?}"))
+    }
 }

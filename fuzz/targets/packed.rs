@@ -13,6 +13,9 @@ fuzz_target!(|bytes: &[u8]| {
     let wrapped = gzip.finish().expect("memory");
     if let Ok(source) = packed::decode("file", "file".as_ref(), &wrapped) {
         let again = packed::encode(&source).expect("what was read");
-        assert_eq!(packed::decode("file", "file".as_ref(), &again).expect("what was written"), source);
+        assert_eq!(
+            packed::decode("file", "file".as_ref(), &again).expect("what was written"),
+            source
+        );
     }
 });

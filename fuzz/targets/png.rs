@@ -10,9 +10,15 @@ static FILE: LazyLock<Scratch> = LazyLock::new(|| Scratch::new("picture"));
 
 /// Decoding a large empty picture is slow, not wrong.
 fn is_small(bytes: &[u8]) -> bool {
-    let size = |at: usize| bytes.get(at..at + 4).map(|four| u32::from_be_bytes(four.try_into().expect("four")));
+    let size = |at: usize| {
+        bytes
+            .get(at..at + 4)
+            .map(|four| u32::from_be_bytes(four.try_into().expect("four")))
+    };
     match (size(16), size(20)) {
-        (Some(width), Some(height)) => u64::from(width) * u64::from(height) < 1 << 14 || width.max(height) > 1 << 16,
+        (Some(width), Some(height)) => {
+            u64::from(width) * u64::from(height) < 1 << 14 || width.max(height) > 1 << 16
+        }
         _ => true,
     }
 }
@@ -22,6 +28,9 @@ fuzz_target!(|bytes: &[u8]| {
         && let Ok(digit) = read_digit_png(FILE.holding(bytes), 28, 28, 128)
     {
         let shape = digit.image.shape();
-        assert_eq!([shape.batch, shape.height, shape.width, shape.channels], [1, 28, 28, 1]);
+        assert_eq!(
+            [shape.batch, shape.height, shape.width, shape.channels],
+            [1, 28, 28, 1]
+        );
     }
 });

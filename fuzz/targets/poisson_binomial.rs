@@ -26,9 +26,18 @@ fuzz_target!(|case: Case| {
     let (factors, sums) = (usize::from(case.factors), 1 + usize::from(case.sums % 40));
     let draw = Draw::ALL[usize::from(case.draw) % Draw::ALL.len()];
     let v = draw.probabilities(factors, sums, case.seed.into());
-    let cut = if case.far { i32::MIN >> (case.cut & 31) } else { factors as i32 / 2 + i32::from(case.cut) };
-    const FORMS: [Form; 5] =
-        [Form::Full, Form::Undecided, Form::Banded { sigmas: 6.0 }, Form::Spectral, Form::Fastest];
+    let cut = if case.far {
+        i32::MIN >> (case.cut & 31)
+    } else {
+        factors as i32 / 2 + i32::from(case.cut)
+    };
+    const FORMS: [Form; 5] = [
+        Form::Full,
+        Form::Undecided,
+        Form::Banded { sigmas: 6.0 },
+        Form::Spectral,
+        Form::Fastest,
+    ];
     for level in Level::available() {
         let what = usize::from(case.what) % (FORMS.len() + Gradient::ALL.len());
         let checked = match FORMS.get(what) {

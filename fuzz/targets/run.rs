@@ -54,7 +54,14 @@ fuzz_target!(|case: Case| {
         let activations: Vec<_> = found.activations.iter().map(reference::unpack).collect();
         assert_eq!(activations, expected.activations, "{level}");
         assert_eq!(found.logits, expected.logits, "{level}");
-        assert_eq!(session.logits(&images).expect("the images fit"), expected.logits, "{level}");
-        assert_eq!(session.classify(&images).expect("the images fit").len(), images.shape().batch);
+        assert_eq!(
+            session.logits(&images).expect("the images fit"),
+            expected.logits,
+            "{level}"
+        );
+        assert_eq!(
+            session.classify(&images).expect("the images fit").len(),
+            images.shape().batch
+        );
     }
 });
