@@ -53,6 +53,9 @@ pub(crate) fn setting(method: &dyn Method, depth: usize) -> (Place, Layer, Cache
     (place, layer, cache, upstream)
 }
 
+/// One of the numbers' kinds.
+type Field = fn(&mut Numbers) -> &mut Vec<f64>;
+
 /// What a layer's output depends on.
 #[derive(Clone)]
 pub(crate) struct Numbers {
@@ -117,7 +120,7 @@ pub(crate) fn assert_gradients(
         gamma: wide(&norm.gamma.values),
         beta: wide(&norm.beta.values),
     };
-    let fields: [(&str, fn(&mut Numbers) -> &mut Vec<f64>); 4] = [
+    let fields: [(&str, Field); 4] = [
         ("input", |numbers| &mut numbers.inputs),
         ("weight", |numbers| &mut numbers.weights),
         ("γ", |numbers| &mut numbers.gamma),
