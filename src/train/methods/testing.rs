@@ -53,6 +53,9 @@ pub(crate) fn setting(method: &dyn Method, depth: usize) -> (Place, Layer, Cache
     (place, layer, cache, upstream)
 }
 
+/// One of the numbers' kinds.
+type Field = fn(&mut Numbers) -> &mut Vec<f64>;
+
 /// What a layer's output depends on.
 #[derive(Clone)]
 pub(crate) struct Numbers {
@@ -117,7 +120,6 @@ pub(crate) fn assert_gradients(
         gamma: wide(&norm.gamma.values),
         beta: wide(&norm.beta.values),
     };
-    type Field = fn(&mut Numbers) -> &mut Vec<f64>;
     let fields: [(&str, Field); 4] = [
         ("input", |numbers| &mut numbers.inputs),
         ("weight", |numbers| &mut numbers.weights),
