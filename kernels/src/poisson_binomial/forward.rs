@@ -26,10 +26,10 @@ use crate::arch::float::{Float, Kernel};
 const GUARD: usize = GROUP;
 /// Passes after which what is undecided is made to agree with what has been decided.
 const RESCALE: usize = 16;
-/// Passes after which the computed places are narrowed: finding a band's ends costs as much as some ten places of a pass.
+/// Passes after which the computed places are narrowed: finding a band's ends has its cost too.
 const NARROW: usize = 4;
-/// Entries below it count as nothing, 2⁻¹²⁰: further down an f32 is subnormal, which costs a Zen 3 a hundred cycles an operation, and with
-/// thousands of factors most places of the triangle are such tails.
+/// Entries below it count as nothing, 2⁻¹²⁰: further down an f32 is subnormal, which many CPUs compute far slower, and with thousands of
+/// factors most places of the triangle are such tails.
 const NEGLIGIBLE: f32 = f32::MIN_POSITIVE * 64.0;
 /// Outputs that the inner loop computes together, to share loads.
 pub(super) const TILE: usize = 4;
