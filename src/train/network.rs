@@ -231,6 +231,15 @@ impl Network {
         Ok(stages)
     }
 
+    /// The number of classes that it tells apart.
+    ///
+    /// # Errors
+    /// As [`weights`](Self::weights).
+    pub fn classes(&self) -> Result<usize, NetworkError> {
+        let stages = self.stages()?;
+        Ok(stages.last().map_or(0, |stage| stage.place.outputs()))
+    }
+
     /// Number of weights.
     ///
     /// # Errors

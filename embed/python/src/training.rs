@@ -174,8 +174,7 @@ fn dataset(
     labels: &Bound<'_, PyAny>,
     network: &Network,
 ) -> PyResult<Dataset> {
-    let layers = network.geometries().map_err(value)?;
-    let classes = layers.last().map_or(0, |(geometry, ..)| geometry.outputs);
+    let classes = network.classes().map_err(value)?;
     let images = array::<u8>("images", images, "uint8, 0 for paper and 255 for ink")?;
     let &[_, height, width] = images.shape() else {
         let found = shape(images.shape());
