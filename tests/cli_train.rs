@@ -2,12 +2,14 @@
 
 #[path = "support/digits.rs"]
 mod digits;
+#[cfg(unix)]
+#[path = "support/spawn.rs"]
+mod spawn;
 
 use bernet::{model::Model, train::Trainer};
 use digits::write_digits;
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
 };
@@ -80,15 +82,8 @@ fn an_interrupted_training_can_be_taken_up_again() {
     let folder = tempfile::tempdir().unwrap();
     write_digits(folder.path(), 1_200, 300);
     for signal in ["-INT", "-TERM"] {
-        let mut child = train(folder.path())
-            .args(["--net", "seed-24", "--epochs", "100000"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap())
-            .lines()
-            .map(Result::unwrap);
+        let (mut child, mut lines) =
+            spawn::spawn(train(folder.path()).args(["--net", "seed-24", "--epochs", "100000"]));
         assert!(lines.any(|line| line.starts_with("epoch 2/100000")));
         assert!(
             Command::new("kill")

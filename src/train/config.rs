@@ -36,7 +36,7 @@ pub enum MethodName {
 }
 
 impl MethodName {
-    /// All of them.
+    /// All of them, the real-valued one last.
     pub const ALL: [Self; 7] = [
         Self::Bernoulli,
         Self::Gaussian,
@@ -47,14 +47,10 @@ impl MethodName {
         Self::Real,
     ];
     /// Those that end in a binary net.
-    pub const BINARY: [Self; 6] = [
-        Self::Bernoulli,
-        Self::Gaussian,
-        Self::GaussianSampled,
-        Self::Ste,
-        Self::Bnn,
-        Self::BnnPlus,
-    ];
+    pub const BINARY: [Self; 6] = {
+        let [binary @ .., _] = Self::ALL;
+        binary
+    };
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {

@@ -1,10 +1,12 @@
 //! Disks that are full, broken or read-only, outputs that are closed, requests to stop: a message, and nothing is lost.
 
-use crate::training::{Training, complaint, succeeded};
+use crate::{
+    spawn::spawn,
+    training::{Training, complaint, succeeded},
+};
 use bernet::train::Trainer;
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader},
     process::{Command, Stdio},
 };
 
@@ -200,14 +202,7 @@ fn requests_to_stop() {
             let out = format!("{signal}-{epochs}");
             let mut command = training.command(&out);
             command.args(["--epochs", epochs]);
-            let mut child = command
-                .stdout(Stdio::null())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut lines = BufReader::new(child.stderr.take().unwrap())
-                .lines()
-                .map(Result::unwrap);
+            let (mut child, mut lines) = spawn(&mut command);
             assert!(lines.any(|line| line.starts_with(at)), "{out}");
             let sent = Command::new("kill")
                 .args(["-s", signal, &child.id().to_string()])

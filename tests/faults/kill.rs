@@ -1,14 +1,12 @@
 //! `kill -9` at any moment: of training, of writing a checkpoint.
 
-use crate::training::{Training, succeeded};
+use crate::{
+    spawn::spawn,
+    training::{Training, succeeded},
+};
 use bernet::train::Trainer;
 use rand_pcg::{Pcg32, rand_core::Rng};
-use std::{
-    io::{BufRead, BufReader},
-    process::Stdio,
-    thread,
-    time::Duration,
-};
+use std::{thread, time::Duration};
 
 /// Epochs that a life lasts at most.
 const LIFE: u32 = 5;
@@ -36,14 +34,7 @@ fn a_training_that_is_killed_over_and_over_ends_in_the_same_bits() {
         if training.checkpoint("killed").exists() || epoch > 0 {
             command.arg("--resume");
         }
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap())
-            .lines()
-            .map(Result::unwrap);
+        let (mut child, mut lines) = spawn(&mut command);
         let mut last = String::new();
         let mut life = random.next_u32() % LIFE;
         let number = |line: &str| {

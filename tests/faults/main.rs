@@ -4,6 +4,9 @@
 
 #[path = "../support/digits.rs"]
 mod digits;
+#[cfg(unix)]
+#[path = "../support/spawn.rs"]
+mod spawn;
 
 mod bytes;
 #[cfg(unix)]

@@ -66,14 +66,9 @@ impl Ending for Scaled {
     const OUTPUT: Type = f32::TYPE;
 
     fn new(info: &Info<'_>, outputs: usize) -> Result<Self, String> {
-        let numbers = |index, what, default| match info.constant::<f32>(index, what)? {
-            None => Ok(vec![default; outputs]),
-            Some(tensor) if tensor.shape == [outputs] => Ok(tensor.values.to_vec()),
-            Some(tensor) => Err(unlike(what, outputs, &tensor.shape)),
-        };
         Ok(Self {
-            scale: numbers(2, "scale", 1.0)?,
-            bias: numbers(3, "bias", 0.0)?,
+            scale: for_each_output(info, outputs, 2, "scale", 1.0)?,
+            bias: for_each_output(info, outputs, 3, "bias", 0.0)?,
         })
     }
 
@@ -135,12 +130,8 @@ impl Ending for Thresholds {
     const OUTPUT: Type = u64::TYPE;
 
     fn new(info: &Info<'_>, outputs: usize) -> Result<Self, String> {
-        let numbers = |index, what| match info.constant::<i32>(index, what)? {
-            None => Ok(vec![0; outputs]),
-            Some(tensor) if tensor.shape == [outputs] => Ok(tensor.values.to_vec()),
-            Some(tensor) => Err(unlike(what, outputs, &tensor.shape)),
-        };
-        let (least, invert) = (numbers(2, "at_least")?, numbers(3, "invert")?);
+        let least = for_each_output(info, outputs, 2, "at_least", 0)?;
+        let invert = for_each_output(info, outputs, 3, "invert", 0)?;
         let thresholds = least.into_iter().zip(invert);
         Ok(Self(
             thresholds
@@ -180,8 +171,22 @@ impl Ending for Thresholds {
     }
 }
 
-fn unlike(what: &str, outputs: usize, found: &[usize]) -> String {
-    format!("{what}: expected the shape [{outputs}], one for each output, found {found:?}")
+/// A constant with a number for each output, which may be left out.
+fn for_each_output<T: Element>(
+    info: &Info<'_>,
+    outputs: usize,
+    index: usize,
+    what: &str,
+    default: T,
+) -> Result<Vec<T>, String> {
+    match info.constant(index, what)? {
+        None => Ok(vec![default; outputs]),
+        Some(tensor) if tensor.shape == [outputs] => Ok(tensor.values.to_vec()),
+        Some(tensor) => Err(format!(
+            "{what}: expected the shape [{outputs}], one for each output, found {:?}",
+            tensor.shape
+        )),
+    }
 }
 
 pub(crate) fn text(error: Error) -> String {

@@ -63,18 +63,7 @@ impl ByteConv2d {
         options: Options,
         weights: &BitMatrix,
     ) -> Result<Self, Error> {
-        let window = Window { geometry, options };
-        window.check()?;
-        Error::check_size(
-            "rows of the weights (outputs)",
-            geometry.outputs,
-            weights.rows(),
-        )?;
-        Error::check_size(
-            "columns of the weights (depth)",
-            window.depth(),
-            weights.columns(),
-        )?;
+        let window = Window::new(geometry, options, weights)?;
         if geometry.padding != [0; 4] && geometry.padding_value != PaddingValue::Zero {
             return Err(Error::Dimension {
                 what: "padding of 8-bit input",

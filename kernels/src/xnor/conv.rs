@@ -77,18 +77,7 @@ impl Conv2d {
         options: Options,
         weights: &BitMatrix,
     ) -> Result<Self, Error> {
-        let window = Window { geometry, options };
-        window.check()?;
-        Error::check_size(
-            "rows of the weights (outputs)",
-            geometry.outputs,
-            weights.rows(),
-        )?;
-        Error::check_size(
-            "columns of the weights (depth)",
-            window.depth(),
-            weights.columns(),
-        )?;
+        let window = Window::new(geometry, options, weights)?;
         let outputs = window.outputs();
         let group = |group: usize| {
             let mut rows = BitMatrix::zeros(outputs, weights.columns());

@@ -16,7 +16,10 @@
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```
 
-use crate::{Error, bits::Shape};
+use crate::{
+    Error,
+    bits::{BitMatrix, Shape},
+};
 
 /// What a tap outside the image counts as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
@@ -97,6 +100,27 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// Of a convolution with these weights: a row for each output, as many columns as values under the window.
+    pub(super) fn new(
+        geometry: Geometry,
+        options: Options,
+        weights: &BitMatrix,
+    ) -> Result<Self, Error> {
+        let window = Self { geometry, options };
+        window.check()?;
+        Error::check_size(
+            "rows of the weights (outputs)",
+            geometry.outputs,
+            weights.rows(),
+        )?;
+        Error::check_size(
+            "columns of the weights (depth)",
+            window.depth(),
+            weights.columns(),
+        )?;
+        Ok(window)
+    }
+
     /// Channels of a group.
     pub(super) fn channels(&self) -> usize {
         self.geometry.channels / self.options.groups

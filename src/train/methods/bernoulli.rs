@@ -20,8 +20,7 @@ use super::{
         layer::{Cache, Layer, Place, sign},
         random::Random,
     },
-    Method, Moment, backward_activated, forward_activated, inverse_widths, regularise_means,
-    surrogate,
+    Method, Moment, backward_activated, inverse_widths, regularise_means, surrogate,
 };
 
 /// One sample of the weights a step.
@@ -46,17 +45,6 @@ impl Method for Sampled {
                 }
             };
         }
-    }
-
-    fn forward(
-        &self,
-        place: &Place,
-        layer: &mut Layer,
-        cache: &mut Cache,
-        _: &Moment,
-        measure: bool,
-    ) {
-        forward_activated(place, layer, cache, measure, sign);
     }
 
     fn backward(

@@ -14,11 +14,8 @@
 //! layer's input, which here is binary, and a rate that falls exponentially: all methods have one schedule here.
 
 use super::{
-    super::{
-        layer::{Cache, Layer, Place, sign},
-        random::Random,
-    },
-    Method, Moment, backward_activated, forward_activated,
+    super::layer::{Cache, Layer, Place},
+    Method, Moment, backward_activated,
     straight_through::hard_tanh,
 };
 
@@ -26,21 +23,6 @@ use super::{
 pub(crate) struct Bnn;
 
 impl Method for Bnn {
-    fn draw(&self, layer: &mut Layer, _: &Moment, _: &mut Random) {
-        self.settle(layer);
-    }
-
-    fn forward(
-        &self,
-        place: &Place,
-        layer: &mut Layer,
-        cache: &mut Cache,
-        _: &Moment,
-        measure: bool,
-    ) {
-        forward_activated(place, layer, cache, measure, sign);
-    }
-
     fn backward(
         &self,
         place: &Place,

@@ -16,11 +16,8 @@
 //! negative: λ can only fall, by `dλ/dt = −rate λ² Σ R`, the faster the farther weights are from ±α. It is a push at the start of training that fades.
 
 use super::{
-    super::{
-        layer::{Cache, Layer, Place, sign},
-        random::Random,
-    },
-    Method, Moment, backward_activated, forward_activated,
+    super::layer::{Cache, Layer, Place, sign},
+    Method, Moment, backward_activated,
 };
 
 /// BNN+.
@@ -44,21 +41,6 @@ fn slope(u: f32, sharpness: f32) -> f32 {
 }
 
 impl Method for BnnPlus {
-    fn draw(&self, layer: &mut Layer, _: &Moment, _: &mut Random) {
-        self.settle(layer);
-    }
-
-    fn forward(
-        &self,
-        place: &Place,
-        layer: &mut Layer,
-        cache: &mut Cache,
-        _: &Moment,
-        measure: bool,
-    ) {
-        forward_activated(place, layer, cache, measure, sign);
-    }
-
     fn backward(
         &self,
         place: &Place,

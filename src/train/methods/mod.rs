@@ -72,8 +72,10 @@ pub(crate) struct Moment {
 /// What distinguishes one trainer from another: how a step's weights follow from the latents, and how a hidden layer
 /// computes its activations and their derivatives.
 pub(crate) trait Method: Sync + Send {
-    /// Sets `layer.weights`, and `layer.uncertainty` where the method uses it.
-    fn draw(&self, layer: &mut Layer, moment: &Moment, random: &mut Random);
+    /// Sets `layer.weights`, and `layer.uncertainty` where the method uses it: to those that settle, unless weights are random.
+    fn draw(&self, layer: &mut Layer, _: &Moment, _: &mut Random) {
+        self.settle(layer);
+    }
 
     /// Sets `layer.weights` to those without randomness that a net in use would have: the signs of the latents, unless the
     /// method is for another kind of net.
@@ -84,15 +86,17 @@ pub(crate) trait Method: Sync + Send {
     }
 
     /// From `cache.patches` to `cache.output`. With `measure`, the sums' moments are the batch's own and are kept in the layer;
-    /// without, those kept are used.
+    /// without, those kept are used. Activations are the signs of normalised sums, unless the method has others.
     fn forward(
         &self,
         place: &Place,
         layer: &mut Layer,
         cache: &mut Cache,
-        moment: &Moment,
+        _: &Moment,
         measure: bool,
-    );
+    ) {
+        forward_activated(place, layer, cache, measure, layer::sign);
+    }
 
     /// From dLoss/d(output) in `cache.gradient` to all gradients of the layer and, where it `wants_input`,
     /// `cache.patch_gradient`.

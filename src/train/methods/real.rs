@@ -1,10 +1,7 @@
 //! The real-valued net of the same layers: the line that binary ones are held against.
 
 use super::{
-    super::{
-        layer::{Cache, Layer, Place},
-        random::Random,
-    },
+    super::layer::{Cache, Layer, Place},
     Method, Moment, backward_activated, forward_activated,
 };
 
@@ -12,10 +9,6 @@ use super::{
 pub(crate) struct Real;
 
 impl Method for Real {
-    fn draw(&self, layer: &mut Layer, _: &Moment, _: &mut Random) {
-        self.settle(layer);
-    }
-
     fn settle(&self, layer: &mut Layer) {
         layer.weights.copy_from_slice(&layer.latent.values);
     }

@@ -4,10 +4,9 @@
 use super::{
     super::{
         config::Surrogate,
-        layer::{Cache, Layer, Place, sign},
-        random::Random,
+        layer::{Cache, Layer, Place},
     },
-    Method, Moment, backward_activated, forward_activated, surrogate,
+    Method, Moment, backward_activated, surrogate,
 };
 
 /// The reference of the talk.
@@ -28,21 +27,6 @@ fn polynomial(u: f32) -> f32 {
 }
 
 impl Method for StraightThrough {
-    fn draw(&self, layer: &mut Layer, _: &Moment, _: &mut Random) {
-        self.settle(layer);
-    }
-
-    fn forward(
-        &self,
-        place: &Place,
-        layer: &mut Layer,
-        cache: &mut Cache,
-        _: &Moment,
-        measure: bool,
-    ) {
-        forward_activated(place, layer, cache, measure, sign);
-    }
-
     fn backward(
         &self,
         place: &Place,
