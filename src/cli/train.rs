@@ -11,8 +11,8 @@ use bernet::{
     infer::{self, Prediction, Session},
     model::Model,
     train::{
-        Binarise, Config, Distribution, Freezing, MethodName, NETS, Network, Normalisation, Run,
-        Surrogate, Trainer, Warp,
+        Binarise, Config, Distribution, FirstLayer, Freezing, MethodName, NETS, Network,
+        Normalisation, Run, Search, Surrogate, Trainer, Warp,
     },
 };
 use bernet_kernels::isa::Level;
@@ -53,6 +53,9 @@ pub(super) struct Arguments {
     /// [default: part].
     #[arg(long, value_parser = named(Binarise::ALL, Binarise::name))]
     binarise: Option<Binarise>,
+    /// Search for a good first layer by short trainings, then hold it and train the others on it. Takes about 270 epochs more.
+    #[arg(long)]
+    search: bool,
     /// A setting of the resolved configuration, in TOML's words: `width.to = 0.5`. May be given several times.
     #[arg(long, value_name = "SETTING")]
     set: Vec<String>,
@@ -329,6 +332,9 @@ pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
     if let Some(binarise) = arguments.binarise {
         config.freezing = Some(Freezing::new(binarise));
     }
+    if arguments.search {
+        (config.search, config.first_layer) = (Some(Search::default()), Some(FirstLayer::HELD));
+    }
     if !arguments.set.is_empty() {
         let settings = arguments.set.join("\n");
         config = config.with(&settings).map_err(|error| {
@@ -366,6 +372,9 @@ fn command(config: &Config, arguments: &Arguments, images: usize) -> String {
     if let Some(warp) = config.warp {
         command += &format!(" --warp {}", warp.probability);
     }
+    if config.search.is_some() {
+        command += " --search";
+    }
     if config.normalisation != Normalisation::default() {
         command += &format!(" --normalisation {}", config.normalisation.name());
     }
@@ -379,6 +388,8 @@ fn command(config: &Config, arguments: &Arguments, images: usize) -> String {
         distribution: config.distribution,
         surrogate: config.surrogate,
         warp: config.warp.and_then(|given| warp(given.probability)),
+        search: config.search.map(|_| Search::default()),
+        first_layer: config.search.map(|_| FirstLayer::HELD),
         ..Config::new(
             config.method,
             config.network.clone(),

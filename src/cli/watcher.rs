@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use bernet::{
     report::{CsvWriter, EventWriter},
-    train::{Epoch, Observer, Trainer},
+    train::{Epoch, Observer, Search, Trainer},
 };
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use std::{
@@ -67,6 +67,9 @@ pub(super) struct Watcher {
     pub(super) bar: ProgressBar,
     start: Instant,
     epochs: u32,
+    /// Trainings of the search for a first layer, and how many of them have begun.
+    trainings: u32,
+    searched: u32,
     recorder: Option<Recorder>,
     /// Why the training has to stop: what has been measured could not be written.
     failure: Option<io::Error>,
@@ -90,6 +93,8 @@ impl Watcher {
             bar,
             start: Instant::now(),
             epochs,
+            trainings: trainer.config().search.map_or(0, Search::trainings),
+            searched: 0,
             recorder: folder.map(record).transpose()?,
             failure: None,
             interrupted: interrupted()?,
@@ -127,6 +132,21 @@ impl Observer for Watcher {
         } else {
             ControlFlow::Continue(())
         }
+    }
+
+    fn search(&mut self, training: u32, _share: f64) -> ControlFlow<()> {
+        if training > self.searched {
+            self.searched = training;
+            let line = format!(
+                "looking for a first layer: training {training} of {}",
+                self.trainings
+            );
+            if self.bar.is_hidden() {
+                eprintln!("{line}");
+            }
+            self.bar.set_message(line);
+        }
+        self.step(1, 0.0)
     }
 
     fn epoch(&mut self, epoch: &Epoch) {

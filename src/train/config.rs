@@ -7,6 +7,7 @@ use super::{
     network::Network,
     parameter::Adam,
     schedule::{Binarise, Freezing, Geometric},
+    search::{FirstLayer, Search},
     warp::Warp,
 };
 use serde::{Deserialize, Serialize};
@@ -231,6 +232,12 @@ pub struct Config {
     /// `Σ |α − |w||` in `bnn-plus`, which goes on to learn it.
     #[serde(default)]
     pub regulariser: Option<Geometric>,
+    /// How the first layer is trained, where it is not as the others are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_layer: Option<FirstLayer>,
+    /// How a first layer is searched for, before the training starts with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
     /// The net.
     pub network: Network,
 }
@@ -272,6 +279,8 @@ impl Config {
                 .is_probabilistic()
                 .then(|| Freezing::new(Binarise::Part)),
             regulariser: None,
+            first_layer: None,
+            search: None,
         };
         match method {
             MethodName::Bernoulli | MethodName::GaussianSampled => shared,
@@ -351,6 +360,11 @@ impl Config {
             within(&format!("{name}.to"), to, 1.0 / LARGEST..=LARGEST)?;
             within(&format!("{name}.until"), until, 0.0..=1.0)?;
         }
+        if let Some(FirstLayer { rate, until }) = self.first_layer {
+            within("first_layer.rate", rate, 0.0..=LARGEST)?;
+            within("first_layer.until", until, 0.0..=1.0)?;
+        }
+        self.search.map_or(Ok(()), Search::check)?;
         if let Some(Freezing {
             from, to, parts, ..
         }) = self.freezing

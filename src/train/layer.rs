@@ -67,6 +67,15 @@ impl Norm {
         }
     }
 
+    /// The same γ and β, nothing of which the optimiser remembers.
+    pub(crate) fn restarted(&self) -> Self {
+        Self {
+            gamma: Parameter::new(self.gamma.values.clone()),
+            beta: Parameter::new(self.beta.values.clone()),
+            ..Self::new(self.mean.len())
+        }
+    }
+
     /// 1/σ of each output.
     pub(crate) fn inverse_deviation(&self) -> Vec<f32> {
         self.variance

@@ -50,6 +50,7 @@ mod random;
 pub mod recover;
 mod run;
 mod schedule;
+mod search;
 #[cfg(test)]
 mod tests;
 mod trainer;
@@ -65,5 +66,6 @@ pub use network::{Input, LayerKind, NETS, Network, NetworkError, SEED, SEED_24};
 pub use parameter::Adam;
 pub use run::{Observer, Run, RunError};
 pub use schedule::{Binarise, Freezing, Geometric};
+pub use search::{FirstLayer, Search};
 pub use trainer::Trainer;
 pub use warp::Warp;

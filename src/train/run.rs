@@ -22,6 +22,11 @@ pub trait Observer {
     fn step(&mut self, epoch: u32, share: f64) -> ControlFlow<()>;
     /// After each epoch.
     fn epoch(&mut self, epoch: &Epoch);
+    /// After each step of a [`Search`](super::Search), which comes before the first epoch: the training of the search, from 1, and the share
+    /// of it that is done. Unless it is overridden it asks [`step`](Self::step) at the beginning of the first epoch.
+    fn search(&mut self, _training: u32, _share: f64) -> ControlFlow<()> {
+        self.step(1, 0.0)
+    }
 }
 
 /// What a training works on.
@@ -62,6 +67,15 @@ impl Run<'_> {
         observer: &mut impl Observer,
     ) -> Result<ControlFlow<()>, RunError> {
         self.save(trainer)?;
+        let mut searched = 0.0;
+        if let Some(search) = trainer.config().search
+            && trainer.history().is_empty()
+        {
+            match self.search(search, trainer, observer)? {
+                Some(seconds) => searched = seconds,
+                None => return Ok(ControlFlow::Break(())),
+            }
+        }
         while !trainer.is_done() {
             let number = trainer.history().len() as u32 + 1;
             let Some(loss) = trainer.epoch(self.train, |share| observer.step(number, share))?
@@ -79,8 +93,12 @@ impl Run<'_> {
                         / self.validation.len() as f64
                 }
             };
-            let epoch = trainer.finish_epoch(loss, accuracy, start.elapsed().as_secs_f64());
+            let besides = std::mem::take(&mut searched) + start.elapsed().as_secs_f64();
+            let epoch = trainer.finish_epoch(loss, accuracy, besides);
             self.save(trainer)?;
+            if number == 1 && trainer.config().search.is_some() {
+                self.forget_search();
+            }
             observer.epoch(&epoch);
         }
         Ok(ControlFlow::Continue(()))

@@ -6,7 +6,7 @@ use super::{
     config::Config,
     epoch::{Epoch, EpochLoss},
     error::TrainError,
-    layer::{self, Cache, Layer, Place},
+    layer::{self, Cache, Layer, Norm, Place},
     loss::{self, Loss},
     methods::{self, Method, Moment},
     network::{LayerKind, Stage},
@@ -156,12 +156,26 @@ impl Trainer {
         }))
     }
 
-    /// Ends an epoch: writes it into the history with what its evaluation gave.
+    /// Takes over a first layer, its latents times a scale, as one that nothing of has been decided yet.
+    pub(super) fn adopt(&mut self, first: &Layer, scale: f32) {
+        let layer = &mut self.layers[0];
+        layer.latent = Parameter::new(
+            first
+                .latent
+                .values
+                .iter()
+                .map(|value| value * scale)
+                .collect(),
+        );
+        layer.norm = first.norm.as_ref().map(Norm::restarted);
+    }
+
+    /// Ends an epoch: writes it into the history with what its evaluation gave, and with the seconds that went by besides its steps.
     pub fn finish_epoch(
         &mut self,
         loss: EpochLoss,
         validation_accuracy: f64,
-        evaluation_seconds: f64,
+        other_seconds: f64,
     ) -> Epoch {
         let number = self.history.len() as u32 + 1;
         let done = number as f32 / self.config.epochs as f32;
@@ -197,7 +211,7 @@ impl Trainer {
                 u64::from(number),
                 u64::from(self.config.epochs),
             ),
-            seconds: loss.seconds + evaluation_seconds,
+            seconds: loss.seconds + other_seconds,
         };
         self.history.push(epoch);
         epoch
@@ -268,6 +282,10 @@ impl Trainer {
         if let Some(freezing) = self.config.freezing {
             let layers = self.layers.len();
             for (index, layer) in self.layers.iter_mut().enumerate() {
+                let share = match self.config.first_layer {
+                    Some(first) if index == 0 => first.done(share),
+                    _ => share,
+                };
                 layer.freeze(freezing.share(share, index, layers));
             }
         }
@@ -421,11 +439,16 @@ impl Trainer {
     }
 
     fn descend(&mut self, done: u64, steps: u64) {
-        let rate = schedule::cosine(self.config.learning_rate, self.config.warm_up, done, steps);
+        let (peak, warm_up) = (self.config.learning_rate, self.config.warm_up);
+        let others = schedule::cosine(peak, warm_up, done, steps);
         let step = done + 1;
-        self.scale.descend(Adam::PAPER, rate, step);
+        self.scale.descend(Adam::PAPER, others, step);
         let bound = self.method.bound();
-        for (layer, place) in self.layers.iter_mut().zip(&self.places) {
+        for (index, (layer, place)) in self.layers.iter_mut().zip(&self.places).enumerate() {
+            let rate = match self.config.first_layer {
+                Some(first) if index == 0 => first.rate(peak, warm_up, done, steps),
+                _ => others,
+            };
             let latent = &mut layer.latent;
             if let Some(bound) = bound {
                 // What cannot move must not gather momentum either.

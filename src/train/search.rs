@@ -1,0 +1,294 @@
+//! The search for a first layer to build on.
+//!
+//! The first layer of a small net is a few hundred bits that everything else depends on, and a training ends in whichever it happens to
+//! meet. So several short trainings compete: what each has made of the first layer is held, the other layers are trained on it afresh for a
+//! few epochs, and the one with the lowest training loss wins. It is cheap, looks at no validation image, and says what the long training
+//! will come to. Rounds of trainings that start from the winner's first layer, at a lower rate, compete with it in turn.
+
+use super::{
+    CheckpointError, Config, Epoch, Observer, Run, RunError, Trainer,
+    error::TrainError,
+    layer::{Initial, Layer},
+    schedule,
+};
+use serde::{Deserialize, Serialize};
+use std::{fs, ops::ControlFlow, path::PathBuf};
+
+/// How the first layer is trained where it isn't as the others are: with a rate of its own, until it is held.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FirstLayer {
+    /// Its learning rate, as a share of the others'.
+    pub rate: f32,
+    /// The share of the training after which it no longer changes; its rate falls to 0 by then.
+    pub until: f32,
+}
+
+impl FirstLayer {
+    /// It never changes.
+    pub const HELD: Self = Self {
+        rate: 0.0,
+        until: 0.0,
+    };
+
+    /// What the learning rate of the others is for it, after `step` steps of `steps`, with the peak of theirs.
+    pub(super) fn rate(self, peak: f32, warm_up: u64, step: u64, steps: u64) -> f32 {
+        let until = (f64::from(self.until) * steps as f64) as u64;
+        if step < until {
+            self.rate * schedule::cosine(peak, warm_up, step, until)
+        } else {
+            0.0
+        }
+    }
+
+    /// How far the first layer is with its own training, after a share `done` of the whole one.
+    pub(super) fn done(self, done: f32) -> f32 {
+        if done < self.until {
+            done / self.until
+        } else {
+            1.0
+        }
+    }
+}
+
+/// How a first layer is searched for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// Trainings that start from nothing.
+    pub starts: u32,
+    /// Rounds of trainings that start from the best first layer so far.
+    pub rounds: u32,
+    /// Trainings a round.
+    pub tries: u32,
+    /// Epochs of each training.
+    pub epochs: u32,
+    /// Epochs in which the other layers are trained on its first layer, to judge it.
+    pub judged: u32,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self {
+            starts: 4,
+            rounds: 2,
+            tries: 3,
+            epochs: 16,
+            judged: 5,
+        }
+    }
+}
+
+impl Search {
+    /// Trainings in all, those that judge among them.
+    pub fn trainings(self) -> u32 {
+        2 * (self.starts + self.rounds * self.tries)
+    }
+
+    pub(super) fn check(self) -> Result<(), TrainError> {
+        const MOST: u32 = 100_000;
+        let counts = [
+            ("search.starts", self.starts, 1),
+            ("search.rounds", self.rounds, 0),
+            ("search.tries", self.tries, 0),
+            ("search.epochs", self.epochs, 1),
+            ("search.judged", self.judged, 1),
+        ];
+        match counts
+            .into_iter()
+            .find(|&(_, count, least)| !(least..=MOST).contains(&count))
+        {
+            None => Ok(()),
+            Some((what, found, least)) => Err(TrainError::Config {
+                what: what.into(),
+                expected: format!("{least} to {MOST}"),
+                found: found.to_string(),
+            }),
+        }
+    }
+}
+
+/// A first layer and how good it is.
+struct Candidate {
+    layer: Layer,
+    loss: f64,
+}
+
+/// A search that goes on: what has been trained so far.
+struct Searching<'a, 'b> {
+    run: &'a Run<'b>,
+    search: Search,
+    config: &'a Config,
+    observer: &'a mut dyn Observer,
+    trainings: u32,
+    seconds: f64,
+}
+
+impl Run<'_> {
+    /// Gives the trainer the best first layer that its search finds; how long that took, in seconds, or nothing where the observer broke.
+    ///
+    /// Each training of the search has a checkpoint of its own, so that one that was stopped is taken up where it was.
+    pub(super) fn search(
+        &self,
+        search: Search,
+        trainer: &mut Trainer,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<f64>, RunError> {
+        if let Some(path) = self.search_folder() {
+            fs::create_dir_all(&path).map_err(|error| CheckpointError::Io { path, error })?;
+        }
+        let config = trainer.config().clone();
+        let mut searching = Searching {
+            run: self,
+            search,
+            config: &config,
+            observer,
+            trainings: 0,
+            seconds: 0.0,
+        };
+        let Some(best) = searching.best()? else {
+            return Ok(None);
+        };
+        let seconds = searching.seconds;
+        trainer.adopt(&best, 1.0);
+        Ok(Some(seconds))
+    }
+
+    /// Removes the search's checkpoints, once the training that it was for has one that needs them no longer.
+    pub(super) fn forget_search(&self) {
+        if let Some(folder) = self.search_folder() {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+
+    /// The folder of the search's checkpoints.
+    fn search_folder(&self) -> Option<PathBuf> {
+        Some(self.checkpoint.as_ref()?.with_file_name("search"))
+    }
+}
+
+impl Searching<'_, '_> {
+    fn best(&mut self) -> Result<Option<Layer>, RunError> {
+        let from_nothing = FirstLayer {
+            rate: 1.0,
+            until: 0.8,
+        };
+        let onward = FirstLayer {
+            rate: 0.3,
+            until: 0.7,
+        };
+        let mut best: Option<Candidate> = None;
+        for _ in 0..=self.search.rounds {
+            let start = best.as_ref().map(|best| best.layer.clone());
+            let (tries, first_layer) = match start {
+                None => (self.search.starts, from_nothing),
+                Some(_) => (self.search.tries, onward),
+            };
+            for _ in 0..tries {
+                let Some(candidate) = self.candidate(first_layer, start.as_ref())? else {
+                    return Ok(None);
+                };
+                if best.as_ref().is_none_or(|best| candidate.loss < best.loss) {
+                    best = Some(candidate);
+                }
+            }
+        }
+        Ok(best.map(|best| best.layer))
+    }
+
+    /// Trains all layers, then the others afresh on what the first has become.
+    fn candidate(
+        &mut self,
+        first_layer: FirstLayer,
+        start: Option<&Layer>,
+    ) -> Result<Option<Candidate>, RunError> {
+        // As large as fresh latents: what was certain can be doubted again.
+        let spread = match self.config.initial {
+            Initial::Uniform(spread) => spread,
+            Initial::Normal => 1.0,
+        };
+        let start = start.map(|layer| (layer, spread));
+        let Some(trained) = self.train(first_layer, self.search.epochs, start)? else {
+            return Ok(None);
+        };
+        let layer = trained.layers.into_iter().next().expect("a net has layers");
+        let judge = self.train(FirstLayer::HELD, self.search.judged, Some((&layer, 1.0)))?;
+        Ok(judge.map(|judge| Candidate {
+            loss: judge
+                .history()
+                .last()
+                .map_or(f64::INFINITY, |last| last.loss),
+            layer,
+        }))
+    }
+
+    /// One training of the search, with a seed of its own.
+    fn train(
+        &mut self,
+        first_layer: FirstLayer,
+        epochs: u32,
+        start: Option<(&Layer, f32)>,
+    ) -> Result<Option<Trainer>, RunError> {
+        self.trainings += 1;
+        let number = self.trainings;
+        let config = Config {
+            search: None,
+            first_layer: Some(first_layer),
+            epochs,
+            // Seeds are below 2⁶³, and those that people choose far below.
+            seed: (self.config.seed + (u64::from(number) << 32)) & (u64::MAX >> 1),
+            warp: None,
+            ..self.config.clone()
+        };
+        let checkpoint = self
+            .run
+            .search_folder()
+            .map(|folder| folder.join(number.to_string()));
+        let there = checkpoint
+            .as_deref()
+            .and_then(|path| Trainer::load(path).ok());
+        let mut trainer = match there.filter(|there| *there.config() == config) {
+            Some(there) => there,
+            None => {
+                let mut fresh = Trainer::new(config)?;
+                if let Some((layer, scale)) = start {
+                    fresh.adopt(layer, scale);
+                }
+                fresh
+            }
+        };
+        let run = Run {
+            checkpoint,
+            ..*self.run
+        };
+        let mut observer = Within {
+            observer: self.observer,
+            number,
+            epochs,
+        };
+        let ended = run.train(&mut trainer, &mut observer)?;
+        self.seconds += trainer
+            .history()
+            .iter()
+            .map(|epoch| epoch.seconds)
+            .sum::<f64>();
+        Ok(ended.is_continue().then_some(trainer))
+    }
+}
+
+/// Watches a training within a search.
+struct Within<'a> {
+    observer: &'a mut dyn Observer,
+    number: u32,
+    epochs: u32,
+}
+
+impl Observer for Within<'_> {
+    fn step(&mut self, epoch: u32, share: f64) -> ControlFlow<()> {
+        let done = (f64::from(epoch - 1) + share) / f64::from(self.epochs);
+        self.observer.search(self.number, done)
+    }
+
+    fn epoch(&mut self, _: &Epoch) {}
+}
