@@ -31,23 +31,29 @@ impl FirstLayer {
         until: 0.0,
     };
 
-    /// What the learning rate of the others is for it, after `step` steps of `steps`, with the peak of theirs.
-    pub(super) fn rate(self, peak: f32, warm_up: u64, step: u64, steps: u64) -> f32 {
-        let until = (f64::from(self.until) * steps as f64) as u64;
-        if step < until {
-            self.rate * schedule::cosine(peak, warm_up, step, until)
-        } else {
-            0.0
+    /// Its learning rate at a step of so many, with the peak of the others'.
+    pub(super) fn rate_at(self, step: u64, steps: u64, peak: f32, warm_up: u64) -> f32 {
+        if self.is_held_at(step, steps) {
+            return 0.0;
         }
+        self.rate * schedule::cosine(peak, warm_up, step, self.steps(steps))
     }
 
-    /// How far the first layer is with its own training, after a share `done` of the whole one.
-    pub(super) fn done(self, done: f32) -> f32 {
-        if done < self.until {
-            done / self.until
-        } else {
-            1.0
+    /// Which share of its own training is done.
+    pub(super) fn done(self, step: u64, steps: u64) -> f32 {
+        if self.is_held_at(step, steps) {
+            return 1.0;
         }
+        step as f32 / self.steps(steps) as f32
+    }
+
+    pub(super) fn is_held_at(self, step: u64, steps: u64) -> bool {
+        step >= self.steps(steps)
+    }
+
+    /// Of so many steps, those after which it is held.
+    fn steps(self, steps: u64) -> u64 {
+        (f64::from(self.until) * steps as f64) as u64
     }
 }
 
@@ -291,4 +297,146 @@ impl Observer for Within<'_> {
     }
 
     fn epoch(&mut self, _: &Epoch) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FirstLayer, Search};
+    use crate::train::{
+        Config, Epoch, MethodName, Network, Observer, Run, Trainer,
+        random::{Purpose, Random},
+        tests::{NETS, digits},
+    };
+    use bernet_kernels::isa::Level;
+    use std::ops::ControlFlow;
+
+    /// Breaks after so many calls.
+    struct Patience(usize);
+
+    impl Observer for Patience {
+        fn step(&mut self, _: u32, _: f64) -> ControlFlow<()> {
+            match self.0.checked_sub(1) {
+                Some(left) => {
+                    self.0 = left;
+                    ControlFlow::Continue(())
+                }
+                None => ControlFlow::Break(()),
+            }
+        }
+
+        fn epoch(&mut self, _: &Epoch) {}
+    }
+
+    fn config(method: MethodName) -> Config {
+        Config {
+            batch: 8,
+            first_layer: Some(FirstLayer::HELD),
+            search: Some(Search {
+                starts: 2,
+                rounds: 1,
+                tries: 2,
+                epochs: 3,
+                judged: 2,
+            }),
+            ..Config::new(
+                method,
+                Network::from_toml(NETS[0]).expect("well-formed"),
+                3,
+                1,
+            )
+        }
+    }
+
+    #[test]
+    fn what_the_search_found_is_held() {
+        let data = digits(&mut Random::new(1, Purpose::Initial, 0));
+        let run = Run {
+            train: &data,
+            validation: &data,
+            level: Level::best(),
+            checkpoint: None,
+        };
+        for method in MethodName::ALL {
+            let mut trainer = Trainer::new(config(method)).expect("its layers fit");
+            let fresh = trainer.layers.clone();
+            let search = trainer.config().search.expect("there is one");
+            let found = run.search(search, &mut trainer, &mut Patience(usize::MAX));
+            assert!(found.expect("no step fails").expect("nobody breaks") > 0.0);
+            let adopted = trainer.layers.clone();
+            assert!(
+                fresh[0] != adopted[0] && fresh[1..] == adopted[1..],
+                "{}",
+                method.name()
+            );
+            let ended = run.train(&mut trainer, &mut Patience(usize::MAX));
+            assert!(ended.expect("no step fails").is_continue());
+            let signs = |layer: &crate::train::layer::Layer| -> Vec<bool> {
+                layer
+                    .latent
+                    .values
+                    .iter()
+                    .map(|value| *value >= 0.0)
+                    .collect()
+            };
+            let [before, after] = [&adopted[0], &trainer.layers[0]];
+            assert_eq!(signs(before), signs(after), "{}", method.name());
+            let norms = [before, after].map(|layer| layer.norm.as_ref().expect("hidden"));
+            assert_eq!(norms[0].gamma.values, norms[1].gamma.values);
+            assert_eq!(norms[0].beta.values, norms[1].beta.values);
+            assert!(adopted[1] != trainer.layers[1], "{}", method.name());
+        }
+    }
+
+    #[test]
+    fn a_search_that_was_stopped_ends_in_the_same_bits() {
+        let data = digits(&mut Random::new(1, Purpose::Initial, 0));
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("checkpoint");
+        let run = Run {
+            train: &data,
+            validation: &data,
+            level: Level::best(),
+            checkpoint: None,
+        };
+        let mut whole = Trainer::new(config(MethodName::Bernoulli)).expect("its layers fit");
+        let ended = run.train(&mut whole, &mut Patience(usize::MAX));
+        assert!(ended.expect("no step fails").is_continue());
+
+        let stopped = Run {
+            checkpoint: Some(path.clone()),
+            ..run
+        };
+        let mut trainer = Trainer::new(config(MethodName::Bernoulli)).expect("its layers fit");
+        let mut breaks = 0;
+        // Not a multiple of the five steps of an epoch, so that some are begun again.
+        while stopped
+            .train(&mut trainer, &mut Patience(17))
+            .expect("no step fails")
+            .is_break()
+        {
+            breaks += 1;
+            trainer = Trainer::load(&path).expect("there is a checkpoint");
+        }
+        assert!(breaks > 4, "{breaks}");
+        assert!(trainer.layers == whole.layers);
+        assert!(!folder.path().join("search").exists());
+        assert!(trainer.history()[0].seconds > 0.0);
+    }
+
+    #[test]
+    fn a_first_layer_has_a_rate_of_its_own_until_it_is_held() {
+        let first = FirstLayer {
+            rate: 0.5,
+            until: 0.25,
+        };
+        let rates = [0, 10, 24, 25, 99].map(|step| first.rate_at(step, 100, 1.0, 0));
+        assert_eq!(rates[0], 0.5);
+        assert!(rates[1] < 0.5 && rates[2] > 0.0 && rates[2] < 0.01);
+        assert_eq!(rates[3..], [0.0, 0.0]);
+        assert_eq!(
+            [0, 5, 25].map(|step| first.done(step, 100)),
+            [0.0, 0.2, 1.0]
+        );
+        assert!(FirstLayer::HELD.is_held_at(0, 100));
+    }
 }

@@ -16,7 +16,7 @@ use bernet_kernels::{
 };
 use std::ops::ControlFlow;
 
-const NETS: [&str; 2] = [
+pub(super) const NETS: [&str; 2] = [
     r#"
     input = { height = 7, width = 6, channels = 1 }
     layer = [
@@ -37,7 +37,7 @@ const NETS: [&str; 2] = [
 "#,
 ];
 
-fn digits(random: &mut Random) -> Dataset {
+pub(super) fn digits(random: &mut Random) -> Dataset {
     let lines = BitMatrix::from_fn(40 * 7, 6, |_, _| random.uniform() < 0.5);
     let shape = Shape {
         batch: 40,
@@ -87,7 +87,7 @@ impl Trainer {
     fn loss(&mut self, data: &Dataset) -> f64 {
         let picks = batch::still(0..data.len());
         self.forward(data, &picks, &MOMENT, true);
-        self.backward(data, &picks, &MOMENT).total / data.len() as f64
+        self.backward(data, &picks, &MOMENT, 0).total / data.len() as f64
     }
 }
 

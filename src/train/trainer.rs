@@ -283,7 +283,7 @@ impl Trainer {
             let layers = self.layers.len();
             for (index, layer) in self.layers.iter_mut().enumerate() {
                 let share = match self.config.first_layer {
-                    Some(first) if index == 0 => first.done(share),
+                    Some(first) if index == 0 => first.done(done, steps),
                     _ => share,
                 };
                 layer.freeze(freezing.share(share, index, layers));
@@ -304,7 +304,11 @@ impl Trainer {
             batch::warp(&mut picks, warp, seed, done);
         }
         self.forward(train, &picks, &moment, true);
-        let loss = self.backward(train, &picks, &moment);
+        let held = self
+            .config
+            .first_layer
+            .is_some_and(|first| first.is_held_at(done, steps));
+        let loss = self.backward(train, &picks, &moment, usize::from(held));
         if !loss.total.is_finite() {
             return Err(self.diverged(loss.total, done + 1, steps));
         }
@@ -376,8 +380,14 @@ impl Trainer {
         logits
     }
 
-    /// The backward pass, which leaves every gradient in its parameter.
-    pub(super) fn backward(&mut self, data: &Dataset, picks: &[Pick], moment: &Moment) -> Loss {
+    /// The backward pass, which leaves every gradient in its parameter, from the last layer down to the one with the index `lowest`.
+    pub(super) fn backward(
+        &mut self,
+        data: &Dataset,
+        picks: &[Pick],
+        moment: &Moment,
+        lowest: usize,
+    ) -> Loss {
         let last = self.places.len() - 1;
         let (classes, positions) = (self.classes(), self.places[last].positions());
         let logits = self.logits(picks.len());
@@ -398,11 +408,14 @@ impl Trainer {
                 row.copy_from_slice(gradient);
             }
         }
-        for index in (0..=last).rev() {
+        for layer in &mut self.layers[..lowest] {
+            layer.latent.gradient.fill(0.0);
+        }
+        for index in (lowest.min(last)..=last).rev() {
             let place = self.places[index];
             let (before, after) = self.caches.split_at_mut(index);
             let (cache, layer) = (&mut after[0], &mut self.layers[index]);
-            let wants_input = index > 0;
+            let wants_input = index > lowest;
             if index == last {
                 layer::linear_backward(&place, layer, cache, wants_input);
             } else {
@@ -412,7 +425,7 @@ impl Trainer {
                 self.method
                     .backward(&place, layer, cache, moment, wants_input);
             }
-            if let Some(previous) = before.last_mut() {
+            if let Some(previous) = before.last_mut().filter(|_| wants_input) {
                 let pooled = self.pools[index - 1].as_mut();
                 let gradient = pooled.map_or(&mut previous.gradient, |pooled| &mut pooled.gradient);
                 layer::fold(&place, &cache.patch_gradient, gradient);
@@ -446,7 +459,7 @@ impl Trainer {
         let bound = self.method.bound();
         for (index, (layer, place)) in self.layers.iter_mut().zip(&self.places).enumerate() {
             let rate = match self.config.first_layer {
-                Some(first) if index == 0 => first.rate(peak, warm_up, done, steps),
+                Some(first) if index == 0 => first.rate_at(done, steps, peak, warm_up),
                 _ => others,
             };
             let latent = &mut layer.latent;
