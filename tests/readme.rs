@@ -1,15 +1,21 @@
-//! README's tables of speed come from records, never from a keyboard: `BERNET_WRITE_README=1 cargo test --test readme` writes them anew.
+//! README's tables of accuracy and speed come from records, never from a keyboard: `BERNET_WRITE_README=1 cargo test --test readme` writes them
+//! anew.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The folder of the record that README shows, within `benches/record`.
 const RECORD: &str = "amd-epyc-family-25-model-1/2026-11-24";
 
-const BEGIN: &str = "<!-- speed: written by tests/readme.rs from benches/record -->\n";
-const END: &str = "<!-- speed ends -->\n";
+fn record(name: &str) -> PathBuf {
+    Path::new("benches/record").join(RECORD).join(name)
+}
 
 fn rows(name: &str) -> Vec<BTreeMap<String, String>> {
-    let path = Path::new("benches/record").join(RECORD).join(name);
+    let path = record(name);
     let mut reader =
         csv::Reader::from_path(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     reader
@@ -44,7 +50,7 @@ fn line(ours: &BTreeMap<String, String>, peers: &[BTreeMap<String, String>]) -> 
     )
 }
 
-fn table() -> String {
+fn speed() -> String {
     let mut text = String::new();
     let gemm = rows("gemm.csv");
     let about = &gemm[0];
@@ -64,17 +70,26 @@ fn table() -> String {
     text
 }
 
+/// The README with the table of this name as it should be, between the lines that mark it.
+fn with_table(readme: &str, name: &str, table: &str) -> String {
+    let begin = format!("<!-- {name}: written by tests/readme.rs from benches/record -->\n");
+    let end = format!("<!-- {name} ends -->\n");
+    let (before, rest) = readme.split_once(&begin).expect("where the table begins");
+    let (_, after) = rest.split_once(&end).expect("where the table ends");
+    format!("{before}{begin}{table}{end}{after}")
+}
+
 #[test]
-fn speed_is_what_the_record_says() {
+fn tables_are_what_the_records_say() {
     let readme = fs::read_to_string("README.md").unwrap();
-    let (before, rest) = readme.split_once(BEGIN).expect("where the table begins");
-    let (found, after) = rest.split_once(END).expect("where the table ends");
-    let table = table();
+    let accuracy = fs::read_to_string(record("accuracy.md")).unwrap();
+    let written = with_table(&readme, "accuracy", &accuracy);
+    let written = with_table(&written, "speed", &speed());
     if std::env::var_os("BERNET_WRITE_README").is_some() {
-        fs::write("README.md", format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+        fs::write("README.md", written).unwrap();
     } else {
         assert_eq!(
-            found, table,
+            readme, written,
             "BERNET_WRITE_README=1 cargo test --test readme"
         );
     }

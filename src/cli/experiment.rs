@@ -50,7 +50,7 @@ struct Table {
     /// A folder with the four IDX files [default: the embedded MNIST].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Also write DIR/CPU/DATE/accuracy.csv.
+    /// Also write DIR/CPU/DATE/accuracy.csv and accuracy.md.
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
 }
@@ -143,6 +143,8 @@ impl Table {
             let folder = folder.join(host.folder()).join(&host.date);
             fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
             write_csv(&folder.join("accuracy.csv"), &groups)?;
+            let table = experiment_report::table(&groups).to_markdown();
+            report::write(&folder.join("accuracy.md"), &table)?;
         }
         writeln!(out, "{}", experiment_report::table(&groups).to_text())?;
         for name in ["accuracy.csv", "table.md", "report.html"] {
@@ -223,6 +225,10 @@ impl Table {
         arguments.data.clone_from(&self.data);
         if self.quick {
             arguments.epochs = Some(2);
+            if arguments.search {
+                let least = "search = { starts = 1, rounds = 1, tries = 1, epochs = 1, judged = 1 }";
+                arguments.set.push(least.into());
+            }
         }
         Ok(arguments)
     }

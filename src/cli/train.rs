@@ -55,10 +55,10 @@ pub(super) struct Arguments {
     binarise: Option<Binarise>,
     /// Search for a good first layer by short trainings, then hold it and train the others on it. Takes about 270 epochs more.
     #[arg(long)]
-    search: bool,
+    pub(super) search: bool,
     /// A setting of the resolved configuration, in TOML's words: `width.to = 0.5`. May be given several times.
     #[arg(long, value_name = "SETTING")]
-    set: Vec<String>,
+    pub(super) set: Vec<String>,
     /// The net: `seed` (28×28 pixels), `seed-24` (the centre), `lenet-binary`, `dense-3x1024` or a TOML file.
     #[arg(long, value_name = "NET", default_value = "seed")]
     net: String,
@@ -243,6 +243,9 @@ pub(super) fn train(arguments: &Arguments, source: &Source) -> Result<Trained> {
         checkpoint: Some(checkpoint),
     };
 
+    if !arguments.resume {
+        run.forget_search();
+    }
     introduce(&trainer, source, level);
     let mut watcher = Watcher::new(&trainer, Some(&arguments.out))?;
     let ended = run.train(&mut trainer, &mut watcher);

@@ -160,8 +160,9 @@ impl Run<'_> {
         Ok(Some(seconds))
     }
 
-    /// Removes the search's checkpoints, once the training that it was for has one that needs them no longer.
-    pub(super) fn forget_search(&self) {
+    /// Removes the checkpoints of a search, beside that of the training. The training does so when it needs them no longer; whoever starts one
+    /// anew where another may have been stopped, on other data, does so first.
+    pub fn forget_search(&self) {
         if let Some(folder) = self.search_folder() {
             // What cannot be removed does no harm.
             let _ = fs::remove_dir_all(folder);
