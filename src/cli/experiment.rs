@@ -226,7 +226,8 @@ impl Table {
         if self.quick {
             arguments.epochs = Some(2);
             if arguments.search {
-                let least = "search = { starts = 1, rounds = 1, tries = 1, epochs = 1, judged = 1 }";
+                let least =
+                    "search = { starts = 1, rounds = 1, tries = 1, epochs = 1, judged = 1 }";
                 arguments.set.push(least.into());
             }
         }
