@@ -32,6 +32,7 @@ use super::{
     parallel::{over, parts},
     patches::{Band, BandBorder, InPlace, Lines, Places, Worker, ZeroBorder},
     product::product,
+    tables::Tables,
 };
 use crate::{
     Error,
@@ -47,6 +48,8 @@ pub struct Conv2d {
     /// Of each group.
     weights: Vec<PackedWeights>,
     border: Option<ZeroBorder>,
+    /// For activations, where they are the fastest way.
+    tables: Option<Tables>,
 }
 
 /// What a convolution works in. It grows to what a call needs, a few tens of kilobytes a thread; a call that finds it large
@@ -92,10 +95,16 @@ impl Conv2d {
         let does_not_count =
             geometry.padding_value == PaddingValue::Zero && geometry.padding != [0; 4];
         let border = does_not_count.then(|| ZeroBorder::new(&window, weights));
+        let tables = if does_not_count {
+            None
+        } else {
+            Tables::new(&window, weights)
+        };
         Ok(Self {
             window,
             weights: packed,
             border,
+            tables,
         })
     }
 
@@ -191,7 +200,21 @@ impl Conv2d {
         let shape = self.output_shape(input.shape())?;
         Error::check_size("thresholds (outputs)", shape.channels, thresholds.len())?;
         let stage = Bits::of_tensor(out, shape, thresholds)?;
-        self.run(scratch, input, shape, stage);
+        match &self.tables {
+            None => self.run(scratch, input, shape, stage),
+            Some(tables) => {
+                let (level, window) = (self.level(), &self.window);
+                over_bands(
+                    scratch,
+                    shape,
+                    window.depth(),
+                    stage,
+                    &|band, worker, stage| {
+                        tables.band(level, window, input, band, shape.width, worker, stage);
+                    },
+                );
+            }
+        }
         Ok(())
     }
 

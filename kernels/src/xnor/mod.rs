@@ -12,6 +12,7 @@ mod parallel;
 mod patches;
 mod pool;
 mod product;
+mod tables;
 pub(crate) mod tile;
 
 use crate::isa::{Level, dispatch};

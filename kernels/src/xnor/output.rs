@@ -359,6 +359,16 @@ impl<'a> Bits<'a> {
     }
 }
 
+impl<'a> Bits<'a> {
+    /// The thresholds, and the lines.
+    pub(crate) fn lines(&mut self) -> (&'a [Threshold], impl Iterator<Item = &mut [u64]>) {
+        (
+            self.thresholds,
+            self.words.chunks_exact_mut(self.line_words),
+        )
+    }
+}
+
 impl Stage for Bits<'_> {
     fn split(self, lines: usize) -> (Self, Self) {
         let (before, after) = self.words.split_at_mut(lines * self.line_words);
