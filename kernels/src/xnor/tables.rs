@@ -6,10 +6,11 @@
 //! where the count stayed below. A multiplication brings those of a word together (with `x = Σ b_i 2^{8i}`, the only term of
 //! `x · Σ_{k=1}^{8} 2^{7k}` that reaches bit `56 + i` is `b_i 2^{8i + 7(8 − i)}`).
 //!
-//! A line of a window costs a mask, a shift, a load with its subtraction and a store, eight outputs at a time (32 in a 256-bit register),
-//! and a window about twelve instructions at its end: 6 · 5 + 12 = 42 for the talk's first layer, 6×6 of one channel to 8 outputs. Gathering
-//! it takes six lines 3½ each, and the product 34 and more: see `gather.rs` and `avx2_narrow.rs`, whose blocks the 12 positions of a line
-//! do not fill.
+//! Two pieces are taken at a time, over all windows of a line that begin within 64 bits, which share the reads. Two shifts, two masks, a load,
+//! an addition from memory, a subtraction from memory and a store make eight instructions a window, eight outputs at a time (32 in a 256-bit
+//! register), and about twelve are at its end: 3 · 8 + 12 = 36 for the talk's first layer, 6×6 of one channel to 8 outputs. Gathering it
+//! takes six lines 3½ each, and the product 34 and more (see `gather.rs` and `avx2_narrow.rs`, whose blocks the 12 positions of a line do
+//! not fill).
 
 use super::{
     Threshold,
@@ -35,22 +36,19 @@ const WORDS: usize = 8;
 /// The highest bit of each byte.
 const HIGHEST: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// A part of a kernel line, with a table of its own.
-#[derive(Clone, Debug)]
-struct Piece {
-    /// The kernel line.
-    line: usize,
-    /// Where in it the piece begins, and its length, in bits.
-    start: usize,
-    bits: usize,
-    /// `2^bits` entries of as many words as outputs take.
-    entries: Vec<u64>,
-}
+/// Pieces that are taken at a time.
+const TOGETHER: usize = 2;
 
 /// The weights of a convolution as tables.
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
-    pieces: Vec<Piece>,
+    /// Where the pieces of the kernel begin: the kernel line, and the bit in it. Where they would be an odd number, there is one whose
+    /// entries are 0.
+    pieces: Vec<(usize, usize)>,
+    /// The bits that a piece's table is looked up by. In the last piece of a line some may be beyond it, and do not count.
+    bits: usize,
+    /// Of each piece, `2^bits` entries of as many words as outputs take.
+    entries: Vec<u64>,
     words: usize,
     depth: usize,
 }
@@ -68,28 +66,29 @@ impl Tables {
         if !neighbours || depth > 127 || words > WORDS || bytes > BYTES {
             return None;
         }
-        let pieces = (0..geometry.kernel[0]).flat_map(|line| {
-            (0..run).step_by(bits).map(move |start| {
-                let bits = bits.min(run - start);
-                let mut entries = vec![0; words << bits];
-                for output in 0..geometry.outputs {
-                    let ours = read_bits(weights.row(output), line * run + start, bits);
-                    let (word, shift) = (output / OUTPUTS, output % OUTPUTS * 8);
-                    for (index, entry) in entries.chunks_exact_mut(words).enumerate() {
-                        let differ = (index as u64 ^ ours).count_ones();
-                        entry[word] |= u64::from(differ) << shift;
-                    }
+        let mut pieces: Vec<(usize, usize)> = (0..geometry.kernel[0])
+            .flat_map(|line| (0..run).step_by(bits).map(move |start| (line, start)))
+            .collect();
+        let count = pieces.len();
+        pieces.resize(count.next_multiple_of(TOGETHER), (0, 0));
+        let mut entries = vec![0; (pieces.len() * words) << bits];
+        for (&(line, start), entries) in pieces.iter().zip(entries.chunks_exact_mut(words << bits))
+        {
+            let within = bits.min(run - start);
+            let mask = u64::MAX >> (WORD - within);
+            for output in 0..geometry.outputs {
+                let ours = read_bits(weights.row(output), line * run + start, within);
+                let (word, shift) = (output / OUTPUTS, output % OUTPUTS * 8);
+                for (index, entry) in (0..).zip(entries.chunks_exact_mut(words)) {
+                    let differ = ((index ^ ours) & mask).count_ones();
+                    entry[word] |= u64::from(differ) << shift;
                 }
-                Piece {
-                    line,
-                    start,
-                    bits,
-                    entries,
-                }
-            })
-        });
+            }
+        }
         Some(Self {
-            pieces: pieces.collect(),
+            pieces,
+            bits,
+            entries,
             words,
             depth,
         })
@@ -140,33 +139,72 @@ impl Tables {
         let inverted = inverted::<N>(thresholds);
         let across = window.geometry.stride[1] * window.geometry.channels;
         let outputs = thresholds.len();
+        let down = window.options.dilation[0];
         sums.resize(sums.len().max(width * N), 0);
         token.vectorize(
             #[inline(always)]
             || {
-                let sums = sums[..width * N].as_chunks_mut::<N>().0;
                 let all = band.images.clone().enumerate().flat_map(|(image, _)| {
                     (0..band.lines.len())
                         .map(move |y| image * lines.image_lines + y * window.geometry.stride[0])
                 });
+                let sums = sums[..width * N].as_chunks_mut::<N>().0;
+                // Windows that begin and end within 64 bits.
+                let within = (WORD - self.bits) / across + 1;
                 for (first, out) in all.zip(out) {
                     sums.fill(start);
-                    for piece in &self.pieces {
-                        let line = first + piece.line * window.options.dilation[0];
-                        let words = &lines.words[line * lines.line_words..][..lines.line_words];
-                        piece.take_away(words, across, sums);
+                    let entries = self.entries.chunks_exact(TOGETHER * N << self.bits);
+                    for (pieces, entries) in self.pieces.as_chunks().0.iter().zip(entries) {
+                        let lines = pieces.map(|(line, start)| {
+                            let line = (first + line * down) * lines.line_words;
+                            (&lines.words[line..][..lines.line_words], start)
+                        });
+                        self.take_away(lines, entries, across, within, sums);
                     }
-                    let mut bit = 0;
+                    let mut out = Writer::new(out);
                     for sums in &*sums {
                         for (index, (sum, inverted)) in sums.iter().zip(&inverted).enumerate() {
-                            let bits = highest(*sum) ^ inverted;
-                            write(out, bit + index * OUTPUTS, bits);
+                            let count = OUTPUTS.min(outputs - index * OUTPUTS);
+                            out.write(highest(*sum) ^ inverted, count);
                         }
-                        bit += outputs;
                     }
+                    out.finish();
                 }
             },
         );
+    }
+
+    /// Takes the counts of some pieces away from the sums of a line's windows, `across` bits apart, of which some lie within a word's
+    /// length of bits. The pieces begin at bits of lines, and have entries one after the other.
+    #[inline(always)]
+    fn take_away<const N: usize>(
+        &self,
+        lines: [(&[u64], usize); TOGETHER],
+        entries: &[u64],
+        across: usize,
+        within: usize,
+        sums: &mut [[u64; N]],
+    ) {
+        let [first, second] = [0, 1].map(|piece| {
+            let entries = &entries[piece * N << self.bits..][..N << self.bits];
+            entries.as_chunks::<N>().0
+        });
+        let mask = (1 << self.bits) - 1;
+        let mut bit = 0;
+        for sums in sums.chunks_mut(within) {
+            let bits = lines.map(|(line, start)| read_bits(line, bit + start, WORD));
+            let mut shift = 0;
+            for sums in sums {
+                let [one, other] = bits.map(|bits| (bits >> shift & mask) as usize);
+                for (sum, (one, other)) in
+                    sums.iter_mut().zip(first[one].iter().zip(&second[other]))
+                {
+                    *sum -= one + other;
+                }
+                shift += across;
+            }
+            bit += within * across;
+        }
     }
 
     /// What the counts are taken away from: `bound + 127` in each byte, where the output is set for a count below `bound`.
@@ -181,29 +219,6 @@ impl Tables {
             start[output / OUTPUTS] += bound << (output % OUTPUTS * 8);
         }
         start
-    }
-}
-
-impl Piece {
-    /// Takes this piece's counts away from the sums of a line's windows, `across` bits apart.
-    #[inline(always)]
-    fn take_away<const N: usize>(&self, line: &[u64], across: usize, sums: &mut [[u64; N]]) {
-        let entries = self.entries.as_chunks::<N>().0;
-        let mask = (1 << self.bits) - 1;
-        // As many windows as begin and end within 64 bits share a read.
-        let together = (WORD - self.bits) / across + 1;
-        let mut bit = self.start;
-        for sums in sums.chunks_mut(together) {
-            let mut bits = read_bits(line, bit, WORD);
-            for sum in sums {
-                let entry = &entries[(bits & mask) as usize];
-                for (sum, entry) in sum.iter_mut().zip(entry) {
-                    *sum -= entry;
-                }
-                bits = bits.checked_shr(across as u32).unwrap_or(0);
-            }
-            bit += together * across;
-        }
     }
 }
 
@@ -222,12 +237,44 @@ fn highest(bytes: u64) -> u64 {
     ((bytes & HIGHEST) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
-/// Sets eight bits or, at the end of the words, those of them that there are.
-#[inline(always)]
-fn write(words: &mut [u64], bit: usize, bits: u64) {
-    let (word, shift) = (bit / WORD, bit % WORD);
-    words[word] |= bits << shift;
-    if shift > WORD - OUTPUTS && word + 1 < words.len() {
-        words[word + 1] |= bits >> (WORD - shift);
+/// Writes bits one after the other. The word in work stays in a register.
+struct Writer<'a> {
+    words: core::slice::IterMut<'a, u64>,
+    word: u64,
+    filled: usize,
+}
+
+impl<'a> Writer<'a> {
+    #[inline(always)]
+    fn new(words: &'a mut [u64]) -> Self {
+        Self {
+            words: words.iter_mut(),
+            word: 0,
+            filled: 0,
+        }
+    }
+
+    /// Writes `count ≤ 8` bits, those above which are 0.
+    #[inline(always)]
+    fn write(&mut self, bits: u64, count: usize) {
+        self.word |= bits << self.filled;
+        self.filled += count;
+        if self.filled >= WORD {
+            self.filled -= WORD;
+            self.put();
+            self.word = bits >> (count - self.filled);
+        }
+    }
+
+    #[inline(always)]
+    fn finish(mut self) {
+        if self.filled > 0 {
+            self.put();
+        }
+    }
+
+    #[inline(always)]
+    fn put(&mut self) {
+        *self.words.next().expect("a line has room for its bits") = self.word;
     }
 }
