@@ -67,22 +67,13 @@ pub fn seal_checkpoint(payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Random bits.
-pub fn bits(generator: &mut Generator, rows: usize, columns: usize) -> BitMatrix {
-    BitMatrix::from_fn(rows, columns, |_, _| generator.word() >> 63 == 1)
-}
-
 /// Random images of a model's size.
 pub fn images(generator: &mut Generator, model: &Model, batch: usize) -> BitTensor {
     let shape = Shape {
         batch,
         ..model.input.shape()
     };
-    let lines = bits(
-        generator,
-        batch * shape.height,
-        shape.width * shape.channels,
-    );
+    let lines = generator.matrix(batch * shape.height, shape.width * shape.channels);
     BitTensor::from_lines(shape, lines).expect("the lines were made for this shape")
 }
 
@@ -103,7 +94,7 @@ pub fn conv(generator: &mut Generator, geometry: Geometry) -> Layer {
     let thresholds = thresholds.collect();
     Layer::Conv(Conv {
         geometry,
-        weights: bits(generator, geometry.outputs, depth),
+        weights: generator.matrix(geometry.outputs, depth),
         thresholds,
     })
 }
@@ -175,7 +166,7 @@ pub fn net(generator: &mut Generator) -> Model {
         shape.height * shape.width
     };
     model.layers.push(Layer::Expectation {
-        weights: bits(generator, classes, positions * shape.channels),
+        weights: generator.matrix(classes, positions * shape.channels),
     });
     if generator.below(3) == 0 {
         let mut real = || generator.below(1 << 16) as f64 / 4096.0;

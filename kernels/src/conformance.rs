@@ -41,8 +41,9 @@ impl Generator {
         (self.word() >> 32) as usize % end
     }
 
-    fn matrix(&mut self, rows: usize, columns: usize) -> BitMatrix {
-        BitMatrix::from_fn(rows, columns, |_, _| self.word() >> 63 == 1)
+    /// Random bits.
+    pub fn matrix(&mut self, rows: usize, columns: usize) -> BitMatrix {
+        matrix_of(rows, columns, || self.word())
     }
 
     fn numbers(&mut self, outputs: usize) -> Numbers {
@@ -78,6 +79,19 @@ impl Generator {
     }
 }
 
+/// A matrix of the words that a function returns, those at the ends of rows cut to size: bit by bit would take longer than the
+/// products that are tested.
+fn matrix_of(rows: usize, columns: usize, mut word: impl FnMut() -> u64) -> BitMatrix {
+    let mut matrix = BitMatrix::zeros(rows, columns);
+    for row in 0..rows {
+        let ends = (1..).map(|words| 64 * words);
+        for (bits, end) in matrix.row_mut(row).iter_mut().zip(ends) {
+            *bits = word() >> usize::saturating_sub(end, columns);
+        }
+    }
+    matrix
+}
+
 /// What a case's operands hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fill {
@@ -97,7 +111,7 @@ impl Fill {
             }
             Self::Opposite => (
                 Generator(0),
-                BitMatrix::from_fn(m, k, |_, _| true),
+                matrix_of(m, k, || u64::MAX),
                 BitMatrix::zeros(n, k),
             ),
         }
@@ -369,4 +383,4 @@ fn pad_bits_are_clear(bits: &BitMatrix) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,7 +2,7 @@
 
 use bernet::{
     data,
-    infer::Session,
+    infer::{Session, SharedSession},
     model::Model,
     train::{Config, Distribution, Epoch, MethodName, Network, Observer, Run, SEED_24, Trainer},
 };
@@ -94,4 +94,33 @@ fn inference_gives_the_same_sums() {
     }
     println!("{} runs: {:08x}", hashes.len(), hashes[0]);
     assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{hashes:x?}");
+}
+
+/// Batches of other sizes at once, from threads that each keep asking.
+#[test]
+fn a_shared_session_answers_each_as_if_alone() {
+    let model = Model::from_bytes(include_bytes!("../../models/mnist.bnet")).unwrap();
+    let pixels = 28 * 28;
+    let grey: Vec<u8> = (0..60 * pixels)
+        .map(|at| (at * at / 97 % 256) as u8)
+        .collect();
+    let grey = &grey;
+    for threads in [1, 2] {
+        let shared = SharedSession::new(&model, Level::best(), threads).unwrap();
+        let alone = shared.logits(grey).unwrap();
+        let (shared, alone) = (&shared, &alone);
+        std::thread::scope(|scope| {
+            for first in 0..8 {
+                scope.spawn(move || {
+                    for images in [first..first + 1, first..first + 33, first..60] {
+                        let batch = &grey[images.start * pixels..images.end * pixels];
+                        let found = shared.logits(batch).unwrap();
+                        let classes = shared.classes();
+                        assert_eq!(found, alone[images.start * classes..images.end * classes]);
+                        assert_eq!(shared.classify(batch).unwrap().len(), images.len());
+                    }
+                });
+            }
+        });
+    }
 }

@@ -4,10 +4,17 @@ use super::*;
 use proptest::prelude::*;
 use std::{io::Write, string::ToString};
 
-/// The levels to be tested: all this CPU has. Those that `BERNET_REQUIRE_LEVELS` names (`avx2,neon`) must be among them, so
-/// that a run can prove what it covered. Written to stderr itself, which the test harness does not swallow.
-fn levels(suite: &str) -> Vec<Level> {
-    let levels = Level::available();
+/// The levels to be tested: all this CPU has, or those that `BERNET_LEVELS` names (`avx2,neon`), which it must have. So a run
+/// can prove what it covered, and an emulator, which is slow, need not repeat what the machine under it has done. Written to stderr
+/// itself, which the test harness does not swallow.
+pub(crate) fn levels(suite: &str) -> Vec<Level> {
+    let levels = match std::env::var("BERNET_LEVELS") {
+        Ok(names) => names
+            .split(',')
+            .map(|name| Level::by_name(name).unwrap_or_else(|error| panic!("{error}")))
+            .collect(),
+        Err(_) => Level::available(),
+    };
     let names: Vec<_> = levels.iter().map(ToString::to_string).collect();
     writeln!(
         std::io::stderr(),
@@ -15,18 +22,14 @@ fn levels(suite: &str) -> Vec<Level> {
         names.join(", ")
     )
     .unwrap();
-    for required in std::env::var("BERNET_REQUIRE_LEVELS")
-        .unwrap_or_default()
-        .split(',')
-    {
-        let present = required.is_empty() || names.iter().any(|name| name == required);
-        assert!(
-            present,
-            "level `{required}` is required, but this CPU has only {}",
-            names.join(", ")
-        );
-    }
     levels
+}
+
+/// The cases to be tested: all, or each `BERNET_EVERY`-th, for emulators. A prime that divides no list's length meets every value
+/// of every list that the cases are made of.
+pub(crate) fn share<T>(cases: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+    let every = std::env::var("BERNET_EVERY").map_or(1, |every| every.parse().unwrap());
+    cases.step_by(every)
 }
 
 /// All failures at once.
@@ -51,7 +54,7 @@ fn products_at_the_edges_of_tiles_and_words() {
             .iter()
             .flat_map(move |&n| DEPTHS.iter().map(move |&k| [m, n, k]))
     });
-    report(shapes.enumerate().flat_map(|(seed, shape)| {
+    report(share(shapes.enumerate()).flat_map(|(seed, shape)| {
         levels
             .iter()
             .filter_map(move |&level| product(level, shape, Fill::Random(seed as u64)).err())
@@ -137,18 +140,18 @@ fn byte_convolutions_of_many_blocks() {
         };
         (geometry, shape)
     };
-    let cases = [
+    let layers = [
         case(7, 3, 40),
         case(3, 3, 61),
         case(1, 1000, 3),
         case(5, 67, 7),
     ];
-    let levels = &levels;
-    report(cases.iter().flat_map(|(geometry, shape)| {
-        (0..6).flat_map(move |seed| {
-            levels.iter().filter_map(move |&level| {
-                byte_convolution(level, geometry, Options::default(), *shape, seed).err()
-            })
+    let cases = layers
+        .iter()
+        .flat_map(|layer| (0..6).map(move |seed| (layer, seed)));
+    report(share(cases).flat_map(|((geometry, shape), seed)| {
+        levels.iter().filter_map(move |&level| {
+            byte_convolution(level, geometry, Options::default(), *shape, seed).err()
         })
     }));
 }

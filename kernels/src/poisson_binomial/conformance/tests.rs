@@ -1,6 +1,7 @@
 //! The cases, on every level of the machine.
 
 use super::*;
+use crate::conformance::tests::{levels, share};
 use alloc::string::ToString;
 use proptest::prelude::*;
 use std::eprintln;
@@ -12,13 +13,6 @@ const FORMS: [Form; 5] = [
     Form::Spectral,
     Form::Fastest,
 ];
-
-fn levels() -> Vec<Level> {
-    let levels = Level::available();
-    let names: Vec<_> = levels.iter().map(|level| level.to_string()).collect();
-    eprintln!("levels run: {}", names.join(", "));
-    levels
-}
 
 /// Cuts in the middle, at the mean of the first sum, beside them, and at the ends.
 fn cuts(v: &[f32], sums: usize) -> [i32; 9] {
@@ -61,34 +55,34 @@ fn everything(
 /// Sizes around groups of four factors, around vectors of lanes, and the seed's.
 #[test]
 fn every_form_and_method_at_edge_sizes() {
-    for level in levels() {
-        for draw in Draw::ALL {
-            for (count, sums) in [
-                (0, 1),
-                (1, 1),
-                (3, 4),
-                (4, 5),
-                (5, 8),
-                (9, 17),
-                (16, 15),
-                (36, 33),
-                (37, 2),
-            ] {
-                let v = draw.probabilities(count, sums, count as u64);
-                all_right([whole(level, &v, sums)].into_iter());
-                all_right(
-                    cuts(&v, sums)
-                        .into_iter()
-                        .flat_map(|cut| everything(level, &v, sums, cut)),
-                );
-            }
+    const SIZES: [(usize, usize); 9] = [
+        (0, 1),
+        (1, 1),
+        (3, 4),
+        (4, 5),
+        (5, 8),
+        (9, 17),
+        (16, 15),
+        (36, 33),
+        (37, 2),
+    ];
+    let levels = levels("forms and methods at edge sizes");
+    let draws = Draw::ALL
+        .iter()
+        .flat_map(|draw| SIZES.map(|size| (draw, size)));
+    let cases = draws.flat_map(|(draw, size)| (0..9).map(move |cut| (draw, size, cut)));
+    for (draw, (count, sums), cut) in share(cases) {
+        let v = draw.probabilities(count, sums, count as u64);
+        for &level in &levels {
+            all_right((cut == 0).then(|| whole(level, &v, sums)).into_iter());
+            all_right(everything(level, &v, sums, cuts(&v, sums)[cut]));
         }
     }
 }
 
 #[test]
 fn large_sums() {
-    for level in levels() {
+    for level in levels("large sums") {
         for (draw, count) in Draw::ALL
             .iter()
             .flat_map(|&draw| [(draw, 800), (draw, 4096)])
@@ -105,20 +99,24 @@ fn large_sums() {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn every_form_and_method(draw in 0..Draw::ALL.len(), count in 0usize..70, sums in 1usize..36, offset in -12i32..12, seed: u64) {
+#[test]
+fn every_form_and_method() {
+    let levels = levels("forms and methods");
+    // A case takes as long as ten of the products'.
+    let mut config = ProptestConfig::default();
+    config.cases = config.cases.div_ceil(10);
+    proptest!(config, |(
+        draw in 0..Draw::ALL.len(), count in 0usize..70, sums in 1usize..36, offset in -12i32..12, seed: u64,
+    )| {
         let v = Draw::ALL[draw].probabilities(count, sums, seed);
         let mean = column(&v, sums, 0).iter().sum::<f64>() as i32;
-        for level in Level::available() {
+        for &level in &levels {
             prop_assert_eq!(whole(level, &v, sums), Ok(()));
             for case in everything(level, &v, sums, mean + offset) {
                 prop_assert_eq!(case, Ok(()));
             }
         }
-    }
+    });
 }
 
 #[test]
@@ -144,7 +142,7 @@ fn wrong_probabilities_are_named() {
 /// One sample and many, odd numbers of outputs; power sums, exact forms, and both in one layer.
 #[test]
 fn layers() {
-    for level in levels() {
+    for level in levels("layers") {
         all_right(
             [(1, 1, 1), (36, 19, 3), (200, 35, 4), (800, 9, 3)]
                 .map(|shape| layer(level, &Means::mixed(shape, 11)))
@@ -223,7 +221,7 @@ fn accuracy_table() {
     // Equal factors repeat one rounding error as often as there are factors.
     let equal = [1, 3, 10, 123, 300, 700, 877, 985, 990, 998, 999];
     let cases = stated.chain(equal.map(|thousandths| (Draw::Equal(thousandths), 4096)));
-    let level = levels().pop().unwrap();
+    let level = levels("accuracy").pop().unwrap();
     let mut failures = Vec::new();
     for (draw, count) in cases {
         let mut line = format!("{draw:?}, N = {count}:");
