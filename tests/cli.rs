@@ -22,7 +22,7 @@ fn write_model(path: &Path, edit: impl FnOnce(&mut Model)) {
             height: 28,
             width: 28,
             channels: 1,
-            threshold: 128,
+            threshold: Some(128),
         },
         layers: vec![Layer::Expectation {
             weights: BitMatrix::from_fn(10, 1, |class, _| class == 0),
@@ -304,7 +304,7 @@ fn eval_refuses_what_does_not_fit() {
         "images: expected 28×24×1, found 28×28×1",
     );
     fails(
-        &eval(|model| model.input.threshold = 100, &[]),
+        &eval(|model| model.input.threshold = Some(100), &[]),
         1,
         "use --data",
     );

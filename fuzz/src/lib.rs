@@ -115,7 +115,7 @@ pub fn net(generator: &mut Generator) -> Model {
         height: 1 + below(9),
         width: 1 + below(9),
         channels: [1, 1, 2, 3, 64, 65][below(6)],
-        threshold: below(256) as u8,
+        threshold: Some(below(256) as u8),
     };
     let mut model = Model {
         input,

@@ -14,11 +14,11 @@ mod train;
 mod training_report;
 mod watcher;
 
-use bernet::{
-    data::Dataset,
-    infer::{InferError, Session},
+use bernet::infer::{InferError, Session};
+use bernet_kernels::{
+    bits::BitTensor,
+    isa::{Level, LevelError},
 };
-use bernet_kernels::isa::{Level, LevelError};
 use clap::{Parser, Subcommand, error::ErrorKind};
 use std::{
     error::Error,
@@ -107,14 +107,14 @@ fn level(name: &str) -> Result<Level, LevelError> {
 }
 
 /// The speed of a session that has seen the images before, over passes that take a third of a second together.
-fn images_per_second(session: &mut Session, data: &Dataset) -> Result<f64, InferError> {
+fn images_per_second(session: &mut Session, images: &BitTensor) -> Result<f64, InferError> {
     let start = Instant::now();
     let mut passes = 0;
     while passes == 0 || start.elapsed() < Duration::from_millis(300) {
-        session.logits(data.images())?;
+        session.logits(images)?;
         passes += 1;
     }
-    Ok((passes * data.len()) as f64 / start.elapsed().as_secs_f64())
+    Ok((passes * images.shape().batch) as f64 / start.elapsed().as_secs_f64())
 }
 
 /// An error and what caused it, without repeating causes that an error's text has already.

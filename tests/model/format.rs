@@ -111,7 +111,11 @@ fn the_python_reader_agrees() {
         unreachable!()
     };
     conv.thresholds[3].at_least = -70_000;
-    for model in [model, nets::pooled_net(&mut nets::generator(9))] {
+    for model in [
+        model,
+        nets::pooled_net(&mut nets::generator(9)),
+        nets::grey_net(&mut nets::generator(9)),
+    ] {
         compare_with_python(&model);
     }
 }
@@ -195,7 +199,8 @@ fn compare_with_python(model: &Model) {
                 assert_eq!(found["kernel"], json!(geometry.kernel));
                 assert_eq!(found["stride"], json!(geometry.stride));
                 assert_eq!(found["padding"], json!(geometry.padding));
-                assert_eq!(found["padding_value"], -1);
+                let padding_value = geometry.padding_value as i64 - 1;
+                assert_eq!(found["padding_value"], padding_value);
                 let at_least: Vec<_> = thresholds
                     .iter()
                     .map(|threshold| threshold.at_least)

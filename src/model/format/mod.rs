@@ -28,7 +28,7 @@
 //! use bernet_kernels::bits::BitMatrix;
 //!
 //! let model = Model {
-//!     input: Input { height: 28, width: 28, channels: 1, threshold: 128 },
+//!     input: Input { height: 28, width: 28, channels: 1, threshold: Some(128) },
 //!     layers: vec![Layer::Expectation { weights: BitMatrix::zeros(10, 1) }],
 //!     metadata: [("licence".into(), "MIT".into())].into(),
 //! };
@@ -64,7 +64,7 @@ pub const MAGIC: [u8; 8] = *b"\x89BNET\r\n\x1a";
 
 /// The newest version that this crate reads and writes; it knows every one before. A model's file has the oldest version
 /// that has all it needs, see [`FileLayout::version`].
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Bytes of the header.
 const HEADER: usize = 64;
@@ -219,6 +219,9 @@ impl Model {
 
 /// The oldest version that has what a valid model needs.
 pub(super) fn version(model: &Model) -> u32 {
+    if model.input.threshold.is_none() {
+        return 3;
+    }
     let newer = model
         .layers
         .iter()
