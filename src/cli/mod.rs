@@ -1,6 +1,7 @@
 //! Parse, call, print, exit code. Whatever goes wrong is one line on stderr and a code other than 0.
 
 mod bench;
+mod convert;
 mod eval;
 mod experiment;
 mod experiment_report;
@@ -38,6 +39,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Bench(bench::Arguments),
+    Convert(convert::Arguments),
     Eval(eval::Arguments),
     Experiment(experiment::Arguments),
     Export(export::Arguments),
@@ -57,6 +59,7 @@ pub(crate) fn run() -> ExitCode {
     let out = &mut io::stdout().lock();
     let done = match arguments.command {
         Command::Bench(arguments) => bench::run(&arguments, out),
+        Command::Convert(arguments) => convert::run(&arguments, out),
         Command::Eval(arguments) => eval::run(&arguments, out),
         Command::Experiment(arguments) => experiment::run(&arguments, out),
         Command::Export(arguments) => export::run(&arguments, out),

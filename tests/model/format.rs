@@ -241,3 +241,27 @@ fn compare_with_python(model: &Model) {
             .success()
     );
 }
+
+/// A mapped file is read as any other, and refused as any other.
+#[cfg(feature = "memmap")]
+#[test]
+fn mapped_files_are_read_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bnet");
+    let model = nets::grey_net(&mut nets::generator(9));
+    model.write(&path).unwrap();
+    // SAFETY: the file is this test's own.
+    let read = || unsafe { Model::read_mapped(&path) };
+    assert_eq!(read().unwrap(), model);
+
+    let mut bytes = model.to_bytes().unwrap();
+    bytes.truncate(200);
+    for bytes in [&bytes[..], &bytes[..9], &[]] {
+        std::fs::write(&path, bytes).unwrap();
+        let copied = Model::read(&path).unwrap_err().to_string();
+        assert_eq!(read().unwrap_err().to_string(), copied);
+    }
+    std::fs::remove_file(&path).unwrap();
+    let copied = Model::read(&path).unwrap_err().to_string();
+    assert_eq!(read().unwrap_err().to_string(), copied);
+}

@@ -240,7 +240,10 @@ fn grey_images(model: &Model, batch: usize, seed: u64) -> (BitTensor, Vec<u8>) {
 /// The model in bernet's own operators, unless it crops what is packed already.
 fn packed_export(model: &Model) -> Option<Vec<u8>> {
     let weights = |layer: &Layer| matches!(layer, Layer::Conv(_) | Layer::MaxPool(_));
-    let first = model.layers.iter().position(weights);
+    // A layer that reads grey values puts out numbers, which are packed where they are read.
+    let grey = usize::from(model.input.threshold.is_none());
+    let packing = model.layers.iter().skip(grey).position(weights);
+    let first = packing.map(|index| grey + index);
     let crop = |layer: &Layer| matches!(layer, Layer::Crop { .. });
     let last = model.layers.iter().rposition(crop);
     match onnx::export(model, Dialect::Bernet) {

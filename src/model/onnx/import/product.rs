@@ -269,7 +269,7 @@ impl Importer {
                 let weight = weight(output, column);
                 if weight.abs() != alpha || weight == 0.0 || weight.is_nan() {
                     return Err(format!(
-                        "weights of output {output} are {alpha} and {weight} in magnitude: expected one that is not 0"
+                        "weights of output {output} are {alpha} and {weight} in magnitude: expected one that is not 0, since only ±1 weights times a factor for each output are known"
                     ));
                 }
                 let channel = column % channels;
