@@ -262,10 +262,13 @@ fn grey_thresholds() {
     };
     assert_eq!(
         threshold(Net::new().node("Mul", &[two]).node("Sub", &[ONE])),
-        128
+        Some(128)
     );
-    assert_eq!(threshold(Net::new().node("Sub", &[(&[], &[0.4])])), 102);
-    assert_eq!(threshold(Net::new()), 0);
+    assert_eq!(
+        threshold(Net::new().node("Sub", &[(&[], &[0.4])])),
+        Some(102)
+    );
+    assert_eq!(threshold(Net::new()), Some(0));
     // −x ≥ −0.4: the dark pixels are +1, and the weights take the sign.
     let dark = Net::new()
         .node("Neg", &[])
@@ -276,7 +279,7 @@ fn grey_thresholds() {
         .node("MatMul", &[(&[4, 2], &[1.0; 8])])
         .import()
         .unwrap();
-    assert_eq!(dark.input.threshold, 103);
+    assert_eq!(dark.input.threshold, Some(103));
     assert!(!dark.layers[0].weights().unwrap().get(0, 0));
 }
 
