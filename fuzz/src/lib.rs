@@ -76,7 +76,7 @@ pub fn bits(generator: &mut Generator, rows: usize, columns: usize) -> BitMatrix
 pub fn images(generator: &mut Generator, model: &Model, batch: usize) -> BitTensor {
     let shape = Shape {
         batch,
-        ..model.input.shape()
+        ..model.input.bits_shape()
     };
     let lines = bits(
         generator,
@@ -185,7 +185,23 @@ pub fn net(generator: &mut Generator) -> Model {
             bias: (0..classes).map(|_| real() - 8.0).collect(),
         });
     }
+    if generator.below(4) == 0 {
+        model = grey(&model).unwrap_or(model);
+    }
     model
+}
+
+/// The net with a first layer that reads grey values, if that is one that can.
+fn grey(model: &Model) -> Option<Model> {
+    let mut grey = model.clone();
+    grey.input.threshold = None;
+    if let Layer::Conv(conv) = &mut grey.layers[0] {
+        conv.geometry.padding_value = PaddingValue::Zero;
+        for threshold in &mut conv.thresholds {
+            threshold.at_least = threshold.at_least.saturating_mul(100);
+        }
+    }
+    grey.validate().is_ok().then_some(grey)
 }
 
 /// The shape that a net without its last layer puts out, if its layers fit.
