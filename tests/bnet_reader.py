@@ -62,8 +62,10 @@ def weight_shape(layer):
     return 0, 0
 
 
-def oldest_version(layers, channels):
-    """1, if it has all that the layers need."""
+def oldest_version(layers, channels, grey):
+    """The oldest that has all that the net needs."""
+    if grey:
+        return 3
     for layer in layers:
         if layer["kind"] in ("max pool", "affine") or layer.get("columns", channels) != channels:
             return 2
@@ -86,17 +88,21 @@ def read_metadata(data):
 
 def read(data):
     check("magic", MAGIC, data[:8])
-    version, layer_count, section_count, height, width, channels, threshold = struct.unpack_from("<6IB", data, 8)
-    check("version, 1 or 2", True, version in (1, 2))
+    version, layer_count, section_count, height, width, channels, threshold, grey = struct.unpack_from("<6I2B", data, 8)
+    check("version, 1 to 3", True, version in (1, 2, 3))
     check("length", len(data), struct.unpack_from("<Q", data, 40)[0])
     (crc,) = struct.unpack("<I", data[-4:])
     check("checksum", zlib.crc32(data[:-4]), crc)
     check("sections", len(SECTIONS), section_count)
-    check("unused bytes of the header", bytes(7 + 16), data[33:40] + data[48:64])
+    check("unused bytes of the header", bytes(6 + 16), data[34:40] + data[48:64])
+
+    check("whether grey values are read", True, grey in (0, 1))
+    check("threshold of grey values", 0, grey * threshold)
 
     table = 64 + 32 * layer_count
     layers = [read_layer(n + 1, data[64 + 32 * n : 96 + 32 * n]) for n in range(layer_count)]
-    check("version", oldest_version(layers, channels), version)
+    check("version", oldest_version(layers, channels, grey), version)
+    check("first layer on grey values", True, not grey or layers[0]["kind"] == "conv")
     sections, end = [], table + 24 * len(SECTIONS)
     for number, name in enumerate(SECTIONS):
         kind, offset, length = struct.unpack_from("<3Q", data, table + 24 * number)
@@ -130,7 +136,7 @@ def read(data):
             thresholds = thresholds[16 * count :]
     check("bytes after the last layer's", (b"", b""), (weights, thresholds))
     return {
-        "input": {"height": height, "width": width, "channels": channels, "threshold": threshold},
+        "input": {"height": height, "width": width, "channels": channels, "threshold": None if grey else threshold},
         "layers": layers,
         "metadata": read_metadata(metadata),
         "crc32": crc,

@@ -22,7 +22,7 @@ fn write_model(path: &Path, edit: impl FnOnce(&mut Model)) {
             height: 28,
             width: 28,
             channels: 1,
-            threshold: 128,
+            threshold: Some(128),
         },
         layers: vec![Layer::Expectation {
             weights: BitMatrix::from_fn(10, 1, |class, _| class == 0),
@@ -94,6 +94,144 @@ fn eval_counts() {
             "{lines:?}"
         );
     }
+}
+
+/// The file again byte by byte, or with other metadata; the input may be the output.
+#[test]
+fn convert_changes_what_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bnet");
+    write_model(&path, |_| ());
+    let before = fs::read(&path).unwrap();
+    let again = folder.path().join("again.bnet");
+    let convert = |to: &Path, options: &[&str]| {
+        let mut convert = bernet();
+        convert.arg("convert").arg(&path).arg(to).args(options);
+        convert.output().unwrap()
+    };
+    let said = succeeds(&convert(&again, &[])).to_owned();
+    let expected = format!("again.bnet: .bnet version 1, {} bytes\n", before.len());
+    assert!(said.ends_with(&expected), "{said}");
+    assert_eq!(fs::read(&again).unwrap(), before);
+
+    fails(
+        &convert(&again, &["--drop", "author"]),
+        1,
+        "metadata: expected one of [\"licence\"] to leave out, found \"author\"",
+    );
+    assert_eq!(fs::read(&again).unwrap(), before);
+    fails(
+        &convert(&again, &["--set", "=MIT"]),
+        2,
+        "expected KEY=VALUE",
+    );
+    fails(
+        &convert(&again, &["--drop", "licence", "--drop-all"]),
+        2,
+        "cannot be used with",
+    );
+
+    let metadata = || Model::read(&path).unwrap().metadata;
+    succeeds(&convert(
+        &path,
+        &[
+            "--drop",
+            "licence",
+            "--set",
+            "formula=a=b",
+            "--set",
+            "note=",
+        ],
+    ));
+    let expected = [
+        ("formula".to_owned(), "a=b".to_owned()),
+        ("note".into(), "".into()),
+    ];
+    assert_eq!(metadata(), expected.into());
+    succeeds(&convert(&path, &["--drop-all", "--set", "licence=MIT"]));
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+/// A net that reads grey values: its file says so, and the embedded bits are no food for it.
+#[test]
+fn grey_values_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bnet");
+    write_model(&path, |model| {
+        model.input.threshold = None;
+        let geometry = bernet_kernels::xnor::Geometry {
+            channels: 1,
+            outputs: 1,
+            kernel: [1, 1],
+            stride: [1, 1],
+            padding: [0; 4],
+            padding_value: bernet_kernels::xnor::PaddingValue::Zero,
+        };
+        let conv = bernet::model::Conv {
+            geometry,
+            weights: BitMatrix::from_fn(1, 1, |_, _| true),
+            thresholds: vec![bernet_kernels::xnor::Threshold {
+                at_least: 128,
+                invert: false,
+            }],
+        };
+        model.layers.insert(0, Layer::Conv(conv));
+    });
+    let info = bernet().arg("info").arg(&path).output().unwrap();
+    let text = succeeds(&info);
+    assert!(text.contains(".bnet version 3"), "{text}");
+    assert!(
+        text.contains("the first layer reads grey values, 0 to 255"),
+        "{text}"
+    );
+    fails(
+        &bernet().arg("eval").arg(&path).output().unwrap(),
+        1,
+        "the model reads grey values, which the embedded images do not have: use --data",
+    );
+    fails(
+        &bernet()
+            .arg("predict")
+            .arg(&path)
+            .arg("digit.png")
+            .output()
+            .unwrap(),
+        1,
+        "the model reads grey values, pictures are made black and white",
+    );
+
+    // Four test images in IDX files: the sum of +1 for 128 and above is that of the bits.
+    let (mut images, mut labels) = (vec![0, 0, 8, 3], vec![0, 0, 8, 1]);
+    for size in [4u32, 28, 28] {
+        images.extend(size.to_be_bytes());
+    }
+    labels.extend(4u32.to_be_bytes());
+    for grey in [0, 127, 128, 255] {
+        images.extend([grey; 28 * 28]);
+    }
+    labels.extend([1, 1, 0, 0]);
+    for part in ["train", "t10k"] {
+        fs::write(
+            folder.path().join(format!("{part}-images-idx3-ubyte")),
+            &images,
+        )
+        .unwrap();
+        fs::write(
+            folder.path().join(format!("{part}-labels-idx1-ubyte")),
+            &labels,
+        )
+        .unwrap();
+    }
+    let mut eval = bernet();
+    let output = eval
+        .arg("eval")
+        .arg(&path)
+        .arg("--data")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let text = succeeds(&output);
+    assert!(text.starts_with("accuracy 100.00 % (4/4)\n"), "{text}");
 }
 
 #[test]
@@ -304,7 +442,7 @@ fn eval_refuses_what_does_not_fit() {
         "images: expected 28×24×1, found 28×28×1",
     );
     fails(
-        &eval(|model| model.input.threshold = 100, &[]),
+        &eval(|model| model.input.threshold = Some(100), &[]),
         1,
         "use --data",
     );

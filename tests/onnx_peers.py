@@ -46,9 +46,11 @@ def run(folder):
     for standard in sorted(folder.glob("*.onnx")):
         model = onnx.load(standard)
         onnx.checker.check_model(model, full_check=True)
-        shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim][1:]
+        tensor = model.graph.input[0].type.tensor_type
+        shape = [dim.dim_value for dim in tensor.shape.dim][1:]
         images = np.fromfile(standard.with_suffix(".images"), np.uint8).reshape(-1, *shape)
-        images = (images / np.float32(255)).astype(np.float32)
+        if tensor.elem_type == TensorProto.FLOAT:
+            images = (images / np.float32(255)).astype(np.float32)
         expected = np.fromfile(standard.with_suffix(".logits"), np.float64).reshape(len(images), -1)
         qonnx = onnx.load(standard.with_suffix(".qonnx"))
         for engine, found in (("onnxruntime", run_standard(model, images)), ("qonnx", run_qonnx(qonnx, images))):
@@ -88,6 +90,10 @@ class Net:
         gamma = self.random.uniform(0.5, 2, channels) * (self.signs(channels) if negative else 1)
         parameters = [gamma, self.random.normal(0, 1, channels), self.random.normal(0, 3, channels), self.random.uniform(1, 90, channels)]
         return self.node("BatchNormalization", *map(self.constant, parameters), epsilon=1e-5)
+
+    def norm_of_grey(self, channels, spread):
+        parameters = [self.signs(channels), self.random.normal(0, 0.1, channels), self.random.normal(0, spread / 3, channels)]
+        return self.node("BatchNormalization", *map(self.constant, [*parameters, np.full(channels, spread**2)]), epsilon=1e-5)
 
     def bipolar(self, scale=1.0):
         return self.node("BipolarQuant", self.constant(scale), domain=QONNX)
@@ -184,6 +190,23 @@ def nets():
     net.node("Cast", to=TensorProto.FLOAT).node("Sub", net.constant(100)).bipolar()
     net.conv(1, 6, 3).norm(6, False).bipolar().node("MaxPool", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1).node("Flatten").dense(6 * 25, 4)
     yield "bytes", net.model(4)
+
+
+    net = Net(image, 12)
+    net.node("Sub", net.constant(0.1307)).node("Div", net.constant(0.3081)).conv(1, 9, 3, 0.5, strides=[2, 1]).norm_of_grey(9, 5.0).bipolar()
+    net.conv(9, 5, 3).norm(5).bipolar().node("Flatten").dense(5 * 24, 4)
+    yield "grey_normalised", net.model(4)
+
+    net = Net([1, 3, 12, 12], 13, TensorProto.UINT8)
+    net.node("Cast", to=TensorProto.FLOAT).conv(3, 10, 3, pads=[1, 1, 1, 1]).node("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    net.norm_of_grey(10, 700.0).bipolar().conv(10, 5, 3).norm(5).bipolar().node("Flatten").dense(5 * 16, 4).norm(4)
+    yield "grey_bytes_padded", net.model(4)
+
+    net = Net(image, 14)
+    net.node("Quant", net.constant(1 / 255), net.constant(0), net.constant(8), domain=QONNX, signed=0, narrow=0, rounding_mode="ROUND")
+    net.node("Mul", net.constant(2)).node("Sub", net.constant(1)).node("Flatten")
+    net.dense(144, 33).norm_of_grey(33, 12.0).bipolar().dense(33, 6)
+    yield "grey_quantised", net.model(6)
 
 
 def make(folder):

@@ -71,7 +71,7 @@ pub fn seal_checkpoint(payload: &[u8]) -> Vec<u8> {
 pub fn images(generator: &mut Generator, model: &Model, batch: usize) -> BitTensor {
     let shape = Shape {
         batch,
-        ..model.input.shape()
+        ..model.input.bits_shape()
     };
     let lines = generator.matrix(batch * shape.height, shape.width * shape.channels);
     BitTensor::from_lines(shape, lines).expect("the lines were made for this shape")
@@ -106,7 +106,7 @@ pub fn net(generator: &mut Generator) -> Model {
         height: 1 + below(9),
         width: 1 + below(9),
         channels: [1, 1, 2, 3, 64, 65][below(6)],
-        threshold: below(256) as u8,
+        threshold: Some(below(256) as u8),
     };
     let mut model = Model {
         input,
@@ -176,7 +176,23 @@ pub fn net(generator: &mut Generator) -> Model {
             bias: (0..classes).map(|_| real() - 8.0).collect(),
         });
     }
+    if generator.below(4) == 0 {
+        model = grey(&model).unwrap_or(model);
+    }
     model
+}
+
+/// The net with a first layer that reads grey values, if that is one that can.
+fn grey(model: &Model) -> Option<Model> {
+    let mut grey = model.clone();
+    grey.input.threshold = None;
+    if let Layer::Conv(conv) = &mut grey.layers[0] {
+        conv.geometry.padding_value = PaddingValue::Zero;
+        for threshold in &mut conv.thresholds {
+            threshold.at_least = threshold.at_least.saturating_mul(100);
+        }
+    }
+    grey.validate().is_ok().then_some(grey)
 }
 
 /// The shape that a net without its last layer puts out, if its layers fit.

@@ -1,14 +1,14 @@
 //! `bernet eval`: how often a model is right, and how fast.
 
 use super::{images_per_second, level};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use bernet::{
     data::{self, Dataset},
     infer::{self, Session},
     model::Model,
 };
-use bernet_kernels::isa::Level;
-use std::{io::Write, path::PathBuf};
+use bernet_kernels::{bits::BitTensor, isa::Level};
+use std::{borrow::Cow, io::Write, path::PathBuf};
 
 /// Classify the test images and compare with their labels.
 #[derive(clap::Args)]
@@ -38,12 +38,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         "the model has {classes} classes, the images' labels {labels}"
     );
 
-    let predictions = session.classify(test.images())?;
+    let images = images(&model, &test)?;
+    let predictions = session.classify(&images)?;
     let right = infer::right(&predictions, test.labels());
     let percent = 100.0 * right as f64 / test.len() as f64;
     writeln!(out, "accuracy {percent:.2} % ({right}/{})", test.len())?;
 
-    let speed = images_per_second(&mut session, &test)?;
+    let speed = images_per_second(&mut session, &images)?;
     let threads = session.threads();
     let plural = if threads == 1 { "" } else { "s" };
     writeln!(
@@ -53,16 +54,29 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// The test images, binarised as the model wants them.
+/// The test images, binarised as the model wants them where it does.
 fn test_images(arguments: &Arguments, model: &Model) -> Result<Dataset> {
     let threshold = model.input.threshold;
     if let Some(folder) = &arguments.data {
-        return Ok(data::load_idx_dir(folder, threshold)?.test);
+        return Ok(data::load_idx_dir(folder, threshold.unwrap_or(data::THRESHOLD))?.test);
     }
+    let threshold = threshold.context(
+        "the model reads grey values, which the embedded images do not have: use --data",
+    )?;
     ensure!(
         threshold == data::THRESHOLD,
         "the model takes grey values from {threshold} on for +1, the embedded images were binarised at {}: use --data",
         data::THRESHOLD
     );
     Ok(data::load_embedded().test)
+}
+
+/// What the model reads of the images: their bits, or their grey values.
+fn images<'a>(model: &Model, test: &'a Dataset) -> Result<Cow<'a, BitTensor>> {
+    match test.grey() {
+        Some(grey) if model.input.threshold.is_none() => {
+            Ok(Cow::Owned(model.input.binarise(grey)?))
+        }
+        _ => Ok(Cow::Borrowed(test.images())),
+    }
 }

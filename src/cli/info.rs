@@ -33,11 +33,10 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         summary.file.total()
     )?;
     writeln!(out, "{summary}")?;
-    writeln!(
-        out,
-        "\na grey value of at least {} is +1",
-        model.input.threshold
-    )?;
+    match model.input.threshold {
+        Some(threshold) => writeln!(out, "\na grey value of at least {threshold} is +1")?,
+        None => writeln!(out, "\nthe first layer reads grey values, 0 to 255")?,
+    }
     for (key, value) in &model.metadata {
         writeln!(out, "{}: {}", printable(key), printable(value))?;
     }

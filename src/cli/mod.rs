@@ -1,6 +1,7 @@
 //! Parse, call, print, exit code. Whatever goes wrong is one line on stderr and a code other than 0.
 
 mod bench;
+mod convert;
 mod eval;
 mod experiment;
 mod experiment_report;
@@ -14,11 +15,11 @@ mod train;
 mod training_report;
 mod watcher;
 
-use bernet::{
-    data::Dataset,
-    infer::{InferError, Session},
+use bernet::infer::{InferError, Session};
+use bernet_kernels::{
+    bits::BitTensor,
+    isa::{Level, LevelError},
 };
-use bernet_kernels::isa::{Level, LevelError};
 use clap::{Parser, Subcommand, error::ErrorKind};
 use std::{
     error::Error,
@@ -38,6 +39,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Bench(bench::Arguments),
+    Convert(convert::Arguments),
     Eval(eval::Arguments),
     Experiment(experiment::Arguments),
     Export(export::Arguments),
@@ -57,6 +59,7 @@ pub(crate) fn run() -> ExitCode {
     let out = &mut io::stdout().lock();
     let done = match arguments.command {
         Command::Bench(arguments) => bench::run(&arguments, out),
+        Command::Convert(arguments) => convert::run(&arguments, out),
         Command::Eval(arguments) => eval::run(&arguments, out),
         Command::Experiment(arguments) => experiment::run(&arguments, out),
         Command::Export(arguments) => export::run(&arguments, out),
@@ -107,14 +110,14 @@ fn level(name: &str) -> Result<Level, LevelError> {
 }
 
 /// The speed of a session that has seen the images before, over passes that take a third of a second together.
-fn images_per_second(session: &mut Session, data: &Dataset) -> Result<f64, InferError> {
+fn images_per_second(session: &mut Session, images: &BitTensor) -> Result<f64, InferError> {
     let start = Instant::now();
     let mut passes = 0;
     while passes == 0 || start.elapsed() < Duration::from_millis(300) {
-        session.logits(data.images())?;
+        session.logits(images)?;
         passes += 1;
     }
-    Ok((passes * data.len()) as f64 / start.elapsed().as_secs_f64())
+    Ok((passes * images.shape().batch) as f64 / start.elapsed().as_secs_f64())
 }
 
 /// An error and what caused it, without repeating causes that an error's text has already.

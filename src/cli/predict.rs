@@ -1,7 +1,7 @@
 //! `bernet predict`: what a model says of pictures.
 
 use super::printable;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use bernet::{
     data::{DigitPicture, read_digit_png},
     infer::Session,
@@ -29,8 +29,11 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         "the model reads pictures of {} channels, expected 1",
         input.channels
     );
+    let threshold = input.threshold.context(
+        "the model reads grey values, pictures are made black and white: use bernet eval",
+    )?;
     for path in &arguments.images {
-        let picture = read_digit_png(path, input.height, input.width, input.threshold)?;
+        let picture = read_digit_png(path, input.height, input.width, threshold)?;
         let name = path.display().to_string();
         write!(out, "{}: ", printable(&name))?;
         for said in session.classify(&picture.image)? {

@@ -158,7 +158,10 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             predictions,
             right: *right,
             bytes: trained.bytes,
-            images_per_second: images_per_second(&mut Session::new(model, level)?, &source.test)?,
+            images_per_second: images_per_second(
+                &mut Session::new(model, level)?,
+                source.test.images(),
+            )?,
             level,
             real: real_net(arguments, trainer, &source)?,
         };

@@ -13,7 +13,7 @@
 //!
 //! // Two classes, dark and bright: a pixel votes for one and against the other.
 //! let model = Model {
-//!     input: Input { height: 3, width: 3, channels: 1, threshold: 128 },
+//!     input: Input { height: 3, width: 3, channels: 1, threshold: Some(128) },
 //!     layers: vec![Layer::Expectation { weights: BitMatrix::from_signs(2, 1, &[-1.0, 1.0])? }],
 //!     metadata: Default::default(),
 //! };

@@ -5,7 +5,7 @@ use crate::model::{Layer, MaxPool, Model};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape, WORD},
     isa::Level,
-    xnor::{self, Conv2d, Geometry, PaddingValue, Threshold, max_pool},
+    xnor::{self, ByteConv2d, Conv2d, Geometry, Options, PaddingValue, Threshold, max_pool},
 };
 
 /// Bytes of activations that a chunk of a batch may take: they stay in the second-level cache between layers.
@@ -36,6 +36,11 @@ enum Step {
         kernel: Conv2d,
         thresholds: Vec<Threshold>,
     },
+    /// The first layer, where it reads grey values.
+    ByteConv {
+        kernel: ByteConv2d,
+        thresholds: Vec<Threshold>,
+    },
     MaxPool(MaxPool),
 }
 
@@ -51,6 +56,7 @@ pub(super) struct Affine {
 pub(super) struct Scratch {
     pub(super) tensors: Vec<BitTensor>,
     sums: Vec<i32>,
+    grey: Vec<u8>,
     kernels: xnor::Scratch,
 }
 
@@ -59,9 +65,16 @@ impl Plan {
         let mut shapes = model.shapes()?;
         let mut steps = Vec::with_capacity(shapes.len());
         let (mut expectation, mut affine) = (None, None);
-        for layer in &model.layers {
+        for (index, layer) in model.layers.iter().enumerate() {
             match layer {
                 &Layer::Crop { top, left, .. } => steps.push(Step::Crop { top, left }),
+                Layer::Conv(conv) if index == 0 && model.input.threshold.is_none() => {
+                    let options = Options::default();
+                    steps.push(Step::ByteConv {
+                        kernel: ByteConv2d::new(level, conv.geometry, options, &conv.weights)?,
+                        thresholds: conv.thresholds.clone(),
+                    });
+                }
                 Layer::Conv(conv) => steps.push(Step::Conv {
                     kernel: Conv2d::new(level, conv.geometry, &conv.weights)?,
                     thresholds: conv.thresholds.clone(),
@@ -82,7 +95,7 @@ impl Plan {
         }
         shapes.truncate(steps.len());
         let expectation = expectation.expect("a valid model ends with an expectation layer");
-        let input = model.input.shape();
+        let input = model.input.bits_shape();
         let classes = expectation.geometry().outputs;
         let last = shapes.last().unwrap_or(&input);
         let bits = shapes
@@ -126,6 +139,10 @@ impl Plan {
                 &Step::Crop { top, left } => *output = crop(input, top, left, output.shape()),
                 Step::Conv { kernel, thresholds } => {
                     kernel.activations_in(kernels, input, thresholds, output)?
+                }
+                Step::ByteConv { kernel, thresholds } => {
+                    let shape = grey_values(input, &mut scratch.grey);
+                    kernel.activations(kernels, shape, &scratch.grey, thresholds, output)?
                 }
                 Step::MaxPool(pool) => {
                     max_pool(input, pool.kernel, pool.stride, pool.padding, output)?
@@ -210,6 +227,23 @@ fn crop(input: &BitTensor, top: usize, left: usize, shape: Shape) -> BitTensor {
     let lines = BitMatrix::from_words(shape.batch * shape.height, columns, words)
         .expect("pad bits were masked off");
     BitTensor::from_lines(shape, lines).expect("the lines were made for this shape")
+}
+
+/// The grey values of images whose words are their bytes, and their shape.
+fn grey_values(images: &BitTensor, grey: &mut Vec<u8>) -> Shape {
+    let shape = images.shape();
+    let shape = Shape {
+        channels: shape.channels / 8,
+        ..shape
+    };
+    grey.clear();
+    for row in 0..shape.batch * shape.height {
+        let end = grey.len() + shape.width * shape.channels;
+        let words = images.lines().row(row).iter();
+        grey.extend(words.flat_map(|word| word.to_le_bytes()));
+        grey.truncate(end);
+    }
+    shape
 }
 
 /// Some of the images of a batch.

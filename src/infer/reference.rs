@@ -8,7 +8,7 @@
 //! use bernet_kernels::bits::BitMatrix;
 //!
 //! let model = Model {
-//!     input: Input { height: 1, width: 3, channels: 1, threshold: 128 },
+//!     input: Input { height: 1, width: 3, channels: 1, threshold: Some(128) },
 //!     layers: vec![Layer::Expectation { weights: BitMatrix::from_signs(2, 1, &[-1.0, 1.0])? }],
 //!     metadata: Default::default(),
 //! };
@@ -51,13 +51,13 @@ pub fn unpack(tensor: &BitTensor) -> Vec<i8> {
     values
 }
 
-/// Runs a model on images of −1 and +1 in NHWC order.
+/// Runs a model on images of −1 and +1 in NHWC order, as [`Input::binarise`](crate::model::Input::binarise) packs them.
 ///
 /// # Errors
 /// [`ModelError`] where the model does not fit together, or `images` is not a whole number of images of −1 and +1.
 pub fn trace(model: &Model, images: &[i8]) -> Result<Trace, ModelError> {
     let shapes = model.shapes()?;
-    let mut shape = model.input.shape();
+    let mut shape = model.input.bits_shape();
     let image = shape.height * shape.width * shape.channels;
     let wrong = |what, expected: String, found: String| ModelError {
         place: Place::Input,
@@ -82,7 +82,13 @@ pub fn trace(model: &Model, images: &[i8]) -> Result<Trace, ModelError> {
         logits: Vec::new(),
     };
     let mut values = images.to_vec();
-    for (layer, output) in model.layers.iter().zip(shapes) {
+    // Eight bits, the least significant first, are a grey value, which the first convolution reads.
+    let grey: Option<Vec<i32>> = model.input.threshold.is_none().then(|| {
+        let bits = images.chunks_exact(8).map(|bits| bits.iter().rev());
+        bits.map(|bits| bits.fold(0, |grey, &bit| 2 * grey + i32::from(bit == 1)))
+            .collect()
+    });
+    for (index, (layer, output)) in model.layers.iter().zip(shapes).enumerate() {
         let input = Tensor {
             shape,
             values: &values,
@@ -95,9 +101,17 @@ pub fn trace(model: &Model, images: &[i8]) -> Result<Trace, ModelError> {
             Layer::Crop { top, left, .. } => {
                 Tensor::generate(output, |n, y, x, c| input.at(n, top + y, left + x, c))
             }
-            Layer::Conv(conv) => {
-                Tensor::generate(output, |n, y, x, o| convolution(conv, input, n, y, x, o))
-            }
+            Layer::Conv(conv) => match grey.as_ref().filter(|_| index == 0) {
+                Some(values) => {
+                    let shape = Shape {
+                        batch: shape.batch,
+                        ..model.input.shape()
+                    };
+                    let input = Tensor { shape, values };
+                    Tensor::generate(output, |n, y, x, o| convolution(conv, input, n, y, x, o))
+                }
+                None => Tensor::generate(output, |n, y, x, o| convolution(conv, input, n, y, x, o)),
+            },
             Layer::MaxPool(pool) => {
                 Tensor::generate(output, |n, y, x, c| window(pool, input, n, y, x, c))
             }
@@ -117,16 +131,18 @@ pub fn trace(model: &Model, images: &[i8]) -> Result<Trace, ModelError> {
 }
 
 #[derive(Clone, Copy)]
-struct Tensor<'a> {
+struct Tensor<'a, V = i8> {
     shape: Shape,
-    values: &'a [i8],
+    values: &'a [V],
+}
+
+impl<V: Copy> Tensor<'_, V> {
+    fn at(self, n: usize, y: usize, x: usize, c: usize) -> V {
+        self.values[((n * self.shape.height + y) * self.shape.width + x) * self.shape.channels + c]
+    }
 }
 
 impl Tensor<'_> {
-    fn at(self, n: usize, y: usize, x: usize, c: usize) -> i8 {
-        self.values[((n * self.shape.height + y) * self.shape.width + x) * self.shape.channels + c]
-    }
-
     /// The values in NHWC order from a function of their place.
     fn generate(shape: Shape, value: impl Fn(usize, usize, usize, usize) -> i8) -> Vec<i8> {
         let mut values = Vec::new();
@@ -148,7 +164,14 @@ fn sign(bit: bool) -> i8 {
 }
 
 /// `threshold(Σ_ky Σ_kx Σ_c x[y·stride + ky − top][x·stride + kx − left][c] · w[o][ky][kx][c])`
-fn convolution(conv: &Conv, input: Tensor, n: usize, y: usize, x: usize, output: usize) -> i8 {
+fn convolution<V: Copy + Into<i32>>(
+    conv: &Conv,
+    input: Tensor<V>,
+    n: usize,
+    y: usize,
+    x: usize,
+    output: usize,
+) -> i8 {
     let geometry = conv.geometry;
     let [top, left, ..] = geometry.padding;
     let mut sum = 0;

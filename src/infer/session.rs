@@ -109,7 +109,8 @@ impl Session {
     /// The integer logits of each image, `batch × classes`: the sums before an affine layer.
     ///
     /// # Errors
-    /// [`InferError::Images`] where height, width or channels are not those of the model's input.
+    /// [`InferError::Images`] where height, width or channels are not those of the model's
+    /// [`Input::bits_shape`](crate::model::Input::bits_shape).
     pub fn logits(&mut self, images: &BitTensor) -> Result<&[i32], InferError> {
         let batch = self.check(images)?;
         self.logits.resize(batch * self.plan.classes(), 0);

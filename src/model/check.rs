@@ -1,7 +1,10 @@
 //! Whether the layers of a model fit together.
 
 use super::{Conv, Input, Layer, MaxPool, Model};
-use bernet_kernels::bits::{BitMatrix, Shape};
+use bernet_kernels::{
+    bits::{BitMatrix, Shape},
+    xnor::PaddingValue,
+};
 use std::fmt;
 use thiserror::Error;
 
@@ -14,6 +17,11 @@ pub const DIMENSION_LIMIT: usize = u16::MAX as usize;
 /// It bounds the memory that running a net can take, whatever a file says; and since a window lies within one padded
 /// image, no sum comes near the ends of `i32`.
 pub const VALUES_LIMIT: usize = 1 << 24;
+
+/// The most products that a sum over grey values may have, each kernel line filled up to a multiple of 64.
+pub const GREY_DEPTH_LIMIT: usize = (1 << 22) - 1;
+
+const REGISTER_BYTES: usize = 64;
 
 /// The most layers a net may have.
 pub const LAYERS_LIMIT: usize = u16::MAX as usize;
@@ -139,6 +147,7 @@ impl Model {
     pub fn shapes(&self) -> Result<Vec<Shape>, ModelError> {
         self.check_metadata()?;
         self.check_order()?;
+        self.check_first()?;
         let mut shape = self.input.check()?;
         let after = |(index, layer): (usize, &Layer)| {
             let place = Place::Layer {
@@ -160,6 +169,43 @@ impl Model {
             Ok(shape)
         };
         self.layers.iter().enumerate().map(after).collect()
+    }
+
+    /// Grey values are what a convolution reads, and around them there is nothing or 0.
+    fn check_first(&self) -> Result<(), ModelError> {
+        if self.input.threshold.is_some() {
+            return Ok(());
+        }
+        let kind = self.layers[0].kind();
+        let Layer::Conv(conv) = &self.layers[0] else {
+            return Place::Layers.check(
+                false,
+                "first layer, which reads grey values",
+                "conv",
+                kind,
+            );
+        };
+        let geometry = &conv.geometry;
+        let place = Place::Layer { number: 1, kind };
+        let padded = geometry.padding != [0; 4];
+        place.check(
+            !padded || geometry.padding_value == PaddingValue::Zero,
+            "padding of grey values",
+            "none, or padding that counts nothing",
+            format_args!("{:?}", geometry.padding_value),
+        )?;
+        // Lines are filled up to whole registers. So a sum is far from the ends of `i32`.
+        let line = geometry.kernel[1].saturating_mul(geometry.channels);
+        let depth = line
+            .checked_next_multiple_of(REGISTER_BYTES)
+            .and_then(|line| line.checked_mul(geometry.kernel[0]));
+        let fits = depth.is_some_and(|depth| depth <= GREY_DEPTH_LIMIT);
+        place.check(
+            fits,
+            "depth of a kernel on grey values, lines filled up to 64",
+            format_args!("at most {GREY_DEPTH_LIMIT}"),
+            format_args!("{}×{line}", geometry.kernel[0]),
+        )
     }
 
     fn check_metadata(&self) -> Result<(), ModelError> {

@@ -20,7 +20,7 @@
 //!     padding_value: PaddingValue::MinusOne,
 //! };
 //! let model = Model {
-//!     input: Input { height: 4, width: 4, channels: 1, threshold: 128 },
+//!     input: Input { height: 4, width: 4, channels: 1, threshold: Some(128) },
 //!     layers: vec![
 //!         Layer::Conv(Conv {
 //!             geometry,
@@ -42,7 +42,10 @@ pub mod format;
 pub mod onnx;
 mod summary;
 
-pub use check::{DIMENSION_LIMIT, LAYERS_LIMIT, METADATA_LIMIT, ModelError, Place, VALUES_LIMIT};
+pub use check::{
+    DIMENSION_LIMIT, GREY_DEPTH_LIMIT, LAYERS_LIMIT, METADATA_LIMIT, ModelError, Place,
+    VALUES_LIMIT,
+};
 pub use summary::{LayerSummary, Summary};
 
 use bernet_kernels::{
@@ -73,8 +76,9 @@ pub struct Input {
     pub width: usize,
     /// Values a pixel.
     pub channels: usize,
-    /// A grey value of at least this is +1.
-    pub threshold: u8,
+    /// A grey value of at least this is +1. Without it the values stay as they are, 0 to 255, and the first layer, which is then
+    /// a convolution, multiplies them with its weights.
+    pub threshold: Option<u8>,
 }
 
 /// A layer.
@@ -145,7 +149,22 @@ impl Input {
         }
     }
 
-    /// Binarises grey images, one after the other, each in the order line, pixel, channel.
+    /// The shape of one image as [`Input::binarise`] packs it: without a threshold, each value is eight channels, its bits from the
+    /// least significant on. So the words of a line are its bytes.
+    pub fn bits_shape(&self) -> Shape {
+        let bits = if self.threshold.is_some() {
+            1
+        } else {
+            u8::BITS as usize
+        };
+        Shape {
+            channels: bits * self.channels,
+            ..self.shape()
+        }
+    }
+
+    /// Packs grey images, one after the other, each in the order line, pixel, channel: a bit for each value, or, without a
+    /// threshold, its eight.
     ///
     /// # Errors
     /// [`ModelError`] where `grey` is not a whole number of images.
@@ -170,11 +189,28 @@ impl Input {
         }
         let shape = Shape {
             batch: grey.len() / image,
-            ..self.shape()
+            ..self.bits_shape()
         };
-        let mut lines = BitMatrix::zeros(shape.batch * self.height, line);
-        packing::at_least(Level::best(), grey, self.threshold, &mut lines)
-            .expect("there are as many grey values as pixels");
+        let rows = shape.batch * self.height;
+        let lines = match self.threshold {
+            Some(threshold) => {
+                let mut lines = BitMatrix::zeros(rows, line);
+                packing::at_least(Level::best(), grey, threshold, &mut lines)
+                    .expect("there are as many grey values as pixels");
+                lines
+            }
+            None => {
+                let word = |bytes: &[u8]| {
+                    let mut word = [0; size_of::<u64>()];
+                    word[..bytes.len()].copy_from_slice(bytes);
+                    u64::from_le_bytes(word)
+                };
+                let lines = grey.chunks_exact(line);
+                let words = lines.flat_map(|line| line.chunks(size_of::<u64>()).map(word));
+                BitMatrix::from_words(rows, shape.width * shape.channels, words.collect())
+                    .expect("a line takes whole words, the rest of the last is 0")
+            }
+        };
         Ok(BitTensor::from_lines(shape, lines).expect("the lines were made for this shape"))
     }
 }

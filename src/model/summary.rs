@@ -14,7 +14,7 @@ use std::fmt;
 /// use bernet_kernels::bits::BitMatrix;
 ///
 /// let model = Model {
-///     input: Input { height: 28, width: 28, channels: 1, threshold: 128 },
+///     input: Input { height: 28, width: 28, channels: 1, threshold: Some(128) },
 ///     layers: vec![Layer::Expectation { weights: BitMatrix::zeros(10, 1) }],
 ///     metadata: Default::default(),
 /// };

@@ -131,7 +131,7 @@ impl Trainer {
                 height,
                 width,
                 channels,
-                threshold,
+                threshold: Some(threshold),
             },
             layers,
             metadata: BTreeMap::new(),

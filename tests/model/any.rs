@@ -60,6 +60,14 @@ fn extremes(conv: &mut Conv) {
     }
 }
 
+/// Makes a convolution one of grey values.
+fn grey(conv: &mut Conv) {
+    conv.geometry.padding_value = PaddingValue::Zero;
+    for threshold in &mut conv.thresholds {
+        threshold.at_least = threshold.at_least.saturating_mul(100);
+    }
+}
+
 /// A pool that fits the input: window, stride and padding drawn.
 fn any_pool(input: Shape) -> impl Strategy<Value = Layer> {
     (
@@ -97,7 +105,7 @@ fn after(input: Shape, layer: &Layer) -> Shape {
             height: input.height,
             width: input.width,
             channels: input.channels,
-            threshold: 0,
+            threshold: Some(0),
         },
         layers: vec![
             layer.clone(),
@@ -139,7 +147,8 @@ fn any_layers(input: Shape) -> BoxedStrategy<(Vec<Layer>, Shape)> {
 
 pub(crate) fn any_model() -> impl Strategy<Value = Model> {
     let channels = prop_oneof![4 => 1..5usize, 1 => 63..66usize];
-    let input = (1..12usize, 1..12usize, channels, any::<u8>()).prop_map(
+    let threshold = proptest::option::weighted(0.8, any::<u8>());
+    let input = (1..12usize, 1..12usize, channels, threshold).prop_map(
         |(height, width, channels, threshold)| Input {
             height,
             width,
@@ -149,7 +158,12 @@ pub(crate) fn any_model() -> impl Strategy<Value = Model> {
     );
     let layers = input.prop_flat_map(|input| (Just(input), any_layers(input.shape())));
     (layers, 2..12usize, any::<[bool; 3]>(), any::<u64>()).prop_map(
-        |((input, (mut layers, shape)), classes, [whole, affine, shared], seed)| {
+        |((mut input, (mut layers, shape)), classes, [whole, affine, shared], seed)| {
+            match layers.first_mut() {
+                Some(Layer::Conv(conv)) if input.threshold.is_none() => grey(conv),
+                // Nothing else reads grey values.
+                _ => input.threshold = input.threshold.or(Some(128)),
+            }
             let random = &mut nets::generator(seed);
             let positions = if whole { shape.height * shape.width } else { 1 };
             let weights = nets::bits(classes, positions * shape.channels, random);

@@ -74,21 +74,19 @@ fn crafted_files_are_refused() {
             "not a .bnet file: at offset 0: expected \"\\x89BNET\\r\\n\\x1a\", found",
         );
     }
-    for version in [0, 3, 256, u64::from(u32::MAX)] {
+    for version in [0, 4, 256, u64::from(u32::MAX)] {
         spoil.put(
             8,
             4,
             version,
-            &format!("at offset 8: version of .bnet: expected 1 to 2, found {version}"),
+            &format!("at offset 8: version of .bnet: expected 1 to 3, found {version}"),
         );
     }
-    // The net needs nothing of version 2.
-    spoil.put(
-        8,
-        4,
-        2,
-        "at offset 8: version of .bnet: expected 1, found 2",
-    );
+    // The net needs nothing of later versions.
+    for version in [2, 3] {
+        let says = format!("at offset 8: version of .bnet: expected 1, found {version}");
+        spoil.put(8, 4, version, &says);
+    }
     for count in [0, 65536, u64::from(u32::MAX)] {
         spoil.put(
             12,
@@ -151,7 +149,7 @@ fn crafted_files_are_refused() {
         2,
         "layer 2 (conv): input channels: expected 2, found 1",
     );
-    for at in (33..40).chain(48..64) {
+    for at in (34..40).chain(48..64) {
         spoil.put(
             at,
             1,
@@ -383,6 +381,44 @@ fn crafted_files_are_refused() {
     assert!(refused >= 250);
 }
 
+/// What version 3 adds: a first layer that reads grey values.
+#[test]
+fn crafted_files_of_version_3_are_refused() {
+    let mut spoil = Spoiler::new(&nets::grey_net(&mut nets::generator(6)));
+    for version in [1, 2] {
+        let says = format!("at offset 8: version of .bnet: expected 3, found {version}");
+        spoil.put(8, 4, version, &says);
+    }
+    let says = "at offset 32: threshold of grey values that are read: expected 0, found 1";
+    spoil.put(32, 1, 1, says);
+    spoil.put(
+        33,
+        1,
+        0,
+        "at offset 8: version of .bnet: expected 1, found 3",
+    );
+    let says = "at offset 33: whether grey values are read: expected 0 or 1, found 2";
+    spoil.put(33, 1, 2, says);
+    let says = "layer 1 (conv): padding of grey values: expected none, or padding that counts nothing, found MinusOne";
+    spoil.put(64 + 28, 1, 0, says);
+    spoil.finish();
+
+    // Layers that cannot read grey values, and sums that could leave an i32.
+    let mut model = nets::grey_net(&mut nets::generator(6));
+    let conv = model.layers.remove(0);
+    let error = model.validate().unwrap_err().to_string();
+    let says = "layers: first layer, which reads grey values: expected conv, found expectation";
+    assert_eq!(error, says);
+    model.layers.insert(0, conv);
+    let Layer::Conv(conv) = &mut model.layers[0] else {
+        unreachable!()
+    };
+    conv.geometry.kernel = [1 << 11, 1 << 10];
+    let error = model.validate().unwrap_err().to_string();
+    let says = "layer 1 (conv): depth of a kernel on grey values, lines filled up to 64: expected at most 4194303, found 2048×2048";
+    assert_eq!(error, says);
+}
+
 /// The layers of version 2: a max pool, weights for a whole image, an affine layer.
 #[test]
 fn crafted_files_of_version_2_are_refused() {
@@ -465,7 +501,7 @@ fn metadata_file(metadata: &[u8]) -> Vec<u8> {
             height: 1,
             width: 1,
             channels: 1,
-            threshold: 1,
+            threshold: Some(1),
         },
         layers: vec![Layer::Expectation {
             weights: BitMatrix::zeros(2, 1),
@@ -557,7 +593,7 @@ fn there_is_one_file_for_a_model() {
             height: 3,
             width: 3,
             channels: 1,
-            threshold: 128,
+            threshold: Some(128),
         },
         layers: vec![
             conv,

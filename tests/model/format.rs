@@ -111,7 +111,11 @@ fn the_python_reader_agrees() {
         unreachable!()
     };
     conv.thresholds[3].at_least = -70_000;
-    for model in [model, nets::pooled_net(&mut nets::generator(9))] {
+    for model in [
+        model,
+        nets::pooled_net(&mut nets::generator(9)),
+        nets::grey_net(&mut nets::generator(9)),
+    ] {
         compare_with_python(&model);
     }
 }
@@ -195,7 +199,8 @@ fn compare_with_python(model: &Model) {
                 assert_eq!(found["kernel"], json!(geometry.kernel));
                 assert_eq!(found["stride"], json!(geometry.stride));
                 assert_eq!(found["padding"], json!(geometry.padding));
-                assert_eq!(found["padding_value"], -1);
+                let padding_value = geometry.padding_value as i64 - 1;
+                assert_eq!(found["padding_value"], padding_value);
                 let at_least: Vec<_> = thresholds
                     .iter()
                     .map(|threshold| threshold.at_least)
@@ -235,4 +240,28 @@ fn compare_with_python(model: &Model) {
             .status
             .success()
     );
+}
+
+/// A mapped file is read as any other, and refused as any other.
+#[cfg(feature = "memmap")]
+#[test]
+fn mapped_files_are_read_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.bnet");
+    let model = nets::grey_net(&mut nets::generator(9));
+    model.write(&path).unwrap();
+    // SAFETY: the file is this test's own.
+    let read = || unsafe { Model::read_mapped(&path) };
+    assert_eq!(read().unwrap(), model);
+
+    let mut bytes = model.to_bytes().unwrap();
+    bytes.truncate(200);
+    for bytes in [&bytes[..], &bytes[..9], &[]] {
+        std::fs::write(&path, bytes).unwrap();
+        let copied = Model::read(&path).unwrap_err().to_string();
+        assert_eq!(read().unwrap_err().to_string(), copied);
+    }
+    std::fs::remove_file(&path).unwrap();
+    let copied = Model::read(&path).unwrap_err().to_string();
+    assert_eq!(read().unwrap_err().to_string(), copied);
 }

@@ -66,6 +66,52 @@ fn the_seed_net_equals_the_reference() {
     }
 }
 
+/// Grey values by hand: every level, and an image against its sums.
+#[test]
+fn grey_values_meet_the_first_layer() {
+    let random = &mut nets::generator(7);
+    let model = nets::grey_net(random);
+    for batch in [0, 1, 300] {
+        compare(&model, &nets::images(&model, batch, random));
+    }
+
+    let mut conv = nets::conv(nets::geometry(1, 2, 1, 1), random);
+    let Layer::Conv(inner) = &mut conv else {
+        unreachable!()
+    };
+    inner.geometry.kernel = [1, 3];
+    inner.weights =
+        bernet_kernels::bits::BitMatrix::from_signs(2, 3, &[1.0, 1.0, 1.0, 1.0, -1.0, 1.0])
+            .unwrap();
+    for (threshold, at_least) in inner.thresholds.iter_mut().zip([700, 256]) {
+        *threshold = bernet_kernels::xnor::Threshold {
+            at_least,
+            invert: false,
+        };
+    }
+    let model = Model {
+        input: Input {
+            height: 1,
+            width: 4,
+            channels: 1,
+            threshold: None,
+        },
+        layers: vec![
+            conv,
+            Layer::Expectation {
+                weights: nets::bits(2, 2, random),
+            },
+        ],
+        metadata: Default::default(),
+    };
+    let images = model.input.binarise(&[255, 254, 255, 190]).unwrap();
+    assert_eq!(images.lines().row(0), [0xbe_ff_fe_ff]);
+    // Sums: 764 and 256, 699 and 189.
+    let mut session = Session::new(&model, Level::best()).unwrap();
+    let bits = reference::unpack(&session.trace(&images).unwrap().activations[0]);
+    assert_eq!(bits, [1, 1, -1, -1]);
+}
+
 /// A batch of several chunks, split over threads, equals its images one by one.
 #[test]
 fn threads_and_chunks_change_nothing() {
@@ -120,7 +166,7 @@ fn the_first_of_equal_logits_wins() {
             height: 1,
             width: 1,
             channels: 3,
-            threshold: 128,
+            threshold: Some(128),
         },
         layers: vec![Layer::Expectation {
             // Logits of (+1, +1, +1): −1, 3, 3, 1.

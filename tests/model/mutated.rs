@@ -17,7 +17,7 @@ fn what_would_fill_the_memory_is_refused() {
             height: 1,
             width: 1,
             channels: 1,
-            threshold: 1,
+            threshold: Some(1),
         },
         layers: vec![Layer::Expectation {
             weights: BitMatrix::zeros(classes, 1),
@@ -49,7 +49,7 @@ fn mutated_files_do_no_harm() {
                 height: 6,
                 width: 5,
                 channels: 2,
-                threshold: 128,
+                threshold: Some(128),
             },
             layers: vec![
                 Layer::Crop {

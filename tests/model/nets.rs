@@ -29,7 +29,7 @@ pub(crate) fn pooled_net(random: &mut Pcg32) -> Model {
             height: 13,
             width: 13,
             channels: 1,
-            threshold: 77,
+            threshold: Some(77),
         },
         layers: vec![
             conv(geometry(1, 70, 4, 1), random),
@@ -46,6 +46,41 @@ pub(crate) fn pooled_net(random: &mut Pcg32) -> Model {
     }
 }
 
+/// A net of version 3: a padded convolution of two channels of grey values.
+pub(crate) fn grey_net(random: &mut Pcg32) -> Model {
+    let geometry = Geometry {
+        padding: [1, 0, 2, 1],
+        padding_value: PaddingValue::Zero,
+        ..geometry(2, 37, 4, 1)
+    };
+    Model {
+        input: Input {
+            height: 9,
+            width: 11,
+            channels: 2,
+            threshold: None,
+        },
+        layers: vec![
+            grey_conv(geometry, random),
+            Layer::Expectation {
+                weights: bits(10, 37, random),
+            },
+        ],
+        metadata: Default::default(),
+    }
+}
+
+/// A convolution of grey values, whose thresholds split its sums about evenly.
+fn grey_conv(geometry: Geometry, random: &mut Pcg32) -> Layer {
+    let mut layer = conv(geometry, random);
+    if let Layer::Conv(conv) = &mut layer {
+        for threshold in &mut conv.thresholds {
+            threshold.at_least *= 128;
+        }
+    }
+    layer
+}
+
 /// Numbers from −2 to 2.
 pub(crate) fn reals(count: usize, random: &mut Pcg32) -> Vec<f64> {
     let real = || f64::from(random.next_u32() as i32) / f64::from(1 << 30);
@@ -55,7 +90,7 @@ pub(crate) fn reals(count: usize, random: &mut Pcg32) -> Vec<f64> {
 pub(crate) fn images(model: &Model, batch: usize, random: &mut Pcg32) -> BitTensor {
     let shape = Shape {
         batch,
-        ..model.input.shape()
+        ..model.input.bits_shape()
     };
     BitTensor::from_lines(
         shape,
@@ -116,7 +151,7 @@ pub(crate) fn seed_net(cropped: bool, random: &mut Pcg32) -> Model {
             height: 28,
             width: 28,
             channels: 1,
-            threshold: 128,
+            threshold: Some(128),
         },
         layers,
         metadata: [

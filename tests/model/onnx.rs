@@ -26,12 +26,13 @@ const DIALECTS: [Dialect; 2] = [Dialect::Standard, Dialect::Qonnx];
 /// The model with least sums within one of what a sum can be, which is what an export keeps of them, and without a value for
 /// padding that is not there.
 fn within_reach(mut model: Model) -> Model {
-    for layer in &mut model.layers {
+    for (index, layer) in model.layers.iter_mut().enumerate() {
         if let Layer::Conv(conv) = layer {
             if conv.geometry.padding == [0; 4] {
                 conv.geometry.padding_value = PaddingValue::MinusOne;
             }
-            let depth = conv.geometry.depth() as i32;
+            let grey = index == 0 && model.input.threshold.is_none();
+            let depth = conv.geometry.depth() as i32 * if grey { 255 } else { 1 };
             for threshold in &mut conv.thresholds {
                 *threshold = Threshold {
                     at_least: threshold.at_least.clamp(-depth, depth + 1),
@@ -118,7 +119,7 @@ fn the_third_party_net() {
         return;
     };
     let model = onnx::import_file(folder.join("qonnx_tfc/TFC_1W1A.onnx")).unwrap();
-    assert_eq!(model.input.threshold, 128);
+    assert_eq!(model.input.threshold, Some(128));
     let [.., Layer::Affine { scale, bias }] = &model.layers[..] else {
         panic!("the net ends with a batch norm")
     };
@@ -239,7 +240,10 @@ fn grey_images(model: &Model, batch: usize, seed: u64) -> (BitTensor, Vec<u8>) {
 /// The model in bernet's own operators, unless it crops what is packed already.
 fn packed_export(model: &Model) -> Option<Vec<u8>> {
     let weights = |layer: &Layer| matches!(layer, Layer::Conv(_) | Layer::MaxPool(_));
-    let first = model.layers.iter().position(weights);
+    // A layer that reads grey values puts out numbers, which are packed where they are read.
+    let grey = usize::from(model.input.threshold.is_none());
+    let packing = model.layers.iter().skip(grey).position(weights);
+    let first = packing.map(|index| grey + index);
     let crop = |layer: &Layer| matches!(layer, Layer::Crop { .. });
     let last = model.layers.iter().rposition(crop);
     match onnx::export(model, Dialect::Bernet) {

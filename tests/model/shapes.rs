@@ -195,7 +195,7 @@ fn grey_values_become_bits_at_the_threshold() {
         height: 2,
         width: 3,
         channels: 1,
-        threshold: 100,
+        threshold: Some(100),
     };
     let images = input.binarise(&[0, 99, 100, 255, 101, 98]).unwrap();
     let bits: Vec<_> = (0..6).map(|at| images.get(0, at / 3, at % 3, 0)).collect();

@@ -150,9 +150,9 @@ impl Model {
         (input.height, input.width, input.channels)
     }
 
-    /// A grey value of at least this is ink.
+    /// A grey value of at least this is ink; `None` where the first layer reads the grey values themselves.
     #[getter]
-    fn threshold(&self) -> u8 {
+    fn threshold(&self) -> Option<u8> {
         self.model.input.threshold
     }
 

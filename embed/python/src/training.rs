@@ -186,7 +186,7 @@ fn dataset(
         height,
         width,
         channels: 1,
-        threshold: THRESHOLD,
+        threshold: Some(THRESHOLD),
     };
     let bits = input.binarise(&values(&images)).map_err(value)?;
 

@@ -28,7 +28,7 @@
 //! use bernet_kernels::bits::BitMatrix;
 //!
 //! let model = Model {
-//!     input: Input { height: 28, width: 28, channels: 1, threshold: 128 },
+//!     input: Input { height: 28, width: 28, channels: 1, threshold: Some(128) },
 //!     layers: vec![Layer::Expectation { weights: BitMatrix::zeros(10, 1) }],
 //!     metadata: [("licence".into(), "MIT".into())].into(),
 //! };
@@ -64,7 +64,7 @@ pub const MAGIC: [u8; 8] = *b"\x89BNET\r\n\x1a";
 
 /// The newest version that this crate reads and writes; it knows every one before. A model's file has the oldest version
 /// that has all it needs, see [`FileLayout::version`].
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Bytes of the header.
 const HEADER: usize = 64;
@@ -191,6 +191,39 @@ impl Model {
             })
     }
 
+    /// As [`Model::read`], from the file mapped into memory rather than from a copy of its bytes. It pays for large files that
+    /// are read often, such as those that the page cache holds; the model itself keeps nothing of the mapping.
+    ///
+    /// ```
+    /// use bernet::model::Model;
+    ///
+    /// // SAFETY: nobody writes to the file while it is read.
+    /// let model = unsafe { Model::read_mapped("models/mnist.bnet") }?;
+    /// assert_eq!(model, Model::read("models/mnist.bnet")?);
+    /// # Ok::<(), bernet::model::format::ReadError>(())
+    /// ```
+    ///
+    /// # Safety
+    /// Until this returns nothing may change or shorten the file, in this process or in any other. (What is written with
+    /// [`Model::write`] replaces the file as a whole and leaves one that is being read as it is.)
+    ///
+    /// # Errors
+    /// As [`Model::read`].
+    #[cfg(feature = "memmap")]
+    pub unsafe fn read_mapped(path: impl AsRef<Path>) -> Result<Self, ReadError> {
+        let path = path.as_ref();
+        let read = || {
+            let file = File::open(path)?;
+            // SAFETY: the caller promises that the bytes stay as they are while the mapping lives, which is until `read` returns.
+            let bytes = unsafe { memmap2::Mmap::map(&file) }?;
+            Ok(Self::from_bytes(&bytes)?)
+        };
+        read().map_err(|cause| ReadError {
+            path: path.into(),
+            cause,
+        })
+    }
+
     /// Writes a `.bnet` file. It appears whole or not at all: the bytes go to a temporary file in the same folder, are
     /// flushed to the disk, and take their name at the end.
     ///
@@ -219,6 +252,9 @@ impl Model {
 
 /// The oldest version that has what a valid model needs.
 pub(super) fn version(model: &Model) -> u32 {
+    if model.input.threshold.is_none() {
+        return 3;
+    }
     let newer = model
         .layers
         .iter()

@@ -26,7 +26,23 @@ pub(super) fn model(bytes: &[u8]) -> Result<Model, FormatError> {
 
     let layers = short_count(body, 12, "layers", LAYERS_LIMIT)?;
     check_equal(16, "sections", SECTIONS.len() as u64, long(body, 16).into())?;
-    check_zero(body, 33..40, "unused byte of the header")?;
+    check_zero(body, 34..40, "unused byte of the header")?;
+    let grey = body[33];
+    check(
+        grey <= 1,
+        33,
+        "whether grey values are read",
+        "0 or 1",
+        grey,
+    )?;
+    if grey == 1 {
+        check_equal(
+            32,
+            "threshold of grey values that are read",
+            0,
+            body[32].into(),
+        )?;
+    }
     check_zero(body, 48..HEADER, "unused byte of the header")?;
     let tables = layout::tables_end(layers);
     check(
@@ -40,7 +56,7 @@ pub(super) fn model(bytes: &[u8]) -> Result<Model, FormatError> {
         height: long(body, 20) as usize,
         width: long(body, 24) as usize,
         channels: long(body, 28) as usize,
-        threshold: body[32],
+        threshold: (grey == 0).then_some(body[32]),
     };
 
     let records = read_records(body, layers, size)?;

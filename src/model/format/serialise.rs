@@ -27,7 +27,8 @@ pub(super) fn model(model: &Model) -> Result<Vec<u8>, ModelError> {
             .into_iter()
             .flat_map(|count| (count as u32).to_le_bytes()),
     );
-    file.extend([input.threshold, 0, 0, 0, 0, 0, 0, 0]);
+    let grey = u8::from(input.threshold.is_none());
+    file.extend([input.threshold.unwrap_or(0), grey, 0, 0, 0, 0, 0, 0]);
     file.extend((size as u64).to_le_bytes());
     file.resize(super::HEADER, 0);
 

@@ -13,7 +13,9 @@
 //! `Pow(variance, 0.5)`, have the value that the graph's own types give them.
 //!
 //! **The image.** A float32 input is taken as pixel/255, rounded to float32 as it would be handed to an engine, and an input of
-//! bytes as the pixels. It must become bits by one threshold, which goes to [`Input::threshold`](super::Input::threshold).
+//! bytes as the pixels. It becomes bits by one threshold, which goes to [`Input::threshold`](super::Input::threshold); or the first
+//! layer multiplies it with ±1 weights, after arithmetic that is the same in all channels and, maybe, an 8-bit `Quant`. Then
+//! that layer reads the grey values, and pixel/255 in its sums is the real number: its rounding is one of those that are not imitated.
 //!
 //! **Files are not trusted.** Messages are counted before they are allocated, sizes are checked against the data that is there,
 //! data in other files is refused, and work is limited; so a crafted file costs an error.
@@ -26,7 +28,7 @@
 //! use bernet_kernels::bits::BitMatrix;
 //!
 //! let model = Model {
-//!     input: Input { height: 2, width: 2, channels: 1, threshold: 100 },
+//!     input: Input { height: 2, width: 2, channels: 1, threshold: Some(100) },
 //!     layers: vec![Layer::Expectation { weights: BitMatrix::from_fn(3, 4, |class, k| class == k) }],
 //!     metadata: [("licence".into(), "MIT".into())].into(),
 //! };

@@ -68,6 +68,8 @@ pub(super) struct Product {
     pub(super) pool: Option<MaxPool>,
     /// The sums are added up over all positions.
     pub(super) total: bool,
+    /// The sums are of grey values.
+    pub(super) grey: bool,
 }
 
 /// `scale · n + bias`

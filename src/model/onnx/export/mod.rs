@@ -22,6 +22,9 @@ use thiserror::Error;
 /// The most bytes of a file: what a protocol buffer may have.
 const BYTES_LIMIT: u64 = i32::MAX as u64;
 
+/// The most grey values whose sum is within 2²⁴.
+const GREY_DEPTH: usize = (1 << 24) / 255;
+
 /// Which operators a graph is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Dialect {
@@ -47,6 +50,14 @@ pub enum ExportError {
         /// What they take.
         bytes: u64,
     },
+    /// Sums of grey values that float32 does not hold.
+    #[error(
+        "layer 1 (conv): depth on grey values: expected at most {GREY_DEPTH}, whose sums float32 holds, found {found}"
+    )]
+    Depth {
+        /// The products of a sum.
+        found: usize,
+    },
     /// A layer has no operator in the dialect.
     #[error(
         "layer {number} (crop): expected before the first layer of weights, since there is no operator that crops bits"
@@ -62,13 +73,15 @@ pub enum ExportError {
 
 /// The bytes of an ONNX file.
 ///
-/// Its input `image` is `[batch, channels, height, width]` of pixel/255 as float32, its output `[batch, classes]` the logits:
+/// Its input `image` is `[batch, channels, height, width]` of pixel/255 as float32, or of pixels as bytes where the first layer
+/// reads grey values; its output `[batch, classes]` the logits:
 /// float32 integers, or, where the model has an affine layer, its float64 logits. The model's metadata become the file's.
 /// [`import`](super::import()) gives back the model, but for least sums beyond ±(depth + 1), which become the edge of what a sum
 /// can be.
 ///
 /// # Errors
-/// [`ExportError::Model`] as [`Model::validate`], [`ExportError::Size`] where the weights are too many, [`ExportError::Crop`] where the
+/// [`ExportError::Model`] as [`Model::validate`], [`ExportError::Size`] where the weights are too many, [`ExportError::Depth`] where
+/// sums of grey values are too large, [`ExportError::Crop`] where the
 /// dialect has no operator for a crop.
 pub fn export(model: &Model, dialect: Dialect) -> Result<Vec<u8>, ExportError> {
     let shapes = model.shapes()?;
@@ -83,8 +96,31 @@ pub fn export(model: &Model, dialect: Dialect) -> Result<Vec<u8>, ExportError> {
         return Err(ExportError::Size { bytes });
     }
 
-    let mut graph = Graph::new(dialect, model.input.shape());
-    graph.binarise(model.input.threshold);
+    let grey = model.input.threshold.is_none();
+    if let (true, Layer::Conv(conv)) = (grey, &model.layers[0])
+        && conv.geometry.depth() > GREY_DEPTH
+    {
+        let found = conv.geometry.depth();
+        return Err(ExportError::Depth { found });
+    }
+
+    let kind = if grey {
+        data_type::UINT8
+    } else {
+        data_type::FLOAT
+    };
+    let mut graph = Graph::new(
+        dialect,
+        Output(kind, planes(model.input.shape())),
+        model.input.shape(),
+    );
+    match model.input.threshold {
+        Some(threshold) => graph.binarise(threshold),
+        None => {
+            let float = vec![builder::integer("to", data_type::FLOAT.into())];
+            graph.node("Cast", "pixels", &[], float);
+        }
+    }
     for (index, (layer, &shape)) in model.layers.iter().zip(&shapes).enumerate() {
         graph.number = index + 1;
         match layer {
@@ -94,10 +130,11 @@ pub fn export(model: &Model, dialect: Dialect) -> Result<Vec<u8>, ExportError> {
                 height,
                 width,
             } => graph.crop([top, left], [top + height, left + width], shape)?,
+            Layer::Conv(conv) if grey && index == 0 => graph.convolution(conv, shape, 255),
             Layer::Conv(conv) if dialect == Dialect::Bernet => {
                 graph.packed_convolution(conv, shape)
             }
-            Layer::Conv(conv) => graph.convolution(conv, shape),
+            Layer::Conv(conv) => graph.convolution(conv, shape, 1),
             Layer::MaxPool(pool) if dialect == Dialect::Bernet => graph.packed_pool(pool, shape),
             Layer::MaxPool(pool) => {
                 graph.shape = shape;
@@ -137,8 +174,7 @@ struct Graph {
 }
 
 impl Graph {
-    fn new(dialect: Dialect, image: Shape) -> Self {
-        let input = Output(data_type::FLOAT, planes(image));
+    fn new(dialect: Dialect, input: Output, image: Shape) -> Self {
         let mut builder = Builder::new("image", &input, dialect == Dialect::Qonnx);
         builder.floats("plus_one", &[], [1.0].into_iter());
         builder.floats("minus_one", &[], [-1.0].into_iter());
@@ -171,18 +207,18 @@ impl Graph {
     /// ±1 of pixel/255. The limit is in the middle between two grey values, out of reach of any rounding.
     fn binarise(&mut self, threshold: u8) {
         let limit = (f32::from(threshold) - 0.5) / 255.0;
-        if self.dialect == Dialect::Bernet {
-            // The sign of a difference survives every rounding; it is packed where the first layer wants it.
-            self.builder.floats("limit", &[], [limit].into_iter());
-            return self.node("Sub", "centred", &["limit"], vec![]);
-        }
         self.bits(&[], [limit].into_iter());
     }
 
     /// +1 where the last tensor reaches a limit, else −1.
     fn bits(&mut self, dims: &[usize], limits: impl Iterator<Item = f32>) {
         match self.dialect {
-            Dialect::Bernet => unreachable!("its activations are part of its layers"),
+            Dialect::Bernet => {
+                // The sign of a difference survives every rounding; it is packed where the next layer wants it.
+                let name = self.name("limit");
+                self.builder.floats(&name, dims, limits);
+                self.node("Sub", "centred", &[&name], vec![]);
+            }
             Dialect::Standard => {
                 let name = self.name("limit");
                 self.builder.floats(&name, dims, limits);
@@ -222,7 +258,8 @@ impl Graph {
         Ok(())
     }
 
-    fn convolution(&mut self, conv: &Conv, shape: Shape) {
+    /// A convolution of numbers of at most this magnitude.
+    fn convolution(&mut self, conv: &Conv, shape: Shape, most: usize) {
         let geometry = &conv.geometry;
         let mut pool = MaxPool {
             kernel: geometry.kernel,
@@ -245,7 +282,7 @@ impl Graph {
             self.node("Pad", "padded", &[&pads, value], vec![]);
         }
         self.sums(&conv.weights, &pool, shape);
-        self.activations(&conv.thresholds, geometry.depth());
+        self.activations(&conv.thresholds, most * geometry.depth());
     }
 
     /// Weights as ±1 of the shape `[outputs, channels, height, width]`, and their name.
@@ -278,8 +315,9 @@ impl Graph {
         let (name, dims) = self.weights(weights, pool.kernel);
         self.shape = shape;
         match self.dialect {
-            Dialect::Bernet => unreachable!("its sums are of packed bits"),
-            Dialect::Standard => self.node("Conv", "sums", &[&name], windows(pool)),
+            Dialect::Standard | Dialect::Bernet => {
+                self.node("Conv", "sums", &[&name], windows(pool))
+            }
             Dialect::Qonnx => {
                 let bits = self.name("bit_weights");
                 self.builder.constant_node(
@@ -293,10 +331,10 @@ impl Graph {
         }
     }
 
-    /// ±1 of sums, whose magnitude is at most the depth: a least sum out of their reach is brought to its edge, so that
+    /// ±1 of sums of at most a magnitude: a least sum out of their reach is brought to its edge, so that
     /// float32 holds it exactly. An inverted threshold, S < t, is −S ≥ 1 − t.
-    fn activations(&mut self, thresholds: &[Threshold], depth: usize) {
-        let depth = depth as i32;
+    fn activations(&mut self, thresholds: &[Threshold], most: usize) {
+        let most = most as i32;
         let dims = [thresholds.len(), 1, 1];
         if thresholds.iter().any(|threshold| threshold.invert) {
             let name = self.name("signs");
@@ -306,7 +344,7 @@ impl Graph {
             self.node("Mul", "signed", &[&name], vec![]);
         }
         let limit = |threshold: &Threshold| {
-            let least = threshold.at_least.clamp(-depth, depth + 1);
+            let least = threshold.at_least.clamp(-most, most + 1);
             (if threshold.invert { 1 - least } else { least }) as f32
         };
         self.bits(&dims, thresholds.iter().map(limit));

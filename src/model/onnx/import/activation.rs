@@ -1,6 +1,6 @@
 //! Operators that make bits: each asks whether a value reaches a limit.
 
-use super::{Importer, Value, Why, arithmetic::divided};
+use super::{Importer, Value, Why, arithmetic::divided, pixels};
 use crate::model::{
     Conv, Layer,
     onnx::{
@@ -48,6 +48,11 @@ impl Importer {
     pub(super) fn quant(&mut self, node: &Node) -> Result<Value, Why> {
         let [scale, zero, bits] = [1, 2, 3].map(|index| self.constant(node, index));
         let (scale, zero, bits) = (scale?, zero?, bits?.single());
+        if let (Some(8.0), Value::Signal(image)) = (bits, self.value(node, 0)?)
+            && matches!(image.base, Base::Image { .. })
+        {
+            return pixels::quantised(image, node, scale, zero).map(Value::Signal);
+        }
         if bits != Some(1.0) {
             let bits = bits.map_or("several numbers of".into(), |bits| bits.to_string());
             return Err(format!("a quantiser to {bits} bits, expected 1"));
@@ -221,6 +226,11 @@ impl Importer {
                 .map_err(exactly)
         };
         let (base, maps) = match &signal.base {
+            Base::Image { .. } if self.grey => {
+                return Err(
+                    "grey values become bits that have been multiplied with weights before".into(),
+                );
+            }
             Base::Image { .. } => {
                 let first = thresholds[0];
                 if thresholds.iter().any(|&other| other != first) {
@@ -290,6 +300,7 @@ impl Importer {
     /// Appends a convolution, and its pool.
     fn emit(&mut self, product: &Product, thresholds: Vec<Threshold>) -> Result<(), Why> {
         self.check_chain(product.source)?;
+        self.grey |= product.grey;
         let geometry = product.geometry;
         let depth = geometry.depth();
         let weights = BitMatrix::from_fn(geometry.outputs, depth, |row, column| {
@@ -344,7 +355,8 @@ fn range(signal: &Signal) -> [i32; 2] {
         }
         Base::Sums(product) => {
             let depth = product.geometry.depth() as i32;
-            [-depth, depth]
+            let most = if product.grey { 255 * depth } else { depth };
+            [-most, most]
         }
     }
 }
@@ -363,7 +375,7 @@ fn zero_of(signal: &Signal) -> Result<Option<(usize, i32)>, Why> {
         Base::Sums(product) => {
             let geometry = product.geometry;
             let spoilt = geometry.padding != [0; 4] && geometry.padding_value == PaddingValue::Zero;
-            spoilt || (geometry.depth() as i32 - integer) % 2 == 0
+            product.grey || spoilt || (geometry.depth() as i32 - integer) % 2 == 0
         }
         _ => true,
     };

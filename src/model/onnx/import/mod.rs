@@ -4,6 +4,7 @@ mod activation;
 mod arithmetic;
 mod layout;
 mod output;
+mod pixels;
 mod pool;
 mod product;
 mod source;
@@ -50,6 +51,8 @@ struct Importer {
     /// The images; the threshold is known once the image has been binarised.
     input: Shape,
     threshold: Option<u8>,
+    /// Whether the first layer multiplies grey values, which then don't become bits.
+    grey: bool,
     layers: Vec<Layer>,
 }
 
@@ -125,7 +128,11 @@ pub fn import(bytes: &[u8]) -> Result<Model, ImportError> {
             height: input.height,
             width: input.width,
             channels: input.channels,
-            threshold: importer.threshold.unwrap_or_default(),
+            threshold: if importer.grey {
+                None
+            } else {
+                Some(importer.threshold.unwrap_or_default())
+            },
         },
         layers: importer.layers,
         metadata,
@@ -182,6 +189,7 @@ impl Importer {
             values: [(input.name.clone(), Value::Signal(image))].into(),
             input: shape,
             threshold: None,
+            grey: false,
             layers: Vec::new(),
         })
     }

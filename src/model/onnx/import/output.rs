@@ -57,6 +57,11 @@ impl Importer {
                 signal.dims
             ));
         }
+        if product.grey {
+            return Err(
+                "it is a single layer on grey values: a layer of bits has to come between".into(),
+            );
+        }
         let geometry = product.geometry;
         let image = product.image;
         let fits = if product.total {

@@ -160,7 +160,8 @@ impl Importer {
         let kernel = [kernel_height, kernel_width];
         let windows = windows(node, kernel, [*height, *width])?;
         // One position of what has been reshaped or averaged; else the geometry is that of the image.
-        let planes = matches!(signal.base, Base::Bits(_)) && inputs == signal.shape.channels;
+        let planes = matches!(signal.base, Base::Bits(_) | Base::Image { .. })
+            && inputs == signal.shape.channels;
         let dense = [*height, *width, kernel_height, kernel_width] == [1; 4] && !planes;
         let [top, left, bottom, right] = windows.padding;
         if windows.padding != [0; 4] {
@@ -214,7 +215,7 @@ impl Importer {
     }
 
     /// Sums of products: weights are ±α for each output, activations ±s around o for each channel, with one s for all. Then
-    /// `Σ w · (s x + o) = α s Σ ±x + Σ w o`, where a negative s takes part in the sign.
+    /// `Σ w · (s x + o) = α s Σ ±x + Σ w o`, where a negative s takes part in the sign. The x are activations of ±1, or grey values.
     fn product(
         &self,
         source: &Source,
@@ -268,7 +269,7 @@ impl Importer {
                 let weight = weight(output, column);
                 if weight.abs() != alpha || weight == 0.0 || weight.is_nan() {
                     return Err(format!(
-                        "weights of output {output} are {alpha} and {weight} in magnitude: expected one that is not 0"
+                        "weights of output {output} are {alpha} and {weight} in magnitude: expected one that is not 0, since only ±1 weights times a factor for each output are known"
                     ));
                 }
                 let channel = column % channels;
@@ -299,6 +300,7 @@ impl Importer {
             weights,
             pool: None,
             total: source.total,
+            grey: source.grey,
         };
         Ok(Signal::planes(Base::Sums(Rc::new(product)), shape, maps))
     }

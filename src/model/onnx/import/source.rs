@@ -22,6 +22,8 @@ pub(super) struct Source {
     pub(super) maps: Rc<[Map]>,
     /// Whether each value is the total over all positions.
     pub(super) total: bool,
+    /// Whether they are no bits but grey values.
+    pub(super) grey: bool,
 }
 
 impl Importer {
@@ -42,27 +44,36 @@ impl Importer {
         let (layer, shape, total) = match signal.base {
             Base::Bits(layer) => (layer, signal.shape, false),
             Base::BitTotals(layer, shape) => (layer, shape, true),
-            Base::Image { .. } => {
-                return Err(
-                    "grey values are multiplied with weights: the first layer has to read bits"
-                        .into(),
-                );
-            }
+            Base::Image { .. } => (0, signal.shape, false),
             Base::Sums(_) => {
                 return Err("sums are multiplied with weights before they have become bits".into());
             }
         };
         self.check_chain(layer)?;
+        let grey = matches!(signal.base, Base::Image { .. });
+        if grey && self.threshold.is_some() {
+            return Err(
+                "grey values are multiplied with weights that have become bits before".into(),
+            );
+        }
+        let maps = match signal.base {
+            Base::Image { bytes: false } => of_pixels(&signal.maps)?,
+            _ => signal.maps.clone(),
+        };
         let mut source = Source {
             layer,
             shape,
             places: signal.places.to_vec(),
-            maps: signal.maps.clone(),
+            maps,
             total,
+            grey,
         };
         let [top, left, height, width] = rectangle(&signal.places, signal.shape)?;
         if [height, width] == [signal.shape.height, signal.shape.width] {
             return Ok(source);
+        }
+        if grey {
+            return Err("only a part of the grey values is multiplied with weights".into());
         }
         if total {
             return Err("only some of the channels of an average are used".into());
@@ -154,6 +165,8 @@ impl Source {
             (PaddingValue::MinusOne, -1),
             (PaddingValue::PlusOne, 1),
         ];
+        // Around grey values there is but 0.
+        let candidates = candidates.into_iter().take(if self.grey { 1 } else { 3 });
         for (padding, integer) in candidates {
             let same = self
                 .maps
@@ -168,11 +181,26 @@ impl Source {
                 return Ok(padding);
             }
         }
-        Err(format!(
-            "the padding {} is neither of the two values nor the middle between them",
-            value.to_f64()
-        ))
+        let expected = if self.grey {
+            "is not what a grey value of 0 becomes"
+        } else {
+            "is neither of the two values nor the middle between them"
+        };
+        Err(format!("the padding {} {expected}", value.to_f64()))
     }
+}
+
+/// The maps of grey values from those of pixel/255.
+fn of_pixels(maps: &[Map]) -> Result<Rc<[Map]>, Why> {
+    let pixel = Exact::fraction(1, 255);
+    let map = |map: &Map| {
+        Ok(Map {
+            scale: map.scale.multiply(&pixel)?,
+            bias: map.bias.clone(),
+        })
+    };
+    let maps: Result<_, Inexact> = maps.iter().map(map).collect();
+    maps.map_err(|error| error.to_string())
 }
 
 /// The rectangle that places fill without a gap: top, left, height, width.

@@ -262,10 +262,13 @@ fn grey_thresholds() {
     };
     assert_eq!(
         threshold(Net::new().node("Mul", &[two]).node("Sub", &[ONE])),
-        128
+        Some(128)
     );
-    assert_eq!(threshold(Net::new().node("Sub", &[(&[], &[0.4])])), 102);
-    assert_eq!(threshold(Net::new()), 0);
+    assert_eq!(
+        threshold(Net::new().node("Sub", &[(&[], &[0.4])])),
+        Some(102)
+    );
+    assert_eq!(threshold(Net::new()), Some(0));
     // −x ≥ −0.4: the dark pixels are +1, and the weights take the sign.
     let dark = Net::new()
         .node("Neg", &[])
@@ -276,7 +279,7 @@ fn grey_thresholds() {
         .node("MatMul", &[(&[4, 2], &[1.0; 8])])
         .import()
         .unwrap();
-    assert_eq!(dark.input.threshold, 103);
+    assert_eq!(dark.input.threshold, Some(103));
     assert!(!dark.layers[0].weights().unwrap().get(0, 0));
 }
 
@@ -290,6 +293,44 @@ fn a_sign_of_zero_is_refused() {
     assert_eq!(net.thresholds(), [(-1, false), (-1, false)]);
 }
 
+/// The first layer reads grey values: a sum of 255 is 1 exactly, though no float32 is 1/255.
+#[test]
+fn ties_of_grey_values() {
+    let sums = |net: Net| {
+        net.node("Flatten", &[])
+            .node("MatMul", &[(&[4, 2], &[1.0; 8])])
+    };
+    let signs = |net: Net| net.node("BipolarQuant", &[ONE]).thresholds();
+    let at_one = |net: Net| signs(sums(net).node("Sub", &[ONE]));
+    assert_eq!(at_one(Net::new()), [(255, false); 2]);
+    let centred = Net::new().node("Mul", &[(&[], &[2.0])]).node("Sub", &[ONE]);
+    assert_eq!(signs(sums(centred)), [(510, false); 2]);
+    let negative = Net::new().node("Neg", &[]).node("Sub", &[ONE]);
+    let [(at_least, invert), _] = signs(sums(negative).node("Add", &[(&[], &[5.0])]));
+    // 1 − S/255 ≥ 0: the weights have taken the sign.
+    assert_eq!((at_least, invert), (-255, false));
+
+    let quantised = |scale: f32| {
+        let net = Net::new().node("Quant", &[(&[], &[scale]), ZERO, (&[], &[8.0])]);
+        net.attribute(integer("signed", 0))
+    };
+    assert_eq!(at_one(quantised(1.0 / 255.0)), [(255, false); 2]);
+    sums(quantised(1.0 / 256.0)).refused(
+        "node \"Quant_0\" (Quant): of 8 bits, the grey values 127 and 128 become 127 and 129",
+    );
+    let pads = AttributeProto {
+        name: "pads".into(),
+        ints: vec![1; 4],
+        r#type: 7,
+        ..AttributeProto::default()
+    };
+    Net::new()
+        .node("Sub", &[ONE])
+        .node("Conv", &[(&[2, 1, 1, 1], &[1.0, 1.0])])
+        .attribute(pads)
+        .refused("node \"Conv_1\" (Conv): the padding 0 is not what a grey value of 0 becomes");
+}
+
 #[test]
 fn what_a_net_cannot_do_is_named() {
     Net::bits()
@@ -298,7 +339,7 @@ fn what_a_net_cannot_do_is_named() {
     Net::new()
         .node("Flatten", &[])
         .node("MatMul", &[(&[4, 2], &[1.0; 8])])
-        .refused("node \"MatMul_1\" (MatMul): grey values are multiplied");
+        .refused("it is a single layer on grey values: a layer of bits has to come between");
     let unequal = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.0];
     Net::bits()
         .node("MatMul", &[(&[4, 2], &unequal)])
