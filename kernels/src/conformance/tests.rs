@@ -156,6 +156,57 @@ fn byte_convolutions_of_many_blocks() {
     }));
 }
 
+/// Kernels of a few bits a line, whose activations come from tables: one to eight words of outputs, lines of more than a word,
+/// pieces that are an odd number or cut unevenly, dilated lines, padding that counts.
+#[test]
+fn convolutions_by_table() {
+    let levels = levels("convolutions by table");
+    let cases = [
+        (1, 8, [6, 6], [2, 2], 28, [1, 1]),
+        (1, 32, [5, 5], [1, 1], 150, [1, 1]),
+        (3, 17, [3, 3], [2, 3], 47, [1, 1]),
+        (1, 63, [3, 3], [1, 1], 66, [2, 1]),
+        (5, 9, [3, 3], [1, 1], 29, [1, 1]),
+        (2, 40, [2, 4], [1, 2], 33, [3, 1]),
+        (1, 49, [1, 7], [1, 70], 300, [1, 1]),
+        (1, 1, [2, 2], [1, 1], 5, [1, 1]),
+        (1, 30, [3, 6], [1, 1], 9, [1, 1]),
+    ];
+    report((0..).zip(cases).flat_map(
+        |(seed, (channels, outputs, kernel, stride, width, dilation))| {
+            let pads = [
+                (0, PaddingValue::Zero),
+                (1, PaddingValue::PlusOne),
+                (1, PaddingValue::MinusOne),
+            ];
+            let levels = &levels;
+            pads.into_iter().flat_map(move |(pad, padding_value)| {
+                let geometry = Geometry {
+                    channels,
+                    outputs,
+                    kernel,
+                    stride,
+                    padding: [pad; 4],
+                    padding_value,
+                };
+                let options = Options {
+                    dilation,
+                    groups: 1,
+                };
+                let shape = Shape {
+                    batch: 2,
+                    height: 11,
+                    width,
+                    channels,
+                };
+                levels.iter().filter_map(move |&level| {
+                    convolution(level, &geometry, options, shape, seed).err()
+                })
+            })
+        },
+    ));
+}
+
 /// Sizes that take many bands and blocks, and the layers of the net that recognises digits.
 #[test]
 fn convolutions_of_many_blocks() {

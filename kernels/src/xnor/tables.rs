@@ -72,7 +72,9 @@ impl Tables {
         let count = pieces.len();
         pieces.resize(count.next_multiple_of(TOGETHER), (0, 0));
         let mut entries = vec![0; (pieces.len() * words) << bits];
-        for (&(line, start), entries) in pieces.iter().zip(entries.chunks_exact_mut(words << bits))
+        for (&(line, start), entries) in pieces[..count]
+            .iter()
+            .zip(entries.chunks_exact_mut(words << bits))
         {
             let within = bits.min(run - start);
             let mask = u64::MAX >> (WORD - within);
