@@ -170,4 +170,4 @@ def test_a_trained_net_exported_both_ways():
         logits = ours.run(None, {"image": x})[0]
         assert (logits == theirs.run(None, {"image": x})[0]).all()
         right += (logits.argmax(1) == labels[at : at + 1000]).sum()
-    assert right == 9745
+    assert right == 9792
