@@ -145,15 +145,12 @@ pub(super) fn precise<F: Float>(
         .chunks_exact(TOGETHER)
         .zip(results.chunks_exact_mut(TOGETHER))
     {
-        // A loop, as is all that follows: a closure that the compiler does not inline is compiled without the level's instructions.
-        let (mut scale, mut ratio) = ([zero; TOGETHER], [zero; TOGETHER]);
-        let mut from_below = [float.less(zero, half); TOGETHER];
-        for i in 0..TOGETHER {
-            let complement = float.sub(one, rows[i]);
-            from_below[i] = float.less(rows[i], half);
-            scale[i] = float.div(one, float.max(rows[i], complement));
-            ratio[i] = float.mul(float.min(rows[i], complement), scale[i]);
-        }
+        let from_below: [F::Mask; TOGETHER] = core::array::from_fn(|i| float.less(rows[i], half));
+        let scale: [F::Vector; TOGETHER] =
+            core::array::from_fn(|i| float.div(one, float.max(rows[i], float.sub(one, rows[i]))));
+        let ratio: [F::Vector; TOGETHER] = core::array::from_fn(|i| {
+            float.mul(float.min(rows[i], float.sub(one, rows[i])), scale[i])
+        });
         let mut x = [zero; TOGETHER];
         let mut step = |low: F::Vector, high: F::Vector| {
             for i in 0..TOGETHER {

@@ -150,10 +150,9 @@ impl<const DEGREE: usize> Kernel for Invert<'_, DEGREE> {
         let outputs = self.sums.outputs;
         for first in (0..outputs).step_by(F::LANES) {
             let range = first..(first + F::LANES).min(outputs);
-            let mut sums = [float.splat(0.0); DEGREE];
-            for (d, sum) in sums.iter_mut().enumerate() {
-                *sum = block::load(float, &self.sums.sums[d * outputs..][range.clone()]);
-            }
+            let sums: [F::Vector; DEGREE] = core::array::from_fn(|d| {
+                block::load(float, &self.sums.sums[d * outputs..][range.clone()])
+            });
             let mut cuts = [0.0; MAX_LANES];
             for (to, &cut) in cuts.iter_mut().zip(&self.cuts[range.clone()]) {
                 // Beyond the reach of the factors all cuts are alike, and within it they are exact in f32.
