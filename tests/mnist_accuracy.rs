@@ -9,8 +9,14 @@ use bernet_kernels::isa::Level;
 use std::io::Write;
 
 /// The nets of `models/`, and how many of the 10 000 test digits each reads right.
-const NETS: [(&str, &[u8], usize); 1] =
-    [("mnist.bnet", include_bytes!("../models/mnist.bnet"), 9_745)];
+const NETS: [(&str, &[u8], usize); 2] = [
+    ("mnist.bnet", include_bytes!("../models/mnist.bnet"), 9_792),
+    (
+        "mnist-bernoulli.bnet",
+        include_bytes!("../models/mnist-bernoulli.bnet"),
+        9_764,
+    ),
+];
 
 fn nets() -> impl Iterator<Item = (&'static str, Model, usize)> {
     NETS.into_iter().map(|(name, bytes, right)| {
