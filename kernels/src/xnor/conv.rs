@@ -98,7 +98,7 @@ impl Conv2d {
         let tables = if does_not_count {
             None
         } else {
-            Tables::new(&window, weights)
+            Tables::new(level, &window, weights)
         };
         Ok(Self {
             window,
@@ -203,14 +203,14 @@ impl Conv2d {
         match &self.tables {
             None => self.run(scratch, input, shape, stage),
             Some(tables) => {
-                let (level, window) = (self.level(), &self.window);
+                let window = &self.window;
                 over_bands(
                     scratch,
                     shape,
                     window.depth(),
                     stage,
                     &|band, worker, stage| {
-                        tables.band(level, window, input, band, shape.width, worker, stage);
+                        tables.band(window, input, band, shape.width, worker, stage);
                     },
                 );
             }

@@ -42,6 +42,7 @@ const TOGETHER: usize = 2;
 /// The weights of a convolution as tables.
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
+    level: Level,
     /// Where the pieces of the kernel begin: the kernel line, and the bit in it. Where they would be an odd number, there is one whose
     /// entries are 0.
     pieces: Vec<(usize, usize)>,
@@ -55,7 +56,7 @@ pub(super) struct Tables {
 
 impl Tables {
     /// The tables, if they are small enough to be worth it.
-    pub(super) fn new(window: &Window, weights: &BitMatrix) -> Option<Self> {
+    pub(super) fn new(level: Level, window: &Window, weights: &BitMatrix) -> Option<Self> {
         let (geometry, options) = (&window.geometry, &window.options);
         let (depth, run) = (window.depth(), geometry.kernel[1] * geometry.channels);
         let words = geometry.outputs.div_ceil(OUTPUTS);
@@ -88,6 +89,7 @@ impl Tables {
             }
         }
         Some(Self {
+            level,
             pieces,
             bits,
             entries,
@@ -99,7 +101,6 @@ impl Tables {
     /// The activations of one band of output lines.
     pub(super) fn band(
         &self,
-        level: Level,
         window: &Window,
         input: &BitTensor,
         band: &Band,
@@ -112,7 +113,7 @@ impl Tables {
         macro_rules! words {
             ($($words:literal)*) => {
                 match self.words {
-                    $($words => dispatch!(level, token => {
+                    $($words => dispatch!(self.level, token => {
                         self.lines::<_, $words>(token, window, lines, band, width, rows, stage)
                     }),)*
                     words => unreachable!("an entry has at most {WORDS} words, not {words}"),
@@ -155,7 +156,7 @@ impl Tables {
                 let within = (WORD - self.bits) / across + 1;
                 for (first, out) in all.zip(out) {
                     sums.fill(start);
-                    let entries = self.entries.chunks_exact(TOGETHER * N << self.bits);
+                    let entries = self.entries.chunks_exact((TOGETHER * N) << self.bits);
                     for (pieces, entries) in self.pieces.as_chunks().0.iter().zip(entries) {
                         let lines = pieces.map(|(line, start)| {
                             let line = (first + line * down) * lines.line_words;
@@ -188,7 +189,7 @@ impl Tables {
         sums: &mut [[u64; N]],
     ) {
         let [first, second] = [0, 1].map(|piece| {
-            let entries = &entries[piece * N << self.bits..][..N << self.bits];
+            let entries = &entries[(piece * N) << self.bits..][..N << self.bits];
             entries.as_chunks::<N>().0
         });
         let mask = (1 << self.bits) - 1;
