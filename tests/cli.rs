@@ -250,7 +250,7 @@ fn info_as_json_adds_up_to_the_file() {
     let layers = found["layers"].as_array().unwrap().iter();
     let weights = layers.map(|layer| layer["weights"].as_u64().unwrap());
     assert_eq!(weights.sum::<u64>(), 33_856);
-    assert_eq!(found["metadata"]["method"], "bernoulli");
+    assert_eq!(found["metadata"]["method"], "ste");
 }
 
 #[test]

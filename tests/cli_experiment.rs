@@ -64,19 +64,19 @@ fn every_row_runs_once() {
         assert!(page.contains(part), "the report lacks {part:?}");
     }
     let markdown = fs::read_to_string(folder.join("table.md")).expect("a table");
-    assert!(markdown.contains("| bernoulli | seed | 1 |"), "{markdown}");
+    assert!(markdown.contains("| bernoulli, part by part | seed | 1 |"), "{markdown}");
 
     // What is there is not trained again; what was lost is, and comes out the same.
-    let row = folder.join("ste-1/row.json");
-    let model = fs::read(folder.join("ste-1/model.bnet")).expect("a net");
+    let row = folder.join("ste-heavy-tails-1/row.json");
+    let model = fs::read(folder.join("ste-heavy-tails-1/model.bnet")).expect("a net");
     fs::remove_file(&row).expect("removed");
-    fs::remove_file(folder.join("ste-1/model.bnet")).expect("removed");
-    fs::remove_file(folder.join("ste-1/checkpoint")).expect("removed");
+    fs::remove_file(folder.join("ste-heavy-tails-1/model.bnet")).expect("removed");
+    fs::remove_file(folder.join("ste-heavy-tails-1/checkpoint")).expect("removed");
     let (_, log, success) = table(folder, &[]);
     assert!(success, "{log}");
     let trained = log.lines().filter(|line| line.starts_with("epoch 2/2"));
     assert_eq!(trained.count(), 1, "{log}");
-    assert!(fs::read(folder.join("ste-1/model.bnet")).expect("a net") == model);
+    assert!(fs::read(folder.join("ste-heavy-tails-1/model.bnet")).expect("a net") == model);
     let second = rows(folder);
     for (first, second) in first.iter().zip(&second) {
         // All but the seconds.
