@@ -64,7 +64,10 @@ fn every_row_runs_once() {
         assert!(page.contains(part), "the report lacks {part:?}");
     }
     let markdown = fs::read_to_string(folder.join("table.md")).expect("a table");
-    assert!(markdown.contains("| bernoulli, part by part | seed | 1 |"), "{markdown}");
+    assert!(
+        markdown.contains("| bernoulli, part by part | seed | 1 |"),
+        "{markdown}"
+    );
 
     // What is there is not trained again; what was lost is, and comes out the same.
     let row = folder.join("ste-heavy-tails-1/row.json");

@@ -134,7 +134,7 @@ impl Observer for Watcher {
         }
     }
 
-    fn search(&mut self, training: u32, _share: f64) -> ControlFlow<()> {
+    fn search(&mut self, training: u32) -> ControlFlow<()> {
         if training > self.searched {
             self.searched = training;
             let line = format!(

@@ -34,6 +34,7 @@
 
 mod batch;
 mod checkpoint;
+mod choices;
 mod config;
 mod epoch;
 mod error;
@@ -45,6 +46,7 @@ mod matrix;
 mod methods;
 mod network;
 mod parameter;
+mod passes;
 mod pool;
 mod random;
 pub mod recover;
@@ -57,7 +59,8 @@ mod trainer;
 mod warp;
 
 pub use checkpoint::CheckpointError;
-pub use config::{Config, Distribution, MethodName, Normalisation, Surrogate};
+pub use choices::{Distribution, MethodName, Normalisation, Surrogate};
+pub use config::Config;
 pub use epoch::{Epoch, EpochLoss};
 pub use error::TrainError;
 pub use layer::Initial;

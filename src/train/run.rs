@@ -1,7 +1,7 @@
 //! A whole training: epochs, the evaluation after each, checkpoints, and the model at the end.
 
 use super::{
-    checkpoint::CheckpointError, config::MethodName, epoch::Epoch, error::TrainError, export,
+    checkpoint::CheckpointError, choices::MethodName, epoch::Epoch, error::TrainError, export,
     trainer::Trainer,
 };
 use crate::{
@@ -22,9 +22,9 @@ pub trait Observer {
     fn step(&mut self, epoch: u32, share: f64) -> ControlFlow<()>;
     /// After each epoch.
     fn epoch(&mut self, epoch: &Epoch);
-    /// After each step of a [`Search`](super::Search), which comes before the first epoch: the training of the search, from 1, and the share
-    /// of it that is done. Unless it is overridden it asks [`step`](Self::step) at the beginning of the first epoch.
-    fn search(&mut self, _training: u32, _share: f64) -> ControlFlow<()> {
+    /// After each step of a [`Search`](super::Search), which comes before the first epoch: the training of the search, from 1. Unless it is
+    /// overridden it asks [`step`](Self::step) at the beginning of the first epoch.
+    fn search(&mut self, _training: u32) -> ControlFlow<()> {
         self.step(1, 0.0)
     }
 }

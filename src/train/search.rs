@@ -92,7 +92,7 @@ impl Search {
     }
 
     pub(super) fn check(self) -> Result<(), TrainError> {
-        const MOST: u32 = 100_000;
+        const MOST: u32 = 1_000;
         let counts = [
             ("search.starts", self.starts, 1),
             ("search.rounds", self.rounds, 0),
@@ -163,10 +163,19 @@ impl Run<'_> {
     /// Removes the checkpoints of a search, beside that of the training. The training does so when it needs them no longer; whoever starts one
     /// anew where another may have been stopped, on other data, does so first.
     pub fn forget_search(&self) {
-        if let Some(folder) = self.search_folder() {
-            // What cannot be removed does no harm.
-            let _ = fs::remove_dir_all(folder);
+        let Some(folder) = self.search_folder() else {
+            return;
+        };
+        // Numbers and `NUMBER.previous`; what else is there is somebody else's. What cannot be removed does no harm.
+        let files = fs::read_dir(&folder).into_iter().flatten().flatten();
+        for file in files {
+            let name = file.file_name();
+            let number = name.to_str().and_then(|name| name.split('.').next());
+            if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
+                let _ = fs::remove_file(file.path());
+            }
         }
+        let _ = fs::remove_dir(folder);
     }
 
     /// The folder of the search's checkpoints.
@@ -272,7 +281,6 @@ impl Searching<'_, '_> {
         let mut observer = Within {
             observer: self.observer,
             number,
-            epochs,
         };
         let ended = run.train(&mut trainer, &mut observer)?;
         self.seconds += trainer
@@ -288,13 +296,11 @@ impl Searching<'_, '_> {
 struct Within<'a> {
     observer: &'a mut dyn Observer,
     number: u32,
-    epochs: u32,
 }
 
 impl Observer for Within<'_> {
-    fn step(&mut self, epoch: u32, share: f64) -> ControlFlow<()> {
-        let done = (f64::from(epoch - 1) + share) / f64::from(self.epochs);
-        self.observer.search(self.number, done)
+    fn step(&mut self, _: u32, _: f64) -> ControlFlow<()> {
+        self.observer.search(self.number)
     }
 
     fn epoch(&mut self, _: &Epoch) {}

@@ -2,7 +2,8 @@
 
 use super::{
     batch,
-    config::{Config, Distribution, MethodName, Normalisation},
+    choices::{Distribution, MethodName, Normalisation},
+    config::Config,
     methods::Moment,
     network::Network,
     random::{Purpose, Random},

@@ -23,7 +23,8 @@ use real::Real;
 use straight_through::StraightThrough;
 
 use super::{
-    config::{Config, Distribution, MethodName},
+    choices::{Distribution, MethodName},
+    config::Config,
     layer::{self, Cache, EPSILON, Layer, Place},
     pool::Pooling,
     random::Random,

@@ -3,7 +3,7 @@
 
 use super::{
     super::{
-        config::Surrogate,
+        choices::Surrogate,
         layer::{Cache, Layer, Place},
     },
     Method, Moment, backward_activated, surrogate,

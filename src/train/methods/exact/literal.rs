@@ -99,7 +99,7 @@ impl Method for Literal {
 mod tests {
     use super::{Exact, Literal};
     use crate::train::{
-        config::Distribution,
+        choices::Distribution,
         layer::EPSILON,
         methods::testing::{self, MOMENT, OUTPUTS},
     };

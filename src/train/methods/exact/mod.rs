@@ -36,7 +36,7 @@ use super::{
     },
     Method, Moment, draw_means, regularise_means,
 };
-use crate::train::config::Distribution;
+use crate::train::choices::Distribution;
 use distinct::Distinct;
 use power_sums::Distributions;
 use recursion::Recursion;

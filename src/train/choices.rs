@@ -1,0 +1,171 @@
+//! What can be chosen by name.
+
+use serde::{Deserialize, Serialize};
+
+/// How the net is trained.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MethodName {
+    /// Bernoulli weights.
+    Bernoulli,
+    /// Bernoulli weights, the sums' distributions taken for normal ones.
+    Gaussian,
+    /// The same, sums drawn from them.
+    GaussianSampled,
+    /// Straight-through estimator.
+    Ste,
+    /// Real and binary weights in parallel (Hubara et al. 2016).
+    Bnn,
+    /// The same with a smooth sign and a regulariser, both learnt (Darabi et al. 2018).
+    BnnPlus,
+    /// Real weights and activations.
+    Real,
+}
+
+impl MethodName {
+    /// All of them, the real-valued one last.
+    pub const ALL: [Self; 7] = [
+        Self::Bernoulli,
+        Self::Gaussian,
+        Self::GaussianSampled,
+        Self::Ste,
+        Self::Bnn,
+        Self::BnnPlus,
+        Self::Real,
+    ];
+    /// Those that end in a binary net.
+    pub const BINARY: [Self; 6] = {
+        let [binary @ .., _] = Self::ALL;
+        binary
+    };
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bernoulli => "bernoulli",
+            Self::Gaussian => "gaussian",
+            Self::GaussianSampled => "gaussian-sampled",
+            Self::Ste => "ste",
+            Self::Bnn => "bnn",
+            Self::BnnPlus => "bnn-plus",
+            Self::Real => "real",
+        }
+    }
+
+    /// Whether its weights are random variables, which are to be made certain in the end.
+    pub fn is_probabilistic(self) -> bool {
+        match self {
+            Self::Bernoulli | Self::Gaussian | Self::GaussianSampled => true,
+            Self::Ste | Self::Bnn | Self::BnnPlus | Self::Real => false,
+        }
+    }
+}
+
+/// What the Bernoulli method computes of a layer's distribution.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distribution {
+    /// One sample of every weight a step; the derivative spreads over the deviation that the weights have.
+    Sampled,
+    /// Exact probabilities; gradient by the stable one-sided recursion.
+    Precise,
+    /// Exact probabilities; gradient by the three central equations.
+    Three,
+    /// Exact probabilities; gradient by the five central equations.
+    Five,
+    /// Exact probabilities; gradient by the three central normal equations, extended to their sides.
+    Extended,
+    /// Exact probabilities; gradient by reverse mode through the recursion.
+    Autograd,
+    /// Exact probabilities and gradients, to 1e-6, from the characteristic function.
+    Spectral,
+    /// Exact probabilities and gradients, to 1e-6, from power sums.
+    PowerSums,
+}
+
+impl Distribution {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Sampled,
+        Self::Precise,
+        Self::Three,
+        Self::Five,
+        Self::Extended,
+        Self::Autograd,
+        Self::Spectral,
+        Self::PowerSums,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sampled => "sampled",
+            Self::Precise => "precise",
+            Self::Three => "three",
+            Self::Five => "five",
+            Self::Extended => "extended",
+            Self::Autograd => "autograd",
+            Self::Spectral => "spectral",
+            Self::PowerSums => "power-sums",
+        }
+    }
+}
+
+/// What the straight-through estimator takes for the derivative of a sum's sign, with the normalised sum `u`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Surrogate {
+    /// 1 (Bengio et al. 2013).
+    Identity,
+    /// 1 for `|u| ≤ 1`, else 0: the derivative of the hard tanh (Hubara et al. 2016).
+    HardTanh,
+    /// `2 − 2|u|` for `|u| ≤ 1`, else 0: that of a piecewise polynomial (Liu et al. 2018, Bi-Real Net).
+    Polynomial,
+    /// `(1 + 2t²)⁻²` with `t = u/width`: it never dies out, and its width falls in the course of training.
+    #[default]
+    HeavyTailed,
+}
+
+impl Surrogate {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Identity,
+        Self::HardTanh,
+        Self::Polynomial,
+        Self::HeavyTailed,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::HardTanh => "hard-tanh",
+            Self::Polynomial => "polynomial",
+            Self::HeavyTailed => "heavy-tailed",
+        }
+    }
+}
+
+/// What batch normalisation is applied to, where the Bernoulli method computes exact distributions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Normalisation {
+    /// The sums: it sets the threshold `t` of `P(S ≥ t)`, by their mean and deviation, and is an integer threshold in the end.
+    #[default]
+    Moments,
+    /// The probabilities `P(S ≥ 0)`, as the talk writes it. Once they are 0 and 1 it can only keep, invert or fix them.
+    Literal,
+}
+
+impl Normalisation {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Moments, Self::Literal];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Moments => "moments",
+            Self::Literal => "literal",
+        }
+    }
+}

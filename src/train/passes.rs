@@ -1,0 +1,125 @@
+//! The way of a batch through the layers, forward and back.
+
+use super::{
+    batch::{self, Pick},
+    layer,
+    loss::{self, Loss},
+    methods::Moment,
+    trainer::Trainer,
+};
+use crate::data::Dataset;
+
+impl Trainer {
+    /// The forward pass, which leaves the last layer's sums in its cache.
+    pub(super) fn forward(
+        &mut self,
+        data: &Dataset,
+        picks: &[Pick],
+        moment: &Moment,
+        measure: bool,
+    ) {
+        let last = self.places.len() - 1;
+        for index in 0..=last {
+            let place = self.places[index];
+            let (before, after) = self.caches.split_at_mut(index);
+            let cache = &mut after[0];
+            cache.reserve_forward(&place, picks.len() * place.positions());
+            match before.last() {
+                Some(previous) => {
+                    let pooled = self.pools[index - 1].as_ref();
+                    let input = pooled.map_or(&previous.output, |pooled| &pooled.output);
+                    layer::unfold(&place, input, &mut cache.patches);
+                }
+                None => {
+                    let pixels = place.input.height * place.input.width * place.input.channels;
+                    self.images.resize(picks.len() * pixels, 0.0);
+                    batch::unpack(data, picks, place.input, &mut self.images);
+                    layer::unfold(&place, &self.images, &mut cache.patches);
+                }
+            }
+            let layer = &mut self.layers[index];
+            if index == last {
+                layer::linear(&place, layer, cache);
+            } else {
+                self.method.forward(&place, layer, cache, moment, measure);
+                if let Some(pooled) = &mut self.pools[index] {
+                    let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
+                    pooled.forward(self.method.pooling(), &norm.gamma.values, cache);
+                }
+            }
+        }
+    }
+
+    /// The last layer's sums, added up over its positions.
+    pub(super) fn logits(&self, images: usize) -> Vec<f32> {
+        let (place, cache) = (
+            self.places.last().expect("a net has layers"),
+            self.caches.last().expect("a net has layers"),
+        );
+        let (classes, positions) = (place.outputs(), place.positions());
+        let mut logits = vec![0.0; images * classes];
+        for (logits, rows) in logits
+            .chunks_exact_mut(classes)
+            .zip(cache.sums.chunks_exact(positions * classes))
+        {
+            for row in rows.chunks_exact(classes) {
+                super::matrix::add(logits, row);
+            }
+        }
+        logits
+    }
+
+    /// The backward pass, which leaves every gradient in its parameter, from the last layer down to the one with the index `lowest`.
+    pub(super) fn backward(
+        &mut self,
+        data: &Dataset,
+        picks: &[Pick],
+        moment: &Moment,
+        lowest: usize,
+    ) -> Loss {
+        let last = self.places.len() - 1;
+        let (classes, positions) = (self.classes(), self.places[last].positions());
+        let logits = self.logits(picks.len());
+        let labels: Vec<u8> = picks.iter().map(|pick| data.labels()[pick.index]).collect();
+        let mut gradient = vec![0.0; logits.len()];
+        let scale = self.scale.values[0].exp();
+        let objective = self.config.objective;
+        let loss = loss::judge(objective, &logits, &labels, classes, scale, &mut gradient);
+        self.scale.gradient[0] = loss.scale_gradient as f32;
+        for (place, cache) in self.places.iter().zip(&mut self.caches) {
+            cache.reserve(place, picks.len() * place.positions());
+        }
+        let rows = self.caches[last]
+            .gradient
+            .chunks_exact_mut(positions * classes);
+        for (rows, gradient) in rows.zip(gradient.chunks_exact(classes)) {
+            for row in rows.chunks_exact_mut(classes) {
+                row.copy_from_slice(gradient);
+            }
+        }
+        for layer in &mut self.layers[..lowest] {
+            layer.latent.gradient.fill(0.0);
+        }
+        for index in (lowest.min(last)..=last).rev() {
+            let place = self.places[index];
+            let (before, after) = self.caches.split_at_mut(index);
+            let (cache, layer) = (&mut after[0], &mut self.layers[index]);
+            let wants_input = index > lowest;
+            if index == last {
+                layer::linear_backward(&place, layer, cache, wants_input);
+            } else {
+                if let Some(pooled) = &self.pools[index] {
+                    pooled.backward(self.method.pooling(), cache);
+                }
+                self.method
+                    .backward(&place, layer, cache, moment, wants_input);
+            }
+            if let Some(previous) = before.last_mut().filter(|_| wants_input) {
+                let pooled = self.pools[index - 1].as_mut();
+                let gradient = pooled.map_or(&mut previous.gradient, |pooled| &mut pooled.gradient);
+                layer::fold(&place, &cache.patch_gradient, gradient);
+            }
+        }
+        loss
+    }
+}
