@@ -9,12 +9,17 @@ use bernet_kernels::isa::Level;
 use std::io::Write;
 
 /// The nets of `models/`, and how many of the 10 000 test digits each reads right.
-const NETS: [(&str, &[u8], usize); 2] = [
+const NETS: [(&str, &[u8], usize); 3] = [
     ("mnist.bnet", include_bytes!("../models/mnist.bnet"), 9_792),
     (
         "mnist-bernoulli.bnet",
         include_bytes!("../models/mnist-bernoulli.bnet"),
         9_764,
+    ),
+    (
+        "mnist-lenet.bnet",
+        include_bytes!("../models/mnist-lenet.bnet"),
+        9_899,
     ),
 ];
 
