@@ -84,7 +84,7 @@ def test_shapes_and_strides(model, test_set):
 
 def test_about_a_model(model):
     assert model.input_shape == (28, 28, 1) and model.classes == 10 and model.threshold == 128
-    assert model.metadata["method"] == "bernoulli"
+    assert model.metadata["method"] == "ste"
     assert "10 classes" in repr(model)
 
 
