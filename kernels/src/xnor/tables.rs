@@ -59,7 +59,8 @@ impl Tables {
     pub(super) fn new(level: Level, window: &Window, weights: &BitMatrix) -> Option<Self> {
         let (geometry, options) = (&window.geometry, &window.options);
         let (depth, run) = (window.depth(), geometry.kernel[1] * geometry.channels);
-        let words = geometry.outputs.div_ceil(OUTPUTS);
+        // Few sizes, each of which is compiled for every level.
+        let words = geometry.outputs.div_ceil(OUTPUTS).next_power_of_two();
         let parts = run.div_ceil(INDEX);
         let bits = run.div_ceil(parts);
         let bytes = (geometry.kernel[0] * parts * words * size_of::<u64>()) << bits;
@@ -116,11 +117,11 @@ impl Tables {
                     $($words => dispatch!(self.level, token => {
                         self.lines::<_, $words>(token, window, lines, band, width, rows, stage)
                     }),)*
-                    words => unreachable!("an entry has at most {WORDS} words, not {words}"),
+                    words => unreachable!("an entry has 1, 2, 4 or 8 words, not {words}"),
                 }
             };
         }
-        words!(1 2 3 4 5 6 7 8);
+        words!(1 2 4 8);
     }
 
     #[expect(
@@ -167,7 +168,7 @@ impl Tables {
                     let mut out = Writer::new(out);
                     for sums in &*sums {
                         for (index, (sum, inverted)) in sums.iter().zip(&inverted).enumerate() {
-                            let count = OUTPUTS.min(outputs - index * OUTPUTS);
+                            let count = OUTPUTS.min(outputs.saturating_sub(index * OUTPUTS));
                             out.write(highest(*sum) ^ inverted, count);
                         }
                     }
