@@ -138,15 +138,15 @@ impl Table {
             // After each row: whoever stops the rest has a table of what there is.
             self.write(&groups)?;
         }
+        let table = experiment_report::table(&groups);
         if let Some(folder) = &self.record {
             let host = Host::here();
             let folder = folder.join(host.folder()).join(&host.date);
             fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
             write_csv(&folder.join("accuracy.csv"), &groups)?;
-            let table = experiment_report::table(&groups).to_markdown();
-            report::write(&folder.join("accuracy.md"), &table)?;
+            report::write(&folder.join("accuracy.md"), &table.to_markdown())?;
         }
-        writeln!(out, "{}", experiment_report::table(&groups).to_text())?;
+        writeln!(out, "{}", table.to_text())?;
         for name in ["accuracy.csv", "table.md", "report.html"] {
             writeln!(out, "{}", self.out.join(name).display())?;
         }

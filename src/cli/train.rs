@@ -11,8 +11,8 @@ use bernet::{
     infer::{self, Prediction, Session},
     model::Model,
     train::{
-        Binarise, Config, Distribution, FirstLayer, Freezing, MethodName, NETS, Network,
-        Normalisation, Run, Search, Surrogate, Trainer, Warp,
+        Binarise, Config, Distribution, Freezing, MethodName, NETS, Network, Normalisation, Run,
+        Surrogate, Trainer, Warp,
     },
 };
 use bernet_kernels::isa::Level;
@@ -339,7 +339,7 @@ pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
         config.freezing = Some(Freezing::new(binarise));
     }
     if arguments.search {
-        (config.search, config.first_layer) = (Some(Search::default()), Some(FirstLayer::HELD));
+        config = config.searching();
     }
     if !arguments.set.is_empty() {
         let settings = arguments.set.join("\n");
@@ -394,8 +394,6 @@ fn command(config: &Config, arguments: &Arguments, images: usize) -> String {
         distribution: config.distribution,
         surrogate: config.surrogate,
         warp: config.warp.and_then(|given| warp(given.probability)),
-        search: config.search.map(|_| Search::default()),
-        first_layer: config.search.map(|_| FirstLayer::HELD),
         ..Config::new(
             config.method,
             config.network.clone(),
@@ -404,6 +402,9 @@ fn command(config: &Config, arguments: &Arguments, images: usize) -> String {
         )
     }
     .normalising(config.normalisation);
+    if config.search.is_some() {
+        preset = preset.searching();
+    }
     preset.freezing = config
         .freezing
         .map(|freezing| Freezing::new(freezing.binarise()));

@@ -227,6 +227,15 @@ impl Config {
         }
     }
 
+    /// The same with the usual search for a first layer, which is then held.
+    pub fn searching(self) -> Self {
+        Self {
+            search: Some(Search::default()),
+            first_layer: Some(FirstLayer::HELD),
+            ..self
+        }
+    }
+
     /// Whether batch normalisation works on probabilities rather than sums.
     pub(crate) fn normalises_probabilities(&self) -> bool {
         self.method == MethodName::Bernoulli

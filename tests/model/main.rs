@@ -4,6 +4,7 @@ mod any;
 mod crafted;
 mod format;
 mod inference;
+mod metadata;
 mod mutated;
 mod nets;
 mod onnx;

@@ -41,6 +41,13 @@ impl Threshold {
     }
 }
 
+/// The largest count with which the sum `base − per_count · count` is at least so large. Half of what saturates is still more than any
+/// count, as the depth is below 2³⁰.
+#[inline(always)]
+pub(crate) fn count_limit(base: i32, at_least: i32, per_count: i32) -> i32 {
+    base.saturating_sub(at_least).div_euclid(per_count)
+}
+
 /// One number for each column of a panel.
 pub(crate) type Columns = [i32; MAX_COLUMNS];
 
@@ -445,8 +452,7 @@ impl Stage for Bits<'_> {
         for ((limit, base), at_least) in
             prepared.values.iter_mut().zip(base).zip(&prepared.at_least)
         {
-            // Half of what saturates is still more than any count, as the depth is below 2³⁰.
-            *limit = base.saturating_sub(*at_least).div_euclid(T::PER_COUNT);
+            *limit = count_limit(*base, *at_least, T::PER_COUNT);
         }
     }
 

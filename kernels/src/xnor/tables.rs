@@ -15,7 +15,7 @@
 use super::{
     Threshold,
     geometry::Window,
-    output::Bits,
+    output::{Bits, count_limit},
     patches::{Band, Lines, Worker},
     tile::Tile,
 };
@@ -148,7 +148,7 @@ impl Tables {
         token.vectorize(
             #[inline(always)]
             || {
-                let all = band.images.clone().enumerate().flat_map(|(image, _)| {
+                let all = (0..band.images.len()).flat_map(|image| {
                     (0..band.lines.len())
                         .map(move |y| image * lines.image_lines + y * window.geometry.stride[0])
                 });
@@ -215,10 +215,7 @@ impl Tables {
     fn start<const N: usize>(&self, thresholds: &[Threshold]) -> [u64; N] {
         let mut start = [u64::from_ne_bytes([127; 8]); N];
         for (output, threshold) in thresholds.iter().enumerate() {
-            // depth − 2 count ≥ t. Half of what saturates is still more than any count.
-            let limit = (self.depth as i32)
-                .saturating_sub(threshold.at_least)
-                .div_euclid(2);
+            let limit = count_limit(self.depth as i32, threshold.at_least, 2);
             let bound = limit.saturating_add(1).clamp(0, 128) as u64;
             start[output / OUTPUTS] += bound << (output % OUTPUTS * 8);
         }
