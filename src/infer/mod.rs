@@ -1,8 +1,8 @@
 //! Running a model: images in, logits out.
 //!
 //! A [`Session`] plans once (shapes, weights laid out for the CPU's level, scratch memory) and then runs any number of
-//! batches; [`mod@reference`] is the definition that it is tested against. Inference is integer arithmetic, so that every level
-//! and any number of threads give the same bits.
+//! batches; [`mod@reference`] is the definition that it is tested against. Inference is integer arithmetic (or, in a
+//! layer of real weights, arithmetic in a stated order), so that every level and any number of threads give the same bits.
 //!
 //! ```
 //! use bernet::{
@@ -27,6 +27,7 @@
 //! ```
 
 mod plan;
+mod real;
 pub mod reference;
 mod session;
 mod shared;
@@ -54,6 +55,11 @@ pub enum InferError {
         /// What was handed in.
         found: Shape,
     },
+    /// The last layer has real weights, so that there are no integer logits.
+    #[error(
+        "the last layer (real expectation) has real weights and no integer logits: ask for real logits or classes"
+    )]
+    RealWeights,
     /// A kernel refused.
     #[error(transparent)]
     Kernel(#[from] bernet_kernels::Error),

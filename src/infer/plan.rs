@@ -1,6 +1,9 @@
 //! A model laid out for one level, and the memory it works in.
 
-use super::InferError;
+use super::{
+    InferError, Trace,
+    real::{RealConv2d, RealHead},
+};
 use crate::model::{Layer, MaxPool, Model};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape, WORD},
@@ -19,7 +22,7 @@ pub(super) struct Plan {
     steps: Vec<Step>,
     /// The shape of one image after each step.
     shapes: Vec<Shape>,
-    expectation: Conv2d,
+    head: Head,
     affine: Option<Affine>,
     /// Images that go through the layers together.
     pub(super) chunk: usize,
@@ -41,22 +44,33 @@ enum Step {
         kernel: ByteConv2d,
         thresholds: Vec<Threshold>,
     },
+    /// The first layer, where it has real weights.
+    RealConv(RealConv2d),
     MaxPool(MaxPool),
 }
 
+/// The layer that makes logits of activations.
+#[derive(Debug)]
+enum Head {
+    Bits(Conv2d),
+    Reals(RealHead),
+}
+
 /// The real logit of each class from the integer one.
-#[derive(Clone, Debug)]
-pub(super) struct Affine {
-    pub(super) scale: Vec<f64>,
-    pub(super) bias: Vec<f64>,
+#[derive(Debug)]
+struct Affine {
+    scale: Vec<f64>,
+    bias: Vec<f64>,
 }
 
 /// What a plan works in, for one thread.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    pub(super) tensors: Vec<BitTensor>,
+    tensors: Vec<BitTensor>,
     sums: Vec<i32>,
+    real_sums: Vec<f64>,
     grey: Vec<u8>,
+    logits: Vec<i32>,
     kernels: xnor::Scratch,
 }
 
@@ -64,7 +78,7 @@ impl Plan {
     pub(super) fn new(model: &Model, level: Level) -> Result<Self, InferError> {
         let mut shapes = model.shapes()?;
         let mut steps = Vec::with_capacity(shapes.len());
-        let (mut expectation, mut affine) = (None, None);
+        let (mut head, mut affine) = (None, None);
         for (index, layer) in model.layers.iter().enumerate() {
             match layer {
                 &Layer::Crop { top, left, .. } => steps.push(Step::Crop { top, left }),
@@ -83,8 +97,11 @@ impl Plan {
                 Layer::Expectation { weights } => {
                     let last = steps.len().checked_sub(1);
                     let input = last.map_or(model.input.shape(), |last| shapes[last]);
-                    expectation = Some(Conv2d::new(level, products(weights, input), weights)?);
+                    let kernel = Conv2d::new(level, products(weights, input), weights)?;
+                    head = Some(Head::Bits(kernel));
                 }
+                Layer::RealConv(conv) => steps.push(Step::RealConv(RealConv2d::new(conv))),
+                Layer::RealExpectation(last) => head = Some(Head::Reals(RealHead::new(last))),
                 Layer::Affine { scale, bias } => {
                     affine = Some(Affine {
                         scale: scale.clone(),
@@ -94,9 +111,9 @@ impl Plan {
             }
         }
         shapes.truncate(steps.len());
-        let expectation = expectation.expect("a valid model ends with an expectation layer");
+        let head = head.expect("a valid model ends with an expectation layer");
         let input = model.input.bits_shape();
-        let classes = expectation.geometry().outputs;
+        let classes = head.classes();
         let last = shapes.last().unwrap_or(&input);
         let bits = shapes
             .iter()
@@ -107,31 +124,29 @@ impl Plan {
             input,
             steps,
             shapes,
-            expectation,
+            head,
             affine,
             chunk: (CHUNK_BYTES / bytes).max(1),
         })
     }
 
     pub(super) fn classes(&self) -> usize {
-        self.expectation.geometry().outputs
+        self.head.classes()
     }
 
-    pub(super) fn affine(&self) -> Option<&Affine> {
-        self.affine.as_ref()
+    /// Whether the logits are integers.
+    pub(super) fn has_integers(&self) -> bool {
+        matches!(self.head, Head::Bits(_))
     }
 
-    /// Runs images of the right shape; `logits` is `batch × classes`. The activations are left in the scratch.
-    pub(super) fn run(
-        &self,
-        images: &BitTensor,
-        scratch: &mut Scratch,
-        logits: &mut [i32],
-    ) -> Result<(), InferError> {
+    /// Whether the order of the integers is that of the logits.
+    pub(super) fn integers_decide(&self) -> bool {
+        self.has_integers() && self.affine.as_ref().is_none_or(Affine::is_shared)
+    }
+
+    /// The activations of images of the right shape, which are left in the scratch.
+    fn run(&self, images: &BitTensor, scratch: &mut Scratch) -> Result<(), InferError> {
         scratch.fit(&self.shapes, images.shape().batch);
-        if images.shape().batch == 0 {
-            return Ok(());
-        }
         let mut input = images;
         let kernels = &mut scratch.kernels;
         for (step, output) in self.steps.iter().zip(&mut scratch.tensors) {
@@ -144,25 +159,43 @@ impl Plan {
                     let shape = grey_values(input, &mut scratch.grey);
                     kernel.activations(kernels, shape, &scratch.grey, thresholds, output)?
                 }
+                Step::RealConv(kernel) => {
+                    let shape = grey_values(input, &mut scratch.grey);
+                    kernel.activations(shape, &scratch.grey, &mut scratch.real_sums, output);
+                }
                 Step::MaxPool(pool) => {
                     max_pool(input, pool.kernel, pool.stride, pool.padding, output)?
                 }
             }
             input = output;
         }
+        Ok(())
+    }
+
+    /// The integer logits of images of the right shape, `batch × classes`.
+    pub(super) fn integers(
+        &self,
+        images: &BitTensor,
+        scratch: &mut Scratch,
+        logits: &mut [i32],
+    ) -> Result<(), InferError> {
+        let Head::Bits(expectation) = &self.head else {
+            return Err(InferError::RealWeights);
+        };
+        if images.shape().batch == 0 {
+            return Ok(());
+        }
+        self.run(images, scratch)?;
+        let input = scratch.tensors.last().unwrap_or(images);
 
         // [batch, height, width, channels] → [batch, height, width, classes] → [batch, classes], where height and width
         // have become 1 if the weights are for the whole image.
         let classes = self.classes();
-        let shape = self.expectation.geometry().output_shape(input.shape())?;
-        scratch
-            .sums
-            .resize(shape.batch * shape.height * shape.width * classes, 0);
-        self.expectation
-            .sums_in(kernels, input, &mut scratch.sums)?;
-        let images = scratch
-            .sums
-            .chunks_exact(shape.height * shape.width * classes);
+        let shape = expectation.geometry().output_shape(input.shape())?;
+        let positions = shape.height * shape.width;
+        scratch.sums.resize(shape.batch * positions * classes, 0);
+        expectation.sums_in(&mut scratch.kernels, input, &mut scratch.sums)?;
+        let images = scratch.sums.chunks_exact(positions * classes);
         for (logits, positions) in logits.chunks_exact_mut(classes).zip(images) {
             logits.fill(0);
             for sums in positions.chunks_exact(classes) {
@@ -173,6 +206,68 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// The logits of images of the right shape as real numbers, after an affine layer if there is one.
+    pub(super) fn reals(
+        &self,
+        images: &BitTensor,
+        scratch: &mut Scratch,
+        logits: &mut [f64],
+    ) -> Result<(), InferError> {
+        if let Head::Reals(head) = &self.head {
+            self.run(images, scratch)?;
+            head.logits(scratch.tensors.last().unwrap_or(images), logits);
+        } else {
+            let mut integers = std::mem::take(&mut scratch.logits);
+            integers.resize(logits.len(), 0);
+            self.integers(images, scratch, &mut integers)?;
+            let pairs = logits.iter_mut().zip(&integers);
+            pairs.for_each(|(logit, &integer)| *logit = integer.into());
+            scratch.logits = integers;
+        }
+        if let Some(Affine { scale, bias }) = &self.affine {
+            for logits in logits.chunks_exact_mut(self.classes()) {
+                for (logit, (scale, bias)) in logits.iter_mut().zip(scale.iter().zip(bias)) {
+                    *logit = scale * *logit + bias;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that images of the right shape go through.
+    pub(super) fn trace(&self, images: &BitTensor) -> Result<Trace, InferError> {
+        let mut scratch = Scratch::default();
+        let logits = images.shape().batch * self.classes();
+        let mut trace = Trace {
+            activations: Vec::new(),
+            logits: vec![0; if self.has_integers() { logits } else { 0 }],
+            real_logits: vec![0.0; logits],
+        };
+        if self.has_integers() {
+            self.integers(images, &mut scratch, &mut trace.logits)?;
+        }
+        self.reals(images, &mut scratch, &mut trace.real_logits)?;
+        trace.activations = scratch.tensors;
+        Ok(trace)
+    }
+}
+
+impl Head {
+    fn classes(&self) -> usize {
+        match self {
+            Self::Bits(expectation) => expectation.geometry().outputs,
+            Self::Reals(head) => head.classes,
+        }
+    }
+}
+
+impl Affine {
+    /// Whether all classes have the same scale and bias, so that the order of the sums is that of the logits.
+    fn is_shared(&self) -> bool {
+        let same = |reals: &[f64]| reals.iter().all(|&real| real == reals[0]);
+        same(&self.scale) && same(&self.bias)
     }
 }
 

@@ -17,19 +17,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::model::{Conv, Layer, MaxPool, Model, ModelError, Place};
+use crate::model::{Layer, MaxPool, Model, ModelError, Place};
 use bernet_kernels::{
     bits::{BitTensor, Shape},
-    xnor::PaddingValue,
+    xnor::{Geometry, PaddingValue},
 };
 
 /// Every tensor that a batch went through, values −1 and +1 in NHWC order.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Trace {
     /// The output of every layer before the expectation, in their order.
     pub activations: Vec<Vec<i8>>,
-    /// `batch × classes`.
+    /// `batch × classes`: the sums before an affine layer. None where the last layer has real weights.
     pub logits: Vec<i32>,
+    /// `batch × classes`: after an affine layer, or the sums.
+    pub real_logits: Vec<f64>,
 }
 
 /// The values of a packed tensor, −1 and +1 in NHWC order.
@@ -80,6 +82,7 @@ pub fn trace(model: &Model, images: &[i8]) -> Result<Trace, ModelError> {
     let mut trace = Trace {
         activations: Vec::new(),
         logits: Vec::new(),
+        real_logits: Vec::new(),
     };
     let mut values = images.to_vec();
     // Eight bits, the least significant first, are a grey value, which the first convolution reads.
@@ -87,6 +90,13 @@ pub fn trace(model: &Model, images: &[i8]) -> Result<Trace, ModelError> {
         let bits = images.chunks_exact(8).map(|bits| bits.iter().rev());
         bits.map(|bits| bits.fold(0, |grey, &bit| 2 * grey + i32::from(bit == 1)))
             .collect()
+    });
+    let grey = grey.as_ref().map(|values| Tensor {
+        shape: Shape {
+            batch: shape.batch,
+            ..model.input.shape()
+        },
+        values,
     });
     for (index, (layer, output)) in model.layers.iter().zip(shapes).enumerate() {
         let input = Tensor {
@@ -101,28 +111,51 @@ pub fn trace(model: &Model, images: &[i8]) -> Result<Trace, ModelError> {
             Layer::Crop { top, left, .. } => {
                 Tensor::generate(output, |n, y, x, c| input.at(n, top + y, left + x, c))
             }
-            Layer::Conv(conv) => match grey.as_ref().filter(|_| index == 0) {
-                Some(values) => {
-                    let shape = Shape {
-                        batch: shape.batch,
-                        ..model.input.shape()
-                    };
-                    let input = Tensor { shape, values };
-                    Tensor::generate(output, |n, y, x, o| convolution(conv, input, n, y, x, o))
-                }
-                None => Tensor::generate(output, |n, y, x, o| convolution(conv, input, n, y, x, o)),
-            },
+            Layer::Conv(conv) => Tensor::generate(output, |n, y, x, o| {
+                let sum: i32 = match grey.filter(|_| index == 0) {
+                    Some(grey) => products(conv.geometry, grey, [n, y, x], |k, value| {
+                        value * i32::from(sign(conv.weights.get(o, k)))
+                    }),
+                    None => products(conv.geometry, input, [n, y, x], |k, value| {
+                        i32::from(value) * i32::from(sign(conv.weights.get(o, k)))
+                    }),
+                };
+                sign(conv.thresholds[o].apply(sum))
+            }),
+            Layer::RealConv(conv) => Tensor::generate(output, |n, y, x, o| {
+                let grey = grey.expect("a valid model reads grey values here");
+                let row = &conv.weights[o * conv.geometry.depth()..];
+                let sum = products(conv.geometry, grey, [n, y, x], |k, value| {
+                    f64::from(value) * f64::from(row[k])
+                });
+                sign(conv.thresholds[o].apply(sum))
+            }),
             Layer::MaxPool(pool) => {
                 Tensor::generate(output, |n, y, x, c| window(pool, input, n, y, x, c))
             }
+            // Weights for the whole image, or for each position alike.
             Layer::Expectation { weights } => {
-                trace.logits = expectation(input, weights.rows(), |class, value| {
-                    // Weights for the whole image, or for each position alike.
-                    sign(weights.get(class, value % weights.columns()))
+                trace.logits = expectation(input, weights.rows(), |class, place, value| {
+                    i32::from(value)
+                        * i32::from(sign(weights.get(class, place % weights.columns())))
                 });
-                break;
+                trace.real_logits = trace.logits.iter().copied().map(f64::from).collect();
+                continue;
             }
-            Layer::Affine { .. } => unreachable!("it comes after the expectation"),
+            Layer::RealExpectation(last) => {
+                trace.real_logits = expectation(input, last.classes, |class, place, value| {
+                    let column = class * last.columns() + place % last.columns();
+                    f64::from(value) * f64::from(last.weights[column])
+                });
+                continue;
+            }
+            Layer::Affine { scale, bias } => {
+                for (index, logit) in trace.real_logits.iter_mut().enumerate() {
+                    let class = index % scale.len();
+                    *logit = scale[class] * *logit + bias[class];
+                }
+                continue;
+            }
         };
         trace.activations.push(next.clone());
         (values, shape) = (next, output);
@@ -163,18 +196,15 @@ fn sign(bit: bool) -> i8 {
     if bit { 1 } else { -1 }
 }
 
-/// `threshold(Σ_ky Σ_kx Σ_c x[y·stride + ky − top][x·stride + kx − left][c] · w[o][ky][kx][c])`
-fn convolution<V: Copy + Into<i32>>(
-    conv: &Conv,
+/// `Σ_ky Σ_kx Σ_c product(k, x[y·stride + ky − top][x·stride + kx − left][c])`, where `k` counts the products, in that order.
+fn products<V: Copy + From<i8>, S: Default + Copy + std::ops::Add<Output = S>>(
+    geometry: Geometry,
     input: Tensor<V>,
-    n: usize,
-    y: usize,
-    x: usize,
-    output: usize,
-) -> i8 {
-    let geometry = conv.geometry;
+    [n, y, x]: [usize; 3],
+    product: impl Fn(usize, V) -> S,
+) -> S {
     let [top, left, ..] = geometry.padding;
-    let mut sum = 0;
+    let mut sum = S::default();
     let mut k = 0;
     for ky in 0..geometry.kernel[0] {
         for kx in 0..geometry.kernel[1] {
@@ -183,19 +213,17 @@ fn convolution<V: Copy + Into<i32>>(
                 let inside = (top..top + input.shape.height).contains(&y)
                     && (left..left + input.shape.width).contains(&x);
                 let value = match geometry.padding_value {
-                    _ if inside => input.at(n, y - top, x - left, c).into(),
-                    PaddingValue::MinusOne => -1,
-                    PaddingValue::Zero => 0,
-                    PaddingValue::PlusOne => 1,
+                    _ if inside => input.at(n, y - top, x - left, c),
+                    PaddingValue::MinusOne => (-1).into(),
+                    PaddingValue::Zero => 0.into(),
+                    PaddingValue::PlusOne => 1.into(),
                 };
-                sum += value * i32::from(sign(conv.weights.get(output, k)));
+                sum = sum + product(k, value);
                 k += 1;
             }
         }
     }
-    let threshold = conv.thresholds[output];
-    let reached = sum >= threshold.at_least;
-    sign(if threshold.invert { !reached } else { reached })
+    sum
 }
 
 /// `max_ky max_kx x[y·stride + ky − top][x·stride + kx − left][c]` over the taps inside
@@ -215,17 +243,21 @@ fn window(pool: &MaxPool, input: Tensor, n: usize, y: usize, x: usize, c: usize)
     largest
 }
 
-/// `Σ_y Σ_x Σ_c x[y][x][c] · w[class][y][x][c]`; the weight is that of a place within the image.
-fn expectation(input: Tensor, classes: usize, weight: impl Fn(usize, usize) -> i8) -> Vec<i32> {
+/// `Σ_y Σ_x Σ_c product(class, place, x[y][x][c])`, where the place counts the values of the image, in that order.
+fn expectation<S: Default + Copy + std::ops::Add<Output = S>>(
+    input: Tensor,
+    classes: usize,
+    product: impl Fn(usize, usize, i8) -> S,
+) -> Vec<S> {
     let mut logits = Vec::new();
     for n in 0..input.shape.batch {
         for class in 0..classes {
-            let mut sum = 0;
+            let mut sum = S::default();
             for y in 0..input.shape.height {
                 for x in 0..input.shape.width {
                     for c in 0..input.shape.channels {
                         let place = (y * input.shape.width + x) * input.shape.channels + c;
-                        sum += i32::from(input.at(n, y, x, c)) * i32::from(weight(class, place));
+                        sum = sum + product(class, place, input.at(n, y, x, c));
                     }
                 }
             }

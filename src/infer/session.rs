@@ -2,7 +2,7 @@
 
 use super::{
     InferError,
-    plan::{self, Affine, Plan, Scratch},
+    plan::{self, Plan, Scratch},
 };
 use crate::model::Model;
 use bernet_kernels::{
@@ -31,7 +31,7 @@ pub struct Prediction {
     /// The class with the largest logit; of several, the first.
     pub class: usize,
     /// By how much its logit exceeds the next: 0 for a tie. It is counted in sums as long as all classes share one scale
-    /// and one bias; where they don't, it is the difference of the real logits, rounded down.
+    /// and one bias; where they don't, or where weights are real, it is the difference of the real logits, rounded down.
     pub margin: i32,
 }
 
@@ -45,12 +45,14 @@ pub fn right(predictions: &[Prediction], labels: &[u8]) -> usize {
 }
 
 /// Every tensor that a batch went through.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Trace {
     /// The output of every layer before the expectation, in their order.
     pub activations: Vec<BitTensor>,
-    /// `batch × classes`.
+    /// `batch × classes`: the sums before an affine layer. None where the last layer has real weights.
     pub logits: Vec<i32>,
+    /// `batch × classes`: after an affine layer, or the sums.
+    pub real_logits: Vec<f64>,
 }
 
 impl Session {
@@ -110,79 +112,93 @@ impl Session {
     ///
     /// # Errors
     /// [`InferError::Images`] where height, width or channels are not those of the model's
-    /// [`Input::bits_shape`](crate::model::Input::bits_shape).
+    /// [`Input::bits_shape`](crate::model::Input::bits_shape), [`InferError::RealWeights`] where the last layer has real weights.
     pub fn logits(&mut self, images: &BitTensor) -> Result<&[i32], InferError> {
+        let mut logits = std::mem::take(&mut self.logits);
+        self.share(images, &mut logits, Plan::integers)?;
+        self.logits = logits;
+        Ok(&self.logits)
+    }
+
+    /// The logits of each image as real numbers, `batch × classes`: `scale · sum + bias` of an affine layer, in f64, or the sums.
+    ///
+    /// # Errors
+    /// [`InferError::Images`] as [`Session::logits`].
+    pub fn real_logits(&mut self, images: &BitTensor) -> Result<Vec<f64>, InferError> {
+        let mut logits = Vec::new();
+        self.share(images, &mut logits, Plan::reals)?;
+        Ok(logits)
+    }
+
+    /// The class of each image. Integer sums decide where all classes share one scale and one bias, which is exact, and real logits
+    /// where they don't.
+    ///
+    /// # Errors
+    /// As [`Session::real_logits`].
+    pub fn classify(&mut self, images: &BitTensor) -> Result<Vec<Prediction>, InferError> {
+        let classes = self.plan.classes();
+        if self.plan.integers_decide() {
+            let logits = self.logits(images)?.chunks_exact(classes);
+            return Ok(logits.map(Prediction::of).collect());
+        }
+        let logits = self.real_logits(images)?;
+        Ok(logits
+            .chunks_exact(classes)
+            .map(Prediction::of_real)
+            .collect())
+    }
+
+    /// The output of every layer for each image; unlike [`Session::logits`] it holds the whole batch's at once.
+    ///
+    /// # Errors
+    /// As [`Session::real_logits`].
+    pub fn trace(&mut self, images: &BitTensor) -> Result<Trace, InferError> {
+        self.check(images)?;
+        self.plan.trace(images)
+    }
+
+    /// Has each thread compute the logits of one contiguous share of the images; the work of an image does not depend on what is in it.
+    fn share<Logit: Copy + Default + Send>(
+        &mut self,
+        images: &BitTensor,
+        logits: &mut Vec<Logit>,
+        run: impl Fn(&Plan, &BitTensor, &mut Scratch, &mut [Logit]) -> Result<(), InferError> + Sync,
+    ) -> Result<(), InferError> {
         let batch = self.check(images)?;
-        self.logits.resize(batch * self.plan.classes(), 0);
-        // Each thread has one contiguous share; the work of an image does not depend on what is in it.
+        logits.resize(batch * self.plan.classes(), Logit::default());
         let share = batch.div_ceil(self.scratch.len()).max(1);
         let (plan, scratch) = (&*self.plan, &mut self.scratch);
-        let logits = self.logits.chunks_mut(share * plan.classes());
+        let run_share = |first, scratch: &mut Scratch, logits: &mut [Logit]| {
+            // A chunk at a time.
+            for (index, logits) in logits.chunks_mut(plan.chunk * plan.classes()).enumerate() {
+                let start = first + index * plan.chunk;
+                let range: Range<usize> = start..start + logits.len() / plan.classes();
+                if range.len() == batch {
+                    run(plan, images, scratch, logits)?;
+                } else {
+                    run(plan, &plan::images(images, range), scratch, logits)?;
+                }
+            }
+            Ok(())
+        };
+        let logits = logits.chunks_mut(share * plan.classes());
         match &self.pool {
             None => on_this_thread(|| {
                 logits
                     .zip(scratch)
-                    .try_for_each(|(logits, scratch)| run_share(plan, images, 0, scratch, logits))
-            })?,
+                    .try_for_each(|(logits, scratch)| run_share(0, scratch, logits))
+            }),
             Some(pool) => {
                 let shares: Vec<_> = logits.zip(scratch).enumerate().collect();
                 pool.install(|| {
                     shares
                         .into_par_iter()
                         .try_for_each(|(index, (logits, scratch))| {
-                            run_share(plan, images, index * share, scratch, logits)
+                            run_share(index * share, scratch, logits)
                         })
-                })?;
+                })
             }
         }
-        Ok(&self.logits)
-    }
-
-    /// The real logits of each image, `batch × classes`: `scale · sum + bias` of an affine layer, in f64, or the sums.
-    ///
-    /// # Errors
-    /// As [`Session::logits`].
-    pub fn real_logits(&mut self, images: &BitTensor) -> Result<Vec<f64>, InferError> {
-        self.logits(images)?;
-        let classes = self.plan.classes();
-        let images = self.logits.chunks_exact(classes);
-        Ok(match self.plan.affine() {
-            Some(affine) => images.flat_map(|sums| affine.logits(sums)).collect(),
-            None => images.flatten().map(|&sum| sum.into()).collect(),
-        })
-    }
-
-    /// The class of each image. Sums decide where all classes share one scale and one bias, which is exact, and real logits
-    /// where they don't.
-    ///
-    /// # Errors
-    /// As [`Session::logits`].
-    pub fn classify(&mut self, images: &BitTensor) -> Result<Vec<Prediction>, InferError> {
-        self.logits(images)?;
-        let images = self.logits.chunks_exact(self.plan.classes());
-        Ok(
-            match self.plan.affine().filter(|affine| !affine.is_shared()) {
-                Some(affine) => images
-                    .map(|sums| Prediction::of_real(affine.logits(sums)))
-                    .collect(),
-                None => images.map(Prediction::of).collect(),
-            },
-        )
-    }
-
-    /// The output of every layer for each image; unlike [`Session::logits`] it holds the whole batch's at once.
-    ///
-    /// # Errors
-    /// As [`Session::logits`].
-    pub fn trace(&mut self, images: &BitTensor) -> Result<Trace, InferError> {
-        let batch = self.check(images)?;
-        let mut logits = vec![0; batch * self.plan.classes()];
-        let mut scratch = Scratch::default();
-        self.plan.run(images, &mut scratch, &mut logits)?;
-        Ok(Trace {
-            activations: scratch.tensors,
-            logits,
-        })
     }
 
     /// The number of images, if they are of the right shape.
@@ -216,41 +232,6 @@ fn scratch(threads: usize) -> Vec<Scratch> {
         .collect()
 }
 
-/// Runs as many images, from `first` on, as there are logits for, a chunk at a time.
-fn run_share(
-    plan: &Plan,
-    images: &BitTensor,
-    first: usize,
-    scratch: &mut Scratch,
-    logits: &mut [i32],
-) -> Result<(), InferError> {
-    for (index, logits) in logits.chunks_mut(plan.chunk * plan.classes()).enumerate() {
-        let start = first + index * plan.chunk;
-        let range: Range<usize> = start..start + logits.len() / plan.classes();
-        if range.len() == images.shape().batch {
-            plan.run(images, scratch, logits)?;
-        } else {
-            plan.run(&plan::images(images, range), scratch, logits)?;
-        }
-    }
-    Ok(())
-}
-
-impl Affine {
-    /// Whether all classes have the same scale and bias, so that the order of the sums is that of the logits.
-    fn is_shared(&self) -> bool {
-        let same = |reals: &[f64]| reals.iter().all(|&real| real == reals[0]);
-        same(&self.scale) && same(&self.bias)
-    }
-
-    /// The real logits of an image.
-    fn logits(&self, sums: &[i32]) -> impl Iterator<Item = f64> {
-        let maps = self.scale.iter().zip(&self.bias);
-        maps.zip(sums)
-            .map(|((scale, bias), &sum)| scale * f64::from(sum) + bias)
-    }
-}
-
 impl Prediction {
     /// The prediction from at least two logits.
     fn of(logits: &[i32]) -> Self {
@@ -273,9 +254,9 @@ impl Prediction {
     }
 
     /// The prediction from at least two real logits.
-    fn of_real(logits: impl Iterator<Item = f64>) -> Self {
+    fn of_real(logits: &[f64]) -> Self {
         let (mut class, mut largest, mut next) = (0, f64::NEG_INFINITY, f64::NEG_INFINITY);
-        for (index, logit) in logits.enumerate() {
+        for (index, &logit) in logits.iter().enumerate() {
             if logit > largest {
                 (class, largest, next) = (index, logit, largest);
             } else {

@@ -2,8 +2,8 @@
 
 use super::{Conv, Input, Layer, MaxPool, Model};
 use bernet_kernels::{
-    bits::{BitMatrix, Shape},
-    xnor::PaddingValue,
+    bits::Shape,
+    xnor::{Geometry, PaddingValue},
 };
 use std::fmt;
 use thiserror::Error;
@@ -73,7 +73,7 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    fn check(
+    pub(super) fn check(
         self,
         fits: bool,
         what: &'static str,
@@ -91,7 +91,7 @@ impl Place {
         })
     }
 
-    fn check_equal(
+    pub(super) fn check_equal(
         self,
         what: &'static str,
         expected: usize,
@@ -163,7 +163,11 @@ impl Model {
                 } => check_crop(place, [top, left], [height, width], shape)?,
                 Layer::Conv(conv) => conv.check(place, shape)?,
                 Layer::MaxPool(pool) => pool.check(place, shape)?,
-                Layer::Expectation { weights } => check_expectation(place, weights, shape)?,
+                Layer::Expectation { weights } => {
+                    check_head(place, [weights.rows(), weights.columns()], shape)?
+                }
+                Layer::RealConv(conv) => conv.check(place, shape)?,
+                Layer::RealExpectation(last) => last.check(place, shape)?,
                 Layer::Affine { scale, bias } => check_affine(place, scale, bias, shape)?,
             };
             Ok(shape)
@@ -171,19 +175,33 @@ impl Model {
         self.layers.iter().enumerate().map(after).collect()
     }
 
-    /// Grey values are what a convolution reads, and around them there is nothing or 0.
+    /// Grey values are what a convolution reads, and around them there is nothing or 0; real weights of a convolution read grey
+    /// values.
     fn check_first(&self) -> Result<(), ModelError> {
-        if self.input.threshold.is_some() {
+        let real = |layer: &Layer| matches!(layer, Layer::RealConv(_));
+        let grey = usize::from(self.input.threshold.is_none());
+        if let Some(index) = self.layers.iter().skip(grey).position(real) {
+            let place = Place::Layer {
+                number: grey + index + 1,
+                kind: "real conv",
+            };
+            return place.check(false, "input", "grey values", "bits");
+        }
+        if grey == 0 {
             return Ok(());
         }
         let kind = self.layers[0].kind();
-        let Layer::Conv(conv) = &self.layers[0] else {
-            return Place::Layers.check(
-                false,
-                "first layer, which reads grey values",
-                "conv",
-                kind,
-            );
+        let conv = match &self.layers[0] {
+            Layer::RealConv(_) => return Ok(()),
+            Layer::Conv(conv) => conv,
+            _ => {
+                return Place::Layers.check(
+                    false,
+                    "first layer, which reads grey values",
+                    "conv or real conv",
+                    kind,
+                );
+            }
         };
         let geometry = &conv.geometry;
         let place = Place::Layer { number: 1, kind };
@@ -244,11 +262,9 @@ impl Model {
             )?;
         }
         let last = sums.last().map_or("no layer", Layer::kind);
-        Place::Layers.check(last == "expectation", "last layer", "expectation", last)?;
-        let early = self
-            .layers
-            .iter()
-            .position(|layer| matches!(layer, Layer::Expectation { .. }));
+        let ends = sums.last().is_some_and(Layer::is_expectation);
+        Place::Layers.check(ends, "last layer", "expectation", last)?;
+        let early = self.layers.iter().position(Layer::is_expectation);
         Place::Layers.check_equal(
             "number of the first expectation layer",
             sums.len(),
@@ -292,33 +308,7 @@ fn check_crop(
 impl Conv {
     fn check(&self, place: Place, input: Shape) -> Result<Shape, ModelError> {
         let geometry = &self.geometry;
-        place.check_equal("input channels", input.channels, geometry.channels)?;
-        for size in geometry.kernel {
-            place.check_range("kernel", 1, DIMENSION_LIMIT, size)?;
-        }
-        for size in geometry.stride {
-            place.check_range("stride", 1, DIMENSION_LIMIT, size)?;
-        }
-        for size in geometry.padding {
-            place.check_range("padding", 0, DIMENSION_LIMIT, size)?;
-        }
-        let [top, left, bottom, right] = geometry.padding;
-        let [height, width] = [input.height + top + bottom, input.width + left + right];
-        place.check_values("padded input", [height, width, input.channels])?;
-        let [kernel_height, kernel_width] = geometry.kernel;
-        place.check(
-            kernel_height <= height && kernel_width <= width,
-            "kernel",
-            format_args!("within the padded input of {height}×{width}"),
-            format_args!("{kernel_height}×{kernel_width}"),
-        )?;
-        let output = geometry.output_shape(input).map_err(|error| ModelError {
-            place,
-            what: "output",
-            expected: "a shape that can be counted".into(),
-            found: error.to_string(),
-        })?;
-        place.check_values("output", [output.height, output.width, output.channels])?;
+        let output = check_geometry(place, geometry, input)?;
         place.check_equal(
             "rows of the weights (outputs)",
             geometry.outputs,
@@ -332,6 +322,42 @@ impl Conv {
         place.check_equal("thresholds", geometry.outputs, self.thresholds.len())?;
         Ok(output)
     }
+}
+
+/// Whether a convolution fits its input; the shape of one image's output.
+pub(super) fn check_geometry(
+    place: Place,
+    geometry: &Geometry,
+    input: Shape,
+) -> Result<Shape, ModelError> {
+    place.check_equal("input channels", input.channels, geometry.channels)?;
+    for size in geometry.kernel {
+        place.check_range("kernel", 1, DIMENSION_LIMIT, size)?;
+    }
+    for size in geometry.stride {
+        place.check_range("stride", 1, DIMENSION_LIMIT, size)?;
+    }
+    for size in geometry.padding {
+        place.check_range("padding", 0, DIMENSION_LIMIT, size)?;
+    }
+    let [top, left, bottom, right] = geometry.padding;
+    let [height, width] = [input.height + top + bottom, input.width + left + right];
+    place.check_values("padded input", [height, width, input.channels])?;
+    let [kernel_height, kernel_width] = geometry.kernel;
+    place.check(
+        kernel_height <= height && kernel_width <= width,
+        "kernel",
+        format_args!("within the padded input of {height}×{width}"),
+        format_args!("{kernel_height}×{kernel_width}"),
+    )?;
+    let output = geometry.output_shape(input).map_err(|error| ModelError {
+        place,
+        what: "output",
+        expected: "a shape that can be counted".into(),
+        found: error.to_string(),
+    })?;
+    place.check_values("output", [output.height, output.width, output.channels])?;
+    Ok(output)
 }
 
 impl MaxPool {
@@ -381,8 +407,12 @@ fn check_affine(
     Ok(input)
 }
 
-fn check_expectation(place: Place, weights: &BitMatrix, input: Shape) -> Result<Shape, ModelError> {
-    let classes = weights.rows();
+/// Whether weights, rows and columns, make logits of an image: for each channel, or for each of its values.
+pub(super) fn check_head(
+    place: Place,
+    [classes, columns]: [usize; 2],
+    input: Shape,
+) -> Result<Shape, ModelError> {
     place.check(
         classes >= 2,
         "classes (rows of the weights)",
@@ -391,11 +421,11 @@ fn check_expectation(place: Place, weights: &BitMatrix, input: Shape) -> Result<
     )?;
     place.check_values("sums", [input.height, input.width, classes])?;
     // One position has as many values as channels.
-    if weights.columns() != input.height * input.width * input.channels {
+    if columns != input.height * input.width * input.channels {
         place.check_equal(
             "columns of the weights (input channels)",
             input.channels,
-            weights.columns(),
+            columns,
         )?;
     }
     Ok(Shape {

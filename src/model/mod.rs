@@ -40,12 +40,14 @@
 mod check;
 pub mod format;
 pub mod onnx;
+mod real;
 mod summary;
 
 pub use check::{
     DIMENSION_LIMIT, GREY_DEPTH_LIMIT, LAYERS_LIMIT, METADATA_LIMIT, ModelError, Place,
     VALUES_LIMIT,
 };
+pub use real::{RealConv, RealExpectation, RealThreshold};
 pub use summary::{LayerSummary, Summary};
 
 use bernet_kernels::{
@@ -61,7 +63,8 @@ use std::collections::BTreeMap;
 pub struct Model {
     /// The images it reads.
     pub input: Input,
-    /// The layers, first to last. The only [`Layer::Expectation`] is the last of them, or the last but a [`Layer::Affine`].
+    /// The layers, first to last. The only [`Layer::Expectation`] or [`Layer::RealExpectation`] is the last of them, or the last but
+    /// a [`Layer::Affine`].
     pub layers: Vec<Layer>,
     /// What else is known about the net, by name: the command that trained it, its accuracy, its licence.
     pub metadata: BTreeMap<String, String>,
@@ -77,7 +80,7 @@ pub struct Input {
     /// Values a pixel.
     pub channels: usize,
     /// A grey value of at least this is +1. Without it the values stay as they are, 0 to 255, and the first layer, which is then
-    /// a convolution, multiplies them with its weights.
+    /// a [`Layer::Conv`] or a [`Layer::RealConv`], multiplies them with its weights.
     pub threshold: Option<u8>,
 }
 
@@ -105,7 +108,11 @@ pub enum Layer {
         /// of the image, in the order line, pixel, channel.
         weights: BitMatrix,
     },
-    /// What makes real logits of the integer ones, `scale · sum + bias`; after the expectation, in nets that were trained
+    /// A first convolution with real weights, and its activations.
+    RealConv(RealConv),
+    /// Logits with real weights.
+    RealExpectation(RealExpectation),
+    /// What makes real logits of the sums, `scale · sum + bias`; after the expectation, in nets that were trained
     /// with it. Where all classes share one scale and one bias it has no say in which class wins.
     Affine {
         /// One for each class: finite, above 0. (Weights take a negative sign.)
@@ -223,20 +230,36 @@ impl Layer {
             Self::Conv(_) => "conv",
             Self::MaxPool(_) => "max pool",
             Self::Expectation { .. } => "expectation",
+            Self::RealConv(_) => "real conv",
+            Self::RealExpectation(_) => "real expectation",
             Self::Affine { .. } => "affine",
         }
     }
 
-    /// Its weights, where it has some.
+    /// Its weights of one bit, where it has some.
     pub fn weights(&self) -> Option<&BitMatrix> {
         match self {
-            Self::Crop { .. } | Self::MaxPool(_) | Self::Affine { .. } => None,
             Self::Conv(conv) => Some(&conv.weights),
             Self::Expectation { weights } => Some(weights),
+            _ => None,
         }
     }
 
-    /// Its thresholds; only a convolution has some.
+    /// Its real weights, where it has some.
+    pub fn real_weights(&self) -> &[f32] {
+        match self {
+            Self::RealConv(conv) => &conv.weights,
+            Self::RealExpectation(last) => &last.weights,
+            _ => &[],
+        }
+    }
+
+    /// Whether it makes logits of activations.
+    fn is_expectation(&self) -> bool {
+        matches!(self, Self::Expectation { .. } | Self::RealExpectation(_))
+    }
+
+    /// Its thresholds on integer sums; only a convolution has some.
     pub fn thresholds(&self) -> &[Threshold] {
         match self {
             Self::Conv(conv) => &conv.thresholds,

@@ -4,7 +4,10 @@ use super::{
     Layer, Model, ModelError,
     format::{self, FileLayout},
 };
-use bernet_kernels::{bits::Shape, xnor::PaddingValue};
+use bernet_kernels::{
+    bits::Shape,
+    xnor::{Geometry, PaddingValue},
+};
 use std::fmt;
 
 /// A model's layers and the parts of its file. Displayed, it is a table whose bytes add up to the file's size:
@@ -41,9 +44,9 @@ pub struct LayerSummary {
     pub description: String,
     /// The shape of one image's output.
     pub output: Shape,
-    /// Number of weights: bits.
+    /// Number of weights: bits, and float32 numbers where a layer is real.
     pub weights: u64,
-    /// Bytes of the packed weights in the file.
+    /// Bytes of the weights in the file.
     pub weight_bytes: u64,
     /// Bytes of the thresholds, or of scales and biases, in the file.
     pub threshold_bytes: u64,
@@ -72,7 +75,7 @@ impl Model {
 }
 
 impl Summary {
-    /// Number of weights: bits.
+    /// Number of weights: bits, and float32 numbers where a layer is real.
     pub fn weights(&self) -> u64 {
         self.layers.iter().map(|layer| layer.weights).sum()
     }
@@ -88,15 +91,19 @@ impl LayerSummary {
         // The expectation layer's shape is that of its sum; its weights serve every position of its input, or they are for
         // the whole image.
         let positions = match layer {
-            Layer::Conv(_) => output.height * output.width,
+            Layer::Conv(_) | Layer::RealConv(_) => output.height * output.width,
             Layer::Expectation { weights } => {
                 input.height * input.width * input.channels / weights.columns()
             }
+            Layer::RealExpectation(last) => {
+                input.height * input.width * input.channels / last.columns()
+            }
             Layer::Crop { .. } | Layer::MaxPool(_) | Layer::Affine { .. } => 0,
         };
-        let weights = layer.weights().map_or(0, |weights| {
+        let bits = layer.weights().map_or(0, |weights| {
             weights.rows() as u64 * weights.columns() as u64
         });
+        let weights = bits + layer.real_weights().len() as u64;
         let (weight_bytes, threshold_bytes) = format::layer_bytes(layer);
         Self {
             description: describe(layer),
@@ -117,21 +124,8 @@ fn describe(layer: &Layer) -> String {
             height,
             width,
         } => format!("crop {height}×{width} from {top}, {left}"),
-        Layer::Conv(conv) => {
-            let geometry = &conv.geometry;
-            let [height, width] = geometry.kernel;
-            let mut text = format!(
-                "conv {}→{}, {height}×{width}",
-                geometry.channels, geometry.outputs
-            );
-            text += &strides(geometry.stride);
-            let value = match geometry.padding_value {
-                PaddingValue::MinusOne => "−1",
-                PaddingValue::Zero => "0",
-                PaddingValue::PlusOne => "+1",
-            };
-            text + &paddings(geometry.padding, value)
-        }
+        Layer::Conv(conv) => convolution("conv", &conv.geometry),
+        Layer::RealConv(conv) => convolution("real conv", &conv.geometry),
         Layer::MaxPool(pool) => {
             let [height, width] = pool.kernel;
             let text = format!("max pool {height}×{width}");
@@ -140,8 +134,25 @@ fn describe(layer: &Layer) -> String {
         Layer::Expectation { weights } => {
             format!("expectation {}→{}", weights.columns(), weights.rows())
         }
+        Layer::RealExpectation(last) => {
+            format!("real expectation {}→{}", last.columns(), last.classes)
+        }
         Layer::Affine { .. } => "affine".into(),
     }
+}
+
+fn convolution(kind: &str, geometry: &Geometry) -> String {
+    let [height, width] = geometry.kernel;
+    let text = format!(
+        "{kind} {}→{}, {height}×{width}",
+        geometry.channels, geometry.outputs
+    );
+    let value = match geometry.padding_value {
+        PaddingValue::MinusOne => "−1",
+        PaddingValue::Zero => "0",
+        PaddingValue::PlusOne => "+1",
+    };
+    text + &strides(geometry.stride) + &paddings(geometry.padding, value)
 }
 
 fn strides(stride: [usize; 2]) -> String {

@@ -8,7 +8,7 @@
 //! section table   24 bytes a section: kind, offset, length
 //! weights         every layer's bits, row after row without padding; a layer begins on a byte
 //! thresholds      for each convolution its least sums (i16, or i32 where one needs it), then a bit each for inversion;
-//!                 for an affine layer its scales and biases (f64)
+//!                 for an affine layer its scales and biases (f64); real layers have f32 weights and f64 least sums
 //! metadata        keys and values in UTF-8, each after its length, in the order of the keys
 //! checksum        CRC-32 of everything before it
 //! ```
@@ -252,7 +252,8 @@ impl Model {
 
 /// The oldest version that has what a valid model needs.
 pub(super) fn version(model: &Model) -> u32 {
-    if model.input.threshold.is_none() {
+    let real = |layer: &Layer| !layer.real_weights().is_empty();
+    if model.input.threshold.is_none() || model.layers.iter().any(real) {
         return 3;
     }
     let newer = model
@@ -262,6 +263,7 @@ pub(super) fn version(model: &Model) -> u32 {
         .any(|(index, layer)| match layer {
             Layer::Crop { .. } | Layer::Conv(_) => false,
             Layer::MaxPool(_) | Layer::Affine { .. } => true,
+            Layer::RealConv(_) | Layer::RealExpectation(_) => true,
             // In version 1 an expectation's weights serve every position.
             Layer::Expectation { weights } => {
                 let shapes = model.shapes().expect("the model is valid");

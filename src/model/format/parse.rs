@@ -7,7 +7,10 @@ use super::{
     CHECKSUM, FormatError, HEADER, MAGIC, Record, VERSION, dense,
     layout::{self, SECTION_ENTRY, SECTIONS, Sections},
 };
-use crate::model::{Conv, Input, LAYERS_LIMIT, Layer, METADATA_LIMIT, Model};
+use crate::model::{
+    Conv, Input, LAYERS_LIMIT, Layer, METADATA_LIMIT, Model, RealConv, RealExpectation,
+    RealThreshold,
+};
 use bernet_kernels::{
     bits::{BitMatrix, WORD},
     xnor::Threshold,
@@ -146,11 +149,15 @@ fn read_records(body: &[u8], layers: usize, size: u64) -> Result<Vec<Record>, Fo
 
 fn memory_of(record: &Record) -> Option<u64> {
     let (rows, columns) = record.weights();
-    let words = rows.checked_mul(columns?.div_ceil(WORD as u64))?;
-    let thresholds = record.thresholds().0 * size_of::<Threshold>() as u64;
-    words
-        .checked_mul(8)?
-        .checked_add(thresholds + 8 * record.reals() + size_of::<Layer>() as u64)
+    let weights = if record.has_real_weights() {
+        record.weight_bytes()?
+    } else {
+        let words = rows.checked_mul(columns?.div_ceil(WORD as u64))?;
+        words.checked_mul(8)?
+    };
+    let threshold = size_of::<Threshold>().max(size_of::<RealThreshold>());
+    let thresholds = record.thresholds().0 * threshold as u64;
+    weights.checked_add(thresholds + 8 * record.reals() + size_of::<Layer>() as u64)
 }
 
 /// The section table, which must say what follows from the layers, and the zeros between the sections.
@@ -261,10 +268,19 @@ fn read_layers(
                 weights: read_weights(body, &mut weights_at, record, number)?,
             },
             Record::Affine { .. } => {
-                let mut reals = read_reals(body, &mut thresholds_at, record);
+                let mut reals = read_reals(body, &mut thresholds_at, record.reals());
                 let bias = reals.split_off(reals.len() / 2);
                 Layer::Affine { scale: reals, bias }
             }
+            Record::RealConv(conv) => Layer::RealConv(RealConv {
+                geometry: conv.geometry(),
+                weights: read_real_weights(body, &mut weights_at, record),
+                thresholds: read_real_thresholds(body, &mut thresholds_at, record, number)?,
+            }),
+            Record::RealExpectation { classes, .. } => Layer::RealExpectation(RealExpectation {
+                classes: classes as usize,
+                weights: read_real_weights(body, &mut weights_at, record),
+            }),
         };
         layers.push(layer);
     }
@@ -306,22 +322,16 @@ fn read_thresholds(
 ) -> Result<Vec<Threshold>, FormatError> {
     let (count, width) = record.thresholds();
     let (count, width) = (count as usize, width as usize);
-    let (sums, rest) = body[*at..].split_at(count * width);
-    let inverted = &rest[..dense::bytes(count as u64) as usize];
-    check_pad_bits(
-        inverted,
-        count as u64,
-        *at + sums.len(),
-        number,
-        "inversions",
-    )?;
+    let sums = &body[*at..][..count * width];
+    *at += sums.len();
+    let inverted = read_inverted(body, at, count, number)?;
     let threshold = |(index, sum): (usize, &[u8])| Threshold {
         at_least: if width == 2 {
             i16::from_le_bytes([sum[0], sum[1]]).into()
         } else {
             long(sum, 0) as i32
         },
-        invert: inverted[index / 8] >> (index % 8) & 1 == 1,
+        invert: inverted(index),
     };
     let thresholds: Vec<_> = sums
         .chunks_exact(width)
@@ -332,13 +342,50 @@ fn read_thresholds(
     let what = format!("layer {number}: bytes of a least sum");
     let record_at = HEADER + (number - 1) * Record::BYTES;
     check_equal(record_at as u64 + 29, what, needed.into(), width as u64)?;
-    *at += sums.len() + inverted.len();
     Ok(thresholds)
 }
 
-/// The scales and biases of a layer, which are known to be within the file.
-fn read_reals(body: &[u8], at: &mut usize, record: &Record) -> Vec<f64> {
-    let bytes = &body[*at..][..8 * record.reals() as usize];
+/// Which of the outputs are inverted.
+fn read_inverted<'a>(
+    body: &'a [u8],
+    at: &mut usize,
+    count: usize,
+    number: usize,
+) -> Result<impl Fn(usize) -> bool + use<'a>, FormatError> {
+    let bits = &body[*at..][..dense::bytes(count as u64) as usize];
+    check_pad_bits(bits, count as u64, *at, number, "inversions")?;
+    *at += bits.len();
+    Ok(|index: usize| bits[index / 8] >> (index % 8) & 1 == 1)
+}
+
+/// The weights of a real layer, which are known to be within the file.
+fn read_real_weights(body: &[u8], at: &mut usize, record: &Record) -> Vec<f32> {
+    let bytes = &body[*at..][..record.weight_bytes().unwrap_or(0) as usize];
+    *at += bytes.len();
+    let (reals, _) = bytes.as_chunks();
+    reals.iter().copied().map(f32::from_le_bytes).collect()
+}
+
+/// The thresholds of a real layer, which are known to be within the file.
+fn read_real_thresholds(
+    body: &[u8],
+    at: &mut usize,
+    record: &Record,
+    number: usize,
+) -> Result<Vec<RealThreshold>, FormatError> {
+    let (count, _) = record.thresholds();
+    let sums = read_reals(body, at, count);
+    let inverted = read_inverted(body, at, sums.len(), number)?;
+    let threshold = |(index, at_least)| RealThreshold {
+        at_least,
+        invert: inverted(index),
+    };
+    Ok(sums.into_iter().enumerate().map(threshold).collect())
+}
+
+/// Numbers in double precision, which are known to be within the file.
+fn read_reals(body: &[u8], at: &mut usize, count: u64) -> Vec<f64> {
+    let bytes = &body[*at..][..8 * count as usize];
     *at += bytes.len();
     let (reals, _) = bytes.as_chunks();
     reals.iter().copied().map(f64::from_le_bytes).collect()

@@ -2,7 +2,7 @@
 //!
 //! | bytes | crop | conv | expectation | max pool | affine |
 //! |---|---|---|---|---|---|
-//! | 0..2 | kind 1 | kind 2 | kind 3 | kind 4 | kind 5 |
+//! | 0..2 | kind 1 | kind 2, 6 if real | kind 3, 7 if real | kind 4 | kind 5 |
 //! | 2..4 | source | source | source | source | source |
 //! | 4..8 | top | channels | columns | 0 | classes |
 //! | 8..12 | left | outputs | classes | 0 | 0 |
@@ -10,7 +10,7 @@
 //! | 16..20 | width | stride down, across | 0 | stride down, across | 0 |
 //! | 20..28 | 0 | padding top, left, bottom, right | 0 | padding top, left, bottom, right | 0 |
 //! | 28 | 0 | padding value: 0 is −1, 1 is 0, 2 is +1 | 0 | 0 | 0 |
-//! | 29 | 0 | bytes of a least sum: 2 or 4 | 0 | 0 | 0 |
+//! | 29 | 0 | bytes of a least sum: 2 or 4, or 8 if real | 0 | 0 | 0 |
 //! | 30..32 | 0 | 0 | 0 | 0 | 0 |
 //!
 //! The source is the number of the layer whose output the layer reads, 0 being the image. A net is a chain, so that layer
@@ -19,6 +19,9 @@
 use super::{FormatError, dense};
 use crate::model::{Conv, Layer, MaxPool};
 use bernet_kernels::xnor::{Geometry, PaddingValue, Threshold};
+
+/// Bytes of a real least sum.
+const REAL_BYTES: u8 = size_of::<f64>() as u8;
 
 /// What the layer table says of a layer: all but its weights and thresholds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +39,11 @@ pub(super) enum Record {
         classes: u32,
     },
     Affine {
+        classes: u32,
+    },
+    RealConv(ConvRecord),
+    RealExpectation {
+        columns: u32,
         classes: u32,
     },
 }
@@ -79,13 +87,12 @@ impl Record {
                 geometry,
                 thresholds,
                 ..
-            }) => Self::Conv(ConvRecord {
-                channels: geometry.channels as u32,
-                outputs: geometry.outputs as u32,
-                windows: Windows::of(geometry.kernel, geometry.stride, geometry.padding),
-                padding_value: geometry.padding_value,
-                threshold_bytes: least_sum_bytes(thresholds),
-            }),
+            }) => Self::Conv(ConvRecord::of(geometry, least_sum_bytes(thresholds))),
+            Layer::RealConv(conv) => Self::RealConv(ConvRecord::of(&conv.geometry, REAL_BYTES)),
+            Layer::RealExpectation(last) => Self::RealExpectation {
+                columns: last.columns() as u32,
+                classes: last.classes as u32,
+            },
             Layer::MaxPool(pool) => {
                 Self::MaxPool(Windows::of(pool.kernel, pool.stride, pool.padding))
             }
@@ -116,7 +123,7 @@ impl Record {
                 }
                 1
             }
-            Self::Conv(conv) => {
+            Self::Conv(conv) | Self::RealConv(conv) => {
                 put(4, &conv.channels.to_le_bytes());
                 put(8, &conv.outputs.to_le_bytes());
                 put(12, &conv.windows.to_bytes());
@@ -126,12 +133,16 @@ impl Record {
                     PaddingValue::PlusOne => 2,
                 };
                 put(28, &[padding_value, conv.threshold_bytes]);
-                2
+                if matches!(self, Self::Conv(_)) { 2 } else { 6 }
             }
-            Self::Expectation { columns, classes } => {
+            Self::Expectation { columns, classes } | Self::RealExpectation { columns, classes } => {
                 put(4, &columns.to_le_bytes());
                 put(8, &classes.to_le_bytes());
-                3
+                if matches!(self, Self::Expectation { .. }) {
+                    3
+                } else {
+                    7
+                }
             }
             Self::MaxPool(windows) => {
                 put(12, &windows.to_bytes());
@@ -176,7 +187,7 @@ impl Record {
                 },
                 20,
             ),
-            2 => {
+            kind @ (2 | 6) => {
                 let padding_value = match bytes[28] {
                     0 => PaddingValue::MinusOne,
                     1 => PaddingValue::Zero,
@@ -186,13 +197,13 @@ impl Record {
                     }
                 };
                 let threshold_bytes = bytes[29];
-                if threshold_bytes != 2 && threshold_bytes != 4 {
-                    return Err(wrong(
-                        29,
-                        "bytes of a least sum",
-                        "2 or 4",
-                        threshold_bytes.to_string(),
-                    ));
+                let (known, expected): (&[u8], _) = match kind {
+                    2 => (&[2, 4], "2 or 4"),
+                    _ => (&[REAL_BYTES], "8"),
+                };
+                if !known.contains(&threshold_bytes) {
+                    let found = threshold_bytes.to_string();
+                    return Err(wrong(29, "bytes of a least sum", expected, found));
                 }
                 let conv = ConvRecord {
                     channels: long(4),
@@ -201,15 +212,22 @@ impl Record {
                     padding_value,
                     threshold_bytes,
                 };
-                (Self::Conv(conv), 30)
+                let record = if kind == 2 {
+                    Self::Conv(conv)
+                } else {
+                    Self::RealConv(conv)
+                };
+                (record, 30)
             }
-            3 => (
-                Self::Expectation {
-                    columns: long(4),
-                    classes: long(8),
-                },
-                12,
-            ),
+            kind @ (3 | 7) => {
+                let (columns, classes) = (long(4), long(8));
+                let record = if kind == 3 {
+                    Self::Expectation { columns, classes }
+                } else {
+                    Self::RealExpectation { columns, classes }
+                };
+                (record, 12)
+            }
             4 => {
                 unused = 4..12;
                 (Self::MaxPool(windows()), 28)
@@ -219,7 +237,7 @@ impl Record {
                 return Err(wrong(
                     0,
                     "kind",
-                    "1 (crop), 2 (conv), 3 (expectation), 4 (max pool) or 5 (affine)",
+                    "1 (crop), 2 (conv), 3 (expectation), 4 (max pool), 5 (affine), 6 (real conv) or 7 (real expectation)",
                     kind.to_string(),
                 ));
             }
@@ -242,25 +260,39 @@ impl Record {
     pub(super) fn weights(&self) -> (u64, Option<u64>) {
         match *self {
             Self::Crop { .. } | Self::MaxPool(_) | Self::Affine { .. } => (0, Some(0)),
-            Self::Conv(conv) => {
+            Self::Conv(conv) | Self::RealConv(conv) => {
                 let [height, width] = conv.windows.kernel;
                 let area = u64::from(height) * u64::from(width);
                 (conv.outputs.into(), area.checked_mul(conv.channels.into()))
             }
-            Self::Expectation { columns, classes } => (classes.into(), Some(columns.into())),
+            Self::Expectation { columns, classes } | Self::RealExpectation { columns, classes } => {
+                (classes.into(), Some(columns.into()))
+            }
         }
+    }
+
+    /// Whether its weights are float32 numbers rather than bits.
+    pub(super) fn has_real_weights(&self) -> bool {
+        matches!(self, Self::RealConv(_) | Self::RealExpectation { .. })
     }
 
     /// Bytes of its weights in the file; `None` where the product does not fit.
     pub(super) fn weight_bytes(&self) -> Option<u64> {
         let (rows, columns) = self.weights();
-        rows.checked_mul(columns?).map(dense::bytes)
+        let weights = rows.checked_mul(columns?)?;
+        if self.has_real_weights() {
+            weights.checked_mul(size_of::<f32>() as u64)
+        } else {
+            Some(dense::bytes(weights))
+        }
     }
 
     /// Thresholds, and the bytes of the least sum of each.
     pub(super) fn thresholds(&self) -> (u64, u64) {
         match self {
-            Self::Conv(conv) => (conv.outputs.into(), conv.threshold_bytes.into()),
+            Self::Conv(conv) | Self::RealConv(conv) => {
+                (conv.outputs.into(), conv.threshold_bytes.into())
+            }
             _ => (0, 0),
         }
     }
@@ -308,6 +340,16 @@ impl Windows {
 }
 
 impl ConvRecord {
+    fn of(geometry: &Geometry, threshold_bytes: u8) -> Self {
+        Self {
+            channels: geometry.channels as u32,
+            outputs: geometry.outputs as u32,
+            windows: Windows::of(geometry.kernel, geometry.stride, geometry.padding),
+            padding_value: geometry.padding_value,
+            threshold_bytes,
+        }
+    }
+
     pub(super) fn geometry(&self) -> Geometry {
         Geometry {
             channels: self.channels as usize,

@@ -1,7 +1,7 @@
 //! A model to bytes.
 
 use super::{CHECKSUM, MAGIC, Record, dense, layout};
-use crate::model::{Layer, Model, ModelError};
+use crate::model::{Layer, Model, ModelError, RealConv};
 use bernet_kernels::bits::{BitMatrix, WORD};
 use std::collections::BTreeMap;
 
@@ -48,11 +48,17 @@ pub(super) fn model(model: &Model) -> Result<Vec<u8>, ModelError> {
 
     let [weights_at, thresholds_at, metadata_at] = sections.offsets.map(|offset| offset as usize);
     file.resize(weights_at, 0);
-    model
-        .layers
-        .iter()
-        .filter_map(Layer::weights)
-        .for_each(|matrix| weights(&mut file, matrix));
+    for layer in &model.layers {
+        if let Some(matrix) = layer.weights() {
+            weights(&mut file, matrix);
+        }
+        file.extend(
+            layer
+                .real_weights()
+                .iter()
+                .flat_map(|weight| weight.to_le_bytes()),
+        );
+    }
     file.resize(thresholds_at, 0);
     for (layer, record) in model.layers.iter().zip(&records) {
         thresholds(&mut file, layer, *record);
@@ -85,21 +91,31 @@ fn weights(file: &mut Vec<u8>, matrix: &BitMatrix) {
 
 /// The least sums, then a bit each for inversion, up to a whole byte; or the scales, then the biases.
 fn thresholds(file: &mut Vec<u8>, layer: &Layer, record: Record) {
-    if let Layer::Affine { scale, bias } = layer {
-        file.extend(scale.iter().chain(bias).flat_map(|real| real.to_le_bytes()));
-    }
-    let (_, bytes) = record.thresholds();
-    for threshold in layer.thresholds() {
-        file.extend(&threshold.at_least.to_le_bytes()[..bytes as usize]);
-    }
-    for eight in layer.thresholds().chunks(8) {
-        file.push(
-            eight
+    let inverted: Vec<bool> = match layer {
+        Layer::Affine { scale, bias } => {
+            file.extend(scale.iter().chain(bias).flat_map(|real| real.to_le_bytes()));
+            return;
+        }
+        Layer::RealConv(RealConv { thresholds, .. }) => {
+            let sums = thresholds.iter().map(|threshold| threshold.at_least);
+            file.extend(sums.flat_map(f64::to_le_bytes));
+            thresholds
                 .iter()
-                .enumerate()
-                .map(|(bit, threshold)| u8::from(threshold.invert) << bit)
-                .sum(),
-        );
+                .map(|threshold| threshold.invert)
+                .collect()
+        }
+        _ => {
+            let (_, bytes) = record.thresholds();
+            for threshold in layer.thresholds() {
+                file.extend(&threshold.at_least.to_le_bytes()[..bytes as usize]);
+            }
+            let thresholds = layer.thresholds().iter();
+            thresholds.map(|threshold| threshold.invert).collect()
+        }
+    };
+    for eight in inverted.chunks(8) {
+        let bits = eight.iter().enumerate();
+        file.push(bits.map(|(bit, &invert)| u8::from(invert) << bit).sum());
     }
 }
 

@@ -155,6 +155,63 @@ impl Exact {
         self.multiply(&inverse)
     }
 
+    /// The first f64 that is at least this number, or above it; beyond the largest, infinity.
+    pub(super) fn ceiling(&self, above: bool) -> Result<f64, Inexact> {
+        // The bits of a number count its order, backwards below 0.
+        let key = |real: f64| {
+            let bits = real.to_bits() as i64;
+            if bits < 0 {
+                i64::MIN.wrapping_sub(bits)
+            } else {
+                bits
+            }
+        };
+        let real = |key: i64| {
+            let bits = if key < 0 {
+                i64::MIN.wrapping_sub(key)
+            } else {
+                key
+            };
+            f64::from_bits(bits as u64)
+        };
+        let (mut first, mut end) = (key(f64::MIN), key(f64::INFINITY));
+        while first < end {
+            // The sum of the two halves may overflow, their difference may too.
+            let middle = ((i128::from(first) + i128::from(end)) >> 1) as i64;
+            let order = Self::from_f64(real(middle))?.subtract(self)?.sign();
+            if order == Ordering::Greater || !above && order == Ordering::Equal {
+                end = middle;
+            } else {
+                first = middle + 1;
+            }
+        }
+        Ok(real(first))
+    }
+
+    /// The sum of float32 numbers, which are integers times 2⁻¹⁴⁹.
+    pub(super) fn sum(reals: impl Iterator<Item = f32>) -> Result<Self, Inexact> {
+        let mut sum = BigInt::zero();
+        for real in reals {
+            if !real.is_finite() {
+                return Err(Inexact::NotFinite(real.into()));
+            }
+            let bits = real.to_bits();
+            let (exponent, fraction) = (bits >> 23 & 0xff, bits & 0x7f_ffff);
+            let integer = if exponent == 0 {
+                BigInt::from(fraction)
+            } else {
+                BigInt::from(fraction | 0x80_0000) << (exponent - 1)
+            };
+            if real < 0.0 {
+                sum -= integer;
+            } else {
+                sum += integer;
+            }
+        }
+        let unit = BigInt::one() << 149;
+        Ok(Self::rational(BigRational::new(sum, unit)))
+    }
+
     /// Less than, equal to or greater than 0.
     pub(super) fn sign(&self) -> Ordering {
         let (rational, factor) = (
@@ -224,6 +281,48 @@ mod tests {
         assert_eq!(a.multiply(&b).unwrap().divide(&b).unwrap(), a);
         assert_eq!(a.divide(&a).unwrap(), Exact::integer(1));
         assert!((a.to_f64() - (3.0 / 7.0 + 5f64.sqrt())).abs() < 1e-15);
+    }
+
+    #[test]
+    fn sums_and_ceilings_are_exact() {
+        let reals = [
+            1.5,
+            -0.1,
+            f32::MIN_POSITIVE / 4.0,
+            -f32::MAX,
+            f32::MAX,
+            0.0,
+            3e-20,
+        ];
+        let mut sum = Exact::integer(0);
+        for real in reals {
+            sum = sum.add(&Exact::from_f64(real.into()).unwrap()).unwrap();
+        }
+        assert_eq!(Exact::sum(reals.into_iter()).unwrap(), sum);
+        assert!(Exact::sum([f32::NAN].into_iter()).is_err());
+
+        for real in [
+            0.0,
+            1.0,
+            -1.0,
+            0.1,
+            f64::MIN_POSITIVE,
+            -5e-324,
+            f64::MAX,
+            f64::MIN,
+        ] {
+            let exact = Exact::from_f64(real).unwrap();
+            assert_eq!(exact.ceiling(false), Ok(real));
+            assert_eq!(exact.ceiling(true), Ok(real.next_up()));
+        }
+        let found = root(2).ceiling(true).unwrap();
+        for (real, order) in [
+            (found, Ordering::Greater),
+            (found.next_down(), Ordering::Less),
+        ] {
+            let difference = Exact::from_f64(real).unwrap().subtract(&root(2)).unwrap();
+            assert_eq!(difference.sign(), order);
+        }
     }
 
     #[test]

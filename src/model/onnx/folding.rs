@@ -103,6 +103,40 @@ pub(super) fn bipolar(a: &Constant, scale: &Constant) -> Result<Constant, String
     binary("Mul", &signs, scale)
 }
 
+/// A quantiser of constants, `(q(x / scale + zero) − zero) · scale`, where `q` rounds and stays within the integers of the bits.
+pub(super) fn quantised(
+    a: &Constant,
+    scale: &Constant,
+    zero: &Constant,
+    bits: f64,
+    node: &Node,
+) -> Result<Constant, String> {
+    if !(2.0..=24.0).contains(&bits) || bits.fract() != 0.0 {
+        return Err(format!("a quantiser to {bits} bits, expected 1 to 24"));
+    }
+    let narrow = f64::from(u8::from(node.integer("narrow", 0) != 0));
+    let [least, most] = if node.integer("signed", 1) != 0 {
+        [narrow - (bits - 1.0).exp2(), (bits - 1.0).exp2() - 1.0]
+    } else {
+        [0.0, bits.exp2() - 1.0 - narrow]
+    };
+    let round: fn(f64) -> f64 = match node.text("rounding_mode", "ROUND")?.to_uppercase().as_str() {
+        "ROUND" | "HALF_EVEN" => f64::round_ties_even,
+        "HALF_UP" => f64::round,
+        "HALF_DOWN" => |value| (value.abs() - 0.5).ceil().copysign(value),
+        "CEIL" => f64::ceil,
+        "FLOOR" => f64::floor,
+        "UP" => |value| value.abs().ceil().copysign(value),
+        "DOWN" => f64::trunc,
+        mode => return Err(format!("the rounding mode {mode:?} is not known")),
+    };
+    let mut levels = binary("Add", &binary("Div", a, scale)?, zero)?;
+    for value in &mut levels.values {
+        *value = round(value.clamp(least, most));
+    }
+    binary("Mul", &binary("Sub", &levels, zero)?, scale)
+}
+
 pub(super) fn transpose(a: &Constant, node: &Node) -> Result<Constant, String> {
     let order = permutation(node, a.dims.len())?;
     let (dims, strides) = permuted(&a.dims, &order);

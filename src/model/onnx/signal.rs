@@ -9,7 +9,7 @@ use super::{
     constant::{Constant, count},
     exact::{Exact, Inexact},
 };
-use crate::model::{MaxPool, VALUES_LIMIT};
+use crate::model::{MaxPool, RealThreshold, VALUES_LIMIT};
 use bernet_kernels::{
     bits::Shape,
     xnor::{Geometry, Threshold},
@@ -54,7 +54,7 @@ pub(super) enum Base {
     Sums(Rc<Product>),
 }
 
-/// A binary convolution whose activations are still to come.
+/// A convolution whose activations are still to come.
 #[derive(Clone, Debug)]
 pub(super) struct Product {
     /// The number of the layer that it reads.
@@ -62,14 +62,42 @@ pub(super) struct Product {
     /// The shape of an image of that.
     pub(super) image: Shape,
     pub(super) geometry: Geometry,
-    /// The weights, row by row; true is +1.
-    pub(super) weights: Vec<bool>,
+    pub(super) weights: Weights,
     /// The sums' largest in each window.
     pub(super) pool: Option<MaxPool>,
     /// The sums are added up over all positions.
     pub(super) total: bool,
     /// The sums are of grey values.
     pub(super) grey: bool,
+}
+
+impl Product {
+    pub(super) fn is_real(&self) -> bool {
+        matches!(self.weights, Weights::Reals(..))
+    }
+}
+
+/// The weights of a product, row by row.
+#[derive(Clone, Debug)]
+pub(super) enum Weights {
+    /// ±1, of which true is +1; what they are times is in the maps.
+    Bits(Vec<bool>),
+    /// Any numbers, on the image's grey values or for the logits; and why they are no ±1.
+    Reals(Vec<f32>, String),
+}
+
+impl Weights {
+    /// The weights of the other sign in the rows that the list says, which are so long.
+    pub(super) fn negate(&mut self, rows: &[bool], depth: usize) {
+        let rows = rows.iter().enumerate().filter(|(_, negative)| **negative);
+        for (row, _) in rows {
+            let range = row * depth..(row + 1) * depth;
+            match self {
+                Self::Bits(bits) => bits[range].iter_mut().for_each(|bit| *bit = !*bit),
+                Self::Reals(reals, _) => reals[range].iter_mut().for_each(|real| *real = -*real),
+            }
+        }
+    }
 }
 
 /// `scale · n + bias`
@@ -122,6 +150,40 @@ impl Map {
         }
         Ok(Threshold {
             at_least: least as i32,
+            invert,
+        })
+    }
+
+    /// For which real `s` the number `scale · s + bias` is at least the limit (or, strictly, above it): those on one side of
+    /// `(limit − bias) / scale`, and the threshold is the first number in double precision that is.
+    pub(super) fn real_threshold(
+        &self,
+        limit: &Exact,
+        strict: bool,
+    ) -> Result<RealThreshold, Inexact> {
+        let sign = self.scale.sign();
+        let above = limit.subtract(&self.bias)?;
+        if sign == Ordering::Equal {
+            let reached = above.sign()
+                < if strict {
+                    Ordering::Equal
+                } else {
+                    Ordering::Greater
+                };
+            let at_least = if reached {
+                f64::NEG_INFINITY
+            } else {
+                f64::INFINITY
+            };
+            return Ok(RealThreshold {
+                at_least,
+                invert: false,
+            });
+        }
+        // With a scale below 0 it is reached up to there, which is to say not reached beyond.
+        let invert = sign == Ordering::Less;
+        Ok(RealThreshold {
+            at_least: above.divide(&self.scale)?.ceiling(strict != invert)?,
             invert,
         })
     }
@@ -380,6 +442,68 @@ mod tests {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn real_thresholds_are_those_of_the_map() {
+        let third = Exact::fraction(1, 3);
+        let map = |scale: Exact| Map {
+            scale,
+            bias: Exact::integer(-1),
+        };
+        let half = Exact::fraction(1, 2);
+        for (scale, limit, strict, at_least, invert) in [
+            (&half, Exact::integer(1), false, 4.0, false),
+            (&half, Exact::integer(1), true, 4f64.next_up(), false),
+            (
+                &half.negate(),
+                Exact::integer(1),
+                false,
+                (-4f64).next_up(),
+                true,
+            ),
+            (&half.negate(), Exact::integer(1), true, -4.0, true),
+            // 3 · 1.1 with the 1.1 of double precision is no number of that precision.
+            (
+                &third,
+                Exact::from_f64(0.1).unwrap(),
+                false,
+                (3.0f64 * 1.1).next_up(),
+                false,
+            ),
+            (
+                &Exact::integer(0),
+                Exact::integer(-1),
+                false,
+                f64::NEG_INFINITY,
+                false,
+            ),
+            (
+                &Exact::integer(0),
+                Exact::integer(-1),
+                true,
+                f64::INFINITY,
+                false,
+            ),
+        ] {
+            let found = map(scale.clone()).real_threshold(&limit, strict).unwrap();
+            let close = (found.at_least - at_least).abs() <= 1e-15 * at_least.abs().min(10.0);
+            assert!(close || found.at_least == at_least, "{found:?} {at_least}");
+            assert_eq!(found.invert, invert);
+            if scale.sign() == Ordering::Equal {
+                continue;
+            }
+            for (number, side) in [(found.at_least, true), (found.at_least.next_down(), false)] {
+                let value = scale.multiply(&Exact::from_f64(number).unwrap()).unwrap();
+                let order = value
+                    .subtract(&Exact::integer(1))
+                    .and_then(|value| value.subtract(&limit))
+                    .unwrap()
+                    .sign();
+                let reached = order == Ordering::Greater || !strict && order == Ordering::Equal;
+                assert_eq!(reached, side != invert, "{number}");
             }
         }
     }

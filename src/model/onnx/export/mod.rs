@@ -66,6 +66,16 @@ pub enum ExportError {
         /// Its number, from 1.
         number: usize,
     },
+    /// A layer has real weights: another engine's sums of them are rounded otherwise, which may change an activation.
+    #[error(
+        "layer {number} ({kind}): expected weights of one bit, since sums of real ones are not the same in every engine"
+    )]
+    Real {
+        /// Its number, from 1.
+        number: usize,
+        /// Its kind.
+        kind: &'static str,
+    },
     /// The file system; what was there before is untouched.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -82,7 +92,7 @@ pub enum ExportError {
 /// # Errors
 /// [`ExportError::Model`] as [`Model::validate`], [`ExportError::Size`] where the weights are too many, [`ExportError::Depth`] where
 /// sums of grey values are too large, [`ExportError::Crop`] where the
-/// dialect has no operator for a crop.
+/// dialect has no operator for a crop, [`ExportError::Real`] where a layer has real weights.
 pub fn export(model: &Model, dialect: Dialect) -> Result<Vec<u8>, ExportError> {
     let shapes = model.shapes()?;
     let weights = |weights: &BitMatrix| 4 * weights.rows() as u64 * weights.columns() as u64;
@@ -141,6 +151,10 @@ pub fn export(model: &Model, dialect: Dialect) -> Result<Vec<u8>, ExportError> {
                 graph.node("MaxPool", "pool", &[], windows(pool));
             }
             Layer::Expectation { weights } => graph.expectation(weights),
+            Layer::RealConv(_) | Layer::RealExpectation(_) => {
+                let (number, kind) = (graph.number, layer.kind());
+                return Err(ExportError::Real { number, kind });
+            }
             Layer::Affine { scale, bias } => graph.affine(scale, bias),
         }
     }

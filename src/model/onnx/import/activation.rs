@@ -2,18 +2,18 @@
 
 use super::{Importer, Value, Why, arithmetic::divided, pixels};
 use crate::model::{
-    Conv, Layer,
+    Conv, Layer, RealConv, RealThreshold,
     onnx::{
         constant::Constant,
         exact::{Exact, Inexact},
         folding,
         graph::Node,
-        signal::{Base, Map, Product, Signal},
+        signal::{Base, Map, Product, Signal, Weights},
     },
 };
 use bernet_kernels::{
     bits::BitMatrix,
-    xnor::{PaddingValue, Threshold},
+    xnor::{Geometry, PaddingValue, Threshold},
 };
 use std::{cmp::Ordering, rc::Rc};
 
@@ -52,6 +52,12 @@ impl Importer {
             && matches!(image.base, Base::Image { .. })
         {
             return pixels::quantised(image, node, scale, zero).map(Value::Signal);
+        }
+        if let (Some(bits), Value::Constant(constant)) = (bits, self.value(node, 0)?)
+            && bits != 1.0
+        {
+            return folding::quantised(constant, scale, zero, bits, node)
+                .map(|folded| Value::Constant(Rc::new(folded)));
         }
         if bits != Some(1.0) {
             let bits = bits.map_or("several numbers of".into(), |bits| bits.to_string());
@@ -148,9 +154,9 @@ impl Importer {
             return Ok(Value::Constant(Rc::new(folding::unary("Sign", constant))));
         }
         let signal = self.signal(node, 0)?.clone();
-        if let Some((channel, integer)) = zero_of(&signal)? {
+        if let Some((channel, number)) = zero_of(&signal)? {
             return Err(format!(
-                "in channel {channel} the integer {integer} makes a value of 0, whose sign is 0 and no bit \
+                "in channel {channel} the sum {number} makes a value of 0, whose sign is 0 and no bit \
                  (BipolarQuant or GreaterOrEqual say what a bit is to be)"
             ));
         }
@@ -209,7 +215,10 @@ impl Importer {
     fn ask(&mut self, signal: &Signal, question: &Question) -> Result<Signal, Why> {
         signal.check_unpadded()?;
         let exactly = |error: Inexact| error.to_string();
-        let thresholds = question.thresholds(signal).map_err(exactly)?;
+        let thresholds = match &signal.base {
+            Base::Sums(product) if product.is_real() => Vec::new(),
+            _ => question.thresholds(signal).map_err(exactly)?,
+        };
         let shape = signal.shape;
         let maps = |inverted: &dyn Fn(usize) -> bool| {
             let map = |channel: usize| {
@@ -262,28 +271,7 @@ impl Importer {
                 return Err("activations of averages are not known".into());
             }
             Base::Sums(product) => {
-                // The larger answer is +1, so that a pool takes it. After a pool, which is a disjunction of sums that reach a
-                // limit, the bits that do are +1, and what reads them takes care of the rest.
-                let pooled = product.pool.is_some();
-                let flipped = |(channel, threshold): (usize, &Threshold)| {
-                    if pooled {
-                        Ok(threshold.invert)
-                    } else {
-                        question.falls(channel)
-                    }
-                };
-                let flipped: Result<Vec<bool>, _> =
-                    thresholds.iter().enumerate().map(flipped).collect();
-                let flipped = flipped.map_err(exactly)?;
-                let thresholds = thresholds
-                    .iter()
-                    .zip(&flipped)
-                    .map(|(threshold, &flipped)| Threshold {
-                        invert: threshold.invert != flipped,
-                        ..*threshold
-                    })
-                    .collect();
-                self.emit(product, thresholds)?;
+                let flipped = self.emit(product, signal, question, thresholds)?;
                 (
                     Base::Bits(self.layers.len()),
                     maps(&|channel| flipped[channel])?,
@@ -297,22 +285,63 @@ impl Importer {
         })
     }
 
-    /// Appends a convolution, and its pool.
-    fn emit(&mut self, product: &Product, thresholds: Vec<Threshold>) -> Result<(), Why> {
+    /// Appends a convolution, and its pool; for each channel whether +1 stands for the answer no.
+    fn emit(
+        &mut self,
+        product: &Product,
+        signal: &Signal,
+        question: &Question,
+        mut thresholds: Vec<Threshold>,
+    ) -> Result<Vec<bool>, Why> {
         self.check_chain(product.source)?;
-        self.grey |= product.grey;
+        let exactly = |error: Inexact| error.to_string();
         let geometry = product.geometry;
-        let depth = geometry.depth();
-        let weights = BitMatrix::from_fn(geometry.outputs, depth, |row, column| {
-            product.weights[row * depth + column]
-        });
-        self.layers.push(Layer::Conv(Conv {
-            geometry,
-            weights,
-            thresholds,
-        }));
+        // The larger answer is +1, so that a pool takes it. After a pool, which is a disjunction of sums that reach a
+        // limit, the bits that do are +1, and what reads them takes care of the rest.
+        let flip = |(channel, invert): (usize, &mut bool)| {
+            let flipped = if product.pool.is_some() {
+                *invert
+            } else {
+                question.falls(channel)?
+            };
+            *invert ^= flipped;
+            Ok(flipped)
+        };
+        let (layer, flipped) = match &product.weights {
+            Weights::Bits(bits) => {
+                let depth = geometry.depth();
+                let inverts = thresholds.iter_mut().map(|threshold| &mut threshold.invert);
+                let flipped: Result<_, _> = inverts.enumerate().map(flip).collect();
+                let weights = BitMatrix::from_fn(geometry.outputs, depth, |row, column| {
+                    bits[row * depth + column]
+                });
+                let conv = Conv {
+                    geometry,
+                    weights,
+                    thresholds,
+                };
+                (Layer::Conv(conv), flipped)
+            }
+            Weights::Reals(_, why) if !product.grey => return Err(why.clone()),
+            Weights::Reals(weights, _) => {
+                let mut thresholds = question.real_thresholds(signal).map_err(exactly)?;
+                let inverts = thresholds.iter_mut().map(|threshold| &mut threshold.invert);
+                let flipped: Result<_, _> = inverts.enumerate().map(flip).collect();
+                let conv = RealConv {
+                    geometry: Geometry {
+                        padding_value: PaddingValue::Zero,
+                        ..geometry
+                    },
+                    weights: weights.clone(),
+                    thresholds,
+                };
+                (Layer::RealConv(conv), flipped)
+            }
+        };
+        self.grey |= product.grey;
+        self.layers.push(layer);
         self.layers.extend(product.pool.map(Layer::MaxPool));
-        Ok(())
+        flipped.map_err(exactly)
     }
 }
 
@@ -338,6 +367,13 @@ impl Question {
         .collect()
     }
 
+    /// For each channel, which real sums say yes.
+    fn real_thresholds(&self, signal: &Signal) -> Result<Vec<RealThreshold>, Inexact> {
+        let maps = signal.maps.iter().zip(&self.limit);
+        maps.map(|(map, limit)| map.real_threshold(limit, self.strict))
+            .collect()
+    }
+
     /// Whether the answer yes stands for the smaller number.
     fn falls(&self, channel: usize) -> Result<bool, Inexact> {
         Ok(self.high[channel].subtract(&self.low[channel])?.sign() == Ordering::Less)
@@ -361,9 +397,21 @@ fn range(signal: &Signal) -> [i32; 2] {
     }
 }
 
-/// A channel and an integer that its base can have, whose value is 0.
-fn zero_of(signal: &Signal) -> Result<Option<(usize, i32)>, Why> {
+/// A channel and an integer (or a sum) that its base can have, whose value is 0.
+fn zero_of(signal: &Signal) -> Result<Option<(usize, f64)>, Why> {
     let exactly = |error: Inexact| error.to_string();
+    if let Base::Sums(product) = &signal.base
+        && product.is_real()
+    {
+        let ask = |strict| Question::of(signal.maps.len(), Exact::integer(0), strict, [-1, 1]);
+        let [weak, strong] = [false, true].map(|strict| ask(strict).real_thresholds(signal));
+        let (weak, strong) = (weak.map_err(exactly)?, strong.map_err(exactly)?);
+        let mut pairs = weak.iter().zip(&strong).enumerate();
+        return Ok(pairs.find_map(|(channel, (weak, strong))| {
+            let same = weak.at_least == strong.at_least;
+            (!same).then(|| (channel, weak.at_least.min(strong.at_least)))
+        }));
+    }
     let zeros = |strict| {
         Question::of(signal.maps.len(), Exact::integer(0), strict, [-1, 1])
             .thresholds(signal)
@@ -382,7 +430,7 @@ fn zero_of(signal: &Signal) -> Result<Option<(usize, i32)>, Why> {
     for (channel, (weak, strong)) in zeros(false)?.into_iter().zip(zeros(true)?).enumerate() {
         let between = weak.at_least.min(strong.at_least)..weak.at_least.max(strong.at_least);
         if let Some(integer) = between.into_iter().find(|&integer| possible(integer)) {
-            return Ok(Some((channel, integer)));
+            return Ok(Some((channel, integer.into())));
         }
     }
     Ok(None)

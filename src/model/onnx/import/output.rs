@@ -2,11 +2,11 @@
 
 use super::{Importer, Value, Why};
 use crate::model::{
-    Layer,
+    Layer, RealExpectation,
     onnx::{
         exact::Exact,
         graph::Node,
-        signal::{Base, Map, Signal},
+        signal::{Base, Map, Signal, Weights},
     },
 };
 use bernet_kernels::bits::BitMatrix;
@@ -78,10 +78,19 @@ impl Importer {
             .iter()
             .map(|map| map.scale.sign() == Ordering::Less)
             .collect();
-        let weights = BitMatrix::from_fn(geometry.outputs, depth, |class, column| {
-            product.weights[class * depth + column] != falls[class]
+        let mut weights = product.weights.clone();
+        weights.negate(&falls, depth);
+        let classes = geometry.outputs;
+        self.layers.push(match weights {
+            Weights::Bits(bits) => Layer::Expectation {
+                weights: BitMatrix::from_fn(classes, depth, |class, column| {
+                    bits[class * depth + column]
+                }),
+            },
+            Weights::Reals(weights, _) => {
+                Layer::RealExpectation(RealExpectation { classes, weights })
+            }
         });
-        self.layers.push(Layer::Expectation { weights });
         self.layers.extend(affine(&signal)?);
         Ok(())
     }

@@ -75,9 +75,9 @@ impl Importer {
                     ..(**product).clone()
                 };
                 let mut maps = signal.maps.to_vec();
-                let rows = product.weights.chunks_exact_mut(depth);
-                for (map, row) in maps.iter_mut().zip(rows).filter(|(map, _)| falls(map)) {
-                    row.iter_mut().for_each(|weight| *weight = !*weight);
+                let negative: Vec<_> = maps.iter().map(falls).collect();
+                product.weights.negate(&negative, depth);
+                for map in maps.iter_mut().filter(|map| falls(map)) {
                     map.scale = map.scale.negate();
                 }
                 (Base::Sums(Rc::new(product)), maps)

@@ -1,4 +1,4 @@
-//! Products with ±1 weights.
+//! Products with weights: ±1 times a factor for each output, or real ones.
 
 use super::{Importer, Value, Why, pool::windows, source::Source};
 use crate::model::{
@@ -7,7 +7,7 @@ use crate::model::{
         constant::Constant,
         exact::{Exact, Inexact},
         graph::Node,
-        signal::{self, Base, Map, Product, Signal},
+        signal::{self, Base, Map, Product, Signal, Weights},
     },
 };
 use bernet_kernels::{
@@ -214,8 +214,9 @@ impl Importer {
         sums.mapped(map).map(Value::Signal)
     }
 
-    /// Sums of products: weights are ±α for each output, activations ±s around o for each channel, with one s for all. Then
-    /// `Σ w · (s x + o) = α s Σ ±x + Σ w o`, where a negative s takes part in the sign. The x are activations of ±1, or grey values.
+    /// Sums of products with activations ±s around o for each channel, with one s for all. Weights are ±α for each output, so that
+    /// `Σ w · (s x + o) = α s Σ ±x + Σ w o`, where a negative s takes part in the sign; or they are any numbers, and then α is
+    /// not taken out. The x are activations of ±1, or grey values.
     fn product(
         &self,
         source: &Source,
@@ -259,40 +260,64 @@ impl Importer {
         if geometry.outputs.saturating_mul(depth) > VALUES_LIMIT.saturating_mul(16) {
             return Err("more weights than a net may have".into());
         }
-        let mut weights = Vec::with_capacity(geometry.outputs * depth);
-        let mut maps = Vec::with_capacity(geometry.outputs);
-        let mut sums = vec![0; channels];
-        for output in 0..geometry.outputs {
+        // The first output whose weights are not of one magnitude.
+        let uneven = (0..geometry.outputs).find_map(|output| {
             let alpha = weight(output, 0).abs();
-            sums.fill(0);
-            for column in 0..depth {
-                let weight = weight(output, column);
-                if weight.abs() != alpha || weight == 0.0 || weight.is_nan() {
-                    return Err(format!(
-                        "weights of output {output} are {alpha} and {weight} in magnitude: expected one that is not 0, since only ±1 weights times a factor for each output are known"
-                    ));
-                }
-                let channel = column % channels;
-                sums[channel] += if weight > 0.0 { 1 } else { -1 };
-                weights.push((weight > 0.0) != negative[channel]);
+            let other = (0..depth)
+                .map(|column| weight(output, column))
+                .find(|weight| weight.abs() != alpha || *weight == 0.0 || weight.is_nan())?;
+            Some(format!(
+                "weights of output {output} are {alpha} and {other} in magnitude: expected one that is not 0, since only ±1 weights \
+                 times a factor for each output are known between the first layer, which reads grey values, and the last"
+            ))
+        });
+        let real = |output: usize, column: usize| {
+            let weight = weight(output, column);
+            let rounded = weight as f32;
+            if !rounded.is_finite() || f64::from(rounded) != weight {
+                return Err(format!("the weight {weight} is no finite float32 number"));
             }
-            let alpha = Exact::from_f64(alpha).map_err(exactly)?;
+            Ok(if negative[column % channels] {
+                -rounded
+            } else {
+                rounded
+            })
+        };
+        let mut maps = Vec::with_capacity(geometry.outputs);
+        for output in 0..geometry.outputs {
+            let alpha = match uneven {
+                None => Exact::from_f64(weight(output, 0).abs()).map_err(exactly)?,
+                Some(_) => Exact::integer(1),
+            };
             let mut bias = Exact::integer(0);
             if !centred {
-                for (offset, &sum) in offsets.iter().zip(&sums) {
+                for (channel, offset) in offsets.iter().enumerate() {
                     if let Some(offset) = offset {
-                        bias = offset
-                            .multiply(&Exact::integer(sum))
-                            .and_then(|term| bias.add(&term))
+                        let columns = (channel..depth).step_by(channels);
+                        let weights = columns.map(|column| weight(output, column) as f32);
+                        bias = Exact::sum(weights)
+                            .and_then(|sum| bias.add(&offset.multiply(&sum)?))
                             .map_err(exactly)?;
                     }
                 }
             }
             maps.push(Map {
                 scale: scale.multiply(&alpha).map_err(exactly)?,
-                bias: bias.multiply(&alpha).map_err(exactly)?,
+                bias,
             });
         }
+        let places = (0..geometry.outputs).flat_map(|o| (0..depth).map(move |column| (o, column)));
+        let weights = match uneven {
+            None => Weights::Bits(
+                places
+                    .map(|(o, column)| (weight(o, column) > 0.0) != negative[column % channels])
+                    .collect(),
+            ),
+            Some(why) => {
+                let reals: Result<_, Why> = places.map(|(o, column)| real(o, column)).collect();
+                Weights::Reals(reals?, why)
+            }
+        };
         let product = Product {
             source: source.layer,
             image: source.shape,
