@@ -10,6 +10,7 @@ import zlib
 
 MAGIC = b"\x89BNET\r\n\x1a"
 SECTIONS = ("weights", "thresholds", "metadata")
+KINDS = {2: "conv", 3: "expectation", 6: "real conv", 7: "real expectation"}
 
 
 def check(what, expected, found):
@@ -30,17 +31,18 @@ def read_layer(number, row):
     if kind == 1:
         names, end = ("top", "left", "height", "width"), 20
         layer = {"kind": "crop"} | dict(zip(names, struct.unpack_from("<4I", row, 4)))
-    elif kind == 2:
+    elif kind in (2, 6):
         channels, outputs, *sizes = struct.unpack_from("<2I8H", row, 4)
         value, width = row[28:30]
         layer = {
-            "kind": "conv", "channels": channels, "outputs": outputs, "kernel": sizes[:2], "stride": sizes[2:4],
+            "kind": KINDS[kind], "channels": channels, "outputs": outputs, "kernel": sizes[:2], "stride": sizes[2:4],
             "padding": sizes[4:], "padding_value": (-1, 0, 1)[value], "threshold_bytes": width,
         }
+        check(f"bytes of a least sum of layer {number}", True, width in ((2, 4) if kind == 2 else (8,)))
         end = 30
-    elif kind == 3:
+    elif kind in (3, 7):
         columns, classes = struct.unpack_from("<2I", row, 4)
-        layer, end = {"kind": "expectation", "columns": columns, "classes": classes}, 12
+        layer, end = {"kind": KINDS[kind], "columns": columns, "classes": classes}, 12
     elif kind == 4:
         check(f"unused bytes of layer {number}", bytes(8), row[4:12])
         sizes = struct.unpack_from("<8H", row, 12)
@@ -54,17 +56,17 @@ def read_layer(number, row):
 
 
 def weight_shape(layer):
-    if layer["kind"] == "conv":
+    if "conv" in layer["kind"]:
         height, width = layer["kernel"]
         return layer["outputs"], height * width * layer["channels"]
-    if layer["kind"] == "expectation":
+    if "expectation" in layer["kind"]:
         return layer["classes"], layer["columns"]
     return 0, 0
 
 
 def oldest_version(layers, channels, grey):
     """The oldest that has all that the net needs."""
-    if grey:
+    if grey or any("real" in layer["kind"] for layer in layers):
         return 3
     for layer in layers:
         if layer["kind"] in ("max pool", "affine") or layer.get("columns", channels) != channels:
@@ -102,7 +104,8 @@ def read(data):
     table = 64 + 32 * layer_count
     layers = [read_layer(n + 1, data[64 + 32 * n : 96 + 32 * n]) for n in range(layer_count)]
     check("version", oldest_version(layers, channels, grey), version)
-    check("first layer on grey values", True, not grey or layers[0]["kind"] == "conv")
+    check("first layer on grey values", True, not grey or "conv" in layers[0]["kind"])
+    check("real weights on bits", [], [layer for layer in layers[grey:] if layer["kind"] == "real conv"])
     sections, end = [], table + 24 * len(SECTIONS)
     for number, name in enumerate(SECTIONS):
         kind, offset, length = struct.unpack_from("<3Q", data, table + 24 * number)
@@ -117,14 +120,18 @@ def read(data):
     weights, thresholds, metadata = sections
     for layer in layers:
         rows, columns = weight_shape(layer)
-        size = (rows * columns + 7) // 8
+        real = "real" in layer["kind"]
+        size = 4 * rows * columns if real else (rows * columns + 7) // 8
         stream, weights = weights[:size], weights[size:]
-        layer["weights"] = bits(stream, rows * columns)
-        layer["plus_ones"] = layer["weights"].count("1")
         layer["weights_crc32"] = zlib.crc32(stream)
-        if layer["kind"] == "conv":
+        if real:
+            layer["weights"] = struct.unpack(f"<{rows * columns}f", stream)
+        else:
+            layer["weights"] = bits(stream, rows * columns)
+            layer["plus_ones"] = layer["weights"].count("1")
+        if "conv" in layer["kind"]:
             bytes_each = layer["threshold_bytes"]
-            code = {2: "h", 4: "i"}[bytes_each]
+            code = {2: "h", 4: "i", 8: "d"}[bytes_each]
             layer["at_least"] = list(struct.unpack_from(f"<{rows}{code}", thresholds))
             end = rows * bytes_each + (rows + 7) // 8
             layer["invert"] = bits(thresholds[rows * bytes_each : end], rows)

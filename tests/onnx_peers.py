@@ -86,6 +86,14 @@ class Net:
     def signs(self, *shape):
         return self.random.choice([-1.0, 1.0], shape)
 
+    def eight_bits(self, shape, scale):
+        """Real weights through a quantiser to 8 bits."""
+        names = [self.constant(self.random.normal(0, 60 * scale, shape)), self.constant(scale), self.constant(0), self.constant(8)]
+        name = f"eight{len(self.nodes)}"
+        attributes = {"signed": 1, "narrow": 1, "rounding_mode": "ROUND"}
+        self.nodes.append(helper.make_node("Quant", names, [name], domain=QONNX, **attributes))
+        return name
+
     def norm(self, channels, negative=True):
         gamma = self.random.uniform(0.5, 2, channels) * (self.signs(channels) if negative else 1)
         parameters = [gamma, self.random.normal(0, 1, channels), self.random.normal(0, 3, channels), self.random.uniform(1, 90, channels)]
@@ -207,6 +215,19 @@ def nets():
     net.node("Mul", net.constant(2)).node("Sub", net.constant(1)).node("Flatten")
     net.dense(144, 33).norm_of_grey(33, 12.0).bipolar().dense(33, 6)
     yield "grey_quantised", net.model(6)
+
+    # Real weights first and last, and those that are quantised to 8 bits.
+    net = Net([1, 1, 12, 12], 15)
+    net.node("Sub", net.constant(0.1307)).node("Div", net.constant(0.3081))
+    net.node("Conv", net.constant(net.random.normal(0, 0.3, (9, 1, 3, 3))), net.constant(net.random.normal(0, 0.2, 9)), strides=[2, 2])
+    net.norm_of_grey(9, 1.0).bipolar().conv(9, 12, 3).norm(12).node("MaxPool", kernel_shape=[3, 3]).bipolar().node("Flatten")
+    net.node("Gemm", net.constant(net.random.normal(0, 0.1, (12, 5))), net.constant(net.random.normal(0, 0.1, 5)))
+    yield "real_weights", net.model(5)
+
+    net = Net([1, 1, 12, 12], 16)
+    net.node("Conv", net.eight_bits((8, 1, 4, 4), 0.01), pads=[1, 1, 2, 2]).norm_of_grey(8, 1.0).bipolar(0.5)
+    net.node("Flatten").dense(8 * 144, 20).norm(20).bipolar().node("MatMul", net.eight_bits((20, 6), 0.02))
+    yield "weights_of_8_bits", net.model(6)
 
 
 def make(folder):

@@ -179,7 +179,38 @@ pub fn net(generator: &mut Generator) -> Model {
     if generator.below(4) == 0 {
         model = grey(&model).unwrap_or(model);
     }
+    if generator.below(4) == 0 {
+        real(generator, &mut model);
+    }
     model
+}
+
+/// Real weights for the last layer, and for the first one if it reads grey values.
+fn real(generator: &mut Generator, model: &mut Model) {
+    let mut real = || generator.below(1 << 16) as f64 / 4096.0 - 8.0;
+    let grey = model.input.threshold.is_none();
+    for (index, layer) in model.layers.iter_mut().enumerate() {
+        match layer {
+            Layer::Conv(conv) if grey && index == 0 => {
+                let weights = conv.weights.rows() * conv.weights.columns();
+                let thresholds = conv.thresholds.iter().map(|threshold| RealThreshold {
+                    at_least: 100.0 * real(),
+                    invert: threshold.invert,
+                });
+                *layer = Layer::RealConv(RealConv {
+                    geometry: conv.geometry,
+                    thresholds: thresholds.collect(),
+                    weights: (0..weights).map(|_| real() as f32).collect(),
+                });
+            }
+            Layer::Expectation { weights } => {
+                let (classes, columns) = (weights.rows(), weights.columns());
+                let weights = (0..classes * columns).map(|_| real() as f32).collect();
+                *layer = Layer::RealExpectation(RealExpectation { classes, weights });
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The net with a first layer that reads grey values, if that is one that can.

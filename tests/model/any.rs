@@ -1,7 +1,7 @@
 //! Any net that a model can be, within small sizes.
 
 use crate::nets;
-use bernet::model::{Conv, Input, Layer, MaxPool, Model};
+use bernet::model::{Conv, Input, Layer, MaxPool, Model, RealExpectation};
 use bernet_kernels::{
     bits::Shape,
     xnor::{Geometry, PaddingValue, Threshold},
@@ -146,6 +146,16 @@ fn any_layers(input: Shape) -> BoxedStrategy<(Vec<Layer>, Shape)> {
 }
 
 pub(crate) fn any_model() -> impl Strategy<Value = Model> {
+    any_net([any::<bool>().boxed(), any::<bool>().boxed()])
+}
+
+/// Any net without real weights.
+pub(crate) fn any_binary_model() -> impl Strategy<Value = Model> {
+    any_net([Just(false).boxed(), Just(false).boxed()])
+}
+
+/// Any net, whose first and last layers have real weights where that is drawn.
+fn any_net(real: [BoxedStrategy<bool>; 2]) -> impl Strategy<Value = Model> {
     let channels = prop_oneof![4 => 1..5usize, 1 => 63..66usize];
     let threshold = proptest::option::weighted(0.8, any::<u8>());
     let input = (1..12usize, 1..12usize, channels, threshold).prop_map(
@@ -157,17 +167,30 @@ pub(crate) fn any_model() -> impl Strategy<Value = Model> {
         },
     );
     let layers = input.prop_flat_map(|input| (Just(input), any_layers(input.shape())));
-    (layers, 2..12usize, any::<[bool; 3]>(), any::<u64>()).prop_map(
-        |((mut input, (mut layers, shape)), classes, [whole, affine, shared], seed)| {
+    (layers, 2..12usize, any::<[bool; 3]>(), real, any::<u64>()).prop_map(
+        |((mut input, (mut layers, shape)), classes, drawn, real, seed)| {
+            let [whole, affine, shared] = drawn;
+            let [real_first, real_last] = real;
+            let random = &mut nets::generator(seed);
             match layers.first_mut() {
-                Some(Layer::Conv(conv)) if input.threshold.is_none() => grey(conv),
+                Some(Layer::Conv(conv)) if input.threshold.is_none() => {
+                    grey(conv);
+                    if real_first {
+                        layers[0] = nets::real_conv(conv.geometry, random);
+                    }
+                }
                 // Nothing else reads grey values.
                 _ => input.threshold = input.threshold.or(Some(128)),
             }
-            let random = &mut nets::generator(seed);
             let positions = if whole { shape.height * shape.width } else { 1 };
-            let weights = nets::bits(classes, positions * shape.channels, random);
-            layers.push(Layer::Expectation { weights });
+            let columns = positions * shape.channels;
+            layers.push(if real_last {
+                let weights = nets::singles(classes * columns, random);
+                Layer::RealExpectation(RealExpectation { classes, weights })
+            } else {
+                let weights = nets::bits(classes, columns, random);
+                Layer::Expectation { weights }
+            });
             if affine {
                 let drawn = nets::reals(2 * classes, random);
                 let (scale, bias) = drawn.split_at(classes);

@@ -115,6 +115,7 @@ fn the_python_reader_agrees() {
         model,
         nets::pooled_net(&mut nets::generator(9)),
         nets::grey_net(&mut nets::generator(9)),
+        nets::real_net(&mut nets::generator(9)),
     ] {
         compare_with_python(&model);
     }
@@ -210,6 +211,20 @@ fn compare_with_python(model: &Model) {
                     .iter()
                     .map(|threshold| if threshold.invert { '1' } else { '0' });
                 assert_eq!(found["invert"], invert.collect::<String>());
+            }
+            Layer::RealConv(conv) => {
+                assert_eq!(found["channels"], conv.geometry.channels);
+                assert_eq!(found["weights"], json!(conv.weights));
+                let at_least: Vec<_> = conv.thresholds.iter().map(|t| t.at_least).collect();
+                assert_eq!(found["at_least"], json!(at_least));
+                let invert = conv.thresholds.iter();
+                let invert = invert.map(|t| if t.invert { '1' } else { '0' });
+                assert_eq!(found["invert"], invert.collect::<String>());
+            }
+            Layer::RealExpectation(last) => {
+                assert_eq!(found["columns"], last.columns());
+                assert_eq!(found["classes"], last.classes);
+                assert_eq!(found["weights"], json!(last.weights));
             }
             Layer::MaxPool(pool) => {
                 assert_eq!(found["kernel"], json!(pool.kernel));

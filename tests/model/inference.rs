@@ -24,9 +24,18 @@ fn compare(model: &Model, images: &BitTensor) {
         }
         assert_eq!(activations.len(), expected.activations.len());
         assert_eq!(trace.logits, expected.logits, "{level}");
-        assert_eq!(session.logits(images).unwrap(), expected.logits, "{level}");
+        assert_eq!(trace.real_logits, expected.real_logits, "{level}");
+        if expected.logits.is_empty() && images.shape().batch > 0 {
+            let error = session.logits(images).unwrap_err().to_string();
+            assert!(
+                error.contains("real weights and no integer logits"),
+                "{error}"
+            );
+        } else {
+            assert_eq!(session.logits(images).unwrap(), expected.logits, "{level}");
+        }
         let real = session.real_logits(images).unwrap();
-        assert_eq!(real, real_logits(model, &expected.logits), "{level}");
+        assert_eq!(real, expected.real_logits, "{level}");
         for (said, logits) in session
             .classify(images)
             .unwrap()
@@ -39,18 +48,6 @@ fn compare(model: &Model, images: &BitTensor) {
             assert_eq!(Some(said.class), first, "{level}");
         }
     }
-}
-
-/// The logits after an affine layer, if there is one.
-pub(crate) fn real_logits(model: &Model, sums: &[i32]) -> Vec<f64> {
-    let real = |(index, &sum): (usize, &i32)| match model.layers.last() {
-        Some(Layer::Affine { scale, bias }) => {
-            let class = index % scale.len();
-            scale[class] * f64::from(sum) + bias[class]
-        }
-        _ => sum.into(),
-    };
-    sums.iter().enumerate().map(real).collect()
 }
 
 #[test]
@@ -110,6 +107,66 @@ fn grey_values_meet_the_first_layer() {
     let mut session = Session::new(&model, Level::best()).unwrap();
     let bits = reference::unpack(&session.trace(&images).unwrap().activations[0]);
     assert_eq!(bits, [1, 1, -1, -1]);
+}
+
+/// Real weights by hand, on the image and for the logits: every level and thread, and sums against arithmetic.
+#[test]
+fn real_weights_first_and_last() {
+    let random = &mut nets::generator(8);
+    let model = nets::real_net(random);
+    for batch in [0, 1, 300] {
+        let images = nets::images(&model, batch, random);
+        compare(&model, &images);
+        let whole = Session::new(&model, Level::best())
+            .unwrap()
+            .real_logits(&images);
+        let mut split = Session::new(&model, Level::best())
+            .unwrap()
+            .with_threads(3)
+            .unwrap();
+        assert_eq!(split.real_logits(&images).unwrap(), whole.unwrap());
+    }
+
+    let mut conv = model.layers[0].clone();
+    let Layer::RealConv(inner) = &mut conv else {
+        unreachable!()
+    };
+    inner.geometry = nets::geometry(1, 2, 1, 1);
+    inner.geometry.padding_value = bernet_kernels::xnor::PaddingValue::Zero;
+    // 3 · 0.1 as float32 is above 0.3, 2 · 0.1 is not.
+    inner.weights = vec![0.1, -1.0];
+    inner.thresholds = [(0.3, false), (-2.0, true)]
+        .map(|(at_least, invert)| bernet::model::RealThreshold { at_least, invert })
+        .to_vec();
+    let model = Model {
+        input: Input {
+            height: 1,
+            width: 2,
+            channels: 1,
+            threshold: None,
+        },
+        layers: vec![
+            conv,
+            Layer::RealExpectation(bernet::model::RealExpectation {
+                classes: 2,
+                weights: vec![0.5, 4.0, 0.0, -1.0],
+            }),
+        ],
+        metadata: Default::default(),
+    };
+    let images = model.input.binarise(&[2, 3]).unwrap();
+    let trace = Session::new(&model, Level::best())
+        .unwrap()
+        .trace(&images)
+        .unwrap();
+    assert_eq!(reference::unpack(&trace.activations[0]), [-1, -1, 1, 1]);
+    assert_eq!(trace.real_logits, [0.0, 0.0]);
+    let images = model.input.binarise(&[255, 255]).unwrap();
+    let said = Session::new(&model, Level::best())
+        .unwrap()
+        .classify(&images)
+        .unwrap();
+    assert_eq!((said[0].class, said[0].margin), (0, 11));
 }
 
 /// A batch of several chunks, split over threads, equals its images one by one.

@@ -2,6 +2,7 @@
 
 mod any;
 mod crafted;
+mod crafted_layers;
 mod format;
 mod inference;
 mod metadata;

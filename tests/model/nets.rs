@@ -1,6 +1,6 @@
 //! Nets for the tests: the seed's architecture with random weights.
 
-use bernet::model::{Conv, Input, Layer, MaxPool, Model};
+use bernet::model::{Conv, Input, Layer, MaxPool, Model, RealConv, RealExpectation, RealThreshold};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     xnor::{Geometry, PaddingValue, Threshold},
@@ -79,6 +79,65 @@ fn grey_conv(geometry: Geometry, random: &mut Pcg32) -> Layer {
         }
     }
     layer
+}
+
+/// A net whose first and last layers have real weights, with a pool and an affine layer.
+pub(crate) fn real_net(random: &mut Pcg32) -> Model {
+    let geometry = Geometry {
+        padding: [1, 0, 2, 1],
+        padding_value: PaddingValue::Zero,
+        ..geometry(2, 37, 4, 1)
+    };
+    let pool = MaxPool {
+        kernel: [2, 2],
+        stride: [2, 2],
+        padding: [0; 4],
+    };
+    let (scale, bias) = (reals(10, random), reals(10, random));
+    Model {
+        input: Input {
+            height: 9,
+            width: 11,
+            channels: 2,
+            threshold: None,
+        },
+        layers: vec![
+            real_conv(geometry, random),
+            Layer::MaxPool(pool),
+            conv(self::geometry(37, 20, 2, 1), random),
+            Layer::RealExpectation(RealExpectation {
+                classes: 10,
+                weights: singles(10 * 3 * 3 * 20, random),
+            }),
+            Layer::Affine {
+                scale: scale.iter().map(|scale| scale.abs()).collect(),
+                bias,
+            },
+        ],
+        metadata: Default::default(),
+    }
+}
+
+/// A convolution with real weights of grey values, whose thresholds split its sums about evenly.
+pub(crate) fn real_conv(geometry: Geometry, random: &mut Pcg32) -> Layer {
+    let thresholds = reals(geometry.outputs, random).into_iter();
+    let thresholds = thresholds.map(|real| RealThreshold {
+        at_least: 128.0 * real * geometry.depth().isqrt() as f64,
+        invert: random.next_u32() >> 31 == 1,
+    });
+    Layer::RealConv(RealConv {
+        geometry,
+        thresholds: thresholds.collect(),
+        weights: singles(geometry.outputs * geometry.depth(), random),
+    })
+}
+
+/// Float32 numbers from −2 to 2.
+pub(crate) fn singles(count: usize, random: &mut Pcg32) -> Vec<f32> {
+    reals(count, random)
+        .into_iter()
+        .map(|real| real as f32)
+        .collect()
 }
 
 /// Numbers from −2 to 2.

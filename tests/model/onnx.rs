@@ -1,6 +1,6 @@
 //! ONNX: what is exported is imported again, other engines agree, and nets from elsewhere give what they gave there.
 
-use crate::{any::any_model, inference::real_logits, nets};
+use crate::{any::any_binary_model, nets};
 use bernet::{
     data,
     infer::{Session, reference},
@@ -48,7 +48,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn exports_are_imported_again(model in any_model()) {
+    fn exports_are_imported_again(model in any_binary_model()) {
         // An image of few lines and many channels could be either way round.
         prop_assume!(model.input.channels <= 4 || model.input.width > 4);
         // Slices of slices, and those of everything, are one or none.
@@ -265,9 +265,17 @@ fn packed_export(model: &Model) -> Option<Vec<u8>> {
 }
 
 #[test]
+fn real_weights_are_not_exported() {
+    let model = nets::real_net(&mut nets::generator(5));
+    let error = onnx::export(&model, Dialect::Standard).unwrap_err();
+    let says = "layer 1 (real conv): expected weights of one bit";
+    assert!(error.to_string().starts_with(says), "{error}");
+}
+
+#[test]
 fn packed_exports_crop_only_before_they_pack() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let models = (0..200).map(|_| any_model().new_tree(&mut runner).unwrap().current());
+    let models = (0..200).map(|_| any_binary_model().new_tree(&mut runner).unwrap().current());
     let exported = models.filter_map(|model| packed_export(&model)).count();
     assert!((1..200).contains(&exported), "{exported} of 200");
 }
@@ -279,18 +287,14 @@ fn other_engines_run_exports() {
     let folder = tempfile::tempdir().unwrap();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut models: Vec<_> = (0..25)
-        .map(|_| any_model().new_tree(&mut runner).unwrap().current())
+        .map(|_| any_binary_model().new_tree(&mut runner).unwrap().current())
         .collect();
     models.extend([false, true].map(|cropped| nets::seed_net(cropped, &mut nets::generator(22))));
     for (number, model) in models.iter().enumerate() {
         let (images, planes) = grey_images(model, 5, number as u64);
-        let logits = reference::trace(model, &reference::unpack(&images))
-            .unwrap()
-            .logits;
-        let bytes = real_logits(model, &logits)
-            .into_iter()
-            .flat_map(f64::to_le_bytes)
-            .collect::<Vec<_>>();
+        let trace = reference::trace(model, &reference::unpack(&images)).unwrap();
+        let logits = trace.real_logits.into_iter();
+        let bytes = logits.flat_map(f64::to_le_bytes).collect::<Vec<_>>();
         let path = |name: &str| folder.path().join(format!("{number}.{name}"));
         fs::write(path("images"), planes).unwrap();
         fs::write(path("logits"), bytes).unwrap();

@@ -1,5 +1,7 @@
 //! Graphs made by hand: which side of a limit a tie is on, and what is refused.
 
+mod real;
+
 use super::import;
 use crate::model::{
     Layer, Model,
@@ -37,6 +39,14 @@ impl Net {
         Self::new()
             .node("Sub", &[(&[], &[0.5])])
             .node("BipolarQuant", &[(&[], &[1.0])])
+            .node("Flatten", &[])
+    }
+
+    /// As [`Net::bits`], of 0 and 1.
+    fn bits_of_0_and_1() -> Self {
+        Self::new()
+            .node("Greater", &[(&[], &[0.5])])
+            .node("Where", &[(&[], &[1.0]), (&[], &[0.0])])
             .node("Flatten", &[])
     }
 

@@ -1,0 +1,182 @@
+//! Files crafted to deceive, of the layers that versions 2 and 3 brought.
+
+use crate::{crafted::Spoiler, nets};
+use bernet::model::Layer;
+
+/// What version 3 adds: a first layer that reads grey values.
+#[test]
+fn crafted_files_of_version_3_are_refused() {
+    let mut spoil = Spoiler::new(&nets::grey_net(&mut nets::generator(6)));
+    for version in [1, 2] {
+        let says = format!("at offset 8: version of .bnet: expected 3, found {version}");
+        spoil.put(8, 4, version, &says);
+    }
+    let says = "at offset 32: threshold of grey values that are read: expected 0, found 1";
+    spoil.put(32, 1, 1, says);
+    spoil.put(
+        33,
+        1,
+        0,
+        "at offset 8: version of .bnet: expected 1, found 3",
+    );
+    let says = "at offset 33: whether grey values are read: expected 0 or 1, found 2";
+    spoil.put(33, 1, 2, says);
+    let says = "layer 1 (conv): padding of grey values: expected none, or padding that counts nothing, found MinusOne";
+    spoil.put(64 + 28, 1, 0, says);
+    spoil.finish();
+
+    // Layers that cannot read grey values, and sums that could leave an i32.
+    let mut model = nets::grey_net(&mut nets::generator(6));
+    let conv = model.layers.remove(0);
+    let error = model.validate().unwrap_err().to_string();
+    let says = "layers: first layer, which reads grey values: expected conv or real conv, found expectation";
+    assert_eq!(error, says);
+    model.layers.insert(0, conv);
+    let Layer::Conv(conv) = &mut model.layers[0] else {
+        unreachable!()
+    };
+    conv.geometry.kernel = [1 << 11, 1 << 10];
+    let error = model.validate().unwrap_err().to_string();
+    let says = "layer 1 (conv): depth of a kernel on grey values, lines filled up to 64: expected at most 4194303, found 2048×2048";
+    assert_eq!(error, says);
+}
+
+/// The layers of version 2: a max pool, weights for a whole image, an affine layer.
+#[test]
+fn crafted_files_of_version_2_are_refused() {
+    let mut spoil = Spoiler::new(&nets::pooled_net(&mut nets::generator(6)));
+    let layer = |number: usize| 64 + 32 * (number - 1);
+    spoil.put(
+        8,
+        4,
+        1,
+        "at offset 8: version of .bnet: expected 2, found 1",
+    );
+    let pool = layer(2);
+    for at in (pool + 4..pool + 12).chain(pool + 28..pool + 32) {
+        spoil.put(
+            at,
+            1,
+            1,
+            &format!("at offset {at}: layer 2: unused byte: expected 0, found 1"),
+        );
+    }
+    spoil.put(
+        pool + 12,
+        2,
+        0,
+        "layer 2 (max pool): window: expected 1 to 65535, found 0",
+    );
+    spoil.put(
+        pool + 12,
+        2,
+        99,
+        "layer 2 (max pool): window: expected within the padded input",
+    );
+    spoil.put(
+        pool + 18,
+        2,
+        0,
+        "layer 2 (max pool): stride: expected 1 to 65535, found 0",
+    );
+    spoil.put(
+        pool + 22,
+        2,
+        2,
+        "layer 2 (max pool): padding: expected 0 to 1, found 2",
+    );
+    let affine = layer(4);
+    for at in affine + 8..affine + 32 {
+        spoil.put(
+            at,
+            1,
+            1,
+            &format!("at offset {at}: layer 4: unused byte: expected 0, found 1"),
+        );
+    }
+    for classes in [0, 9, 11, u64::from(u32::MAX)] {
+        // The section would have another length, or the memory would not do.
+        spoil.put(affine + 4, 4, classes, "");
+    }
+    let section = 64 + 4 * 32 + 24;
+    let scales = spoil.get(section + 8) as usize + spoil.get(section + 16) as usize - 160;
+    for scale in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        spoil.put(
+            scales,
+            8,
+            scale.to_bits(),
+            "layer 4 (affine): scale: expected a finite number above 0, found ",
+        );
+    }
+    spoil.put(
+        scales + 80,
+        8,
+        f64::NAN.to_bits(),
+        "layer 4 (affine): bias: expected a finite number, found NaN",
+    );
+    spoil.finish();
+}
+
+/// What else version 3 adds: layers of real weights.
+#[test]
+fn crafted_files_of_real_layers_are_refused() {
+    let model = nets::real_net(&mut nets::generator(6));
+    let mut spoil = Spoiler::new(&model);
+    let layer = |number: usize| 64 + 32 * (number - 1);
+    let table = 64 + 5 * 32;
+    let [weights, thresholds] = [0, 1].map(|section| spoil.get(table + 24 * section + 8) as usize);
+    let (depth, outputs) = (4 * 4 * 2, 37);
+    let last = weights + 4 * outputs * depth + (20 * 2 * 2 * 37usize).div_ceil(8);
+
+    let says = "at offset 8: version of .bnet: expected 3, found 2";
+    spoil.put(8, 4, 2, says);
+    for bytes in [0, 2, 4, 16] {
+        let says = "layer 1: bytes of a least sum: expected 8, found ";
+        spoil.put(layer(1) + 29, 1, bytes, says);
+    }
+    let says = "layer 3: bytes of a least sum: expected 2 or 4, found 8";
+    spoil.put(layer(3) + 29, 1, 8, says);
+    let says =
+        "layer 1 (real conv): padding of grey values: expected padding that counts nothing, found ";
+    spoil.put(layer(1) + 28, 1, 0, says);
+    spoil.put(layer(1) + 28, 1, 2, says);
+    for at in (layer(1) + 30..layer(1) + 32).chain(layer(4) + 12..layer(4) + 32) {
+        let says = format!("at offset {at}: layer ");
+        spoil.put(at, 1, 1, &says);
+    }
+    for real in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let says = format!("layer 1 (real conv): weight: expected a finite number, found {real}");
+        spoil.put(weights + 4 * 100, 4, real.to_bits().into(), &says);
+        let says =
+            format!("layer 4 (real expectation): weight: expected a finite number, found {real}");
+        spoil.put(last + 4 * 100, 4, real.to_bits().into(), &says);
+    }
+    let says = "layer 1 (real conv): least sum: expected a number or an infinity, found NaN";
+    spoil.put(thresholds + 8, 8, f64::NAN.to_bits(), says);
+    let says = "layer 1: bits after the inversions: expected 0, found ";
+    spoil.put(thresholds + 8 * outputs + outputs / 8, 1, 0xff, says);
+    // Sections of another length, or memory that would not do.
+    for size in [0, 1, 36, 38, u64::from(u32::MAX)] {
+        spoil.put(layer(1) + 8, 4, size, "");
+        spoil.put(layer(4) + 4, 4, size, "");
+        spoil.put(layer(4) + 8, 4, size, "");
+    }
+    // Bits are no grey values.
+    let says = "layer 1 (real conv): input: expected grey values, found bits";
+    spoil.put(33, 1, 0, says);
+    spoil.finish();
+
+    let mut twice = model.clone();
+    twice.layers.insert(1, twice.layers[0].clone());
+    let error = twice.validate().unwrap_err().to_string();
+    let says = "layer 2 (real conv): input: expected grey values, found bits";
+    assert_eq!(error, says);
+    let mut short = model;
+    let Layer::RealExpectation(last) = &mut short.layers[3] else {
+        unreachable!()
+    };
+    last.weights.pop();
+    let error = short.validate().unwrap_err().to_string();
+    let says = "layer 4 (real expectation): weights: expected a multiple of 10 classes, found 1799";
+    assert_eq!(error, says);
+}
