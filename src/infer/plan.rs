@@ -147,6 +147,9 @@ impl Plan {
     /// The activations of images of the right shape, which are left in the scratch.
     fn run(&self, images: &BitTensor, scratch: &mut Scratch) -> Result<(), InferError> {
         scratch.fit(&self.shapes, images.shape().batch);
+        if images.shape().batch == 0 {
+            return Ok(());
+        }
         let mut input = images;
         let kernels = &mut scratch.kernels;
         for (step, output) in self.steps.iter().zip(&mut scratch.tensors) {
@@ -182,10 +185,10 @@ impl Plan {
         let Head::Bits(expectation) = &self.head else {
             return Err(InferError::RealWeights);
         };
+        self.run(images, scratch)?;
         if images.shape().batch == 0 {
             return Ok(());
         }
-        self.run(images, scratch)?;
         let input = scratch.tensors.last().unwrap_or(images);
 
         // [batch, height, width, channels] → [batch, height, width, classes] → [batch, classes], where height and width

@@ -168,9 +168,9 @@ fn crafted_files_are_refused() {
 
     for layer in 1..=6 {
         let at = layers + 32 * (layer - 1);
-        for kind in [0, 6, 255, 65535] {
+        for kind in [0, 8, 255, 65535] {
             let says = format!(
-                "at offset {at}: layer {layer}: kind: expected 1 (crop), 2 (conv), 3 (expectation), 4 (max pool) or 5 (affine), found {kind}"
+                "at offset {at}: layer {layer}: kind: expected 1 (crop), 2 (conv), 3 (expectation), 4 (max pool), 5 (affine), 6 (real conv) or 7 (real expectation), found {kind}"
             );
             spoil.put(at, 2, kind, &says);
         }

@@ -17,6 +17,10 @@
 //! layer multiplies it with ±1 weights, after arithmetic that is the same in all channels and, maybe, an 8-bit `Quant`. Then
 //! that layer reads the grey values, and pixel/255 in its sums is the real number: its rounding is one of those that are not imitated.
 //!
+//! **Real weights.** The first layer, on the image, and the last one may have any weights, of float32 or through a `Quant` to any number of bits: a
+//! [`RealConv`](super::RealConv) and a [`RealExpectation`](super::RealExpectation), whose sums are of double precision. The threshold of
+//! such a sum is the first number of that precision that reaches the graph's limit.
+//!
 //! **Files are not trusted.** Messages are counted before they are allocated, sizes are checked against the data that is there,
 //! data in other files is refused, and work is limited; so a crafted file costs an error.
 //!

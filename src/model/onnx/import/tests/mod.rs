@@ -298,7 +298,7 @@ fn a_sign_of_zero_is_refused() {
     // Sums of four are even.
     Net::sums()
         .node("Sign", &[])
-        .refused("node \"Sign_4\" (Sign): in channel 0 the integer 0 makes a value of 0");
+        .refused("node \"Sign_4\" (Sign): in channel 0 the sum 0 makes a value of 0");
     let net = Net::sums().node("Add", &[ONE]).node("Sign", &[]);
     assert_eq!(net.thresholds(), [(-1, false), (-1, false)]);
 }
@@ -353,9 +353,13 @@ fn what_a_net_cannot_do_is_named() {
     let unequal = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.0];
     Net::bits()
         .node("MatMul", &[(&[4, 2], &unequal)])
+        .node("BipolarQuant", &[(&[], &[1.0])])
+        .node("MatMul", &[(&[2, 2], &[1.0; 4])])
         .refused("weights of output 0 are 1 and 2 in magnitude");
     Net::bits()
         .node("MatMul", &[(&[4, 2], &[0.0; 8])])
+        .node("BipolarQuant", &[(&[], &[1.0])])
+        .node("MatMul", &[(&[2, 2], &[1.0; 4])])
         .refused("weights of output 0 are 0 and 0");
     Net::sums()
         .node("MatMul", &[(&[2, 2], &[1.0; 4])])
