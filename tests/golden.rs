@@ -17,12 +17,14 @@ fn file(name: &str) -> &'static [u8] {
         "tests/golden/net-5.bnet" => include_bytes!("golden/net-5.bnet"),
         "tests/golden/net-6.bnet" => include_bytes!("golden/net-6.bnet"),
         "tests/golden/net-7.bnet" => include_bytes!("golden/net-7.bnet"),
+        "tests/golden/net-8.bnet" => include_bytes!("golden/net-8.bnet"),
+        "tests/golden/net-9.bnet" => include_bytes!("golden/net-9.bnet"),
         other => panic!("no model {other}"),
     }
 }
 
 fn image(model: &Model, lines: &str) -> BitTensor {
-    let shape = model.input.shape();
+    let shape = model.input.bits_shape();
     let lines: Vec<&str> = lines.split_whitespace().collect();
     let bit = |line: &str, at: usize| {
         let byte = u8::from_str_radix(&line[at / 8 * 2..][..2], 16).expect("hexadecimal");
@@ -39,7 +41,7 @@ fn every_level_gives_the_golden_logits() {
     let cases: Vec<_> = include_str!("golden/models.txt")
         .split_terminator("\n\n")
         .collect();
-    assert_eq!(cases.len(), 24);
+    assert_eq!(cases.len(), 30);
     for case in cases {
         let [name, lines, logits] = ["model ", "image ", "logits "].map(|name| {
             case.lines()

@@ -59,7 +59,7 @@ pub(super) struct Arguments {
     /// A setting of the resolved configuration, in TOML's words: `width.to = 0.5`. May be given several times.
     #[arg(long, value_name = "SETTING")]
     pub(super) set: Vec<String>,
-    /// The net: `seed` (28×28 pixels), `seed-24` (the centre), `lenet-binary`, `dense-3x1024` or a TOML file.
+    /// The net: `seed` (28×28 pixels), `seed-24` (the centre), `lenet-binary`, `lenet-wide`, `dense-3x1024` or a TOML file.
     #[arg(long, value_name = "NET", default_value = "seed")]
     net: String,
     /// A whole configuration, as a model's metadata hold it, in place of method, net, epochs, seed and what belongs to them.

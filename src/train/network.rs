@@ -14,10 +14,11 @@ pub const SEED: &str = include_str!("../../nets/seed.toml");
 pub const SEED_24: &str = include_str!("../../nets/seed-24.toml");
 
 /// The nets that come with the crate, by name: the files of `nets/`.
-pub const NETS: [(&str, &str); 4] = [
+pub const NETS: [(&str, &str); 5] = [
     ("seed", SEED),
     ("seed-24", SEED_24),
     ("lenet-binary", include_str!("../../nets/lenet-binary.toml")),
+    ("lenet-wide", include_str!("../../nets/lenet-wide.toml")),
     ("dense-3x1024", include_str!("../../nets/dense-3x1024.toml")),
 ];
 

@@ -4,9 +4,11 @@ implementation, which shares no code with the first.
     python3 tests/golden/make.py
 """
 
+import operator
 import random
 import sys
 from fractions import Fraction
+from functools import reduce
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -16,6 +18,11 @@ import bnet_reader  # noqa: E402
 
 def signs(count):
     return [random.choice((-1, 1)) for _ in range(count)]
+
+
+def add(terms):
+    """One after the other, each sum rounded once; Python's own sum is more exact than that."""
+    return reduce(operator.add, terms, 0)
 
 
 def hexadecimal(row):
@@ -70,7 +77,7 @@ def convolve(image, weights, kernel, stride, padding, value, dilation=(1, 1), gr
 
     def total(y, x, output):
         taps = iter(weights[output])
-        return sum(
+        return add(
             next(taps) * at(
                 y * stride[0] + ky * dilation[0] - top, x * stride[1] + kx * dilation[1] - left, output // outputs * each + c
             )
@@ -140,28 +147,28 @@ def kernels(out):
 
 
 def run(model, image):
-    """The logits of an image[y][x][channel] of signs, by the definition."""
+    """The logits of an image[y][x][channel] of signs or grey values, by the definition."""
     logits = None
     for layer in model["layers"]:
         rows, columns = bnet_reader.weight_shape(layer)
-        weights = [1 if bit == "1" else -1 for bit in layer["weights"]]
+        weights = layer["weights"] if "real" in layer["kind"] else [1 if bit == "1" else -1 for bit in layer["weights"]]
         weights = [weights[row * columns : (row + 1) * columns] for row in range(rows)]
         if layer["kind"] == "crop":
             lines = image[layer["top"] : layer["top"] + layer["height"]]
             image = [line[layer["left"] : layer["left"] + layer["width"]] for line in lines]
-        elif layer["kind"] == "conv":
+        elif "conv" in layer["kind"]:
             sums = convolve(image, weights, layer["kernel"], layer["stride"], layer["padding"], layer["padding_value"])
             limits = list(zip(layer["at_least"], map(int, layer["invert"])))
             image = [[[activation(*pair) for pair in zip(pixel, limits)] for pixel in line] for line in sums]
         elif layer["kind"] == "max pool":
             image = max_pool(image, layer["kernel"], layer["stride"], layer["padding"])
-        elif layer["kind"] == "expectation":
+        elif "expectation" in layer["kind"]:
             pixels = [pixel for line in image for pixel in line]
             whole = sum(pixels, [])
             if columns == len(pixels[0]):
-                logits = [sum(x * y for pixel in pixels for x, y in zip(pixel, row)) for row in weights]
+                logits = [add(x * y for pixel in pixels for x, y in zip(pixel, row)) for row in weights]
             else:
-                logits = [sum(x * y for x, y in zip(whole, row)) for row in weights]
+                logits = [add(x * y for x, y in zip(whole, row)) for row in weights]
         else:
             logits = [scale * total + bias for scale, total, bias in zip(layer["scale"], logits, layer["bias"])]
     return logits
@@ -188,9 +195,11 @@ def models(out):
         model = bnet_reader.read(path.read_bytes())
         height, width, channels = (model["input"][name] for name in ("height", "width", "channels"))
         for _ in range(3):
-            image = [[signs(channels) for _ in range(width)] for _ in range(height)]
+            grey = model["input"]["threshold"] is None
+            values = (lambda count: [random.choice((0, random.randrange(256))) for _ in range(count)]) if grey else signs
+            image = [[values(channels) for _ in range(width)] for _ in range(height)]
             out("model", path.relative_to(root))
-            out("image", *(hexadecimal(sum(line, [])) for line in image))
+            out("image", *((bytes(sum(line, [])).hex() if grey else hexadecimal(sum(line, []))) for line in image))
             out("logits", *run(model, image))
             out()
 
