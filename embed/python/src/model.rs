@@ -122,7 +122,7 @@ impl Model {
         Ok(PyArray1::from_iter(images.py(), classes))
     }
 
-    /// The integer logits, (n, classes) of int32: sums of ±1, the same on every machine.
+    /// The integer logits, (n, classes) of int32: sums of ±1, the same on every machine. ValueError where the last layer has real weights.
     fn logits<'py>(&self, images: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<i32>>> {
         self.by_class(images.py(), self.run(images, SharedSession::logits)?)
     }

@@ -88,6 +88,15 @@ def test_about_a_model(model):
     assert "10 classes" in repr(model)
 
 
+def test_real_weights():
+    net = bernet.load(MODEL.parent.parent / "tests" / "golden" / "net-9.bnet")
+    image = np.full((1, *net.input_shape), 200, np.uint8)
+    logits = net.real_logits(image)
+    assert net.threshold is None and logits.shape == (1, 3) and net.predict(image)[0] == logits.argmax()
+    with pytest.raises(ValueError, match="the last layer .* has real weights and no integer logits"):
+        net.logits(image)
+
+
 def test_bytes_files_and_pickles(model, test_set, tmp_path):
     data = MODEL.read_bytes()
     assert model.to_bytes() == data
