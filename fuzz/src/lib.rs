@@ -1,7 +1,7 @@
 //! What the targets share: files in memory, checksums made right, small nets.
 
 use bernet::{
-    model::{Conv, Input, Layer, MaxPool, Model},
+    model::{Conv, Input, Layer, MaxPool, Model, RealConv, RealExpectation, RealThreshold},
     train::{Config, MethodName, Network, SEED_24, Trainer},
 };
 use bernet_kernels::{
