@@ -181,6 +181,8 @@ impl Window {
         Ok(())
     }
 
+    // A shape that is returned through memory and copied at once takes longer than to compute it.
+    #[inline(always)]
     pub(super) fn output_shape(&self, input: Shape) -> Result<Shape, Error> {
         let Geometry {
             channels,
