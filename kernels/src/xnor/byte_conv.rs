@@ -2,10 +2,11 @@
 
 use super::{
     Affine, Geometry, Options, PackedWeights, PaddingValue, Real, Scratch, Threshold,
+    activations::Bits,
     bytes::Bytes,
     conv::{numbers, over_bands},
     geometry::Window,
-    output::{Bits, Scaled, Stage, Sums},
+    output::{Scaled, Stage, Sums},
     patches::{Band, BandBorder, Places, Worker},
     product::{Rows, Starts, product},
     tile::{Patches, Tile},

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use bernet_kernels::{
-//!     bits::{BitMatrix, BitTensor, Shape, WORD, copy_bits},
+//!     bits::{BitMatrix, BitTensor, Shape},
 //!     isa::Level,
 //!     xnor::{Conv2d, Geometry, PaddingValue},
 //! };
@@ -26,9 +26,10 @@
 
 use super::{
     Affine, Geometry, Options, PackedWeights, PaddingValue, Real, Threshold,
+    activations::Bits,
     gather::Gathered,
     geometry::Window,
-    output::{Bits, Numbers, Scaled, Stage, Sums},
+    output::{Numbers, Scaled, Stage, Sums},
     parallel::{over, parts},
     patches::{Band, BandBorder, InPlace, Lines, Places, Run, Worker, ZeroBorder},
     product::product,

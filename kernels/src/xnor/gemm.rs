@@ -16,7 +16,8 @@
 
 use super::{
     Affine, PackedWeights, Real, Threshold,
-    output::{Bits, Numbers, Scaled, Stage, Sums},
+    activations::Bits,
+    output::{Numbers, Scaled, Stage, Sums},
     pack::Panels,
     parallel::{over, parts},
     patches::BandBorder,

@@ -1,5 +1,6 @@
 //! XNOR-popcount matrix products and convolutions.
 
+mod activations;
 mod byte_conv;
 pub(crate) mod bytes;
 mod conv;

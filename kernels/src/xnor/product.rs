@@ -164,12 +164,17 @@ impl<T: Tile> Sweep<'_, T> {
             #[inline(always)]
             || {
                 let depth = [T::base(self.depth); MAX_COLUMNS];
+                let mut is_depth = true;
                 for (row, counts) in (row..).zip(counts) {
-                    let mut base = depth;
                     if self.bordered >> row & 1 == 1 {
+                        let mut base = depth;
                         border.base(self.first + row, first, &mut base);
+                        stage.set_base::<T>(prepared, &base);
+                        is_depth = false;
+                    } else if !is_depth {
+                        stage.set_base::<T>(prepared, &depth);
+                        is_depth = true;
                     }
-                    stage.set_base::<T>(prepared, &base);
                     stage.store::<T, 1, V>(
                         self.token,
                         self.first + row,

@@ -14,8 +14,9 @@
 
 use super::{
     Threshold,
+    activations::Bits,
     geometry::Window,
-    output::{Bits, count_limit},
+    output::count_limit,
     patches::{Band, Lines, Worker},
     tile::Tile,
 };
