@@ -41,9 +41,13 @@ struct Table {
     /// Only the rows whose name begins so, such as `ste`; may be given more than once.
     #[arg(long, value_name = "ROW")]
     only: Vec<String>,
-    /// Seeds a row, from 1 up.
+    /// Seeds a row.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
+    /// The first of them. Several machines or processes can share a table, each with rows or seeds of its own; once their folders lie in one
+    /// OUT, the same command without this makes the table of them.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    first_seed: u64,
     /// Two epochs on a thousand digits, one seed: whether every row runs, not how well.
     #[arg(long)]
     quick: bool,
@@ -131,7 +135,7 @@ impl Table {
                 talk: row.talk,
                 finished: Vec::new(),
             };
-            for seed in 1..=seeds {
+            for seed in self.first_seed..self.first_seed + seeds {
                 group.finished.push(self.finished(row, seed, &source)?);
             }
             groups.push(group);
