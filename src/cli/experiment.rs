@@ -38,7 +38,7 @@ struct Table {
     /// Where the results go.
     #[arg(long, value_name = "DIR", default_value = "experiment")]
     out: PathBuf,
-    /// Only the rows whose name begins so, such as `ste`; may be given more than once.
+    /// Only the row of this name, or the rows whose name begins so, such as `ste`; may be given more than once.
     #[arg(long, value_name = "ROW")]
     only: Vec<String>,
     /// Seeds a row.
@@ -107,9 +107,12 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
 impl Table {
     fn run(&self, out: &mut impl Write) -> Result<()> {
         let Rows { rows } = toml::from_str(include_str!("experiment.toml"))?;
-        let wanted = |row: &&Row| {
-            self.only.is_empty() || self.only.iter().any(|only| row.name.starts_with(only))
+        let is_name = |only: &str| rows.iter().any(|row| row.name == only);
+        let names = |row: &Row, only: &str| {
+            row.name == only || !is_name(only) && row.name.starts_with(only)
         };
+        let wanted =
+            |row: &&Row| self.only.is_empty() || self.only.iter().any(|only| names(row, only));
         let chosen: Vec<&Row> = rows.iter().filter(wanted).collect();
         if chosen.is_empty() {
             let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
