@@ -1,11 +1,14 @@
 //! Convolutions.
 
-use crate::{Scaled, magnitude};
+use crate::{
+    ending::{Ending, Scaled, sign},
+    magnitude,
+};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
     packing::{self, Order},
-    xnor::{Conv2d, Geometry, Options, PaddingValue, Scratch},
+    xnor::{Conv2d, Geometry, Options, PaddingValue, Scratch, Window},
 };
 use std::sync::Arc;
 use tract_onnx::tract_hir::{
@@ -20,14 +23,14 @@ pub(crate) struct XnorConvolution {
     order: Order,
     /// Whether the first axis is that of the images of a batch.
     batched: bool,
-    scaled: Scaled,
+    ending: Ending,
 }
 
 impl PartialEq for XnorConvolution {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.kernel, &other.kernel)
             && (self.order, self.batched) == (other.order, other.batched)
-            && self.scaled == other.scaled
+            && self.ending == other.ending
     }
 }
 
@@ -50,6 +53,32 @@ impl XnorConvolution {
             Order::Nhwc => [height, width, channels],
         };
         batch.into_iter().chain(image).collect()
+    }
+}
+
+impl XnorConvolution {
+    /// Scales, depth, the axis of channels and that of lines, where sums come out.
+    pub(crate) fn layer(&self) -> Option<(&Scaled, usize, Vec<usize>, usize)> {
+        let Ending::Scaled(scaled) = &self.ending else {
+            return None;
+        };
+        let first = usize::from(self.batched);
+        let (channels, lines) = match self.order {
+            Order::Nchw => (first, first + 1),
+            Order::Nhwc => (first + 2, first),
+        };
+        let window = Window {
+            geometry: self.kernel.geometry(),
+            options: self.kernel.options(),
+        };
+        Some((scaled, window.depth(), vec![channels], lines))
+    }
+
+    pub(crate) fn ending_with(&self, ending: Ending) -> Self {
+        Self {
+            ending,
+            ..self.clone()
+        }
     }
 }
 
@@ -90,14 +119,26 @@ impl EvalOp for XnorConvolution {
         let mut output = Tensor::zero::<f32>(&dims)?;
         let mut values = output.try_as_plain_ram_mut()?;
         let values = values.as_slice_mut::<f32>()?;
-        let (kernel, affine) = (&self.kernel, self.scaled.affine());
-        let scratch = &mut Scratch::default();
-        match self.order {
-            Order::Nhwc => kernel.affine(scratch, &bits, affine, values)?,
-            Order::Nchw => {
+        let (kernel, scratch) = (&self.kernel, &mut Scratch::default());
+        match (&self.ending, self.order) {
+            (Ending::Scaled(scaled), Order::Nhwc) => {
+                kernel.affine(scratch, &bits, scaled.affine(), values)?
+            }
+            (Ending::Scaled(scaled), Order::Nchw) => {
                 let mut pixels = vec![0.0; values.len()];
-                kernel.affine(scratch, &bits, affine, &mut pixels)?;
+                kernel.affine(scratch, &bits, scaled.affine(), &mut pixels)?;
                 planes(&pixels, shape, values);
+            }
+            (
+                Ending::Signs {
+                    thresholds,
+                    magnitude,
+                },
+                order,
+            ) => {
+                let mut out = BitTensor::zeros(shape);
+                kernel.activations_in(scratch, &bits, thresholds, &mut out)?;
+                unpack(&out, order, *magnitude, values);
             }
         }
         Ok(tvec!(output.into_tvalue()))
@@ -125,6 +166,36 @@ impl TypedOp for XnorConvolution {
     }
 
     as_op!();
+}
+
+/// The numbers of a tensor's bits, in an order.
+fn unpack(bits: &BitTensor, order: Order, magnitude: f32, out: &mut [f32]) {
+    let Shape {
+        batch,
+        height,
+        width,
+        channels,
+    } = bits.shape();
+    for line in 0..batch * height {
+        let words = bits.lines().row(line);
+        match order {
+            Order::Nhwc => {
+                let values = &mut out[line * width * channels..][..width * channels];
+                for (bit, value) in values.iter_mut().enumerate() {
+                    *value = sign(words, bit, magnitude);
+                }
+            }
+            Order::Nchw => {
+                let (image, y) = (line / height, line % height);
+                for channel in 0..channels {
+                    let first = ((image * channels + channel) * height + y) * width;
+                    for (x, value) in out[first..][..width].iter_mut().enumerate() {
+                        *value = sign(words, x * channels + channel, magnitude);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// From pixels of channels to channels of pixels, image by image.
@@ -220,10 +291,10 @@ pub(crate) fn rule(
             Order::Nchw
         },
         batched: pool.data_format.has_n(),
-        scaled: Scaled {
+        ending: Ending::Scaled(Scaled {
             scale: magnitudes.iter().map(|alpha| alpha * activation).collect(),
             bias,
-        },
+        }),
     };
     let mut patch = TypedModelPatch::default();
     let input = patch.tap_model(model, node.inputs[0])?;

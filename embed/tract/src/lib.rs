@@ -16,16 +16,18 @@
 //! # Ok::<(), TractError>(())
 //! ```
 
+mod activation;
 mod convolution;
+mod ending;
 mod magnitude;
 mod product;
 mod qonnx;
 
-use bernet_kernels::xnor::Affine;
 pub use qonnx::onnx;
 use tract_onnx::{prelude::*, tract_core::model::Rewriter};
 
-/// Replaces the binary products and convolutions of a graph, and says how many there were.
+/// Replaces the binary products and convolutions of a graph, and says how many there were. Where the sums become `±s` by a comparison and a
+/// `Where`, with arithmetic with constants in between or not, that becomes a part of the operator.
 ///
 /// The graph is decluttered first, so that weights which it computes from constants are constants. A layer stays as it is where its
 /// activations are not seen to be `±s` by construction, where its weights are not `±α` for each output, and where an image's size or
@@ -42,24 +44,11 @@ pub fn replace(model: &mut TypedModel) -> TractResult<usize> {
         .with_rule_for("xnor-product", product::rule)
         .with_rule_for("xnor-convolution", convolution::rule)
         .rewrite(&(), model)?;
+    Rewriter::default()
+        .with_rule_for("xnor-activation", activation::rule)
+        .rewrite(&(), model)?;
     let binary = |node: &&TypedNode| {
         node.op_is::<product::XnorProduct>() || node.op_is::<convolution::XnorConvolution>()
     };
     Ok(model.nodes().iter().filter(binary).count())
-}
-
-/// What becomes of integer sums: `scale · sum + bias`, of each output.
-#[derive(Clone, Debug, PartialEq)]
-struct Scaled {
-    scale: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl Scaled {
-    fn affine(&self) -> Affine<'_> {
-        Affine {
-            scale: &self.scale,
-            bias: &self.bias,
-        }
-    }
 }

@@ -1,11 +1,14 @@
 //! Products of matrices, and whatever else tract writes as a sum over common axes of two tensors.
 
-use crate::{Scaled, magnitude};
+use crate::{
+    ending::{Ending, Scaled, sign},
+    magnitude,
+};
 use bernet_kernels::{
     bits::BitMatrix,
     isa::Level,
     packing,
-    xnor::{PackedWeights, gemm_affine},
+    xnor::{PackedWeights, gemm_affine, gemm_bits},
 };
 use std::sync::Arc;
 use tract_onnx::tract_hir::{internal::*, tract_core::ops::einsum::EinSum};
@@ -15,7 +18,7 @@ use tract_onnx::tract_hir::{internal::*, tract_core::ops::einsum::EinSum};
 pub(crate) struct XnorProduct {
     axes: Axes,
     weights: Arc<PackedWeights>,
-    scaled: Scaled,
+    ending: Ending,
 }
 
 /// Where the axes of input and output are.
@@ -35,11 +38,32 @@ impl PartialEq for XnorProduct {
     fn eq(&self, other: &Self) -> bool {
         self.axes == other.axes
             && Arc::ptr_eq(&self.weights, &other.weights)
-            && self.scaled == other.scaled
+            && self.ending == other.ending
     }
 }
 
 impl Eq for XnorProduct {}
+
+impl XnorProduct {
+    /// Scales, depth, the axes of channels and one of rows, where sums come out and there are rows.
+    pub(crate) fn layer(&self) -> Option<(&Scaled, usize, Vec<usize>, usize)> {
+        let Ending::Scaled(scaled) = &self.ending else {
+            return None;
+        };
+        let axis = |place| self.axes.output.iter().position(|&other| other == place);
+        let places = self.axes.rows..self.axes.output.len();
+        let channels: Option<Vec<_>> = places.map(axis).collect();
+        let free = (self.axes.rows > 0).then(|| axis(0))??;
+        Some((scaled, self.weights.depth(), channels?, free))
+    }
+
+    pub(crate) fn ending_with(&self, ending: Ending) -> Self {
+        Self {
+            ending,
+            ..self.clone()
+        }
+    }
+}
 
 impl Op for XnorProduct {
     fn name(&self) -> StaticName {
@@ -71,12 +95,24 @@ impl EvalOp for XnorProduct {
         let dims: Vec<_> = shape.iter().chain(&self.axes.outputs).copied().collect();
         let mut output = Tensor::zero::<f32>(&dims)?;
         let mut values = output.try_as_plain_ram_mut()?;
-        gemm_affine(
-            &bits,
-            &self.weights,
-            self.scaled.affine(),
-            values.as_slice_mut::<f32>()?,
-        )?;
+        let values = values.as_slice_mut::<f32>()?;
+        match &self.ending {
+            Ending::Scaled(scaled) => gemm_affine(&bits, &self.weights, scaled.affine(), values)?,
+            Ending::Signs {
+                thresholds,
+                magnitude,
+            } => {
+                let outputs = thresholds.len();
+                let mut signs = BitMatrix::zeros(rows, outputs);
+                gemm_bits(&bits, &self.weights, thresholds, &mut signs)?;
+                for (row, values) in values.chunks_exact_mut(outputs).enumerate() {
+                    let words = signs.row(row);
+                    for (bit, value) in values.iter_mut().enumerate() {
+                        *value = sign(words, bit, *magnitude);
+                    }
+                }
+            }
+        }
         Ok(tvec!(permuted(output, &self.axes.output)?.into_tvalue()))
     }
 }
@@ -144,10 +180,10 @@ pub(crate) fn rule(
     let replacement = XnorProduct {
         axes,
         weights: Arc::new(PackedWeights::new(Level::best(), &bits)),
-        scaled: Scaled {
+        ending: Ending::Scaled(Scaled {
             scale: magnitudes.iter().map(|alpha| alpha * activation).collect(),
             bias: vec![0.0; outputs],
-        },
+        }),
     };
     let mut patch = TypedModelPatch::default();
     let input = patch.tap_model(model, node.inputs[slot])?;

@@ -7,6 +7,7 @@ use tract_onnx::{
         cnn::{Conv, KernelFormat, PaddingSpec, PoolSpec},
         einsum::EinSum,
         logic::{Iff, comp_gte},
+        math::Mul,
         nn::DataFormat,
     },
 };
@@ -57,6 +58,36 @@ fn signs(model: &mut TypedModel, shape: &[TDim], magnitude: f32) -> TractResult<
     Ok(model.wire_node("signs", Iff, &[reached, plus, minus])?[0])
 }
 
+/// `±3` of numbers times a factor and at least a limit, each of which differs along an axis.
+fn activated(
+    model: &mut TypedModel,
+    numbers: OutletId,
+    axis: usize,
+    random: &mut Random,
+) -> TractResult<OutletId> {
+    let shape = model.outlet_fact(numbers)?.shape.to_tvec();
+    let mut dims = vec![1; shape.len()];
+    let one = tensor0(0f32).broadcast_to_shape(&dims)?;
+    dims[axis] = usize::try_from(shape[axis].to_i64()?)?;
+    let factors = model.add_const("factors", random.weights(&dims, axis))?;
+    let limits = model.add_const("limits", random.weights(&dims, axis))?;
+    let plus = model.add_const("end.plus", tensor0(3f32).broadcast_to_shape(one.shape())?)?;
+    let minus = model.add_const("end.minus", tensor0(-3f32).broadcast_to_shape(one.shape())?)?;
+    let multiply = TypedBinOp(Box::new(Mul), None);
+    let scaled = model.wire_node("scaled", multiply, &[numbers, factors])?[0];
+    let reached = model.wire_node("last", TypedBinOp(comp_gte(), None), &[scaled, limits])?[0];
+    Ok(model.wire_node("activations", Iff, &[reached, plus, minus])?[0])
+}
+
+/// Whether nothing is left of a comparison after a layer.
+fn assert_activated(mut model: TypedModel, output: OutletId) -> TractResult<()> {
+    model.select_output_outlets(&[output])?;
+    bernet_tract::replace(&mut model)?;
+    let choices = model.nodes().iter().filter(|node| node.op_is::<Iff>());
+    assert_eq!(choices.count(), 1, "the choice of the input's signs alone");
+    Ok(())
+}
+
 /// Compares a graph with its replacement, of which there are `layers`.
 fn compare(
     what: &str,
@@ -88,7 +119,8 @@ fn compare(
 fn products() -> TractResult<()> {
     let mut random = Random(1);
     // Formula, shape of the activations, shape of the weights, their axis of outputs.
-    let cases: &[(&str, &[usize], &[usize], usize)] = &[
+    type Case<'a> = (&'a str, &'a [usize], &'a [usize], usize);
+    let cases: &[Case<'_>] = &[
         ("mk,kn->mn", &[3, 65], &[65, 5], 1),
         ("mk,kn->mn", &[1, 784], &[784, 64], 1),
         ("km,kn->nm", &[63, 4], &[63, 17], 1),
@@ -115,7 +147,13 @@ fn products() -> TractResult<()> {
             };
             let op = EinSum::new(formula.parse()?, f32::datum_type());
             let output = model.wire_node("product", op, &inputs)?[0];
-            compare(&formula, model, output, 1, &random.tensor(shape))?;
+            let input = random.tensor(shape);
+            compare(&formula, model.clone(), output, 1, &input)?;
+            let own = if formula.contains('o') { 'o' } else { 'n' };
+            let axis = formula.split_once("->").unwrap().1.find(own).unwrap();
+            let output = activated(&mut model, output, axis, &mut random)?;
+            compare(&formula, model.clone(), output, 1, &input)?;
+            assert_activated(model, output)?;
         }
     }
     Ok(())
@@ -175,7 +213,11 @@ fn convolutions() -> TractResult<()> {
             };
             let what = format!("{op:?}");
             let output = model.wire_node("convolution", op, &[signs, weights, bias])?[0];
-            compare(&what, model, output, 1, &random.tensor(&shape.shape))?;
+            let input = random.tensor(&shape.shape);
+            compare(&what, model.clone(), output, 1, &input)?;
+            let output = activated(&mut model, output, shape.c_axis(), &mut random)?;
+            compare(&what, model.clone(), output, 1, &input)?;
+            assert_activated(model, output)?;
         }
     }
     Ok(())
