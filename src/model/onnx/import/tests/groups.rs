@@ -1,10 +1,7 @@
 //! Convolutions with groups of channels, and with taps that are further apart.
 
 use super::{Net, integer, integers};
-use crate::{
-    infer::reference,
-    model::{Layer, Model},
-};
+use crate::model::{Conv, Layer, Model};
 
 /// Channels whose bits stand for 0 and 1, and for 3 and 2.
 fn two_channels() -> Net {
@@ -19,12 +16,34 @@ fn two_channels() -> Net {
         )
 }
 
-/// The logits of all sixteen images of black and white.
+/// The logits of all sixteen images of black and white, of two convolutions and an expectation.
 fn logits(model: &Model) -> Vec<f64> {
-    let images: Vec<i8> = (0..64)
-        .map(|at| if at / 4 >> (at % 4) & 1 == 1 { 1 } else { -1 })
-        .collect();
-    reference::trace(model, &images).unwrap().real_logits
+    let [
+        Layer::Conv(first),
+        Layer::Conv(second),
+        Layer::Expectation { weights },
+    ] = &model.layers[..]
+    else {
+        panic!("{:?}", model.layers)
+    };
+    let sign = |bit: bool| if bit { 1 } else { -1 };
+    let activation = |conv: &Conv, output: usize, inputs: &[i32]| {
+        let terms = inputs.iter().enumerate();
+        let sum = terms.map(|(column, input)| input * sign(conv.weights.get(output, column)));
+        sign(conv.thresholds[output].apply(sum.sum()))
+    };
+    let mut logits = Vec::new();
+    for image in 0..16 {
+        let channels = [0, 1].map(|channel| {
+            [0, 1, 2, 3].map(|tap| activation(first, channel, &[sign(image >> tap & 1 == 1)]))
+        });
+        let bits = [0, 1, 2, 3].map(|output| activation(second, output, &channels[output / 2]));
+        logits.extend([0, 1].map(|class| {
+            let terms = (0..4).map(|output| bits[output] * sign(weights.get(class, output)));
+            f64::from(terms.sum::<i32>())
+        }));
+    }
+    logits
 }
 
 /// Two outputs for each channel, whose offsets are their own: as the graph's numbers have it.
