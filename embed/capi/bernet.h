@@ -189,7 +189,8 @@ bernet_status bernet_session_classify(const bernet_session *session,
 
 /*
  The integer logits of grey images (see bernet_session_classify), image by image, one for each class: size is images times
- bernet_input.classes. They are sums of +1 and -1, and the same on every machine.
+ bernet_input.classes. They are sums of +1 and -1, and the same on every machine. A model whose last layer has real weights has none:
+ BERNET_MODEL.
 
  # Safety
  grey leads to length bytes; logits leads to size values.

@@ -7,7 +7,7 @@ use bernet::{
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     conformance::Generator,
-    xnor::{Geometry, PaddingValue, Threshold},
+    xnor::{Geometry, Options, PaddingValue, Threshold},
 };
 use std::{fs, path::PathBuf, sync::LazyLock};
 
@@ -94,6 +94,7 @@ pub fn conv(generator: &mut Generator, geometry: Geometry) -> Layer {
     let thresholds = thresholds.collect();
     Layer::Conv(Conv {
         geometry,
+        options: Options::default(),
         weights: generator.matrix(geometry.outputs, depth),
         thresholds,
     })
@@ -199,6 +200,7 @@ fn real(generator: &mut Generator, model: &mut Model) {
                 });
                 *layer = Layer::RealConv(RealConv {
                     geometry: conv.geometry,
+                    options: conv.options,
                     thresholds: thresholds.collect(),
                     weights: (0..weights).map(|_| real() as f32).collect(),
                 });

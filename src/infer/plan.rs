@@ -8,7 +8,7 @@ use crate::model::{Layer, MaxPool, Model};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape, WORD},
     isa::Level,
-    xnor::{self, ByteConv2d, Conv2d, Geometry, Options, PaddingValue, Threshold, max_pool},
+    xnor::{self, ByteConv2d, Conv2d, Geometry, PaddingValue, Threshold, max_pool},
 };
 
 /// Bytes of activations that a chunk of a batch may take: they stay in the second-level cache between layers.
@@ -83,14 +83,19 @@ impl Plan {
             match layer {
                 &Layer::Crop { top, left, .. } => steps.push(Step::Crop { top, left }),
                 Layer::Conv(conv) if index == 0 && model.input.threshold.is_none() => {
-                    let options = Options::default();
+                    let (geometry, options) = (conv.geometry, conv.options);
                     steps.push(Step::ByteConv {
-                        kernel: ByteConv2d::new(level, conv.geometry, options, &conv.weights)?,
+                        kernel: ByteConv2d::new(level, geometry, options, &conv.weights)?,
                         thresholds: conv.thresholds.clone(),
                     });
                 }
                 Layer::Conv(conv) => steps.push(Step::Conv {
-                    kernel: Conv2d::new(level, conv.geometry, &conv.weights)?,
+                    kernel: Conv2d::with_options(
+                        level,
+                        conv.geometry,
+                        conv.options,
+                        &conv.weights,
+                    )?,
                     thresholds: conv.thresholds.clone(),
                 }),
                 Layer::MaxPool(pool) => steps.push(Step::MaxPool(*pool)),
