@@ -52,7 +52,7 @@ enum Step {
 /// The layer that makes logits of activations.
 #[derive(Debug)]
 enum Head {
-    Bits(Conv2d),
+    Bits(Box<Conv2d>),
     Reals(RealHead),
 }
 
@@ -103,7 +103,7 @@ impl Plan {
                     let last = steps.len().checked_sub(1);
                     let input = last.map_or(model.input.shape(), |last| shapes[last]);
                     let kernel = Conv2d::new(level, products(weights, input), weights)?;
-                    head = Some(Head::Bits(kernel));
+                    head = Some(Head::Bits(Box::new(kernel)));
                 }
                 Layer::RealConv(conv) => steps.push(Step::RealConv(RealConv2d::new(conv))),
                 Layer::RealExpectation(last) => head = Some(Head::Reals(RealHead::new(last))),
