@@ -100,7 +100,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let network = Network::from_toml(NET)?;
     write("config", "net", NET.as_bytes())?;
     write("config", "seed-net", SEED.as_bytes())?;
-    let folder = std::env::temp_dir().join(format!("bernet-seeds-{}", std::process::id()));
     for (name, method, distribution) in [
         ("bernoulli", MethodName::Bernoulli, Distribution::Sampled),
         ("exact", MethodName::Bernoulli, Distribution::Precise),
@@ -110,10 +109,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut config = Config::new(method, network.clone(), 2, 1);
         (config.batch, config.validation, config.distribution) = (4, 0, distribution);
         write("config", name, config.to_toml().as_bytes())?;
-        Trainer::new(config)?.save(&folder)?;
-        let bytes = fs::read(&folder)?;
-        write("checkpoint", name, &bytes[24..])?;
+        write("checkpoint", name, &Trainer::new(config)?.to_checkpoint()[24..])?;
     }
-    fs::remove_file(&folder)?;
     Ok(())
 }
