@@ -119,6 +119,18 @@ fn every_form_and_method() {
     });
 }
 
+/// Any number of certain factors among many: those that are left take their memory by other rules than all of them would.
+#[test]
+fn any_share_of_certain_factors() {
+    let levels = levels("certain factors");
+    for (uncertain, level) in (0..=167).zip(levels.iter().cycle()) {
+        let v: Vec<f32> = (0..167)
+            .map(|j| if j < uncertain { 0.5 } else { (j % 2) as f32 })
+            .collect();
+        all_right(everything(*level, &v, 1, cuts(&v, 1)[1]));
+    }
+}
+
 #[test]
 fn wrong_probabilities_are_named() {
     for wrong in [
