@@ -7,15 +7,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The folder of the record that README shows, within `benches/record`.
-const RECORD: &str = "amd-epyc-family-25-model-1/2026-11-24";
+/// The folders of the records that README shows, within `benches/record`.
+const SPEED: &str = "amd-epyc-family-25-model-1/2026-11-24";
+const ACCURACY: &str = "amd-epyc-family-26-model-2/2026-11-27";
 
-fn record(name: &str) -> PathBuf {
-    Path::new("benches/record").join(RECORD).join(name)
+fn record(folder: &str, name: &str) -> PathBuf {
+    Path::new("benches/record").join(folder).join(name)
 }
 
 fn rows(name: &str) -> Vec<BTreeMap<String, String>> {
-    let path = record(name);
+    let path = record(SPEED, name);
     let mut reader =
         csv::Reader::from_path(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     reader
@@ -82,7 +83,7 @@ fn with_table(readme: &str, name: &str, table: &str) -> String {
 #[test]
 fn tables_are_what_the_records_say() {
     let readme = fs::read_to_string("README.md").unwrap();
-    let accuracy = fs::read_to_string(record("accuracy.md")).unwrap();
+    let accuracy = fs::read_to_string(record(ACCURACY, "accuracy.md")).unwrap();
     let written = with_table(&readme, "accuracy", &accuracy);
     let written = with_table(&written, "speed", &speed());
     if std::env::var_os("BERNET_WRITE_README").is_some() {
