@@ -52,6 +52,22 @@ pub(crate) fn set_bits(words: &mut [u64], start: usize, count: usize, bits: u64)
     }
 }
 
+/// As [`set_bits`], where all those bits were 0: whole bytes are stored and not read, which would wait for the last store beside them.
+#[inline(always)]
+pub(crate) fn put_bits(words: &mut [u64], start: usize, count: usize, bits: u64) {
+    if cfg!(target_endian = "big") || !start.is_multiple_of(8) {
+        return set_bits(words, start, count, bits);
+    }
+    let bytes = &mut bytes_mut(words)[start / 8..];
+    match count {
+        8 => bytes[0] = bits as u8,
+        16 => bytes[..2].copy_from_slice(&(bits as u16).to_le_bytes()),
+        32 => bytes[..4].copy_from_slice(&(bits as u32).to_le_bytes()),
+        64 => bytes[..8].copy_from_slice(&bits.to_le_bytes()),
+        _ => set_bits(words, start, count, bits),
+    }
+}
+
 /// Sets those of `count` bits from `to_start` on that are 1 among the `count` bits from `from_start` on.
 pub(crate) fn copy_bits(
     to: &mut [u64],

@@ -14,8 +14,8 @@ use crate::{
     isa::Level,
     portable,
     xnor::{
-        Affine, ByteConv2d, Conv2d, Geometry, Options, PackedWeights, PaddingValue, RowsMut,
-        Scratch, Threshold, gemm_affine, gemm_bits, gemm_i32,
+        Affine, BinaryConv2d, ByteConv2d, Conv2d, Geometry, Options, PackedWeights, PaddingValue,
+        RowsMut, Scratch, Threshold, gemm_affine, gemm_bits, gemm_i32,
     },
 };
 use alloc::{format, string::String, vec, vec::Vec};
@@ -188,6 +188,15 @@ pub fn convolution(
     let mut bits = BitTensor::zeros(output);
     conv.activations_in(&mut scratch, &input, &thresholds, &mut bits)
         .map_err(failed)?;
+    let mut once = BitTensor::zeros(output);
+    BinaryConv2d::new(conv, thresholds.clone())
+        .and_then(|conv| conv.activations_in(&mut scratch, &input, &mut once))
+        .map_err(failed)?;
+    if once != bits {
+        return Err(format!(
+            "{place}: thresholds worked out once make other bits"
+        ));
+    }
     let expected = |at| portable::convolution_sum(geometry, options, &w, &input, at);
     found
         .compare_tensor(&bits, expected, depth, &thresholds, &numbers)

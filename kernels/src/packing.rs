@@ -121,17 +121,24 @@ pub(crate) fn matrix<T: Copy>(
         out.rows() * columns,
         values.len(),
     )?;
-    dispatch!(level, token => token.vectorize(|| {
-        for row in 0..out.rows() {
-            let values = &values[row * columns..][..columns];
-            for (word, values) in out.row_mut(row).iter_mut().zip(values.chunks(WORD)) {
-                let mut flags = [0; WORD];
-                if let Ok(values) = <&[T; WORD]>::try_from(values) {
-                    flags = values.map(|value| u8::from(plus(value)));
-                } else {
-                    flags.iter_mut().zip(values).for_each(|(flag, &value)| *flag = u8::from(plus(value)));
-                }
-                *word = token.bits(&flags);
+    dispatch!(level, token => token.vectorize(#[inline(always)] || {
+        let row_words = out.row_words().max(1);
+        let mut values = values;
+        for row in out.words_mut().chunks_exact_mut(row_words) {
+            let mut rest = columns;
+            for word in row {
+                let some = rest.min(WORD);
+                // Values after the row's are looked at too where there are any, 64 at a time, and masked off.
+                let bits = match values.first_chunk::<WORD>() {
+                    Some(values) => token.bits(&values.map(|value| u8::from(plus(value)))),
+                    None => {
+                        let mut last = [values[0]; WORD];
+                        last[..some].copy_from_slice(&values[..some]);
+                        token.bits(&last.map(|value| u8::from(plus(value))))
+                    }
+                };
+                *word = bits & u64::MAX >> (WORD - some);
+                (values, rest) = (&values[some..], rest - some);
             }
         }
     }));
@@ -155,7 +162,7 @@ fn tensor<T: Copy>(
         channels,
     } = out.shape();
     Error::check_size("values", batch * height * width * channels, values.len())?;
-    dispatch!(level, token => token.vectorize(|| {
+    dispatch!(level, token => token.vectorize(#[inline(always)] || {
         for line in 0..batch * height {
             let first = line / height * channels * height * width + line % height * width;
             let (mut pixel, mut channel) = (0, 0);

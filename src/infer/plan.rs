@@ -4,15 +4,19 @@ use super::{
     InferError, Trace,
     real::{RealConv2d, RealHead},
 };
-use crate::model::{Layer, MaxPool, Model};
+use crate::model::{Input, Layer, MaxPool, Model};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape, WORD},
     isa::Level,
-    xnor::{self, ByteConv2d, Conv2d, Geometry, PaddingValue, Threshold, max_pool},
+    xnor::{self, BinaryConv2d, ByteConv2d, Conv2d, Geometry, PaddingValue, Threshold, max_pool},
 };
+use std::ops::Range;
 
 /// Bytes of activations that a chunk of a batch may take: they stay in the second-level cache between layers.
 const CHUNK_BYTES: usize = 256 << 10;
+
+/// Columns up to which the weights of a last layer that serve every position are repeated for each.
+const REPEATED: usize = 4096;
 
 /// A model laid out for one level.
 #[derive(Debug)]
@@ -35,10 +39,7 @@ enum Step {
         top: usize,
         left: usize,
     },
-    Conv {
-        kernel: Conv2d,
-        thresholds: Vec<Threshold>,
-    },
+    Conv(BinaryConv2d),
     /// The first layer, where it reads grey values.
     ByteConv {
         kernel: ByteConv2d,
@@ -66,6 +67,8 @@ struct Affine {
 /// What a plan works in, for one thread.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
+    /// The images that go through the layers together.
+    pub(super) images: BitTensor,
     tensors: Vec<BitTensor>,
     sums: Vec<i32>,
     real_sums: Vec<f64>,
@@ -89,21 +92,19 @@ impl Plan {
                         thresholds: conv.thresholds.clone(),
                     });
                 }
-                Layer::Conv(conv) => steps.push(Step::Conv {
-                    kernel: Conv2d::with_options(
-                        level,
-                        conv.geometry,
-                        conv.options,
-                        &conv.weights,
-                    )?,
-                    thresholds: conv.thresholds.clone(),
-                }),
+                Layer::Conv(conv) => {
+                    let kernel =
+                        Conv2d::with_options(level, conv.geometry, conv.options, &conv.weights)?;
+                    steps.push(Step::Conv(BinaryConv2d::new(
+                        kernel,
+                        conv.thresholds.clone(),
+                    )?));
+                }
                 Layer::MaxPool(pool) => steps.push(Step::MaxPool(*pool)),
                 Layer::Expectation { weights } => {
                     let last = steps.len().checked_sub(1);
                     let input = last.map_or(model.input.shape(), |last| shapes[last]);
-                    let kernel = Conv2d::new(level, products(weights, input), weights)?;
-                    head = Some(Head::Bits(Box::new(kernel)));
+                    head = Some(Head::Bits(Box::new(expectation(level, weights, input)?)));
                 }
                 Layer::RealConv(conv) => steps.push(Step::RealConv(RealConv2d::new(conv))),
                 Layer::RealExpectation(last) => head = Some(Head::Reals(RealHead::new(last))),
@@ -160,9 +161,7 @@ impl Plan {
         for (step, output) in self.steps.iter().zip(&mut scratch.tensors) {
             match step {
                 &Step::Crop { top, left } => *output = crop(input, top, left, output.shape()),
-                Step::Conv { kernel, thresholds } => {
-                    kernel.activations_in(kernels, input, thresholds, output)?
-                }
+                Step::Conv(kernel) => kernel.activations_in(kernels, input, output)?,
                 Step::ByteConv { kernel, thresholds } => {
                     let shape = grey_values(input, &mut scratch.grey);
                     kernel.activations(kernels, shape, &scratch.grey, thresholds, output)?
@@ -197,10 +196,14 @@ impl Plan {
         let input = scratch.tensors.last().unwrap_or(images);
 
         // [batch, height, width, channels] → [batch, height, width, classes] → [batch, classes], where height and width
-        // have become 1 if the weights are for the whole image.
+        // are 1 if the weights are for the whole image.
         let classes = self.classes();
         let shape = expectation.geometry().output_shape(input.shape())?;
         let positions = shape.height * shape.width;
+        if positions == 1 {
+            expectation.sums_in(&mut scratch.kernels, input, logits)?;
+            return Ok(());
+        }
         scratch.sums.resize(shape.batch * positions * classes, 0);
         expectation.sums_in(&mut scratch.kernels, input, &mut scratch.sums)?;
         let images = scratch.sums.chunks_exact(positions * classes);
@@ -289,20 +292,27 @@ impl Scratch {
     }
 }
 
-/// The expectation layer's products as a convolution: at each position, or over the whole image.
-fn products(weights: &BitMatrix, input: Shape) -> Geometry {
-    let kernel = if weights.columns() == input.channels {
-        [1, 1]
-    } else {
-        [input.height, input.width]
-    };
-    Geometry {
+/// The expectation layer's products as a convolution over the whole image. Weights that serve every position are repeated where that is
+/// little: one sum then takes the place of many. Where it is not, the convolution is at each position.
+fn expectation(level: Level, weights: &BitMatrix, input: Shape) -> Result<Conv2d, InferError> {
+    let geometry = |kernel| Geometry {
         channels: input.channels,
         outputs: weights.rows(),
         kernel,
         stride: [1, 1],
         padding: [0; 4],
         padding_value: PaddingValue::MinusOne,
+    };
+    let (size, columns) = ([input.height, input.width], weights.columns());
+    let depth = input.height * input.width * input.channels;
+    if columns == depth {
+        Ok(Conv2d::new(level, geometry(size), weights)?)
+    } else if depth <= REPEATED {
+        let weight = |class, column| weights.get(class, column % columns);
+        let weights = BitMatrix::from_fn(weights.rows(), depth, weight);
+        Ok(Conv2d::new(level, geometry(size), &weights)?)
+    } else {
+        Ok(Conv2d::new(level, geometry([1, 1]), weights)?)
     }
 }
 
@@ -349,8 +359,8 @@ fn grey_values(images: &BitTensor, grey: &mut Vec<u8>) -> Shape {
     shape
 }
 
-/// Some of the images of a batch.
-pub(super) fn images(all: &BitTensor, range: std::ops::Range<usize>) -> BitTensor {
+/// Copies some of the images of a batch into a tensor that is kept.
+fn copy_images(all: &BitTensor, range: Range<usize>, images: &mut BitTensor) {
     let shape = Shape {
         batch: range.len(),
         ..all.shape()
@@ -359,5 +369,38 @@ pub(super) fn images(all: &BitTensor, range: std::ops::Range<usize>) -> BitTenso
     let words = &all.lines().words()[range.start * shape.height * row_words..][..rows * row_words];
     let lines = BitMatrix::from_words(rows, all.lines().columns(), words.to_vec())
         .expect("they are whole rows");
-    BitTensor::from_lines(shape, lines).expect("the lines are those of this shape")
+    *images = BitTensor::from_lines(shape, lines).expect("the lines are those of this shape");
+}
+
+/// Images that come in.
+#[derive(Clone, Copy)]
+pub(super) enum Images<'a> {
+    /// Packed.
+    Bits(&'a BitTensor),
+    /// Grey values, and what they are to be packed for.
+    Grey(&'a Input, &'a [u8]),
+}
+
+impl<'a> Images<'a> {
+    /// Those of a range, packed, perhaps in a tensor that is kept.
+    pub(super) fn some<'b>(
+        self,
+        level: Level,
+        range: Range<usize>,
+        kept: &'b mut BitTensor,
+    ) -> Result<&'b BitTensor, InferError>
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::Bits(all) if range.len() == all.shape().batch => return Ok(all),
+            Self::Bits(all) => copy_images(all, range, kept),
+            Self::Grey(input, grey) => {
+                let image = input.height * input.width * input.channels;
+                let grey = &grey[range.start * image..range.end * image];
+                input.binarise_into(level, grey, kept)?;
+            }
+        }
+        Ok(kept)
+    }
 }

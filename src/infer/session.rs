@@ -2,9 +2,9 @@
 
 use super::{
     InferError,
-    plan::{self, Plan, Scratch},
+    plan::{Images, Plan, Scratch},
 };
-use crate::model::Model;
+use crate::model::{Input, Model};
 use bernet_kernels::{
     bits::{BitTensor, Shape},
     isa::Level,
@@ -114,8 +114,22 @@ impl Session {
     /// [`InferError::Images`] where height, width or channels are not those of the model's
     /// [`Input::bits_shape`](crate::model::Input::bits_shape), [`InferError::RealWeights`] where the last layer has real weights.
     pub fn logits(&mut self, images: &BitTensor) -> Result<&[i32], InferError> {
+        let batch = self.check(images)?;
+        self.logits_of(Images::Bits(images), batch)
+    }
+
+    /// As [`Session::logits`], of grey images, which are packed as [`Input::binarise`] does, a few at a time.
+    pub(super) fn logits_of_grey(
+        &mut self,
+        input: &Input,
+        grey: &[u8],
+    ) -> Result<&[i32], InferError> {
+        self.logits_of(Images::Grey(input, grey), input.count(grey)?)
+    }
+
+    fn logits_of(&mut self, images: Images<'_>, batch: usize) -> Result<&[i32], InferError> {
         let mut logits = std::mem::take(&mut self.logits);
-        self.share(images, &mut logits, Plan::integers)?;
+        self.share(images, batch, &mut logits, Plan::integers)?;
         self.logits = logits;
         Ok(&self.logits)
     }
@@ -125,8 +139,22 @@ impl Session {
     /// # Errors
     /// [`InferError::Images`] as [`Session::logits`].
     pub fn real_logits(&mut self, images: &BitTensor) -> Result<Vec<f64>, InferError> {
+        let batch = self.check(images)?;
+        self.real_logits_of(Images::Bits(images), batch)
+    }
+
+    /// As [`Session::real_logits`], of grey images.
+    pub(super) fn real_logits_of_grey(
+        &mut self,
+        input: &Input,
+        grey: &[u8],
+    ) -> Result<Vec<f64>, InferError> {
+        self.real_logits_of(Images::Grey(input, grey), input.count(grey)?)
+    }
+
+    fn real_logits_of(&mut self, images: Images<'_>, batch: usize) -> Result<Vec<f64>, InferError> {
         let mut logits = Vec::new();
-        self.share(images, &mut logits, Plan::reals)?;
+        self.share(images, batch, &mut logits, Plan::reals)?;
         Ok(logits)
     }
 
@@ -136,12 +164,30 @@ impl Session {
     /// # Errors
     /// As [`Session::real_logits`].
     pub fn classify(&mut self, images: &BitTensor) -> Result<Vec<Prediction>, InferError> {
+        let batch = self.check(images)?;
+        self.classify_all(Images::Bits(images), batch)
+    }
+
+    /// As [`Session::classify`], of grey images.
+    pub(super) fn classify_grey(
+        &mut self,
+        input: &Input,
+        grey: &[u8],
+    ) -> Result<Vec<Prediction>, InferError> {
+        self.classify_all(Images::Grey(input, grey), input.count(grey)?)
+    }
+
+    fn classify_all(
+        &mut self,
+        images: Images<'_>,
+        batch: usize,
+    ) -> Result<Vec<Prediction>, InferError> {
         let classes = self.plan.classes();
         if self.plan.integers_decide() {
-            let logits = self.logits(images)?.chunks_exact(classes);
+            let logits = self.logits_of(images, batch)?.chunks_exact(classes);
             return Ok(logits.map(Prediction::of).collect());
         }
-        let logits = self.real_logits(images)?;
+        let logits = self.real_logits_of(images, batch)?;
         Ok(logits
             .chunks_exact(classes)
             .map(Prediction::of_real)
@@ -160,24 +206,23 @@ impl Session {
     /// Has each thread compute the logits of one contiguous share of the images; the work of an image does not depend on what is in it.
     fn share<Logit: Copy + Default + Send>(
         &mut self,
-        images: &BitTensor,
+        images: Images<'_>,
+        batch: usize,
         logits: &mut Vec<Logit>,
         run: impl Fn(&Plan, &BitTensor, &mut Scratch, &mut [Logit]) -> Result<(), InferError> + Sync,
     ) -> Result<(), InferError> {
-        let batch = self.check(images)?;
         logits.resize(batch * self.plan.classes(), Logit::default());
         let share = batch.div_ceil(self.scratch.len()).max(1);
-        let (plan, scratch) = (&*self.plan, &mut self.scratch);
+        let (level, plan, scratch) = (self.level, &*self.plan, &mut self.scratch);
         let run_share = |first, scratch: &mut Scratch, logits: &mut [Logit]| {
             // A chunk at a time.
             for (index, logits) in logits.chunks_mut(plan.chunk * plan.classes()).enumerate() {
                 let start = first + index * plan.chunk;
                 let range: Range<usize> = start..start + logits.len() / plan.classes();
-                if range.len() == batch {
-                    run(plan, images, scratch, logits)?;
-                } else {
-                    run(plan, &plan::images(images, range), scratch, logits)?;
-                }
+                // What is kept is taken out for as long as the rest of the scratch is at work on it.
+                let mut kept = std::mem::take(&mut scratch.images);
+                run(plan, images.some(level, range, &mut kept)?, scratch, logits)?;
+                scratch.images = kept;
             }
             Ok(())
         };
@@ -233,24 +278,19 @@ fn scratch(threads: usize) -> Vec<Scratch> {
 }
 
 impl Prediction {
-    /// The prediction from at least two logits.
+    /// The prediction from at least two logits. Which is the largest nobody can foresee, so that nothing branches on it.
     fn of(logits: &[i32]) -> Self {
-        let mut best = Self {
-            class: 0,
-            margin: i32::MAX,
-        };
-        for (class, &logit) in logits.iter().enumerate().skip(1) {
-            let lead = logits[best.class] - logit;
-            if lead < 0 {
-                best = Self {
-                    class,
-                    margin: -lead,
-                };
-            } else {
-                best.margin = best.margin.min(lead);
-            }
+        let (mut class, mut largest, mut next) = (0, i32::MIN, i32::MIN);
+        for (index, &logit) in logits.iter().enumerate() {
+            let larger = logit > largest;
+            next = next.max(if larger { largest } else { logit });
+            class = if larger { index } else { class };
+            largest = largest.max(logit);
         }
-        best
+        Self {
+            class,
+            margin: largest - next,
+        }
     }
 
     /// The prediction from at least two real logits.

@@ -71,8 +71,11 @@ impl SharedSession {
     /// # Errors
     /// [`InferError::Model`] where `grey` is not a whole number of images.
     pub fn logits(&self, grey: &[u8]) -> Result<Vec<i32>, InferError> {
-        let images = self.input.binarise(grey)?;
-        self.with(|session| session.logits(&images).map(<[i32]>::to_vec))
+        self.with(|session| {
+            session
+                .logits_of_grey(&self.input, grey)
+                .map(<[i32]>::to_vec)
+        })
     }
 
     /// The real logits of each image, `batch × classes`, as [`Session::real_logits`].
@@ -80,8 +83,7 @@ impl SharedSession {
     /// # Errors
     /// As [`SharedSession::logits`].
     pub fn real_logits(&self, grey: &[u8]) -> Result<Vec<f64>, InferError> {
-        let images = self.input.binarise(grey)?;
-        self.with(|session| session.real_logits(&images))
+        self.with(|session| session.real_logits_of_grey(&self.input, grey))
     }
 
     /// The class of each image, as [`Session::classify`].
@@ -89,8 +91,7 @@ impl SharedSession {
     /// # Errors
     /// As [`SharedSession::logits`].
     pub fn classify(&self, grey: &[u8]) -> Result<Vec<Prediction>, InferError> {
-        let images = self.input.binarise(grey)?;
-        self.with(|session| session.classify(&images))
+        self.with(|session| session.classify_grey(&self.input, grey))
     }
 
     /// Does some work with a session that nobody else uses. One whose work panics does not come back.

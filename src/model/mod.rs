@@ -54,7 +54,7 @@ pub use summary::{LayerSummary, Summary};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
-    packing,
+    packing::{self, Order},
     xnor::{Geometry, Options, Threshold, Window},
 };
 use std::collections::BTreeMap;
@@ -179,49 +179,67 @@ impl Input {
     /// # Errors
     /// [`ModelError`] where `grey` is not a whole number of images.
     pub fn binarise(&self, grey: &[u8]) -> Result<BitTensor, ModelError> {
-        let wrong = || ModelError {
-            place: Place::Input,
-            what: "number of grey values",
-            expected: format!(
-                "a multiple of {}×{}×{}",
-                self.height, self.width, self.channels
-            ),
-            found: grey.len().to_string(),
-        };
-        let line = self.width.checked_mul(self.channels).ok_or_else(wrong)?;
-        let image = self
-            .height
-            .checked_mul(line)
-            .filter(|&image| image > 0)
-            .ok_or_else(wrong)?;
-        if !grey.len().is_multiple_of(image) {
-            return Err(wrong());
-        }
+        let mut images = BitTensor::default();
+        self.binarise_into(Level::best(), grey, &mut images)?;
+        Ok(images)
+    }
+
+    /// As [`Input::binarise`], by a level's kernels, into a tensor that is kept where it is of the right shape.
+    ///
+    /// # Errors
+    /// As [`Input::binarise`].
+    pub fn binarise_into(
+        &self,
+        level: Level,
+        grey: &[u8],
+        images: &mut BitTensor,
+    ) -> Result<(), ModelError> {
         let shape = Shape {
-            batch: grey.len() / image,
+            batch: self.count(grey)?,
             ..self.bits_shape()
         };
-        let rows = shape.batch * self.height;
-        let lines = match self.threshold {
-            Some(threshold) => {
-                let mut lines = BitMatrix::zeros(rows, line);
-                packing::at_least(Level::best(), grey, threshold, &mut lines)
-                    .expect("there are as many grey values as pixels");
-                lines
+        if let Some(threshold) = self.threshold {
+            if images.shape() != shape {
+                *images = BitTensor::zeros(shape);
             }
-            None => {
-                let word = |bytes: &[u8]| {
-                    let mut word = [0; size_of::<u64>()];
-                    word[..bytes.len()].copy_from_slice(bytes);
-                    u64::from_le_bytes(word)
-                };
-                let lines = grey.chunks_exact(line);
-                let words = lines.flat_map(|line| line.chunks(size_of::<u64>()).map(word));
-                BitMatrix::from_words(rows, shape.width * shape.channels, words.collect())
-                    .expect("a line takes whole words, the rest of the last is 0")
-            }
+            packing::tensor_at_least(level, Order::Nhwc, grey, threshold, images)
+                .expect("there are as many grey values as pixels");
+            return Ok(());
+        }
+        let word = |bytes: &[u8]| {
+            let mut word = [0; size_of::<u64>()];
+            word[..bytes.len()].copy_from_slice(bytes);
+            u64::from_le_bytes(word)
         };
-        Ok(BitTensor::from_lines(shape, lines).expect("the lines were made for this shape"))
+        let lines = grey.chunks_exact(self.width * self.channels);
+        let words = lines.flat_map(|line| line.chunks(size_of::<u64>()).map(word));
+        let (rows, columns) = (shape.batch * self.height, shape.width * shape.channels);
+        let lines = BitMatrix::from_words(rows, columns, words.collect())
+            .expect("a line takes whole words, the rest of the last is 0");
+        *images = BitTensor::from_lines(shape, lines).expect("the lines were made for this shape");
+        Ok(())
+    }
+
+    /// How many images so many grey values are.
+    ///
+    /// # Errors
+    /// [`ModelError`] where they are not a whole number of images.
+    pub fn count(&self, grey: &[u8]) -> Result<usize, ModelError> {
+        let image = [self.height, self.width, self.channels]
+            .into_iter()
+            .try_fold(1, usize::checked_mul)
+            .filter(|&image| image > 0 && grey.len().is_multiple_of(image));
+        image
+            .map(|image| grey.len() / image)
+            .ok_or_else(|| ModelError {
+                place: Place::Input,
+                what: "number of grey values",
+                expected: format!(
+                    "a multiple of {}×{}×{}",
+                    self.height, self.width, self.channels
+                ),
+                found: grey.len().to_string(),
+            })
     }
 }
 

@@ -21,7 +21,12 @@ use std::{collections::BTreeMap, path::PathBuf};
 pub(crate) struct Model {
     model: bernet::model::Model,
     session: SharedSession,
+    /// Products of a weight and an activation for one image.
+    macs: u64,
 }
+
+/// Products for which the GIL is kept: to let other threads in takes about as long as these.
+const KEPT: u64 = 1 << 18;
 
 /// Reads a model from a .bnet file (a path), or from the bytes of one.
 ///
@@ -61,7 +66,12 @@ impl Model {
         threads: usize,
     ) -> PyResult<Self> {
         let session = SharedSession::new(&model, level(name)?, threads).map_err(value)?;
-        Ok(Self { model, session })
+        let macs = model.summary().map_err(value)?.macs();
+        Ok(Self {
+            model,
+            session,
+            macs,
+        })
     }
 
     /// Runs something on images that are of a shape that the model reads.
@@ -74,7 +84,17 @@ impl Model {
         let images = array::<u8>("images", images, "uint8, 0 for paper and 255 for ink")?;
         self.check_shape(&images)?;
         let grey = values(&images);
-        py.detach(|| work(&self.session, &grey)).map_err(value)
+        let few = self.macs.saturating_mul(grey.len() as u64) <= KEPT * self.image_bytes() as u64;
+        let result = match few {
+            true => work(&self.session, &grey),
+            false => py.detach(|| work(&self.session, &grey)),
+        };
+        result.map_err(value)
+    }
+
+    fn image_bytes(&self) -> usize {
+        let input = self.model.input;
+        input.height * input.width * input.channels
     }
 
     fn check_shape(&self, images: &PyReadonlyArrayDyn<'_, u8>) -> PyResult<()> {
@@ -118,8 +138,9 @@ impl Model {
     /// The class of each image, as int64; of several with the same logit, the first.
     fn predict<'py>(&self, images: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let predictions = self.run(images, SharedSession::classify)?;
-        let classes = predictions.iter().map(|said| said.class as i64);
-        Ok(PyArray1::from_iter(images.py(), classes))
+        let classes: Vec<_> = predictions.iter().map(|said| said.class as i64).collect();
+        // Into an array of numpy's own: one around a vector is an object more to make and to free.
+        Ok(PyArray1::from_slice(images.py(), &classes))
     }
 
     /// The integer logits, (n, classes) of int32: sums of ±1, the same on every machine. ValueError where the last layer has real weights.

@@ -2,11 +2,11 @@
 
 use super::{
     avx2::{NEIGHBOURS, ROOM},
-    nibbles,
+    avx512_words, nibbles,
 };
 use crate::{
     isa::{Avx512, Avx512Vpopcnt, compiled_for},
-    xnor::tile::{Counts, MAX_COLUMNS, Patches, Tile},
+    xnor::tile::{Counts, MAX_COLUMNS, Patches, Strided, Tile},
 };
 use core::arch::x86_64::*;
 
@@ -33,6 +33,56 @@ impl Tile for Avx512Vpopcnt {
     ) {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { xnor_count_popcount::<R, V>(patches, starts, panel, counts) }
+    }
+
+    #[inline(always)]
+    fn count_at_most<const R: usize, const V: usize>(
+        self,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        _counts: &mut [Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { xnor_popcount_at_most::<R, V>(patches, starts, panel, limits) }
+    }
+
+    const PARTS: bool = true;
+
+    const SUMS: bool = true;
+
+    #[inline(always)]
+    fn count_sums<const R: usize, const V: usize>(
+        self,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        base: &[i32; MAX_COLUMNS],
+        to: (usize, usize),
+        out: &mut [i32],
+    ) {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { xnor_popcount_sums::<R, V>(patches, starts, panel, base, to, out) }
+    }
+
+    const WORDS: bool = true;
+
+    #[inline(always)]
+    fn column_words(self, panel: &[u8], registers: usize, steps: usize) -> [[u64; 8]; 4] {
+        avx512_words::column_words(self, panel, registers, steps)
+    }
+
+    #[inline(always)]
+    fn words_below<const G: usize>(
+        self,
+        rows: Strided<'_>,
+        weights: &[[u64; 8]; G],
+        bounds: &[[u64; 8]; G],
+        out: &mut [u8],
+        out_bytes: usize,
+    ) {
+        avx512_words::words_below(self, rows, weights, bounds, out, out_bytes);
     }
 
     fn spin(self, rounds: u64) -> u64 {
@@ -81,10 +131,72 @@ impl Tile for Avx512Vpopcnt {
 }
 
 compiled_for! { Avx512Vpopcnt,
+    /// One step of a tile; where it counts in part, the mask is one instruction with the exclusive or.
+    ///
+    /// The step lies within the rows, and its registers within the panel.
+    #[inline]
+    fn popcount_step<const R: usize, const V: usize, const PART: bool>(
+        rows: &[*const u8; R],
+        at: usize,
+        panel: *const u8,
+        last: __m512i,
+        sums: &mut [[__m512i; V]; R],
+    ) {
+        let weights: [_; V] = core::array::from_fn(|v| {
+            // SAFETY: they lie within the panel.
+            unsafe { _mm512_loadu_si512(panel.add(v * size_of::<__m512i>()).cast()) }
+        });
+        for r in 0..R {
+            // SAFETY: the step lies within the row.
+            let step = _mm512_set1_epi32(unsafe { rows[r].add(at).cast::<i32>().read_unaligned() });
+            for v in 0..V {
+                let differing = match PART {
+                    // (a ^ b) & c, a bit of the table for each a, b, c.
+                    true => _mm512_ternarylogic_epi32::<0x28>(weights[v], step, last),
+                    false => _mm512_xor_si512(weights[v], step),
+                };
+                sums[r][v] = _mm512_add_epi32(sums[r][v], _mm512_popcnt_epi32(differing));
+            }
+        }
+    }
+}
+
+compiled_for! { Avx512Vpopcnt,
     /// Lanes of 32 bits: sixteen channels a register, depth in steps of 32 bits, each activation step broadcast from memory
     /// by the exclusive or itself. Three instructions a register and step (xor, popcount, add), six half-operations on
     /// four pipes: 341 multiply-accumulates a cycle on Zen 4. Six rows by two registers are twelve independent sums, enough
     /// to cover the latency of the chain, and leave two registers of weights to be loaded for every thirty-six operations.
+    #[inline]
+    fn popcount_sums<const R: usize, const V: usize>(
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+    ) -> [[__m512i; V]; R] {
+        const STEP: usize = Avx512Vpopcnt::STEP;
+        const REGISTER: usize = size_of::<__m512i>();
+        let rows = patches.pointers(starts, STEP);
+        assert!(panel.len() >= patches.segments * patches.steps * V * REGISTER, "a panel as deep as the rows");
+        let mut panel = panel.as_ptr();
+        let mut sums = [[_mm512_setzero_si512(); V]; R];
+        let whole = if patches.last == u32::MAX { patches.steps } else { patches.steps - 1 };
+        let last = _mm512_set1_epi32(patches.last as i32);
+        for segment in 0..patches.segments {
+            let first = segment * patches.stride;
+            for at in (first..first + whole * STEP).step_by(STEP) {
+                // `pointers` has checked that all steps of all segments lie within the words; the panel is as deep.
+                popcount_step::<R, V, false>(&rows, at, panel, last, &mut sums);
+                panel = panel.wrapping_add(V * REGISTER);
+            }
+            if whole < patches.steps {
+                popcount_step::<R, V, true>(&rows, first + whole * STEP, panel, last, &mut sums);
+                panel = panel.wrapping_add(V * REGISTER);
+            }
+        }
+        sums
+    }
+}
+
+compiled_for! { Avx512Vpopcnt,
     #[inline]
     fn xnor_count_popcount<const R: usize, const V: usize>(
         patches: &Patches<'_>,
@@ -92,34 +204,61 @@ compiled_for! { Avx512Vpopcnt,
         panel: &[u8],
         counts: &mut [Counts; R],
     ) {
-        const STEP: usize = Avx512Vpopcnt::STEP;
-        const REGISTER: usize = size_of::<__m512i>();
-        let rows = patches.pointers(starts, STEP);
-        assert!(panel.len() >= patches.segments * patches.steps * V * REGISTER, "a panel as deep as the rows");
-        let mut panel = panel.as_ptr();
-        let mut sums = [[_mm512_setzero_si512(); V]; R];
-        for segment in 0..patches.segments {
-            let first = segment * patches.stride;
-            for at in (first..first + patches.steps * STEP).step_by(STEP) {
-                let weights: [_; V] = core::array::from_fn(|v| {
-                    // SAFETY: the panel is as deep as the rows, whose steps are counted here.
-                    unsafe { _mm512_loadu_si512(panel.add(v * REGISTER).cast()) }
-                });
-                panel = panel.wrapping_add(V * REGISTER);
-                for r in 0..R {
-                    // SAFETY: `pointers` has checked that all steps of all segments lie within the words.
-                    let step = _mm512_set1_epi32(unsafe { rows[r].add(at).cast::<i32>().read_unaligned() });
-                    for v in 0..V {
-                        let differing = _mm512_popcnt_epi32(_mm512_xor_si512(weights[v], step));
-                        sums[r][v] = _mm512_add_epi32(sums[r][v], differing);
-                    }
-                }
-            }
-        }
+        let sums = popcount_sums::<R, V>(patches, starts, panel);
         for (counts, sums) in counts.iter_mut().zip(sums) {
             for (counts, sums) in counts.as_chunks_mut::<16>().0.iter_mut().zip(sums) {
                 // SAFETY: a store of sixteen counts.
                 unsafe { _mm512_storeu_si512(counts.as_mut_ptr().cast(), sums) }
+            }
+        }
+    }
+}
+
+compiled_for! { Avx512Vpopcnt,
+    /// The sums are compared where they are.
+    #[inline]
+    fn xnor_popcount_at_most<const R: usize, const V: usize>(
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        let sums = popcount_sums::<R, V>(patches, starts, panel);
+        let limits = limits.as_chunks::<16>().0;
+        let mut bits = [0; R];
+        for v in 0..V {
+            // SAFETY: a load of sixteen limits.
+            let limits = unsafe { _mm512_loadu_si512(limits[v].as_ptr().cast()) };
+            for r in 0..R {
+                bits[r] |= u64::from(_mm512_cmple_epi32_mask(sums[r][v], limits)) << (v * 16);
+            }
+        }
+        bits
+    }
+}
+
+compiled_for! { Avx512Vpopcnt,
+    /// The sums are stored from where they are; a mask keeps columns that are none out of `out`.
+    #[inline]
+    fn xnor_popcount_sums<const R: usize, const V: usize>(
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        base: &[i32; MAX_COLUMNS],
+        (columns, stride): (usize, usize),
+        out: &mut [i32],
+    ) {
+        assert!(columns <= V * 16 && (R - 1) * stride + columns <= out.len(), "room for the sums");
+        let sums = popcount_sums::<R, V>(patches, starts, panel);
+        let base = base.as_chunks::<16>().0;
+        for v in 0..V {
+            // SAFETY: a load of sixteen bases.
+            let base = unsafe { _mm512_loadu_si512(base[v].as_ptr().cast()) };
+            let mask = (u64::MAX >> (64 - columns) >> (v * 16)) as u16;
+            for r in 0..R {
+                let sum = _mm512_sub_epi32(base, _mm512_slli_epi32::<1>(sums[r][v]));
+                // SAFETY: all columns of the last row are within `out`, and what is masked out is not written.
+                unsafe { _mm512_mask_storeu_epi32(out.as_mut_ptr().wrapping_add(r * stride + v * 16), mask, sum) }
             }
         }
     }

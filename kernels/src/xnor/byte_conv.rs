@@ -162,7 +162,7 @@ impl ByteConv2d {
     ) -> Result<(), Error> {
         let output = self.check(shape, input)?;
         Error::check_size("thresholds (outputs)", output.channels, thresholds.len())?;
-        let stage = Bits::of_tensor(out, output, thresholds)?;
+        let stage = Bits::of_tensor(out, output, thresholds, &[])?;
         self.run(scratch, shape, input, output, stage);
         Ok(())
     }
@@ -306,6 +306,7 @@ impl Rows for ByteRows<'_> {
             segments: geometry.kernel[0],
             stride: self.stride * options.dilation[0],
             steps: self.steps,
+            last: u32::MAX,
         }
     }
 }

@@ -61,6 +61,7 @@ impl<T: Tile> Tile for Bytes<T> {
             segments: 1,
             stride: 0,
             steps: DEPTH / Self::STEP,
+            last: u32::MAX,
         };
         let starts = core::array::from_fn(|row| row * DEPTH);
         let mut counts = [[0; MAX_COLUMNS]; 6];

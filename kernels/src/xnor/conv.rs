@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use bernet_kernels::{
-//!     bits::{BitMatrix, BitTensor, Shape},
+//!     bits::{BitMatrix, BitTensor, Shape, WORD, copy_bits},
 //!     isa::Level,
 //!     xnor::{Conv2d, Geometry, PaddingValue},
 //! };
@@ -30,16 +30,19 @@ use super::{
     geometry::Window,
     output::{Bits, Numbers, Scaled, Stage, Sums},
     parallel::{over, parts},
-    patches::{Band, BandBorder, InPlace, Lines, Places, Worker, ZeroBorder},
+    patches::{Band, BandBorder, InPlace, Lines, Places, Run, Worker, ZeroBorder},
     product::product,
     tables::Tables,
+    tile::Tile,
+    words::{self, Folded},
 };
 use crate::{
     Error,
-    bits::{BitMatrix, BitTensor, Shape},
+    bits::{BitMatrix, BitTensor, Shape, WORD, copy_bits},
     isa::{Level, dispatch},
 };
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// A convolution with its weights laid out for one level.
 #[derive(Clone, Debug)]
@@ -47,9 +50,84 @@ pub struct Conv2d {
     window: Window,
     /// Of each group.
     weights: Vec<PackedWeights>,
+    /// A kernel line of the windows, where they are read in place.
+    run: Option<Run>,
     border: Option<ZeroBorder>,
     /// For activations, where they are the fastest way.
     tables: Option<Tables>,
+}
+
+/// A convolution and its thresholds, bits in and bits out: what depends on both is worked out once.
+///
+/// ```
+/// use bernet_kernels::{
+///     bits::{BitMatrix, BitTensor, Shape},
+///     isa::Level,
+///     xnor::{BinaryConv2d, Conv2d, Geometry, PaddingValue, Scratch, Threshold},
+/// };
+///
+/// let geometry = Geometry {
+///     channels: 1,
+///     outputs: 1,
+///     kernel: [1, 2],
+///     stride: [1, 1],
+///     padding: [0; 4],
+///     padding_value: PaddingValue::Zero,
+/// };
+/// let conv = Conv2d::new(Level::best(), geometry, &BitMatrix::from_signs(1, 2, &[1.0, -1.0])?)?;
+/// let conv = BinaryConv2d::new(conv, vec![Threshold { at_least: 1, invert: false }])?;
+/// let line = BitMatrix::from_signs(1, 3, &[1.0, -1.0, -1.0])?;
+/// let input = BitTensor::from_lines(Shape { batch: 1, height: 1, width: 3, channels: 1 }, line)?;
+/// let mut out = BitTensor::zeros(Shape { width: 2, ..input.shape() });
+/// conv.activations_in(&mut Scratch::default(), &input, &mut out)?;
+/// assert!(out.get(0, 0, 0, 0) && !out.get(0, 0, 1, 0));
+/// # Ok::<(), bernet_kernels::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BinaryConv2d {
+    conv: Conv2d,
+    thresholds: Vec<Threshold>,
+    /// Of each panel, where rows are a word.
+    folded: Vec<Folded>,
+}
+
+impl BinaryConv2d {
+    /// A convolution with a threshold for each of its outputs.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where there are more or fewer.
+    pub fn new(conv: Conv2d, thresholds: Vec<Threshold>) -> Result<Self, Error> {
+        let outputs = conv.window.geometry.outputs;
+        Error::check_size("thresholds (outputs)", outputs, thresholds.len())?;
+        // Groups of channels have panels of their own, and are left to each call.
+        let folded = match &conv.weights[..] {
+            [weights] if conv.is_word() => dispatch!(weights.level(), token => {
+                Folded::all(token, weights.panels(), &thresholds)
+            }),
+            _ => Vec::new(),
+        };
+        Ok(Self {
+            conv,
+            thresholds,
+            folded,
+        })
+    }
+
+    /// The activations, packed.
+    ///
+    /// # Errors
+    /// As [`Geometry::output_shape`]; [`Error::Size`] where the shape of `out` differs.
+    pub fn activations_in(
+        &self,
+        scratch: &mut Scratch,
+        input: &BitTensor,
+        out: &mut BitTensor,
+    ) -> Result<(), Error> {
+        let shape = self.conv.output_shape(input.shape())?;
+        let stage = Bits::of_tensor(out, shape, &self.thresholds, &self.folded)?;
+        self.conv.activate(scratch, input, shape, stage);
+        Ok(())
+    }
 }
 
 /// What a convolution works in. It grows to what a call needs, a few tens of kilobytes a thread; a call that finds it large
@@ -81,31 +159,31 @@ impl Conv2d {
         weights: &BitMatrix,
     ) -> Result<Self, Error> {
         let window = Window::new(geometry, options, weights)?;
+        PackedWeights::check_depth(window.depth())?;
         let outputs = window.outputs();
+        let run = dispatch!(level, token => Run::new(token, &window));
+        // Kernel lines of weights as long as those that the tile reads.
+        let lines = geometry.kernel[0];
+        let line = run.map_or(window.depth() / lines, |run| run.bits);
         let group = |group: usize| {
-            let mut rows = BitMatrix::zeros(outputs, weights.columns());
-            for row in 0..outputs {
-                rows.row_mut(row)
-                    .copy_from_slice(weights.row(group * outputs + row));
-            }
-            PackedWeights::new(level, &rows)
+            let rows = group * outputs..(group + 1) * outputs;
+            PackedWeights::new(level, &lengthened(weights, rows, lines, line))
         };
         let packed: Vec<_> = (0..options.groups).map(group).collect();
-        packed[0].check_depth()?;
         let does_not_count =
             geometry.padding_value == PaddingValue::Zero && geometry.padding != [0; 4];
         let border = does_not_count.then(|| ZeroBorder::new(&window, weights));
-        let tables = if does_not_count {
-            None
-        } else {
-            Tables::new(level, &window, weights)
-        };
-        Ok(Self {
+        let mut conv = Self {
             window,
             weights: packed,
+            run,
             border,
-            tables,
-        })
+            tables: None,
+        };
+        if !does_not_count && !conv.is_word() {
+            conv.tables = Tables::new(level, &window, weights);
+        }
+        Ok(conv)
     }
 
     /// The level whose kernel its weights are laid out for.
@@ -127,6 +205,7 @@ impl Conv2d {
     ///
     /// # Errors
     /// As [`Geometry::output_shape`].
+    #[inline(always)]
     pub fn output_shape(&self, input: Shape) -> Result<Shape, Error> {
         self.window.output_shape(input)
     }
@@ -199,7 +278,12 @@ impl Conv2d {
     ) -> Result<(), Error> {
         let shape = self.output_shape(input.shape())?;
         Error::check_size("thresholds (outputs)", shape.channels, thresholds.len())?;
-        let stage = Bits::of_tensor(out, shape, thresholds)?;
+        let stage = Bits::of_tensor(out, shape, thresholds, &[])?;
+        self.activate(scratch, input, shape, stage);
+        Ok(())
+    }
+
+    fn activate(&self, scratch: &mut Scratch, input: &BitTensor, shape: Shape, stage: Bits<'_>) {
         match &self.tables {
             None => self.run(scratch, input, shape, stage),
             Some(tables) => {
@@ -215,7 +299,13 @@ impl Conv2d {
                 );
             }
         }
-        Ok(())
+    }
+
+    /// Whether each row is a word, and the level has a way for those.
+    fn is_word(&self) -> bool {
+        self.border.is_none()
+            && self.window.depth() <= WORD
+            && dispatch!(self.level(), token => takes_words(token))
     }
 
     fn run<S: Stage>(&self, scratch: &mut Scratch, input: &BitTensor, output: Shape, stage: S) {
@@ -226,17 +316,20 @@ impl Conv2d {
     }
 
     /// One band of output lines.
-    fn band(
+    fn band<S: Stage>(
         &self,
         input: &BitTensor,
         band: &Band,
         output: Shape,
         worker: &mut Worker,
-        stage: &mut impl Stage,
+        stage: &mut S,
     ) {
         let window = &self.window;
-        let lines = Lines::new(window, input, band, &mut worker.lines);
         let (height, width) = (band.lines.len(), output.width);
+        let is_word = S::WORDS && self.is_word();
+        let run = if is_word { None } else { self.run };
+        let reach = run.map_or(0, |run| run.reach(window, width));
+        let lines = Lines::new(window, input, band, reach, &mut worker.lines);
         let rows = band.images.len() * height * width;
         let border = self.border.as_ref().map(|sums| BandBorder {
             sums,
@@ -255,9 +348,13 @@ impl Conv2d {
             };
             let mut panels = weights.panels();
             panels.first = group * window.outputs();
+            panels.bits = window.depth();
             dispatch!(weights.level(), token => {
-                if let Some(steps) = InPlace::steps(token, window) {
-                    product(token, panels, rows, InPlace { lines, places, steps }, &border, stage);
+                if is_word {
+                    let (rows, line) = words::gather(token, lines, places, band.images.len(), &mut worker.rows);
+                    stage.store_words(token, rows, line, panels);
+                } else if let Some(run) = run {
+                    product(token, panels, rows, InPlace { lines, places, run }, &border, stage);
                 } else {
                     let source = Gathered::new(token, lines, places, &mut worker.rows);
                     product(token, panels, rows, source, &border, stage);
@@ -267,12 +364,34 @@ impl Conv2d {
     }
 }
 
+/// Some rows of weights, their kernel lines so many bits apart.
+fn lengthened(weights: &BitMatrix, rows: Range<usize>, lines: usize, bits: usize) -> BitMatrix {
+    let line = weights.columns() / lines;
+    let mut longer = BitMatrix::zeros(rows.len(), lines * bits);
+    for (to, from) in rows.enumerate() {
+        for at in 0..lines {
+            copy_bits(
+                longer.row_mut(to),
+                at * bits,
+                weights.row(from),
+                at * line,
+                line,
+            );
+        }
+    }
+    longer
+}
+
+fn takes_words<T: Tile>(_: T) -> bool {
+    T::WORDS
+}
+
 /// Hands the bands of an output to `work`, shared among threads where they are worth it; `depth` is the bits of a sum.
 pub(super) fn over_bands<S: Stage>(
     scratch: &mut Scratch,
     output: Shape,
     depth: usize,
-    stage: S,
+    mut stage: S,
     work: &(impl Fn(&Band, &mut Worker, &mut S) + Sync),
 ) {
     let lines = output.batch * output.height;
@@ -282,6 +401,10 @@ pub(super) fn over_bands<S: Stage>(
     let parts = parts(lines, size);
     if scratch.workers.len() < parts {
         scratch.workers.resize_with(parts, Worker::default);
+    }
+    // As little as one band is not worth cutting up.
+    if let (1, Some(band)) = (parts, Band::one(output)) {
+        return work(&band, &mut scratch.workers[0], &mut stage);
     }
     over(
         0..lines,

@@ -53,7 +53,7 @@ impl<'a> Gathered<'a> {
         };
         let depth = places.window.depth();
         let row_words = depth.div_ceil(WORD);
-        rows.resize((BLOCK + TOGETHER - 1) * row_words, 0);
+        rows.resize(rows.len().max((BLOCK + TOGETHER - 1) * row_words), 0);
         Self {
             lines,
             places,
@@ -146,6 +146,7 @@ impl Rows for Gathered<'_> {
             segments: 1,
             stride: 0,
             steps: self.steps,
+            last: u32::MAX,
         }
     }
 }

@@ -21,7 +21,7 @@ use super::{
     parallel::{over, parts},
     patches::BandBorder,
     product::{Rows, Starts, product},
-    tile::{Patches, Tile},
+    tile::{Patches, Strided, Tile},
 };
 use crate::{
     Error,
@@ -163,7 +163,7 @@ pub fn gemm_bits<'a>(
 
 fn check(a: BitRows<'_>, weights: &PackedWeights) -> Result<(), Error> {
     Error::check_size("columns of a (depth)", weights.depth(), a.columns())?;
-    weights.check_depth()?;
+    PackedWeights::check_depth(weights.depth())?;
     Error::check_product("M · N", &[a.rows(), weights.outputs()]).map(drop)
 }
 
@@ -196,13 +196,23 @@ fn run<S: Stage>(a: BitRows<'_>, weights: &PackedWeights, stage: S) {
     });
 }
 
-fn rows<T: Tile>(
+fn rows<T: Tile, S: Stage>(
     token: T,
     a: BitRows<'_>,
     rows: Range<usize>,
     panels: Panels<'_>,
-    mut stage: impl Stage,
+    mut stage: S,
 ) {
+    if T::WORDS && a.columns() <= WORD && S::WORDS {
+        let (stride, count) = (a.stride(), rows.len());
+        let words = &a.words()[rows.start * stride..];
+        let rows = Strided {
+            words,
+            stride,
+            count,
+        };
+        return stage.store_words(token, rows, stride, panels);
+    }
     let source = Matrix {
         a,
         first: rows.start,
@@ -237,6 +247,7 @@ impl Rows for Matrix<'_> {
             segments: 1,
             stride: 0,
             steps: self.steps,
+            last: u32::MAX,
         }
     }
 }

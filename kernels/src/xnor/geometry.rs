@@ -190,6 +190,8 @@ impl Window {
     ///
     /// # Errors
     /// As [`Geometry::output_shape`], with the taps as far apart as they are.
+    // A shape that is returned through memory and copied at once takes longer than to compute it.
+    #[inline(always)]
     pub fn output_shape(&self, input: Shape) -> Result<Shape, Error> {
         let Geometry {
             channels,

@@ -14,6 +14,7 @@ mod pool;
 mod product;
 mod tables;
 pub(crate) mod tile;
+mod words;
 
 use crate::isa::{Level, dispatch};
 use tile::Tile;
@@ -38,7 +39,7 @@ pub fn spin_bytes(level: Level, rounds: u64) -> u64 {
 }
 
 pub use byte_conv::ByteConv2d;
-pub use conv::{Conv2d, Scratch};
+pub use conv::{BinaryConv2d, Conv2d, Scratch};
 pub use gemm::{RowsMut, gemm_affine, gemm_bits, gemm_i32};
 pub use geometry::{Geometry, Options, PaddingValue, Window};
 pub use output::{Affine, Real, Threshold};

@@ -5,13 +5,13 @@
 //! the count itself. (Products with bytes have a base of their own, and a 1 in place of the 2: [`Tile::PER_COUNT`].)
 
 use super::{
-    pack::Panel,
-    product::BLOCK,
-    tile::{Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Tile},
+    pack::{Panel, Panels},
+    tile::{Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Strided, Tile},
+    words::{self, Folded},
 };
 use crate::{
     Error,
-    bits::{BitTensor, Shape, WORD, set_bits},
+    bits::{BitTensor, Shape, WORD, put_bits},
 };
 use core::ops::Range;
 
@@ -118,7 +118,21 @@ pub(crate) trait Stage: Sized + Send {
         counts: &[Counts; R],
     );
 
-    /// For a stage that needs no more than a bit of each count: the columns' bounds, counts below which set it, at
+    /// Counts and stores: patches, where rows begin in them, and the panel.
+    #[inline(always)]
+    fn count<T: Tile, const R: usize, const V: usize>(
+        &mut self,
+        token: T,
+        row: usize,
+        prepared: &Prepared,
+        (patches, starts, panel): (&Patches<'_>, &[usize; R], &[u8]),
+        counts: &mut [Counts; R],
+    ) {
+        token.count::<R, V>(patches, starts, panel, counts);
+        self.store::<T, R, V>(token, row, prepared, counts);
+    }
+
+    /// For a stage that needs no more than a bit of each count, where counts fit in bytes: the columns' bounds, counts below which set it, at
     /// [`Tile::place`].
     #[inline(always)]
     fn bounds<T: Tile>(&self, _prepared: &Prepared) -> Option<[u8; MAX_COLUMNS]> {
@@ -128,6 +142,20 @@ pub(crate) trait Stage: Sized + Send {
     /// Stores those bits, of rows from `row` on.
     #[inline(always)]
     fn store_bits(&mut self, _row: usize, _prepared: &Prepared, _bits: &[u64]) {}
+
+    /// Whether it takes rows that are a word each ([`Stage::store_words`]).
+    const WORDS: bool = false;
+
+    /// Counts and stores rows that are a word each: those of a line one after the other, lines `line` words apart.
+    fn store_words<T: Tile>(
+        &mut self,
+        _token: T,
+        _rows: Strided<'_>,
+        _line: usize,
+        _panels: Panels<'_>,
+    ) {
+        unreachable!("no row is taken as a word")
+    }
 
     /// Counts and stores rows of the block, whose patches are at `starts`, for a panel of one register, if that is faster this
     /// way; how many of them it has done.
@@ -189,6 +217,26 @@ impl Stage for Sums<'_> {
     fn split_columns(self, columns: usize) -> (Self, Self) {
         let (before, after) = self.0.split_columns(columns);
         (Self(before), Self(after))
+    }
+
+    #[inline(always)]
+    fn count<T: Tile, const R: usize, const V: usize>(
+        &mut self,
+        token: T,
+        row: usize,
+        prepared: &Prepared,
+        (patches, starts, panel): (&Patches<'_>, &[usize; R], &[u8]),
+        counts: &mut [Counts; R],
+    ) {
+        if T::SUMS {
+            let Numbers { out, outputs, .. } = &mut self.0;
+            let out = &mut out[row * *outputs + prepared.first..];
+            let to = (prepared.columns, *outputs);
+            token.count_sums::<R, V>(patches, starts, panel, &prepared.values, to, out);
+        } else {
+            token.count::<R, V>(patches, starts, panel, counts);
+            self.store::<T, R, V>(token, row, prepared, counts);
+        }
     }
 
     #[inline(always)]
@@ -329,9 +377,19 @@ pub(crate) struct Bits<'a> {
     line_words: usize,
     line_rows: usize,
     thresholds: &'a [Threshold],
-    /// The block's first row, and the bit of the words where each of its rows begins.
-    block: usize,
-    places: [usize; BLOCK],
+    /// Of each panel, for rows of a word; none where that is yet to be done.
+    folded: &'a [Folded],
+    /// The block's first row, and where it goes.
+    block: (usize, Place),
+    /// Where the next row goes.
+    next: Place,
+}
+
+/// Where a row's bits go: the bit where its line begins, and its pixel.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    line: usize,
+    pixel: usize,
 }
 
 impl<'a> Bits<'a> {
@@ -347,8 +405,9 @@ impl<'a> Bits<'a> {
             line_words,
             line_rows,
             thresholds,
-            block: 0,
-            places: [0; BLOCK],
+            folded: &[],
+            block: Default::default(),
+            next: Place::default(),
         }
     }
 
@@ -357,16 +416,38 @@ impl<'a> Bits<'a> {
         out: &'a mut BitTensor,
         shape: Shape,
         thresholds: &'a [Threshold],
+        folded: &'a [Folded],
     ) -> Result<Self, Error> {
         out.check_shape(shape)?;
         let line_words = out.lines().row_words();
         let words = out.lines_mut().words_mut();
         words.fill(0);
-        Ok(Self::new(words, line_words, shape.width, thresholds))
+        Ok(Self {
+            folded,
+            ..Self::new(words, line_words, shape.width, thresholds)
+        })
     }
 }
 
 impl<'a> Bits<'a> {
+    /// Stores some columns of the next row; rows come one after the other, from the block's first on.
+    #[inline(always)]
+    fn put(&mut self, prepared: &Prepared, bits: u64) {
+        let Place { line, pixel } = self.next;
+        let start = line + pixel * self.thresholds.len() + prepared.first;
+        put_bits(self.words, start, prepared.columns, bits);
+        self.next = match pixel + 1 == self.line_rows {
+            true => Place {
+                line: line + self.line_words * WORD,
+                pixel: 0,
+            },
+            false => Place {
+                line,
+                pixel: pixel + 1,
+            },
+        };
+    }
+
     /// The thresholds, and the lines.
     pub(crate) fn lines(&mut self) -> (&'a [Threshold], impl Iterator<Item = &mut [u64]>) {
         (
@@ -374,6 +455,17 @@ impl<'a> Bits<'a> {
             self.words.chunks_exact_mut(self.line_words),
         )
     }
+}
+
+/// The least sums of columns, and the bits of those that are inverted.
+#[inline(always)]
+fn part(thresholds: &[Threshold], at_least: &mut Columns) -> u64 {
+    let mut inverted = 0;
+    for (bit, (at_least, threshold)) in at_least.iter_mut().zip(thresholds).enumerate() {
+        *at_least = threshold.at_least;
+        inverted |= u64::from(threshold.invert) << bit;
+    }
+    inverted
 }
 
 impl Stage for Bits<'_> {
@@ -398,11 +490,13 @@ impl Stage for Bits<'_> {
             Self {
                 words: before,
                 thresholds: first,
+                folded: &[],
                 ..self
             },
             Self {
                 words: after,
                 thresholds: second,
+                folded: &[],
                 ..self
             },
         )
@@ -410,34 +504,26 @@ impl Stage for Bits<'_> {
 
     #[inline(always)]
     fn begin(&mut self, rows: Range<usize>) {
-        self.block = rows.start;
-        let (line_rows, outputs) = (self.line_rows, self.thresholds.len());
-        let mut pixel = rows.start % line_rows;
-        let mut line = rows.start / line_rows * self.line_words * WORD;
-        let mut next = line + pixel * outputs;
-        for place in &mut self.places[..rows.len()] {
-            *place = next;
-            (pixel, next) = (pixel + 1, next + outputs);
-            if pixel == line_rows {
-                (pixel, line) = (0, line + self.line_words * WORD);
-                next = line;
-            }
+        let mut place = Place::default();
+        // Divisions take longer than small products.
+        if rows.start > 0 {
+            place.pixel = rows.start % self.line_rows;
+            place.line = rows.start / self.line_rows * self.line_words * WORD;
         }
+        self.block = (rows.start, place);
     }
 
     #[inline(always)]
-    fn prepare<T: Tile>(&self, token: T, first: usize, columns: usize) -> Prepared {
+    fn prepare<T: Tile>(&self, _: T, first: usize, columns: usize) -> Prepared {
         // The columns after the last have weights of 0 and are never set: no sum is that large, nor are they inverted.
         let mut at_least = [i32::MAX; MAX_COLUMNS];
-        let mut inverted = [0; MAX_COLUMNS];
         let thresholds = &self.thresholds[first..][..columns];
-        for (at_least, threshold) in at_least.iter_mut().zip(thresholds) {
-            *at_least = threshold.at_least;
-        }
-        for (inverted, threshold) in inverted.iter_mut().zip(thresholds) {
-            *inverted = u8::from(threshold.invert);
-        }
-        let invert = token.bits(&inverted);
+        // A full panel has a constant number of columns, which the compiler then unrolls.
+        let full = T::LANES * T::REGISTERS;
+        let invert = match columns == full {
+            true => part(&thresholds[..full], &mut at_least),
+            false => part(thresholds, &mut at_least),
+        };
         Prepared {
             first,
             columns,
@@ -469,6 +555,38 @@ impl Stage for Bits<'_> {
     }
 
     #[inline(always)]
+    fn count<T: Tile, const R: usize, const V: usize>(
+        &mut self,
+        token: T,
+        row: usize,
+        prepared: &Prepared,
+        (patches, starts, panel): (&Patches<'_>, &[usize; R], &[u8]),
+        counts: &mut [Counts; R],
+    ) {
+        let limits = &prepared.values;
+        let bits = token.count_at_most::<R, V>(patches, starts, panel, counts, limits);
+        self.store_bits(row, prepared, &bits);
+    }
+
+    const WORDS: bool = true;
+
+    fn store_words<T: Tile>(
+        &mut self,
+        token: T,
+        rows: Strided<'_>,
+        line: usize,
+        panels: Panels<'_>,
+    ) {
+        let place = words::Place {
+            thresholds: self.thresholds,
+            folded: self.folded,
+            line_words: self.line_words,
+            line_rows: self.line_rows,
+        };
+        place.activations(token, rows, line, panels, self.words);
+    }
+
+    #[inline(always)]
     fn bounds<T: Tile>(&self, prepared: &Prepared) -> Option<[u8; MAX_COLUMNS]> {
         // A limit beyond a byte is beyond every count that fits in one: all counts are below 255 there.
         let mut bounds = [0; MAX_COLUMNS];
@@ -480,14 +598,11 @@ impl Stage for Bits<'_> {
 
     #[inline(always)]
     fn store_bits(&mut self, row: usize, prepared: &Prepared, bits: &[u64]) {
-        let places = &self.places[row - self.block..];
-        for (bits, place) in bits.iter().zip(places) {
-            set_bits(
-                self.words,
-                place + prepared.first,
-                prepared.columns,
-                bits ^ prepared.invert,
-            );
+        if row == self.block.0 {
+            self.next = self.block.1;
+        }
+        for bits in bits {
+            self.put(prepared, bits ^ prepared.invert);
         }
     }
 
@@ -500,6 +615,7 @@ impl Stage for Bits<'_> {
         panel: &Panel<'_>,
         prepared: &Prepared,
     ) -> usize {
+        self.next = self.block.1;
         let mut done = 0;
         // Half the lanes are enough to be faster.
         while starts.len() - done >= NARROW_ROWS / 2 {
@@ -512,13 +628,8 @@ impl Stage for Bits<'_> {
             else {
                 break;
             };
-            for (bits, place) in bits[..rows].iter().zip(&self.places[done..]) {
-                set_bits(
-                    self.words,
-                    place + prepared.first,
-                    prepared.columns,
-                    u64::from(*bits) ^ prepared.invert,
-                );
+            for bits in &bits[..rows] {
+                self.put(prepared, u64::from(*bits) ^ prepared.invert);
             }
             done += rows;
         }

@@ -163,13 +163,13 @@ impl PackedWeights {
     }
 
     /// Twice a sum must fit in `i32`.
-    pub(crate) fn check_depth(&self) -> Result<(), Error> {
-        if (1..1 << 30).contains(&self.depth) {
+    pub(crate) fn check_depth(depth: usize) -> Result<(), Error> {
+        if (1..1 << 30).contains(&depth) {
             return Ok(());
         }
         Err(Error::Dimension {
             what: "depth",
-            found: self.depth,
+            found: depth,
             expected: "1 to 2³⁰ − 1",
         })
     }
@@ -180,6 +180,7 @@ impl PackedWeights {
             first: 0,
             outputs: self.outputs,
             depth: self.depth,
+            bits: self.depth,
         }
     }
 }
@@ -191,7 +192,10 @@ pub(crate) struct Panels<'a> {
     /// What the first of them is called.
     pub(crate) first: usize,
     pub(crate) outputs: usize,
-    pub(crate) depth: usize,
+    /// Of a panel.
+    depth: usize,
+    /// Bits of it that count.
+    pub(crate) bits: usize,
 }
 
 impl<'a> Panels<'a> {
@@ -203,7 +207,7 @@ impl<'a> Panels<'a> {
             lines: &self.lines[panel..],
             first: 0,
             outputs: columns.len(),
-            depth: self.depth,
+            ..self
         }
     }
 

@@ -28,6 +28,20 @@ pub(super) struct Band {
 }
 
 impl Band {
+    /// The one band of a whole output, where it is as little as that. (The divisions below take longer than a small product.)
+    pub(super) fn one(output: Shape) -> Option<Self> {
+        let Shape {
+            batch,
+            height,
+            width,
+            ..
+        } = output;
+        (batch * height * width <= BAND).then_some(Self {
+            images: 0..batch,
+            lines: 0..height,
+        })
+    }
+
     /// The bands of some output lines, counted over all images, in their order.
     pub(super) fn all(output: Shape, lines: Range<usize>) -> impl Iterator<Item = Self> {
         let most = (BAND / output.width).max(1);
@@ -74,18 +88,20 @@ pub(super) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
+    /// Lines in which `reach` bits can be read.
     pub(super) fn new(
         window: &Window,
         input: &'a BitTensor,
         band: &Band,
+        reach: usize,
         scratch: &'a mut Vec<u64>,
     ) -> Self {
         let shape = input.shape();
         let geometry = &window.geometry;
         let [top, left, _, right] = geometry.padding;
         let first = band.lines.start * geometry.stride[0];
-        if geometry.padding == [0; 4] {
-            let line_words = input.lines().row_words();
+        let line_words = input.lines().row_words();
+        if geometry.padding == [0; 4] && reach <= line_words * WORD {
             let words =
                 &input.lines().words()[(band.images.start * shape.height + first) * line_words..];
             return Self {
@@ -96,7 +112,7 @@ impl<'a> Lines<'a> {
         }
         let image_lines = (band.lines.len() - 1) * geometry.stride[0] + window.span()[0];
         let padded = [left, shape.width, right].map(|pixels| pixels * geometry.channels);
-        let line_words = padded.iter().sum::<usize>().div_ceil(WORD);
+        let line_words = reach.max(padded.iter().sum()).div_ceil(WORD);
         scratch.clear();
         scratch.resize(band.images.len() * image_lines * line_words, 0);
         let all = band
@@ -159,8 +175,13 @@ impl Places<'_> {
         rows: Range<usize>,
         most: usize,
     ) -> impl Iterator<Item = (usize, usize, usize)> {
-        let (line, mut x) = (rows.start / self.width, rows.start % self.width);
-        let (mut image, mut y) = (line / self.height, line % self.height);
+        let (mut image, mut y, mut x) = (0, 0, 0);
+        // Divisions take longer than small products.
+        if rows.start > 0 {
+            let line = rows.start / self.width;
+            (image, y) = (line / self.height, line % self.height);
+            x = rows.start % self.width;
+        }
         let mut rest = rows.len();
         let stride = self.window.geometry.stride[0];
         let across = self.across();
@@ -190,24 +211,60 @@ impl Places<'_> {
     }
 }
 
-/// Rows that the tile reads where they are; a kernel line is `steps` steps.
+/// Rows that the tile reads where they are.
 pub(super) struct InPlace<'a> {
     pub(super) lines: Lines<'a>,
     pub(super) places: Places<'a>,
-    pub(super) steps: usize,
+    pub(super) run: Run,
 }
 
-impl InPlace<'_> {
-    /// Steps under a kernel line, if it is whole steps of neighbouring bits wherever it begins.
-    pub(super) fn steps<T: Tile>(_: T, window: &Window) -> Option<usize> {
+/// A kernel line of a window that is read in place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Run {
+    steps: usize,
+    /// The bits of the last step that count.
+    last: u32,
+    /// Bits of all steps.
+    pub(super) bits: usize,
+}
+
+impl Run {
+    /// A kernel line, if it is neighbouring bits and begins with a byte wherever it begins, and is whole steps or, on levels that can have a
+    /// step in part, not much less.
+    pub(super) fn new<T: Tile>(_: T, window: &Window) -> Option<Self> {
         let Geometry {
             channels, kernel, ..
         } = window.geometry;
         let neighbours =
             kernel[1] == 1 || (window.options.dilation[1] == 1 && window.options.groups == 1);
-        let whole = |bits: usize| bits.is_multiple_of(8 * T::STEP);
-        (neighbours && whole(channels) && whole(window.channels()))
-            .then(|| kernel[1] * window.channels() / (8 * T::STEP))
+        let (step, run) = (8 * T::STEP, kernel[1] * window.channels());
+        let (steps, rest) = (run.div_ceil(step), run % step);
+        let bits = steps * step;
+        let multiples =
+            |of: usize| channels.is_multiple_of(of) && window.channels().is_multiple_of(of);
+        // Gathering costs as much as some more steps. (Up to a word it costs less: `words.rs`.)
+        let part = T::PARTS
+            && cfg!(target_endian = "little")
+            && multiples(8)
+            && window.depth() > WORD
+            && 3 * bits <= 4 * run;
+        (neighbours && (multiples(step) || part)).then_some(Self {
+            steps,
+            last: if rest == 0 {
+                u32::MAX
+            } else {
+                u32::MAX >> (u32::BITS as usize - rest)
+            },
+            bits,
+        })
+    }
+
+    /// Bits of a line that are read, from its first to its last window's last step.
+    pub(super) fn reach(&self, window: &Window, width: usize) -> usize {
+        let Geometry {
+            channels, stride, ..
+        } = window.geometry;
+        (width - 1) * stride[1] * channels + channels - window.channels() + self.bits
     }
 }
 
@@ -224,7 +281,8 @@ impl Rows for InPlace<'_> {
             words: self.lines.words,
             segments: geometry.kernel[0],
             stride,
-            steps: self.steps,
+            steps: self.run.steps,
+            last: self.run.last,
         }
     }
 }

@@ -60,7 +60,7 @@ pub(crate) fn product<T: Tile>(
                     first,
                     rows: block.len(),
                     bordered,
-                    depth: panels.depth,
+                    depth: panels.bits,
                 };
                 for panel in panels.iter::<T>() {
                     match panel.registers {
@@ -132,10 +132,10 @@ impl<T: Tile> Sweep<'_, T> {
                                 continue;
                             }
                             let counts = counts.first_chunk_mut::<$rows>().expect("as many rows as a tile has");
-                            self.token.count::<$rows, V>(&self.patches, starts, panel.weights, counts);
                             if self.bordered >> row & ((1 << $rows) - 1) == 0 {
-                                stage.store::<T, $rows, V>(self.token, self.first + row, &prepared, counts);
+                                stage.count::<T, $rows, V>(self.token, self.first + row, &prepared, (&self.patches, starts, panel.weights), counts);
                             } else {
+                                self.token.count::<$rows, V>(&self.patches, starts, panel.weights, counts);
                                 self.store_bordered::<V>(row, panel.first, border, stage, &mut prepared, counts);
                             }
                         })*

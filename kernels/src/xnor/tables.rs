@@ -110,7 +110,7 @@ impl Tables {
         stage: &mut Bits<'_>,
     ) {
         let Worker { lines, rows } = worker;
-        let lines = Lines::new(window, input, band, lines);
+        let lines = Lines::new(window, input, band, 0, lines);
         macro_rules! words {
             ($($words:literal)*) => {
                 match self.words {

@@ -71,6 +71,68 @@ pub(crate) trait Tile: Copy + Send + Sync {
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R];
 
+    /// [`count`](Self::count) and [`at_most`](Self::at_most) in one, for levels whose counts need not go through memory; what `counts`
+    /// holds afterwards is not said.
+    #[inline(always)]
+    fn count_at_most<const R: usize, const V: usize>(
+        self,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        self.count::<R, V>(patches, starts, panel, counts);
+        self.at_most::<R, V>(counts, limits)
+    }
+
+    /// Whether the last step of a run may count in part ([`Patches::last`]).
+    const PARTS: bool = false;
+
+    /// Whether the level has [`count_sums`](Self::count_sums).
+    const SUMS: bool = false;
+
+    /// The sums `base[c] − PER_COUNT · counts[r][c]` of the first `columns` columns, those of row `r` from `out[r · stride]` on, without
+    /// a way through memory.
+    ///
+    /// # Panics
+    /// As [`count`](Self::count), and where the sums leave `out`.
+    fn count_sums<const R: usize, const V: usize>(
+        self,
+        _patches: &Patches<'_>,
+        _starts: &[usize; R],
+        _panel: &[u8],
+        _base: &[i32; MAX_COLUMNS],
+        (_columns, _stride): (usize, usize),
+        _out: &mut [i32],
+    ) {
+        unreachable!("sums are made of counts")
+    }
+
+    /// Whether rows of a word each go through [`words_below`](Self::words_below) (`words.rs`).
+    const WORDS: bool = false;
+
+    /// The weights of a panel that is at most a word deep: a word for each column.
+    fn column_words(self, _panel: &[u8], _registers: usize, _steps: usize) -> [[u64; 8]; 4] {
+        unreachable!("no panel is cut into words")
+    }
+
+    /// Rows of a word each: bit `i` of byte `g` of a row's output says whether the row differs from `weights[g][i]` in less than
+    /// `bounds[g][i]` bits.
+    ///
+    /// # Panics
+    /// Where rows or outputs leave their slices.
+    fn words_below<const G: usize>(
+        self,
+        _rows: Strided<'_>,
+        _weights: &[[u64; 8]; G],
+        _bounds: &[[u64; 8]; G],
+        _out: &mut [u8],
+        _out_bytes: usize,
+    ) {
+        unreachable!("no row is taken as a word")
+    }
+
     /// The deepest rows whose counts [`below`](Self::below) can hold, in bits; 0 for levels that do without it.
     const SHALLOW: usize = 0;
 
@@ -131,6 +193,17 @@ pub(crate) trait Tile: Copy + Send + Sync {
     }
 }
 
+/// Rows that are a word each.
+#[derive(Clone, Copy)]
+pub(crate) struct Strided<'a> {
+    /// What the rows lie in.
+    pub(crate) words: &'a [u64],
+    /// Words from one to the next.
+    pub(crate) stride: usize,
+    /// How many they are.
+    pub(crate) count: usize,
+}
+
 /// Rows of activations: each is `segments` runs of `steps` steps. A plain matrix has one segment a row; a convolution
 /// that reads its input in place has one for each kernel line.
 #[derive(Clone, Copy)]
@@ -143,6 +216,8 @@ pub(crate) struct Patches<'a> {
     pub(crate) stride: usize,
     /// Steps a run.
     pub(crate) steps: usize,
+    /// The bits of a run's last step that count; all but for levels with [`Tile::PARTS`].
+    pub(crate) last: u32,
 }
 
 impl Patches<'_> {
