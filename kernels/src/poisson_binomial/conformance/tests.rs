@@ -131,6 +131,20 @@ fn any_share_of_certain_factors() {
     }
 }
 
+/// Equal factors of any number, which all round alike, with little on one side of the cut.
+#[test]
+fn few_successes_of_equal_factors() {
+    let levels = levels("equal factors");
+    for thousandths in [1, 3, 10, 30, 300, 700, 970, 990, 997, 999] {
+        for (count, level) in (1..=200).zip(levels.iter().cycle()) {
+            let v = Draw::Equal(thousandths).probabilities(count, 1, 0);
+            let mean = cuts(&v, 1)[1];
+            let cuts = (-3..=3).flat_map(|offset| FORMS.map(|form| (mean + offset, form)));
+            all_right(cuts.map(|(cut, form)| forward(*level, form, &v, 1, cut)));
+        }
+    }
+}
+
 #[test]
 fn wrong_probabilities_are_named() {
     for wrong in [
