@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use bernet_kernels::{
-//!     bits::{BitMatrix, BitTensor, Shape, WORD, copy_bits},
+//!     bits::{BitMatrix, BitTensor, Shape},
 //!     isa::Level,
 //!     xnor::{Conv2d, Geometry, PaddingValue},
 //! };

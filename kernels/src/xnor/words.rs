@@ -134,7 +134,9 @@ impl Place<'_> {
             true => (rows.words.len(), out.len()),
             false => (line, self.line_words),
         };
-        let in_bytes = row_bits % 8 == 0 && panel.first % 8 == 0 && panel.columns == G * GROUP;
+        let in_bytes = row_bits.is_multiple_of(8)
+            && panel.first.is_multiple_of(8)
+            && panel.columns == G * GROUP;
         let mut words = rows.words;
         // (A zip with chunks of the words would divide.)
         for out in out.chunks_mut(to) {
