@@ -10,7 +10,7 @@ import zlib
 
 MAGIC = b"\x89BNET\r\n\x1a"
 SECTIONS = ("weights", "thresholds", "metadata")
-KINDS = {2: "conv", 3: "expectation", 6: "real conv", 7: "real expectation"}
+KINDS = {2: "conv", 3: "expectation", 6: "real conv", 7: "real expectation", 8: "conv", 9: "real conv"}
 
 
 def check(what, expected, found):
@@ -31,15 +31,21 @@ def read_layer(number, row):
     if kind == 1:
         names, end = ("top", "left", "height", "width"), 20
         layer = {"kind": "crop"} | dict(zip(names, struct.unpack_from("<4I", row, 4)))
-    elif kind in (2, 6):
+    elif kind in (2, 6, 8, 9):
         channels, outputs, *sizes = struct.unpack_from("<2I8H", row, 4)
         value, width = row[28:30]
         layer = {
             "kind": KINDS[kind], "channels": channels, "outputs": outputs, "kernel": sizes[:2], "stride": sizes[2:4],
-            "padding": sizes[4:], "padding_value": (-1, 0, 1)[value], "threshold_bytes": width,
+            "padding": sizes[4:], "padding_value": (-1, 0, 1)[value], "threshold_bytes": width, "dilation": [1, 1], "groups": 1,
         }
-        check(f"bytes of a least sum of layer {number}", True, width in ((2, 4) if kind == 2 else (8,)))
+        check(f"bytes of a least sum of layer {number}", True, width in ((2, 4) if kind in (2, 8) else (8,)))
         end = 30
+        if kind in (8, 9):
+            layer |= {"kernel": list(row[12:14]), "dilation": list(row[14:16]), "groups": struct.unpack_from("<H", row, 30)[0]}
+            check(f"dilation or groups of layer {number}", True, has_options(layer))
+            divisible = layer["groups"] > 0 and channels % layer["groups"] == outputs % layer["groups"] == 0
+            check(f"groups of layer {number} divide its channels", True, divisible)
+            end = 32
     elif kind in (3, 7):
         columns, classes = struct.unpack_from("<2I", row, 4)
         layer, end = {"kind": KINDS[kind], "columns": columns, "classes": classes}, 12
@@ -55,10 +61,14 @@ def read_layer(number, row):
     return layer
 
 
+def has_options(layer):
+    return layer.get("dilation", [1, 1]) != [1, 1] or layer.get("groups", 1) != 1
+
+
 def weight_shape(layer):
     if "conv" in layer["kind"]:
         height, width = layer["kernel"]
-        return layer["outputs"], height * width * layer["channels"]
+        return layer["outputs"], height * width * layer["channels"] // layer["groups"]
     if "expectation" in layer["kind"]:
         return layer["classes"], layer["columns"]
     return 0, 0
@@ -66,6 +76,8 @@ def weight_shape(layer):
 
 def oldest_version(layers, channels, grey):
     """The oldest that has all that the net needs."""
+    if any(map(has_options, layers)):
+        return 4
     if grey or any("real" in layer["kind"] for layer in layers):
         return 3
     for layer in layers:
@@ -91,7 +103,7 @@ def read_metadata(data):
 def read(data):
     check("magic", MAGIC, data[:8])
     version, layer_count, section_count, height, width, channels, threshold, grey = struct.unpack_from("<6I2B", data, 8)
-    check("version, 1 to 3", True, version in (1, 2, 3))
+    check("version, 1 to 4", True, version in (1, 2, 3, 4))
     check("length", len(data), struct.unpack_from("<Q", data, 40)[0])
     (crc,) = struct.unpack("<I", data[-4:])
     check("checksum", zlib.crc32(data[:-4]), crc)

@@ -169,6 +169,7 @@ fn grey_values_are_asked_for() {
         };
         let conv = bernet::model::Conv {
             geometry,
+            options: Default::default(),
             weights: BitMatrix::from_fn(1, 1, |_, _| true),
             thresholds: vec![bernet_kernels::xnor::Threshold {
                 at_least: 128,

@@ -75,6 +75,9 @@ fn every_row_runs_once() {
     fs::remove_file(&row).expect("removed");
     fs::remove_file(folder.join("ste-heavy-tails-1/model.bnet")).expect("removed");
     fs::remove_file(folder.join("ste-heavy-tails-1/checkpoint")).expect("removed");
+    let (_, log, success) = table(folder, &["--finished"]);
+    assert!(success && !log.contains("epoch"), "{log}");
+    assert_eq!(rows(folder).len(), first.len() - 1);
     let (_, log, success) = table(folder, &[]);
     assert!(success, "{log}");
     let trained = log.lines().filter(|line| line.starts_with("epoch 2/2"));
@@ -88,6 +91,17 @@ fn every_row_runs_once() {
             second.iter().take(7).collect::<Vec<_>>()
         );
     }
+}
+
+#[test]
+fn a_row_and_a_seed_can_be_trained_by_themselves() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Another row's name begins so too.
+    let (_, log, success) = table(folder.path(), &["--only", "bnn", "--first-seed", "2"]);
+    assert!(success, "{log}");
+    let rows = rows(folder.path());
+    let names: Vec<_> = rows.iter().map(|row| (&row[0], &row[2])).collect();
+    assert_eq!(names, [("bnn", "2")]);
 }
 
 #[cfg(unix)]

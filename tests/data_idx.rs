@@ -1,6 +1,6 @@
 //! IDX files: what is written is read, and nothing else is.
 
-use bernet::data::{Error, load_idx_dir};
+use bernet::data::{Error, idx, load_idx_dir};
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
 use std::fs;
@@ -87,6 +87,8 @@ proptest! {
         prop_assert_eq!(source.train.labels(), &labels[..train]);
         prop_assert_eq!(source.test.grey(), Some(test_grey));
         prop_assert_eq!(source.test.labels(), &labels[train..][..test]);
+        let decoded = idx::decode(("i".as_ref(), &files[0]), ("l".as_ref(), &files[1]), threshold, 10);
+        prop_assert_eq!(decoded.expect("a dataset"), source.train.clone());
         for (place, &value) in grey.iter().enumerate() {
             let (line, x) = (place / width, place % width);
             prop_assert_eq!(source.train.images().get(line / height, line % height, x, 0), value >= threshold);

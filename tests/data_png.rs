@@ -1,6 +1,6 @@
 //! Pictures of digits.
 
-use bernet::data::{DigitPicture, load_embedded, read_digit_png};
+use bernet::data::{DigitPicture, Error, decode_digit_png, load_embedded, read_digit_png};
 use png::{BitDepth, ColorType, Encoder};
 use std::fs::{self, File};
 use std::path::Path;
@@ -40,11 +40,15 @@ fn read(
         .flat_map(|(y, x)| pixel(y, x))
         .collect();
     write(&path, width, height, color, BitDepth::Eight, &bytes);
-    read_digit_png(&path, 28, 28, 128).map_err(|error| {
-        error
-            .to_string()
-            .replace(&path.display().to_string(), "digit.png")
-    })
+    let text = |error: Error| {
+        let path = path.display().to_string();
+        error.to_string().replace(&path, "digit.png")
+    };
+    let digit = read_digit_png(&path, 28, 28, 128).map_err(text);
+    let file = fs::read(&path).expect("reads");
+    let decoded = decode_digit_png(&path, &file, 28, 28, 128).map_err(text);
+    assert_eq!(decoded, digit);
+    digit
 }
 
 fn ink(digit: &DigitPicture) -> Vec<(usize, usize)> {

@@ -14,7 +14,7 @@ const NETS: [(&str, &[u8], usize); 3] = [
     (
         "mnist-bernoulli.bnet",
         include_bytes!("../models/mnist-bernoulli.bnet"),
-        9_764,
+        9_783,
     ),
     (
         "mnist-lenet.bnet",

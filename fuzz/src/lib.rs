@@ -1,4 +1,4 @@
-//! What the targets share: files in memory, checksums made right, small nets.
+//! What the targets share: checksums made right, small nets.
 
 use bernet::{
     model::{Conv, Input, Layer, MaxPool, Model, RealConv, RealExpectation, RealThreshold},
@@ -7,31 +7,9 @@ use bernet::{
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     conformance::Generator,
-    xnor::{Geometry, PaddingValue, Threshold},
+    xnor::{Geometry, Options, PaddingValue, Threshold},
 };
-use std::{fs, path::PathBuf, sync::LazyLock};
-
-/// A file for readers that ask for a path: in memory where the system has a place for that.
-pub struct Scratch(PathBuf);
-
-impl Scratch {
-    /// A path of this process alone.
-    pub fn new(name: &str) -> Self {
-        let memory = PathBuf::from("/dev/shm");
-        let folder = if memory.is_dir() {
-            memory
-        } else {
-            std::env::temp_dir()
-        };
-        Self(folder.join(format!("bernet-fuzz-{}-{name}", std::process::id())))
-    }
-
-    /// The path, once the bytes are there.
-    pub fn holding(&self, bytes: &[u8]) -> &PathBuf {
-        fs::write(&self.0, bytes).expect("a file in memory");
-        &self.0
-    }
-}
+use std::sync::LazyLock;
 
 /// A model's bytes with length and checksum made right, so that what lies behind those checks is reached.
 pub fn seal_model(mut bytes: Vec<u8>) -> Vec<u8> {
@@ -49,13 +27,7 @@ pub fn seal_model(mut bytes: Vec<u8>) -> Vec<u8> {
 static CHECKPOINT: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let network = Network::from_toml(SEED_24).expect("the embedded net is well-formed");
     let trainer = Trainer::new(Config::new(MethodName::Bernoulli, network, 1, 1));
-    let file = Scratch::new("whole");
-    let path = file.holding(&[]);
-    trainer
-        .expect("its layers fit")
-        .save(path)
-        .expect("a file in memory");
-    fs::read(path).expect("what was written")[..12].to_vec()
+    trainer.expect("its layers fit").to_checkpoint()[..12].to_vec()
 });
 
 /// A checkpoint around a payload.
@@ -65,6 +37,23 @@ pub fn seal_checkpoint(payload: &[u8]) -> Vec<u8> {
     bytes.extend((payload.len() as u64).to_le_bytes());
     bytes.extend(payload);
     bytes
+}
+
+/// Gzip around bytes that are stored as they are (RFC 1952 and 1951): a packer would take most of an execution's time.
+pub fn stored_gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    let blocks = bytes.len().div_ceil(usize::from(u16::MAX)).max(1);
+    for block in 0..blocks {
+        let rest = &bytes[block * usize::from(u16::MAX)..];
+        let length = rest.len().min(u16::MAX.into()) as u16;
+        gzip.push(u8::from(block + 1 == blocks));
+        gzip.extend(length.to_le_bytes());
+        gzip.extend((!length).to_le_bytes());
+        gzip.extend(&rest[..length.into()]);
+    }
+    gzip.extend(crc32fast::hash(bytes).to_le_bytes());
+    gzip.extend((bytes.len() as u32).to_le_bytes());
+    gzip
 }
 
 /// Random images of a model's size.
@@ -94,6 +83,7 @@ pub fn conv(generator: &mut Generator, geometry: Geometry) -> Layer {
     let thresholds = thresholds.collect();
     Layer::Conv(Conv {
         geometry,
+        options: Options::default(),
         weights: generator.matrix(geometry.outputs, depth),
         thresholds,
     })
@@ -199,6 +189,7 @@ fn real(generator: &mut Generator, model: &mut Model) {
                 });
                 *layer = Layer::RealConv(RealConv {
                     geometry: conv.geometry,
+                    options: conv.options,
                     thresholds: thresholds.collect(),
                     weights: (0..weights).map(|_| real() as f32).collect(),
                 });

@@ -2,20 +2,15 @@
 #![no_main]
 
 use bernet::data::packed;
-use flate2::{Compression, write::GzEncoder};
+use bernet_fuzz::stored_gzip;
 use libfuzzer_sys::fuzz_target;
-use std::io::Write;
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = packed::decode("file", "file".as_ref(), bytes);
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::none());
-    gzip.write_all(bytes).expect("memory");
-    let wrapped = gzip.finish().expect("memory");
-    if let Ok(source) = packed::decode("file", "file".as_ref(), &wrapped) {
-        let again = packed::encode(&source).expect("what was read");
-        assert_eq!(
-            packed::decode("file", "file".as_ref(), &again).expect("what was written"),
-            source
-        );
+    let decode = |bytes: &[u8]| packed::decode("file", "file".as_ref(), bytes);
+    for bytes in [bytes, &stored_gzip(bytes)] {
+        if let Ok(source) = decode(bytes) {
+            let again = packed::encode(&source).expect("what was read");
+            assert_eq!(decode(&again).expect("what was written"), source);
+        }
     }
 });

@@ -38,12 +38,19 @@ struct Table {
     /// Where the results go.
     #[arg(long, value_name = "DIR", default_value = "experiment")]
     out: PathBuf,
-    /// Only the rows whose name begins so, such as `ste`; may be given more than once.
+    /// Only the row of this name, or the rows whose name begins so, such as `ste`; may be given more than once.
     #[arg(long, value_name = "ROW")]
     only: Vec<String>,
-    /// Seeds a row, from 1 up.
+    /// Seeds a row.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
+    /// The first of them. Several machines or processes can share a table, each with rows or seeds of its own; once their folders lie in one
+    /// OUT, the same command with --finished makes the table of them.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    first_seed: u64,
+    /// Train nothing: the table of those trainings that are finished.
+    #[arg(long)]
+    finished: bool,
     /// Two epochs on a thousand digits, one seed: whether every row runs, not how well.
     #[arg(long)]
     quick: bool,
@@ -103,9 +110,12 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
 impl Table {
     fn run(&self, out: &mut impl Write) -> Result<()> {
         let Rows { rows } = toml::from_str(include_str!("experiment.toml"))?;
-        let wanted = |row: &&Row| {
-            self.only.is_empty() || self.only.iter().any(|only| row.name.starts_with(only))
+        let is_name = |only: &str| rows.iter().any(|row| row.name == only);
+        let names = |row: &Row, only: &str| {
+            row.name == only || !is_name(only) && row.name.starts_with(only)
         };
+        let wanted =
+            |row: &&Row| self.only.is_empty() || self.only.iter().any(|only| names(row, only));
         let chosen: Vec<&Row> = rows.iter().filter(wanted).collect();
         if chosen.is_empty() {
             let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
@@ -131,8 +141,8 @@ impl Table {
                 talk: row.talk,
                 finished: Vec::new(),
             };
-            for seed in 1..=seeds {
-                group.finished.push(self.finished(row, seed, &source)?);
+            for seed in self.first_seed..self.first_seed + seeds {
+                group.finished.extend(self.finished(row, seed, &source)?);
             }
             groups.push(group);
             // After each row: whoever stops the rest has a table of what there is.
@@ -171,8 +181,8 @@ impl Table {
         Ok(report::write(&path, &data)?)
     }
 
-    /// A row with one seed, from the disk where it is there.
-    fn finished(&self, row: &Row, seed: u64, source: &Source) -> Result<Finished> {
+    /// A row with one seed, from the disk where it is there; none if it isn't and nothing is to be trained.
+    fn finished(&self, row: &Row, seed: u64, source: &Source) -> Result<Option<Finished>> {
         let mut arguments = self.train_arguments(row, seed)?;
         let config = train::config(&arguments, source.train.len())
             .with_context(|| format!("row {}", row.name))?;
@@ -182,7 +192,10 @@ impl Table {
         let there = there.and_then(|bytes| serde_json::from_slice::<Finished>(&bytes).ok());
         if let Some(finished) = there.filter(|finished| finished.configuration == configuration) {
             eprintln!("{}, seed {seed}: finished before", row.name);
-            return Ok(finished);
+            return Ok(Some(finished));
+        }
+        if self.finished {
+            return Ok(None);
         }
         let checkpoint = Trainer::load(&arguments.out.join("checkpoint"));
         arguments.resume = checkpoint.is_ok_and(|trainer| *trainer.config() == config);
@@ -210,7 +223,7 @@ impl Table {
             history,
         };
         report::write(&path, &serde_json::to_string_pretty(&finished)?)?;
-        Ok(finished)
+        Ok(Some(finished))
     }
 
     /// The arguments of `bernet train` for a row.

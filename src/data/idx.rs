@@ -74,8 +74,34 @@ pub fn load_dir(folder: &Path, threshold: u8) -> Result<Source, Error> {
 /// [`Error::Io`] where a file cannot be read, [`Error::Format`] where its contents are not what the
 /// format asks for, and where the two numbers differ.
 pub fn read(images: &Path, labels: &Path, threshold: u8, classes: usize) -> Result<Dataset, Error> {
+    let images = Idx::open(images)?;
+    read_from(images, || Idx::open(labels), threshold, classes)
+}
+
+/// As [`read`], from files in memory; the paths are what errors call them.
+///
+/// # Errors
+/// [`Error::Format`] where the contents are not what the format asks for, and where the two numbers differ.
+pub fn decode(
+    images: (&Path, &[u8]),
+    labels: (&Path, &[u8]),
+    threshold: u8,
+    classes: usize,
+) -> Result<Dataset, Error> {
+    fn open<'a>((path, bytes): (&Path, &'a [u8])) -> Result<Idx<&'a [u8]>, Error> {
+        Idx::new(path, bytes.len() as u64, bytes)
+    }
+    read_from(open(images)?, || open(labels), threshold, classes)
+}
+
+fn read_from<R: BufRead>(
+    images: Idx<R>,
+    labels: impl FnOnce() -> Result<Idx<R>, Error>,
+    threshold: u8,
+    classes: usize,
+) -> Result<Dataset, Error> {
     let (batch, height, width, grey) = read_images(images)?;
-    let labels = read_labels(labels, batch, classes)?;
+    let labels = read_labels(labels()?, batch, classes)?;
     let shape = Shape {
         batch,
         height,
@@ -116,8 +142,7 @@ fn find(folder: &Path, name: &'static str) -> Result<PathBuf, Error> {
 }
 
 /// Number, height, width, grey values.
-fn read_images(path: &Path) -> Result<(usize, usize, usize, Vec<u8>), Error> {
-    let mut file = Idx::open(path)?;
+fn read_images(mut file: Idx<impl BufRead>) -> Result<(usize, usize, usize, Vec<u8>), Error> {
     let [batch, height, width] = file.header(["number of images", "height", "width"])?;
     let size = usize::try_from(batch)
         .ok()
@@ -141,8 +166,11 @@ fn read_images(path: &Path) -> Result<(usize, usize, usize, Vec<u8>), Error> {
     Ok((batch, height, width, grey))
 }
 
-fn read_labels(path: &Path, images: usize, classes: usize) -> Result<Vec<u8>, Error> {
-    let mut file = Idx::open(path)?;
+fn read_labels(
+    mut file: Idx<impl BufRead>,
+    images: usize,
+    classes: usize,
+) -> Result<Vec<u8>, Error> {
     let [count] = file.header(["number of labels"])?;
     if u64::from(count) != images as u64 {
         return Err(file.wrong(
@@ -167,14 +195,28 @@ fn read_labels(path: &Path, images: usize, classes: usize) -> Result<Vec<u8>, Er
 
 /// A file that is being read, through gzip where its first bytes say so (no IDX file begins like a
 /// gzip file).
-struct Idx {
+struct Idx<R> {
     path: PathBuf,
     file_size: u64,
-    reader: Box<dyn Read>,
+    reader: Unpacked<R>,
     offset: u64,
 }
 
-impl Idx {
+enum Unpacked<R> {
+    Plain(R),
+    Gzip(Box<MultiGzDecoder<R>>),
+}
+
+impl<R: BufRead> Read for Unpacked<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(reader) => reader.read(into),
+            Self::Gzip(reader) => reader.read(into),
+        }
+    }
+}
+
+impl Idx<BufReader<File>> {
     fn open(path: &Path) -> Result<Self, Error> {
         let io = |source| Error::Io {
             file: path.to_owned(),
@@ -182,12 +224,20 @@ impl Idx {
         };
         let file = File::open(path).map_err(io)?;
         let file_size = file.metadata().map_err(io)?.len();
-        let mut reader = BufReader::new(file);
-        let gzip = reader.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
-        let reader: Box<dyn Read> = if gzip {
-            Box::new(MultiGzDecoder::new(reader))
+        Self::new(path, file_size, BufReader::new(file))
+    }
+}
+
+impl<R: BufRead> Idx<R> {
+    fn new(path: &Path, file_size: u64, mut reader: R) -> Result<Self, Error> {
+        let begin = reader.fill_buf().map_err(|source| Error::Io {
+            file: path.to_owned(),
+            source,
+        })?;
+        let reader = if begin.starts_with(&[0x1f, 0x8b]) {
+            Unpacked::Gzip(Box::new(MultiGzDecoder::new(reader)))
         } else {
-            Box::new(reader)
+            Unpacked::Plain(reader)
         };
         Ok(Self {
             path: path.to_owned(),

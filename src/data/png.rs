@@ -4,7 +4,7 @@ use super::Error;
 use bernet_kernels::bits::{BitMatrix, BitTensor, Shape};
 use png::{ColorType, Decoder, Transformations};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::Path;
 
 /// Larger pictures are refused: this many pixels, in colour and in grey, take 60 MiB.
@@ -63,6 +63,37 @@ pub fn read_digit_png(
     width: usize,
     threshold: u8,
 ) -> Result<DigitPicture, Error> {
+    let open = || {
+        let file = File::open(path).map_err(|source| Error::Io {
+            file: path.to_owned(),
+            source,
+        })?;
+        Ok(BufReader::new(file))
+    };
+    read(path, open, height, width, threshold)
+}
+
+/// As [`read_digit_png`], from a file in memory; the path is what errors call it.
+///
+/// # Errors
+/// Those of [`read_digit_png`], but [`Error::Io`].
+pub fn decode_digit_png(
+    path: &Path,
+    bytes: &[u8],
+    height: usize,
+    width: usize,
+    threshold: u8,
+) -> Result<DigitPicture, Error> {
+    read(path, || Ok(Cursor::new(bytes)), height, width, threshold)
+}
+
+fn read<R: BufRead + Seek>(
+    path: &Path,
+    open: impl FnOnce() -> Result<R, Error>,
+    height: usize,
+    width: usize,
+    threshold: u8,
+) -> Result<DigitPicture, Error> {
     if height == 0 || width == 0 {
         return Err(Error::mismatch(
             "asked picture",
@@ -70,15 +101,11 @@ pub fn read_digit_png(
             format!("{height}×{width}"),
         ));
     }
-    let file = File::open(path).map_err(|source| Error::Io {
-        file: path.to_owned(),
-        source,
-    })?;
     let wrong = |problem: String| Error::Picture {
         file: path.to_owned(),
         problem,
     };
-    let mut picture = decode(BufReader::new(file)).map_err(wrong)?;
+    let mut picture = decode(open()?).map_err(wrong)?;
     let inverted = picture.border_mean() > 127.5;
     if inverted {
         picture
@@ -126,7 +153,7 @@ struct Frame {
     width: usize,
 }
 
-fn decode(file: BufReader<File>) -> Result<Grey, String> {
+fn decode(file: impl BufRead + Seek) -> Result<Grey, String> {
     let unreadable = |error: png::DecodingError| format!("not a readable PNG: {error}");
     let mut decoder = Decoder::new(file);
     decoder.set_transformations(Transformations::normalize_to_color8());

@@ -8,10 +8,7 @@ use crate::model::{Input, Layer, MaxPool, Model};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape, WORD},
     isa::Level,
-    xnor::{
-        self, BinaryConv2d, ByteConv2d, Conv2d, Geometry, Options, PaddingValue, Threshold,
-        max_pool,
-    },
+    xnor::{self, BinaryConv2d, ByteConv2d, Conv2d, Geometry, PaddingValue, Threshold, max_pool},
 };
 use std::ops::Range;
 
@@ -56,7 +53,7 @@ enum Step {
 /// The layer that makes logits of activations.
 #[derive(Debug)]
 enum Head {
-    Bits(Conv2d),
+    Bits(Box<Conv2d>),
     Reals(RealHead),
 }
 
@@ -89,14 +86,15 @@ impl Plan {
             match layer {
                 &Layer::Crop { top, left, .. } => steps.push(Step::Crop { top, left }),
                 Layer::Conv(conv) if index == 0 && model.input.threshold.is_none() => {
-                    let options = Options::default();
+                    let (geometry, options) = (conv.geometry, conv.options);
                     steps.push(Step::ByteConv {
-                        kernel: ByteConv2d::new(level, conv.geometry, options, &conv.weights)?,
+                        kernel: ByteConv2d::new(level, geometry, options, &conv.weights)?,
                         thresholds: conv.thresholds.clone(),
                     });
                 }
                 Layer::Conv(conv) => {
-                    let kernel = Conv2d::new(level, conv.geometry, &conv.weights)?;
+                    let kernel =
+                        Conv2d::with_options(level, conv.geometry, conv.options, &conv.weights)?;
                     steps.push(Step::Conv(BinaryConv2d::new(
                         kernel,
                         conv.thresholds.clone(),
@@ -106,7 +104,7 @@ impl Plan {
                 Layer::Expectation { weights } => {
                     let last = steps.len().checked_sub(1);
                     let input = last.map_or(model.input.shape(), |last| shapes[last]);
-                    head = Some(Head::Bits(expectation(level, weights, input)?));
+                    head = Some(Head::Bits(Box::new(expectation(level, weights, input)?)));
                 }
                 Layer::RealConv(conv) => steps.push(Step::RealConv(RealConv2d::new(conv))),
                 Layer::RealExpectation(last) => head = Some(Head::Reals(RealHead::new(last))),

@@ -7,14 +7,14 @@
 use crate::model::{RealConv, RealExpectation, RealThreshold};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape, WORD},
-    xnor::Geometry,
+    xnor::{Geometry, Options, Window},
 };
 
 /// A first layer: real weights on grey values.
 #[derive(Debug)]
 pub(super) struct RealConv2d {
-    geometry: Geometry,
-    /// One row of outputs for each tap and channel.
+    window: Window,
+    /// One row of outputs for each tap and channel of a group.
     weights: Vec<f64>,
     thresholds: Vec<RealThreshold>,
 }
@@ -38,7 +38,7 @@ fn transposed(weights: &[f32], rows: usize) -> Vec<f64> {
 impl RealConv2d {
     pub(super) fn new(conv: &RealConv) -> Self {
         Self {
-            geometry: conv.geometry,
+            window: conv.window(),
             weights: transposed(&conv.weights, conv.geometry.outputs),
             thresholds: conv.thresholds.clone(),
         }
@@ -80,32 +80,37 @@ impl RealConv2d {
 
     /// Adds the products of the taps that are inside.
     fn add_window(&self, input: Shape, image: &[u8], [y, x]: [usize; 2], sums: &mut [f64]) {
+        let Window { geometry, options } = self.window;
         let Geometry {
             channels,
             kernel: [height, width],
             stride: [down, across],
             padding: [top, left, ..],
             ..
-        } = self.geometry;
+        } = geometry;
+        let Options { dilation, groups } = options;
+        let (each, outputs) = (channels / groups, sums.len() / groups);
         for ky in 0..height {
-            let Some(line) = (y * down + ky)
+            let Some(line) = (y * down + ky * dilation[0])
                 .checked_sub(top)
                 .filter(|&line| line < input.height)
             else {
                 continue;
             };
             for kx in 0..width {
-                let pixel = (x * across + kx).checked_sub(left);
+                let pixel = (x * across + kx * dilation[1]).checked_sub(left);
                 let Some(pixel) = pixel.filter(|&pixel| pixel < input.width) else {
                     continue;
                 };
                 let values = &image[(line * input.width + pixel) * channels..][..channels];
-                let first = (ky * width + kx) * channels;
+                let first = (ky * width + kx) * each;
                 for (channel, &value) in values.iter().enumerate().filter(|&(_, &value)| value > 0)
                 {
-                    let weights = &self.weights[(first + channel) * sums.len()..][..sums.len()];
+                    let group = channel / each;
+                    let row = (first + channel % each) * sums.len() + group * outputs;
+                    let weights = &self.weights[row..][..outputs];
                     let value = f64::from(value);
-                    for (sum, weight) in sums.iter_mut().zip(weights) {
+                    for (sum, weight) in sums[group * outputs..].iter_mut().zip(weights) {
                         *sum += value * weight;
                     }
                 }

@@ -20,7 +20,7 @@
 use crate::model::{Layer, MaxPool, Model, ModelError, Place};
 use bernet_kernels::{
     bits::{BitTensor, Shape},
-    xnor::{Geometry, PaddingValue},
+    xnor::{PaddingValue, Window},
 };
 
 /// Every tensor that a batch went through, values −1 and +1 in NHWC order.
@@ -113,10 +113,10 @@ pub fn trace(model: &Model, images: &[i8]) -> Result<Trace, ModelError> {
             }
             Layer::Conv(conv) => Tensor::generate(output, |n, y, x, o| {
                 let sum: i32 = match grey.filter(|_| index == 0) {
-                    Some(grey) => products(conv.geometry, grey, [n, y, x], |k, value| {
+                    Some(grey) => products(conv.window(), grey, [n, y, x, o], |k, value| {
                         value * i32::from(sign(conv.weights.get(o, k)))
                     }),
-                    None => products(conv.geometry, input, [n, y, x], |k, value| {
+                    None => products(conv.window(), input, [n, y, x, o], |k, value| {
                         i32::from(value) * i32::from(sign(conv.weights.get(o, k)))
                     }),
                 };
@@ -124,8 +124,8 @@ pub fn trace(model: &Model, images: &[i8]) -> Result<Trace, ModelError> {
             }),
             Layer::RealConv(conv) => Tensor::generate(output, |n, y, x, o| {
                 let grey = grey.expect("a valid model reads grey values here");
-                let row = &conv.weights[o * conv.geometry.depth()..];
-                let sum = products(conv.geometry, grey, [n, y, x], |k, value| {
+                let row = &conv.weights[o * conv.window().depth()..];
+                let sum = products(conv.window(), grey, [n, y, x, o], |k, value| {
                     f64::from(value) * f64::from(row[k])
                 });
                 sign(conv.thresholds[o].apply(sum))
@@ -196,20 +196,24 @@ fn sign(bit: bool) -> i8 {
     if bit { 1 } else { -1 }
 }
 
-/// `Σ_ky Σ_kx Σ_c product(k, x[y·stride + ky − top][x·stride + kx − left][c])`, where `k` counts the products, in that order.
+/// `Σ_ky Σ_kx Σ_c product(k, x[y·stride + ky·dilation − top][x·stride + kx·dilation − left][c])` over the channels of the output's
+/// group, where `k` counts the products, in that order.
 fn products<V: Copy + From<i8>, S: Default + Copy + std::ops::Add<Output = S>>(
-    geometry: Geometry,
+    window: Window,
     input: Tensor<V>,
-    [n, y, x]: [usize; 3],
+    [n, y, x, o]: [usize; 4],
     product: impl Fn(usize, V) -> S,
 ) -> S {
+    let Window { geometry, options } = window;
     let [top, left, ..] = geometry.padding;
+    let first = o / window.outputs() * window.channels();
     let mut sum = S::default();
     let mut k = 0;
     for ky in 0..geometry.kernel[0] {
         for kx in 0..geometry.kernel[1] {
-            for c in 0..geometry.channels {
-                let [y, x] = [y * geometry.stride[0] + ky, x * geometry.stride[1] + kx];
+            for c in first..first + window.channels() {
+                let y = y * geometry.stride[0] + ky * options.dilation[0];
+                let x = x * geometry.stride[1] + kx * options.dilation[1];
                 let inside = (top..top + input.shape.height).contains(&y)
                     && (left..left + input.shape.width).contains(&x);
                 let value = match geometry.padding_value {

@@ -3,13 +3,16 @@
 use super::{Conv, Input, Layer, MaxPool, Model};
 use bernet_kernels::{
     bits::Shape,
-    xnor::{Geometry, PaddingValue},
+    xnor::{Options, PaddingValue, Window},
 };
 use std::fmt;
 use thiserror::Error;
 
 /// The most that a kernel's height or width, a stride or a padding may be.
 pub const DIMENSION_LIMIT: usize = u16::MAX as usize;
+
+/// The most that a kernel's height or width and a dilation may be in a convolution with dilation or groups.
+pub const DILATION_LIMIT: usize = u8::MAX as usize;
 
 /// The most values an image may have in any tensor of a net: input, padded input, activations, and the last layer's sums
 /// before they are added up over the positions.
@@ -213,7 +216,7 @@ impl Model {
             format_args!("{:?}", geometry.padding_value),
         )?;
         // Lines are filled up to whole registers. So a sum is far from the ends of `i32`.
-        let line = geometry.kernel[1].saturating_mul(geometry.channels);
+        let line = geometry.kernel[1].saturating_mul(conv.window().channels());
         let depth = line
             .checked_next_multiple_of(REGISTER_BYTES)
             .and_then(|line| line.checked_mul(geometry.kernel[0]));
@@ -308,7 +311,7 @@ fn check_crop(
 impl Conv {
     fn check(&self, place: Place, input: Shape) -> Result<Shape, ModelError> {
         let geometry = &self.geometry;
-        let output = check_geometry(place, geometry, input)?;
+        let output = check_window(place, &self.window(), input)?;
         place.check_equal(
             "rows of the weights (outputs)",
             geometry.outputs,
@@ -316,7 +319,7 @@ impl Conv {
         )?;
         place.check_equal(
             "columns of the weights (depth)",
-            geometry.depth(),
+            self.window().depth(),
             self.weights.columns(),
         )?;
         place.check_equal("thresholds", geometry.outputs, self.thresholds.len())?;
@@ -325,11 +328,12 @@ impl Conv {
 }
 
 /// Whether a convolution fits its input; the shape of one image's output.
-pub(super) fn check_geometry(
+pub(super) fn check_window(
     place: Place,
-    geometry: &Geometry,
+    window: &Window,
     input: Shape,
 ) -> Result<Shape, ModelError> {
+    let Window { geometry, options } = window;
     place.check_equal("input channels", input.channels, geometry.channels)?;
     for size in geometry.kernel {
         place.check_range("kernel", 1, DIMENSION_LIMIT, size)?;
@@ -340,17 +344,20 @@ pub(super) fn check_geometry(
     for size in geometry.padding {
         place.check_range("padding", 0, DIMENSION_LIMIT, size)?;
     }
+    if *options != Options::default() {
+        check_options(place, window)?;
+    }
     let [top, left, bottom, right] = geometry.padding;
     let [height, width] = [input.height + top + bottom, input.width + left + right];
     place.check_values("padded input", [height, width, input.channels])?;
-    let [kernel_height, kernel_width] = geometry.kernel;
+    let [kernel_height, kernel_width] = window.span();
     place.check(
         kernel_height <= height && kernel_width <= width,
         "kernel",
         format_args!("within the padded input of {height}×{width}"),
         format_args!("{kernel_height}×{kernel_width}"),
     )?;
-    let output = geometry.output_shape(input).map_err(|error| ModelError {
+    let output = window.output_shape(input).map_err(|error| ModelError {
         place,
         what: "output",
         expected: "a shape that can be counted".into(),
@@ -358,6 +365,27 @@ pub(super) fn check_geometry(
     })?;
     place.check_values("output", [output.height, output.width, output.channels])?;
     Ok(output)
+}
+
+/// Groups divide both kinds of channels; kernel and dilation are within what a file has room for.
+fn check_options(place: Place, window: &Window) -> Result<(), ModelError> {
+    let Window { geometry, options } = window;
+    for size in geometry.kernel {
+        place.check_range("kernel with dilation or groups", 1, DILATION_LIMIT, size)?;
+    }
+    for size in options.dilation {
+        place.check_range("dilation", 1, DILATION_LIMIT, size)?;
+    }
+    place.check_range("groups", 1, DIMENSION_LIMIT, options.groups)?;
+    for (what, channels) in [
+        ("input channels", geometry.channels),
+        ("output channels", geometry.outputs),
+    ] {
+        let fits = channels.is_multiple_of(options.groups);
+        let expected = format_args!("a multiple of {} groups", options.groups);
+        place.check(fits, what, expected, channels)?;
+    }
+    Ok(())
 }
 
 impl MaxPool {

@@ -8,7 +8,7 @@
 //! use bernet::model::{Conv, Input, Layer, Model};
 //! use bernet_kernels::{
 //!     bits::BitMatrix,
-//!     xnor::{Geometry, PaddingValue, Threshold},
+//!     xnor::{Geometry, Options, PaddingValue, Threshold},
 //! };
 //!
 //! let geometry = Geometry {
@@ -24,6 +24,7 @@
 //!     layers: vec![
 //!         Layer::Conv(Conv {
 //!             geometry,
+//!             options: Options::default(),
 //!             weights: BitMatrix::zeros(2, 9),
 //!             thresholds: vec![Threshold { at_least: 0, invert: false }; 2],
 //!         }),
@@ -44,8 +45,8 @@ mod real;
 mod summary;
 
 pub use check::{
-    DIMENSION_LIMIT, GREY_DEPTH_LIMIT, LAYERS_LIMIT, METADATA_LIMIT, ModelError, Place,
-    VALUES_LIMIT,
+    DILATION_LIMIT, DIMENSION_LIMIT, GREY_DEPTH_LIMIT, LAYERS_LIMIT, METADATA_LIMIT, ModelError,
+    Place, VALUES_LIMIT,
 };
 pub use real::{RealConv, RealExpectation, RealThreshold};
 pub use summary::{LayerSummary, Summary};
@@ -54,7 +55,7 @@ use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
     packing::{self, Order},
-    xnor::{Geometry, Threshold},
+    xnor::{Geometry, Options, Threshold, Window},
 };
 use std::collections::BTreeMap;
 
@@ -128,7 +129,9 @@ pub enum Layer {
 pub struct Conv {
     /// Channels, kernel, stride, padding.
     pub geometry: Geometry,
-    /// One row for each output channel; columns in the order kernel line, kernel column, input channel.
+    /// Dilation and groups, of which most layers have none.
+    pub options: Options,
+    /// One row for each output channel; columns in the order kernel line, kernel column, input channel of its group.
     pub weights: BitMatrix,
     /// One for each output channel.
     pub thresholds: Vec<Threshold>,
@@ -240,6 +243,14 @@ impl Input {
     }
 }
 
+impl Conv {
+    /// Geometry and options, which know the columns of the weights and the shape of the output.
+    pub fn window(&self) -> Window {
+        let (geometry, options) = (self.geometry, self.options);
+        Window { geometry, options }
+    }
+}
+
 impl Layer {
     /// The name of its kind, as errors and tables call it.
     pub fn kind(&self) -> &'static str {
@@ -269,6 +280,15 @@ impl Layer {
             Self::RealConv(conv) => &conv.weights,
             Self::RealExpectation(last) => &last.weights,
             _ => &[],
+        }
+    }
+
+    /// Geometry and options of a convolution, real or not.
+    pub fn window(&self) -> Option<Window> {
+        match self {
+            Self::Conv(conv) => Some(conv.window()),
+            Self::RealConv(conv) => Some(conv.window()),
+            _ => None,
         }
     }
 

@@ -9,7 +9,7 @@
 //!     infer::Session,
 //!     model::{Input, Layer, Model, RealConv, RealExpectation, RealThreshold},
 //! };
-//! use bernet_kernels::{isa::Level, xnor::{Geometry, PaddingValue}};
+//! use bernet_kernels::{isa::Level, xnor::{Geometry, Options, PaddingValue}};
 //!
 //! let geometry = Geometry {
 //!     channels: 1,
@@ -24,6 +24,7 @@
 //!     layers: vec![
 //!         Layer::RealConv(RealConv {
 //!             geometry,
+//!             options: Options::default(),
 //!             weights: vec![0.5, -0.25, 1.0, 1.0],
 //!             thresholds: vec![RealThreshold { at_least: 0.0, invert: false }; 2],
 //!         }),
@@ -39,11 +40,11 @@
 
 use super::{
     ModelError, Place,
-    check::{check_geometry, check_head},
+    check::{check_head, check_window},
 };
 use bernet_kernels::{
     bits::Shape,
-    xnor::{Geometry, PaddingValue},
+    xnor::{Geometry, Options, PaddingValue, Window},
 };
 
 /// A convolution with real weights on the image's grey values, and its activations: a net's first layer.
@@ -51,7 +52,9 @@ use bernet_kernels::{
 pub struct RealConv {
     /// Channels, kernel, stride, padding. Padding, if there is some, counts as nothing ([`PaddingValue::Zero`]).
     pub geometry: Geometry,
-    /// One row for each output channel; columns in the order kernel line, kernel column, input channel. All finite.
+    /// Dilation and groups, of which most layers have none.
+    pub options: Options,
+    /// One row for each output channel; columns in the order kernel line, kernel column, input channel of its group. All finite.
     pub weights: Vec<f32>,
     /// One for each output channel.
     pub thresholds: Vec<RealThreshold>,
@@ -84,16 +87,22 @@ pub struct RealExpectation {
 }
 
 impl RealConv {
+    /// Geometry and options, which know the columns of the weights and the shape of the output.
+    pub fn window(&self) -> Window {
+        let (geometry, options) = (self.geometry, self.options);
+        Window { geometry, options }
+    }
+
     pub(super) fn check(&self, place: Place, input: Shape) -> Result<Shape, ModelError> {
         let geometry = &self.geometry;
-        let output = check_geometry(place, geometry, input)?;
+        let output = check_window(place, &self.window(), input)?;
         place.check(
             geometry.padding_value == PaddingValue::Zero,
             "padding of grey values",
             "padding that counts nothing",
             format_args!("{:?}", geometry.padding_value),
         )?;
-        let weights = geometry.outputs.saturating_mul(geometry.depth());
+        let weights = geometry.outputs.saturating_mul(self.window().depth());
         place.check_equal("weights (outputs · depth)", weights, self.weights.len())?;
         check_weights(place, &self.weights)?;
         place.check_equal("thresholds", geometry.outputs, self.thresholds.len())?;

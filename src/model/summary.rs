@@ -6,7 +6,7 @@ use super::{
 };
 use bernet_kernels::{
     bits::Shape,
-    xnor::{Geometry, PaddingValue},
+    xnor::{Geometry, Options, PaddingValue, Window},
 };
 use std::fmt;
 
@@ -124,12 +124,12 @@ fn describe(layer: &Layer) -> String {
             height,
             width,
         } => format!("crop {height}×{width} from {top}, {left}"),
-        Layer::Conv(conv) => convolution("conv", &conv.geometry),
-        Layer::RealConv(conv) => convolution("real conv", &conv.geometry),
+        Layer::Conv(conv) => convolution("conv", conv.window()),
+        Layer::RealConv(conv) => convolution("real conv", conv.window()),
         Layer::MaxPool(pool) => {
             let [height, width] = pool.kernel;
             let text = format!("max pool {height}×{width}");
-            text + &strides(pool.stride) + &paddings(pool.padding, "−1")
+            text + &pair("stride", pool.stride) + &paddings(pool.padding, "−1")
         }
         Layer::Expectation { weights } => {
             format!("expectation {}→{}", weights.columns(), weights.rows())
@@ -141,25 +141,31 @@ fn describe(layer: &Layer) -> String {
     }
 }
 
-fn convolution(kind: &str, geometry: &Geometry) -> String {
+fn convolution(kind: &str, Window { geometry, options }: Window) -> String {
+    let Geometry {
+        channels, outputs, ..
+    } = geometry;
     let [height, width] = geometry.kernel;
-    let text = format!(
-        "{kind} {}→{}, {height}×{width}",
-        geometry.channels, geometry.outputs
-    );
+    let Options { dilation, groups } = options;
+    let mut text = format!("{kind} {channels}→{outputs}, {height}×{width}");
+    text += &pair("dilation", dilation);
+    if groups > 1 {
+        text += &format!(", {groups} groups");
+    }
     let value = match geometry.padding_value {
         PaddingValue::MinusOne => "−1",
         PaddingValue::Zero => "0",
         PaddingValue::PlusOne => "+1",
     };
-    text + &strides(geometry.stride) + &paddings(geometry.padding, value)
+    text + &pair("stride", geometry.stride) + &paddings(geometry.padding, value)
 }
 
-fn strides(stride: [usize; 2]) -> String {
-    match stride {
+/// Steps down and across, unless they are 1.
+fn pair(name: &str, steps: [usize; 2]) -> String {
+    match steps {
         [1, 1] => String::new(),
-        [down, across] if down == across => format!(", stride {down}"),
-        [down, across] => format!(", stride {down}×{across}"),
+        [down, across] if down == across => format!(", {name} {down}"),
+        [down, across] => format!(", {name} {down}×{across}"),
     }
 }
 

@@ -88,21 +88,7 @@ impl Trainer {
     /// # Errors
     /// [`CheckpointError::Io`]; the checkpoint before is then still there.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
-        let config = self.config.to_toml();
-        let state = StateRef {
-            config,
-            layers: &self.layers,
-            scale: &self.scale,
-            strength: self.strength,
-            history: &self.history,
-        };
-        let payload = postcard::to_stdvec(&state).expect("plain numbers and lists can be encoded");
-        let mut bytes = Vec::with_capacity(HEADER + payload.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
-        bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&payload);
+        let bytes = self.to_checkpoint();
         let write = || {
             // A damaged one must not take the place of the whole one before.
             if fs::read(path).is_ok_and(|bytes| payload_of(path, &bytes).is_ok()) {
@@ -116,12 +102,69 @@ impl Trainer {
         })
     }
 
+    /// The state after the last finished epoch, as [`save`](Self::save) writes it into a file.
+    pub fn to_checkpoint(&self) -> Vec<u8> {
+        let state = StateRef {
+            config: self.config.to_toml(),
+            layers: &self.layers,
+            scale: &self.scale,
+            strength: self.strength,
+            history: &self.history,
+        };
+        let payload = postcard::to_stdvec(&state).expect("plain numbers and lists can be encoded");
+        let mut bytes = Vec::with_capacity(HEADER + payload.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
+        bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&payload);
+        bytes
+    }
+
     /// Reads a state back: the last one or, where that is missing or damaged, the one before.
     ///
     /// # Errors
     /// [`CheckpointError`] of the last one, where neither can be used.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
         read(path).or_else(|error| read(&previous(path)).map_err(|_| error))
+    }
+
+    /// A state from a file in memory; the path is what errors call it.
+    ///
+    /// # Errors
+    /// [`CheckpointError`], but [`CheckpointError::Io`].
+    pub fn from_checkpoint(path: &Path, bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let payload = payload_of(path, bytes)?;
+        let (state, rest): (State, &[u8]) =
+            postcard::take_from_bytes(payload).map_err(|error| CheckpointError::Format {
+                path: path.into(),
+                offset: HEADER,
+                what: "payload",
+                expected: "the state of a training".into(),
+                found: error.to_string(),
+            })?;
+        check_format(
+            path,
+            rest.is_empty(),
+            bytes.len() - rest.len(),
+            "end of the payload",
+            "nothing".into(),
+            format!("{} bytes", rest.len()),
+        )?;
+        let net = |error| CheckpointError::Net {
+            path: path.into(),
+            error,
+        };
+        let config = Config::from_toml(&state.config)
+            .map_err(|error| net(NetworkError::from(error).into()))?;
+        let State {
+            layers,
+            scale,
+            strength,
+            history,
+            ..
+        } = state;
+        Self::resume(config, layers, scale, strength, history).map_err(net)
     }
 }
 
@@ -207,38 +250,7 @@ fn read(path: &Path) -> Result<Trainer, CheckpointError> {
         path: path.into(),
         error,
     })?;
-    let payload = payload_of(path, &bytes)?;
-    let (state, rest): (State, &[u8]) =
-        postcard::take_from_bytes(payload).map_err(|error| CheckpointError::Format {
-            path: path.into(),
-            offset: HEADER,
-            what: "payload",
-            expected: "the state of a training".into(),
-            found: error.to_string(),
-        })?;
-    check_format(
-        path,
-        rest.is_empty(),
-        bytes.len() - rest.len(),
-        "end of the payload",
-        "nothing".into(),
-        format!("{} bytes", rest.len()),
-    )?;
-    let config = Config::from_toml(&state.config).map_err(|error| CheckpointError::Net {
-        path: path.into(),
-        error: NetworkError::from(error).into(),
-    })?;
-    Trainer::resume(
-        config,
-        state.layers,
-        state.scale,
-        state.strength,
-        state.history,
-    )
-    .map_err(|error| CheckpointError::Net {
-        path: path.into(),
-        error,
-    })
+    Trainer::from_checkpoint(path, &bytes)
 }
 
 /// Every part of a stored state has the size that the net asks for.

@@ -19,7 +19,7 @@ use crate::{
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
-    xnor::{Conv2d, Threshold, max_pool},
+    xnor::{Conv2d, Options, Threshold, max_pool},
 };
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -100,6 +100,7 @@ impl Trainer {
                 .collect::<Result<_, bernet_kernels::Error>>()?;
             layers.push(ModelLayer::Conv(Conv {
                 geometry: place.geometry,
+                options: Options::default(),
                 weights,
                 thresholds,
             }));

@@ -215,16 +215,23 @@ impl Cache {
     /// Room for `rows` rows of a layer.
     pub(crate) fn reserve(&mut self, place: &Place, rows: usize) {
         self.reserve_forward(place, rows);
+        self.patches.resize(rows * place.depth(), 0.0);
         self.patch_gradient.resize(rows * place.depth(), 0.0);
         self.gradient.resize(rows * place.outputs(), 0.0);
     }
 
-    /// The same for a forward pass alone.
+    /// The same for a forward pass alone, but for the windows, which not every method needs in it.
     pub(crate) fn reserve_forward(&mut self, place: &Place, rows: usize) {
-        self.patches.resize(rows * place.depth(), 0.0);
         for buffer in [&mut self.sums, &mut self.output] {
             buffer.resize(rows * place.outputs(), 0.0);
         }
+    }
+
+    /// Fills in the windows of `input`, for as many rows as there is room for in `sums`.
+    pub(crate) fn unfold(&mut self, place: &Place, input: &[f32]) {
+        let rows = self.sums.len() / place.outputs();
+        self.patches.resize(rows * place.depth(), 0.0);
+        unfold(place, input, &mut self.patches);
     }
 }
 

@@ -33,6 +33,7 @@
 //! ```
 
 mod batch;
+mod binary;
 mod checkpoint;
 mod choices;
 mod config;

@@ -2,9 +2,11 @@
 
 use super::{
     batch::{self, Pick},
-    layer,
+    binary,
+    layer::{self, Cache},
     loss::{self, Loss},
     methods::Moment,
+    pool::Pooled,
     trainer::Trainer,
 };
 use crate::data::Dataset;
@@ -24,28 +26,27 @@ impl Trainer {
             let (before, after) = self.caches.split_at_mut(index);
             let cache = &mut after[0];
             cache.reserve_forward(&place, picks.len() * place.positions());
-            match before.last() {
-                Some(previous) => {
-                    let pooled = self.pools[index - 1].as_ref();
-                    let input = pooled.map_or(&previous.output, |pooled| &pooled.output);
-                    layer::unfold(&place, input, &mut cache.patches);
-                }
-                None => {
-                    let pixels = place.input.height * place.input.width * place.input.channels;
-                    self.images.resize(picks.len() * pixels, 0.0);
-                    batch::unpack(data, picks, place.input, &mut self.images);
-                    layer::unfold(&place, &self.images, &mut cache.patches);
-                }
+            if index == 0 {
+                let pixels = place.input.height * place.input.width * place.input.channels;
+                self.images.resize(picks.len() * pixels, 0.0);
+                batch::unpack(data, picks, place.input, &mut self.images);
             }
+            let input = input(&self.images, before, &self.pools);
             let layer = &mut self.layers[index];
-            if index == last {
-                layer::linear(&place, layer, cache);
+            let binary = self.method.is_binary();
+            if binary {
+                binary::sums(&place, input, &layer.weights, &mut cache.sums);
             } else {
+                cache.unfold(&place, input);
+            }
+            if index < last {
                 self.method.forward(&place, layer, cache, moment, measure);
                 if let Some(pooled) = &mut self.pools[index] {
                     let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
                     pooled.forward(self.method.pooling(), &norm.gamma.values, cache);
                 }
+            } else if !binary {
+                layer::linear(&place, layer, cache);
             }
         }
     }
@@ -105,6 +106,10 @@ impl Trainer {
             let (before, after) = self.caches.split_at_mut(index);
             let (cache, layer) = (&mut after[0], &mut self.layers[index]);
             let wants_input = index > lowest;
+            if self.method.is_binary() {
+                // The forward pass did without.
+                cache.unfold(&place, input(&self.images, before, &self.pools));
+            }
             if index == last {
                 layer::linear_backward(&place, layer, cache, wants_input);
             } else {
@@ -122,4 +127,12 @@ impl Trainer {
         }
         loss
     }
+}
+
+/// What the layer after those `before` it takes: the images, or the last activations, pooled where a pool follows.
+fn input<'a>(images: &'a [f32], before: &'a [Cache], pools: &'a [Option<Pooled>]) -> &'a [f32] {
+    before.last().map_or(images, |previous| {
+        let pooled = pools[before.len() - 1].as_ref();
+        pooled.map_or(&previous.output, |pooled| &pooled.output)
+    })
 }

@@ -4,16 +4,22 @@ use crate::nets;
 use bernet::model::{Conv, Input, Layer, MaxPool, Model, RealExpectation};
 use bernet_kernels::{
     bits::Shape,
-    xnor::{Geometry, PaddingValue, Threshold},
+    xnor::{Geometry, Options, PaddingValue, Threshold, Window},
 };
 use proptest::prelude::*;
 
-/// A convolution that fits the input: kernel, stride and padding drawn, thresholds from certain −1 to certain +1.
+/// A convolution that fits the input: kernel, stride, padding, dilation and groups drawn, thresholds from certain −1 to certain +1.
 fn any_conv(input: Shape) -> impl Strategy<Value = Layer> {
     let padding = proptest::array::uniform4(prop_oneof![3 => Just(0usize), 1 => 0..3usize]);
-    padding.prop_flat_map(move |padding| {
+    let dilation = proptest::array::uniform2(prop_oneof![3 => Just(1usize), 1 => 2..4usize]);
+    (padding, dilation).prop_flat_map(move |(padding, dilation)| {
         let height = input.height + padding[0] + padding[2];
         let width = input.width + padding[1] + padding[3];
+        let [height, width] = [(height, dilation[0]), (width, dilation[1])]
+            .map(|(size, dilation)| (size - 1) / dilation + 1);
+        let divisors = (1..=input.channels).filter(|&groups| input.channels.is_multiple_of(groups));
+        let divisors: Vec<_> = divisors.collect();
+        let groups = prop_oneof![2 => Just(1), 1 => proptest::sample::select(divisors)];
         let value = prop_oneof![
             Just(PaddingValue::MinusOne),
             Just(PaddingValue::Zero),
@@ -25,30 +31,35 @@ fn any_conv(input: Shape) -> impl Strategy<Value = Layer> {
             [1..4usize, 1..4usize],
             value,
             outputs,
+            groups,
             any::<u64>(),
         )
-            .prop_map(move |(kernel, stride, padding_value, outputs, seed)| {
-                let geometry = Geometry {
-                    channels: input.channels,
-                    outputs,
-                    kernel,
-                    stride,
-                    padding,
-                    padding_value,
-                };
-                let random = &mut nets::generator(seed);
-                let Layer::Conv(mut conv) = nets::conv(geometry, random) else {
-                    unreachable!()
-                };
-                extremes(&mut conv);
-                Layer::Conv(conv)
-            })
+            .prop_map(
+                move |(kernel, stride, padding_value, outputs, groups, seed)| {
+                    let geometry = Geometry {
+                        channels: input.channels,
+                        outputs: outputs.next_multiple_of(groups),
+                        kernel,
+                        stride,
+                        padding,
+                        padding_value,
+                    };
+                    let random = &mut nets::generator(seed);
+                    let options = Options { dilation, groups };
+                    let window = Window { geometry, options };
+                    let Layer::Conv(mut conv) = nets::conv_of(window, random) else {
+                        unreachable!()
+                    };
+                    extremes(&mut conv);
+                    Layer::Conv(conv)
+                },
+            )
     })
 }
 
 /// Every third threshold where sums just reach it, or never do, or always.
 fn extremes(conv: &mut Conv) {
-    let depth = conv.geometry.depth() as i32;
+    let depth = conv.window().depth() as i32;
     let extreme = [-depth, depth, 1 - depth, depth + 1, i32::MIN, i32::MAX];
     for (index, threshold) in conv.thresholds.iter_mut().enumerate() {
         if index % 3 == 0 {
@@ -176,7 +187,7 @@ fn any_net(real: [BoxedStrategy<bool>; 2]) -> impl Strategy<Value = Model> {
                 Some(Layer::Conv(conv)) if input.threshold.is_none() => {
                     grey(conv);
                     if real_first {
-                        layers[0] = nets::real_conv(conv.geometry, random);
+                        layers[0] = nets::real_conv(conv.window(), random);
                     }
                 }
                 // Nothing else reads grey values.

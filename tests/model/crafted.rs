@@ -49,6 +49,7 @@ impl Spoiler {
     /// How many were refused; all of them.
     pub(crate) fn finish(self) -> usize {
         assert!(self.surprises.is_empty(), "{:#?}", self.surprises);
+        println!("{} crafted files refused", self.refused);
         self.refused
     }
 
@@ -74,16 +75,16 @@ fn crafted_files_are_refused() {
             "not a .bnet file: at offset 0: expected \"\\x89BNET\\r\\n\\x1a\", found",
         );
     }
-    for version in [0, 4, 256, u64::from(u32::MAX)] {
+    for version in [0, 5, 256, u64::from(u32::MAX)] {
         spoil.put(
             8,
             4,
             version,
-            &format!("at offset 8: version of .bnet: expected 1 to 3, found {version}"),
+            &format!("at offset 8: version of .bnet: expected 1 to 4, found {version}"),
         );
     }
     // The net needs nothing of later versions.
-    for version in [2, 3] {
+    for version in [2, 3, 4] {
         let says = format!("at offset 8: version of .bnet: expected 1, found {version}");
         spoil.put(8, 4, version, &says);
     }
@@ -168,9 +169,10 @@ fn crafted_files_are_refused() {
 
     for layer in 1..=6 {
         let at = layers + 32 * (layer - 1);
-        for kind in [0, 8, 255, 65535] {
+        for kind in [0, 10, 255, 65535] {
             let says = format!(
-                "at offset {at}: layer {layer}: kind: expected 1 (crop), 2 (conv), 3 (expectation), 4 (max pool), 5 (affine), 6 (real conv) or 7 (real expectation), found {kind}"
+                "at offset {at}: layer {layer}: kind: expected 1 (crop), 2 (conv), 3 (expectation), 4 (max pool), 5 (affine), 6 (real conv), 7 (real expectation), \
+                 8 (conv with dilation or groups) or 9 (such a real conv), found {kind}"
             );
             spoil.put(at, 2, kind, &says);
         }
@@ -377,7 +379,6 @@ fn crafted_files_are_refused() {
     );
 
     let refused = spoil.finish();
-    println!("{refused} crafted files refused");
     assert!(refused >= 250);
 }
 

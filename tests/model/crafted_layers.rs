@@ -1,7 +1,8 @@
-//! Files crafted to deceive, of the layers that versions 2 and 3 brought.
+//! Files crafted to deceive, of the layers that versions 2 to 4 brought.
 
 use crate::{crafted::Spoiler, nets};
 use bernet::model::Layer;
+use bernet_kernels::xnor::Window;
 
 /// What version 3 adds: a first layer that reads grey values.
 #[test]
@@ -179,4 +180,79 @@ fn crafted_files_of_real_layers_are_refused() {
     let error = short.validate().unwrap_err().to_string();
     let says = "layer 4 (real expectation): weights: expected a multiple of 10 classes, found 1799";
     assert_eq!(error, says);
+}
+
+/// What version 4 adds: dilation and groups.
+#[test]
+fn crafted_files_of_version_4_are_refused() {
+    let model = nets::grouped_net(&mut nets::generator(6));
+    let mut spoil = Spoiler::new(&model);
+    for version in [1, 2, 3] {
+        let says = format!("at offset 8: version of .bnet: expected 4, found {version}");
+        spoil.put(8, 4, version, &says);
+    }
+    let first = 64;
+    let says = "layer 1 (conv): dilation: expected 1 to 255, found 0";
+    spoil.put(first + 14, 1, 0, says);
+    // A section of another length.
+    spoil.put(first + 12, 1, 0, "");
+    let says = "layer 1 (conv): kernel: expected within the padded input of 12×12, found 13×7";
+    spoil.put(first + 14, 1, 6, says);
+    let says = "at offset 94: layer 1: groups: expected at least 1, found 0";
+    spoil.put(first + 30, 2, 0, says);
+    let says =
+        "at offset 110: layer 2: dilation and groups: expected one that is not 1, found 1, 1 and 1";
+    spoil.put(first + 32 + 30, 2, 1, says);
+    // The weights take other bytes.
+    for groups in [1, 3, 6, 7, 65535] {
+        spoil.put(first + 30, 2, groups, "");
+    }
+    // Without room for them there are neither.
+    for kind in [2, 6, 9] {
+        spoil.put(first, 2, kind, "layer 1: ");
+    }
+    spoil.finish();
+
+    // What a file has no room for, and groups that don't divide.
+    type Spoil = fn(&mut Window);
+    let cases: [(Spoil, &str); 6] = [
+        (
+            |w| w.options.groups = 0,
+            "groups: expected 1 to 65535, found 0",
+        ),
+        (
+            |w| w.options.groups = 65536,
+            "groups: expected 1 to 65535, found 65536",
+        ),
+        (
+            |w| w.options.groups = 3,
+            "output channels: expected a multiple of 3 groups, found 70",
+        ),
+        (
+            |w| w.options.groups = 7,
+            "input channels: expected a multiple of 7 groups, found 6",
+        ),
+        (
+            |w| w.options.dilation = [256, 1],
+            "dilation: expected 1 to 255, found 256",
+        ),
+        (
+            |w| w.geometry.kernel = [256, 1],
+            "kernel with dilation or groups: expected 1 to 255, found 256",
+        ),
+    ];
+    for (spoil, says) in cases {
+        let mut model = model.clone();
+        let Layer::Conv(conv) = &mut model.layers[0] else {
+            unreachable!()
+        };
+        let mut window = conv.window();
+        spoil(&mut window);
+        (conv.geometry, conv.options) = (window.geometry, window.options);
+        let error = model.validate().unwrap_err().to_string();
+        assert_eq!(error, format!("layer 1 (conv): {says}"));
+        // A first layer on grey values is looked at before the others.
+        model.input.threshold = None;
+        model.validate().unwrap_err();
+    }
 }

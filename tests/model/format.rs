@@ -43,11 +43,10 @@ fn the_seed_net_stays_small() {
 #[test]
 fn what_is_written_is_read_back() {
     let seeds = [false, true].map(|cropped| nets::seed_net(cropped, &mut nets::generator(2)));
-    for (model, version) in seeds
-        .into_iter()
-        .zip([1, 1])
-        .chain([(nets::pooled_net(&mut nets::generator(2)), 2)])
-    {
+    for (model, version) in seeds.into_iter().zip([1, 1]).chain([
+        (nets::pooled_net(&mut nets::generator(2)), 2),
+        (nets::grouped_net(&mut nets::generator(2)), 4),
+    ]) {
         assert_eq!(model.file_layout().unwrap().version, version);
         let bytes = model.to_bytes().unwrap();
         let read = Model::from_bytes(&bytes).unwrap();
@@ -116,6 +115,7 @@ fn the_python_reader_agrees() {
         nets::pooled_net(&mut nets::generator(9)),
         nets::grey_net(&mut nets::generator(9)),
         nets::real_net(&mut nets::generator(9)),
+        nets::grouped_net(&mut nets::generator(9)),
     ] {
         compare_with_python(&model);
     }
@@ -192,12 +192,15 @@ fn compare_with_python(model: &Model) {
             ),
             Layer::Conv(Conv {
                 geometry,
+                options,
                 thresholds,
                 ..
             }) => {
                 assert_eq!(found["channels"], geometry.channels);
                 assert_eq!(found["outputs"], geometry.outputs);
                 assert_eq!(found["kernel"], json!(geometry.kernel));
+                assert_eq!(found["dilation"], json!(options.dilation));
+                assert_eq!(found["groups"], json!(options.groups));
                 assert_eq!(found["stride"], json!(geometry.stride));
                 assert_eq!(found["padding"], json!(geometry.padding));
                 let padding_value = geometry.padding_value as i64 - 1;

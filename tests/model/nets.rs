@@ -3,7 +3,7 @@
 use bernet::model::{Conv, Input, Layer, MaxPool, Model, RealConv, RealExpectation, RealThreshold};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
-    xnor::{Geometry, PaddingValue, Threshold},
+    xnor::{Geometry, Options, PaddingValue, Threshold, Window},
 };
 use rand_pcg::{Pcg32, rand_core::Rng};
 
@@ -70,6 +70,40 @@ pub(crate) fn grey_net(random: &mut Pcg32) -> Model {
     }
 }
 
+/// A net of version 4: bits through dilation and groups, three channels each, then every channel by itself.
+pub(crate) fn grouped_net(random: &mut Pcg32) -> Model {
+    let window = |geometry, dilation, groups| Window {
+        geometry,
+        options: Options { dilation, groups },
+    };
+    let first = Geometry {
+        padding: [1, 0, 2, 1],
+        padding_value: PaddingValue::PlusOne,
+        ..geometry(6, 70, 3, 1)
+    };
+    let second = Geometry {
+        padding: [1; 4],
+        padding_value: PaddingValue::Zero,
+        ..geometry(70, 140, 3, 2)
+    };
+    Model {
+        input: Input {
+            height: 9,
+            width: 11,
+            channels: 6,
+            threshold: Some(99),
+        },
+        layers: vec![
+            conv_of(window(first, [2, 3], 2), random),
+            conv_of(window(second, [1, 1], 70), random),
+            Layer::Expectation {
+                weights: bits(10, 140, random),
+            },
+        ],
+        metadata: Default::default(),
+    }
+}
+
 /// A convolution of grey values, whose thresholds split its sums about evenly.
 fn grey_conv(geometry: Geometry, random: &mut Pcg32) -> Layer {
     let mut layer = conv(geometry, random);
@@ -102,7 +136,7 @@ pub(crate) fn real_net(random: &mut Pcg32) -> Model {
             threshold: None,
         },
         layers: vec![
-            real_conv(geometry, random),
+            real_conv(plain(geometry), random),
             Layer::MaxPool(pool),
             conv(self::geometry(37, 20, 2, 1), random),
             Layer::RealExpectation(RealExpectation {
@@ -119,16 +153,18 @@ pub(crate) fn real_net(random: &mut Pcg32) -> Model {
 }
 
 /// A convolution with real weights of grey values, whose thresholds split its sums about evenly.
-pub(crate) fn real_conv(geometry: Geometry, random: &mut Pcg32) -> Layer {
+pub(crate) fn real_conv(window: Window, random: &mut Pcg32) -> Layer {
+    let Window { geometry, options } = window;
     let thresholds = reals(geometry.outputs, random).into_iter();
     let thresholds = thresholds.map(|real| RealThreshold {
-        at_least: 128.0 * real * geometry.depth().isqrt() as f64,
+        at_least: 128.0 * real * window.depth().isqrt() as f64,
         invert: random.next_u32() >> 31 == 1,
     });
     Layer::RealConv(RealConv {
         geometry,
+        options,
         thresholds: thresholds.collect(),
-        weights: singles(geometry.outputs * geometry.depth(), random),
+        weights: singles(geometry.outputs * window.depth(), random),
     })
 }
 
@@ -158,9 +194,20 @@ pub(crate) fn images(model: &Model, batch: usize, random: &mut Pcg32) -> BitTens
     .unwrap()
 }
 
-/// A convolution with thresholds that split its sums about evenly.
+/// A convolution without dilation and groups.
 pub(crate) fn conv(geometry: Geometry, random: &mut Pcg32) -> Layer {
-    let spread = geometry.depth().isqrt() as i32 + 1;
+    conv_of(plain(geometry), random)
+}
+
+fn plain(geometry: Geometry) -> Window {
+    let options = Options::default();
+    Window { geometry, options }
+}
+
+/// A convolution with thresholds that split its sums about evenly.
+pub(crate) fn conv_of(window: Window, random: &mut Pcg32) -> Layer {
+    let Window { geometry, options } = window;
+    let spread = window.depth().isqrt() as i32 + 1;
     let thresholds = (0..geometry.outputs).map(|_| Threshold {
         at_least: (random.next_u32() % (2 * spread as u32 + 1)) as i32 - spread,
         invert: random.next_u32() >> 31 == 1,
@@ -168,7 +215,8 @@ pub(crate) fn conv(geometry: Geometry, random: &mut Pcg32) -> Layer {
     let thresholds = thresholds.collect();
     Layer::Conv(Conv {
         geometry,
-        weights: bits(geometry.outputs, geometry.depth(), random),
+        options,
+        weights: bits(geometry.outputs, window.depth(), random),
         thresholds,
     })
 }

@@ -32,7 +32,7 @@ fn within_reach(mut model: Model) -> Model {
                 conv.geometry.padding_value = PaddingValue::MinusOne;
             }
             let grey = index == 0 && model.input.threshold.is_none();
-            let depth = conv.geometry.depth() as i32 * if grey { 255 } else { 1 };
+            let depth = conv.window().depth() as i32 * if grey { 255 } else { 1 };
             for threshold in &mut conv.thresholds {
                 *threshold = Threshold {
                     at_least: threshold.at_least.clamp(-depth, depth + 1),

@@ -38,9 +38,10 @@ fn stride(groups: usize) -> usize {
 /// How many vectors [`reverse`] asks for.
 pub(super) fn vectors(factors: usize) -> usize {
     let groups = block::rows(factors) / GROUP;
-    let stride = stride(groups);
-    // Kept states, states between two of them, and d; `top` is at most factors + 4.
-    (groups.div_ceil(stride) + stride + 1) * (factors + 4 + 2 * GUARD)
+    // Kept states, states between two of them, and d.
+    let states = |groups: usize| groups.div_ceil(stride(groups)) + stride(groups) + 1;
+    // Certain factors leave fewer groups, and few keep more states than many; `top` is at most factors + 4.
+    states(groups).max(states(groups.min(FEW))) * (factors + 4 + 2 * GUARD)
 }
 
 /// The places that matter before each group: none below the lowest start or out of the reach of the factors to come, none

@@ -177,6 +177,15 @@ pub(super) fn distribution<'a, F: Float>(
             memory[GUARD + to..GUARD + high].fill(zero);
             (low, high) = (from, to.max(from));
         }
+        // Before this pass decides anything: what it decides has drifted as far as what it leaves.
+        if !whole && nth.is_multiple_of(RESCALE) {
+            rescale(
+                float,
+                &mut memory[GUARD + low..GUARD + high],
+                &survived,
+                &failed,
+            );
+        }
         if !whole {
             // Above the cut's own place everything has survived; so far below it that the factors to come do not
             // suffice, everything has failed.
@@ -191,14 +200,6 @@ pub(super) fn distribution<'a, F: Float>(
                 failed.take(float, &mut memory[GUARD + low..GUARD + hopeless]);
                 low = hopeless;
             }
-        }
-        if !whole && nth.is_multiple_of(RESCALE) {
-            rescale(
-                float,
-                &mut memory[GUARD + low..GUARD + high],
-                &survived,
-                &failed,
-            );
         }
     }
     let places = &mut memory[GUARD..GUARD + length];

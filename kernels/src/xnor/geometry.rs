@@ -93,10 +93,12 @@ impl Default for Options {
 }
 
 /// All there is to say of a convolution but its weights.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
-    pub(super) geometry: Geometry,
-    pub(super) options: Options,
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct Window {
+    /// Channels, kernel, stride, padding.
+    pub geometry: Geometry,
+    /// Dilation and groups.
+    pub options: Options,
 }
 
 impl Window {
@@ -121,18 +123,21 @@ impl Window {
         Ok(window)
     }
 
-    /// Channels of a group.
-    pub(super) fn channels(&self) -> usize {
-        self.geometry.channels / self.options.groups
+    /// Channels of a group; none where there is no group.
+    pub fn channels(&self) -> usize {
+        let channels = self.geometry.channels;
+        channels.checked_div(self.options.groups).unwrap_or(0)
     }
 
-    /// Outputs of a group.
-    pub(super) fn outputs(&self) -> usize {
-        self.geometry.outputs / self.options.groups
+    /// Outputs of a group; none where there is no group.
+    pub fn outputs(&self) -> usize {
+        let outputs = self.geometry.outputs;
+        outputs.checked_div(self.options.groups).unwrap_or(0)
     }
 
-    /// Values under one window of one group.
-    pub(super) fn depth(&self) -> usize {
+    /// Values under one window of one group, `kernel height · kernel width · channels / groups`, in that order: the columns of the
+    /// weights.
+    pub fn depth(&self) -> usize {
         Geometry {
             channels: self.channels(),
             ..self.geometry
@@ -141,7 +146,7 @@ impl Window {
     }
 
     /// Lines and pixels from the first tap to the last, both counted.
-    pub(super) fn span(&self) -> [usize; 2] {
+    pub fn span(&self) -> [usize; 2] {
         [0, 1].map(|axis| {
             self.geometry.kernel[axis]
                 .saturating_sub(1)
@@ -181,9 +186,13 @@ impl Window {
         Ok(())
     }
 
+    /// The shape of the output for an input shape.
+    ///
+    /// # Errors
+    /// As [`Geometry::output_shape`], with the taps as far apart as they are.
     // A shape that is returned through memory and copied at once takes longer than to compute it.
     #[inline(always)]
-    pub(super) fn output_shape(&self, input: Shape) -> Result<Shape, Error> {
+    pub fn output_shape(&self, input: Shape) -> Result<Shape, Error> {
         let Geometry {
             channels,
             outputs,

@@ -42,7 +42,7 @@ pub fn spin_bytes(level: Level, rounds: u64) -> u64 {
 pub use byte_conv::ByteConv2d;
 pub use conv::{BinaryConv2d, Conv2d, Scratch};
 pub use gemm::{RowsMut, gemm_affine, gemm_bits, gemm_i32};
-pub use geometry::{Geometry, Options, PaddingValue};
+pub use geometry::{Geometry, Options, PaddingValue, Window};
 pub use output::{Affine, Real, Threshold};
 pub use pack::PackedWeights;
 pub use parallel::on_this_thread;

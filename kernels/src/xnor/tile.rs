@@ -217,6 +217,7 @@ pub(crate) struct Patches<'a> {
     /// Steps a run.
     pub(crate) steps: usize,
     /// The bits of a run's last step that count; all but for levels with [`Tile::PARTS`].
+    #[allow(dead_code, reason = "some architectures have no such level")]
     pub(crate) last: u32,
 }
 

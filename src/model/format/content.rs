@@ -36,6 +36,7 @@ pub(super) fn read_layers(
             },
             Record::Conv(conv) => Layer::Conv(Conv {
                 geometry: conv.geometry(),
+                options: conv.options(),
                 weights: read_weights(body, &mut weights_at, record, number)?,
                 thresholds: read_thresholds(body, &mut thresholds_at, record, number)?,
             }),
@@ -50,6 +51,7 @@ pub(super) fn read_layers(
             }
             Record::RealConv(conv) => Layer::RealConv(RealConv {
                 geometry: conv.geometry(),
+                options: conv.options(),
                 weights: read_real_weights(body, &mut weights_at, record),
                 thresholds: read_real_thresholds(body, &mut thresholds_at, record, number)?,
             }),

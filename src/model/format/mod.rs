@@ -52,6 +52,7 @@ use record::Record;
 
 use super::{Layer, Model, ModelError};
 use crate::durable;
+use bernet_kernels::xnor::Options;
 use std::{
     fs::File,
     io::{self, Read},
@@ -65,7 +66,7 @@ pub const MAGIC: [u8; 8] = *b"\x89BNET\r\n\x1a";
 
 /// The newest version that this crate reads and writes; it knows every one before. A model's file has the oldest version
 /// that has all it needs, see [`FileLayout::version`].
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Bytes of the header.
 const HEADER: usize = 64;
@@ -253,6 +254,14 @@ impl Model {
 
 /// The oldest version that has what a valid model needs.
 pub(super) fn version(model: &Model) -> u32 {
+    let options = |layer: &Layer| {
+        layer
+            .window()
+            .is_some_and(|window| window.options != Options::default())
+    };
+    if model.layers.iter().any(options) {
+        return 4;
+    }
     let real = |layer: &Layer| !layer.real_weights().is_empty();
     if model.input.threshold.is_none() || model.layers.iter().any(real) {
         return 3;

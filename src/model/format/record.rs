@@ -13,12 +13,15 @@
 //! | 29 | 0 | bytes of a least sum: 2 or 4, or 8 if real | 0 | 0 | 0 |
 //! | 30..32 | 0 | 0 | 0 | 0 | 0 |
 //!
+//! A convolution with dilation or groups is of kind 8, or 9 if it is real. Its row is that of a convolution but for 12..16, a byte each
+//! for kernel height and width and dilation down and across, and 30..32, the groups.
+//!
 //! The source is the number of the layer whose output the layer reads, 0 being the image. A net is a chain, so that layer
 //! `n` reads `n − 1`.
 
 use super::{FormatError, dense};
-use crate::model::{Conv, Layer, MaxPool};
-use bernet_kernels::xnor::{Geometry, PaddingValue, Threshold};
+use crate::model::{Layer, MaxPool};
+use bernet_kernels::xnor::{Geometry, Options, PaddingValue, Threshold, Window};
 
 /// Bytes of a real least sum.
 const REAL_BYTES: u8 = size_of::<f64>() as u8;
@@ -61,6 +64,8 @@ pub(super) struct ConvRecord {
     channels: u32,
     outputs: u32,
     windows: Windows,
+    dilation: [u8; 2],
+    groups: u16,
     padding_value: PaddingValue,
     threshold_bytes: u8,
 }
@@ -83,12 +88,11 @@ impl Record {
                 height: height as u32,
                 width: width as u32,
             },
-            Layer::Conv(Conv {
-                geometry,
-                thresholds,
-                ..
-            }) => Self::Conv(ConvRecord::of(geometry, least_sum_bytes(thresholds))),
-            Layer::RealConv(conv) => Self::RealConv(ConvRecord::of(&conv.geometry, REAL_BYTES)),
+            Layer::Conv(conv) => {
+                let threshold_bytes = least_sum_bytes(&conv.thresholds);
+                Self::Conv(ConvRecord::of(conv.window(), threshold_bytes))
+            }
+            Layer::RealConv(conv) => Self::RealConv(ConvRecord::of(conv.window(), REAL_BYTES)),
             Layer::RealExpectation(last) => Self::RealExpectation {
                 columns: last.columns() as u32,
                 classes: last.classes as u32,
@@ -133,7 +137,18 @@ impl Record {
                     PaddingValue::PlusOne => 2,
                 };
                 put(28, &[padding_value, conv.threshold_bytes]);
-                if matches!(self, Self::Conv(_)) { 2 } else { 6 }
+                if conv.has_options() {
+                    let [height, width] = conv.windows.kernel.map(|size| size as u8);
+                    let [down, across] = conv.dilation;
+                    put(12, &[height, width, down, across]);
+                    put(30, &conv.groups.to_le_bytes());
+                }
+                match (self, conv.has_options()) {
+                    (Self::Conv(_), false) => 2,
+                    (Self::Conv(_), true) => 8,
+                    (_, false) => 6,
+                    (_, true) => 9,
+                }
             }
             Self::Expectation { columns, classes } | Self::RealExpectation { columns, classes } => {
                 put(4, &columns.to_le_bytes());
@@ -187,7 +202,7 @@ impl Record {
                 },
                 20,
             ),
-            kind @ (2 | 6) => {
+            kind @ (2 | 6 | 8 | 9) => {
                 let padding_value = match bytes[28] {
                     0 => PaddingValue::MinusOne,
                     1 => PaddingValue::Zero,
@@ -198,26 +213,39 @@ impl Record {
                 };
                 let threshold_bytes = bytes[29];
                 let (known, expected): (&[u8], _) = match kind {
-                    2 => (&[2, 4], "2 or 4"),
+                    2 | 8 => (&[2, 4], "2 or 4"),
                     _ => (&[REAL_BYTES], "8"),
                 };
                 if !known.contains(&threshold_bytes) {
                     let found = threshold_bytes.to_string();
                     return Err(wrong(29, "bytes of a least sum", expected, found));
                 }
-                let conv = ConvRecord {
+                let mut conv = ConvRecord {
                     channels: long(4),
                     outputs: long(8),
                     windows: windows(),
+                    dilation: [1, 1],
+                    groups: 1,
                     padding_value,
                     threshold_bytes,
                 };
-                let record = if kind == 2 {
-                    Self::Conv(conv)
-                } else {
-                    Self::RealConv(conv)
+                if kind > 7 {
+                    conv.windows.kernel = [bytes[12].into(), bytes[13].into()];
+                    conv.dilation = [bytes[14], bytes[15]];
+                    conv.groups = short(30);
+                    if conv.groups == 0 {
+                        return Err(wrong(30, "groups", "at least 1", "0".into()));
+                    }
+                    if !conv.has_options() {
+                        let what = "dilation and groups";
+                        return Err(wrong(14, what, "one that is not 1", "1, 1 and 1".into()));
+                    }
+                }
+                let record = match kind {
+                    2 | 8 => Self::Conv(conv),
+                    _ => Self::RealConv(conv),
                 };
-                (record, 30)
+                (record, if kind > 7 { Self::BYTES } else { 30 })
             }
             kind @ (3 | 7) => {
                 let (columns, classes) = (long(4), long(8));
@@ -237,7 +265,8 @@ impl Record {
                 return Err(wrong(
                     0,
                     "kind",
-                    "1 (crop), 2 (conv), 3 (expectation), 4 (max pool), 5 (affine), 6 (real conv) or 7 (real expectation)",
+                    "1 (crop), 2 (conv), 3 (expectation), 4 (max pool), 5 (affine), 6 (real conv), 7 (real expectation), \
+                     8 (conv with dilation or groups) or 9 (such a real conv)",
                     kind.to_string(),
                 ));
             }
@@ -263,7 +292,8 @@ impl Record {
             Self::Conv(conv) | Self::RealConv(conv) => {
                 let [height, width] = conv.windows.kernel;
                 let area = u64::from(height) * u64::from(width);
-                (conv.outputs.into(), area.checked_mul(conv.channels.into()))
+                let channels = conv.channels / u32::from(conv.groups);
+                (conv.outputs.into(), area.checked_mul(channels.into()))
             }
             Self::Expectation { columns, classes } | Self::RealExpectation { columns, classes } => {
                 (classes.into(), Some(columns.into()))
@@ -340,13 +370,27 @@ impl Windows {
 }
 
 impl ConvRecord {
-    fn of(geometry: &Geometry, threshold_bytes: u8) -> Self {
+    fn of(Window { geometry, options }: Window, threshold_bytes: u8) -> Self {
         Self {
             channels: geometry.channels as u32,
             outputs: geometry.outputs as u32,
             windows: Windows::of(geometry.kernel, geometry.stride, geometry.padding),
+            dilation: options.dilation.map(|size| size as u8),
+            groups: options.groups as u16,
             padding_value: geometry.padding_value,
             threshold_bytes,
+        }
+    }
+
+    /// Whether there is dilation, or more than one group.
+    fn has_options(&self) -> bool {
+        self.dilation != [1, 1] || self.groups != 1
+    }
+
+    pub(super) fn options(&self) -> Options {
+        Options {
+            dilation: self.dilation.map(usize::from),
+            groups: self.groups.into(),
         }
     }
 

@@ -236,6 +236,18 @@ impl Node {
             .map(|attribute| attribute.ints.as_slice())
     }
 
+    /// Lines and pixels from one tap to the next, down and across.
+    pub(super) fn dilation(&self) -> Result<[usize; 2], String> {
+        let Some(dilations) = self.integers("dilations") else {
+            return Ok([1, 1]);
+        };
+        let size = |size: i64| u16::try_from(size).ok().filter(|&size| size > 0);
+        match dilations.iter().map(|&one| size(one)).collect::<Vec<_>>()[..] {
+            [Some(down), Some(across)] => Ok([down.into(), across.into()]),
+            _ => Err(format!("dilations {dilations:?}")),
+        }
+    }
+
     pub(super) fn text<'a>(&'a self, name: &str, default: &'a str) -> Result<&'a str, String> {
         match self.attribute(name) {
             None => Ok(default),

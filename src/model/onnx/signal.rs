@@ -12,7 +12,7 @@ use super::{
 use crate::model::{MaxPool, RealThreshold, VALUES_LIMIT};
 use bernet_kernels::{
     bits::Shape,
-    xnor::{Geometry, Threshold},
+    xnor::{Threshold, Window},
 };
 use std::{cmp::Ordering, rc::Rc};
 
@@ -61,7 +61,7 @@ pub(super) struct Product {
     pub(super) source: usize,
     /// The shape of an image of that.
     pub(super) image: Shape,
-    pub(super) geometry: Geometry,
+    pub(super) window: Window,
     pub(super) weights: Weights,
     /// The sums' largest in each window.
     pub(super) pool: Option<MaxPool>,

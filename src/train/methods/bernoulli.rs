@@ -27,6 +27,10 @@ use super::{
 pub(crate) struct Sampled;
 
 impl Method for Sampled {
+    fn is_binary(&self) -> bool {
+        true
+    }
+
     fn draw(&self, layer: &mut Layer, moment: &Moment, random: &mut Random) {
         let n = layer.uncertainty.len();
         layer.uncertainty.fill(0.0);

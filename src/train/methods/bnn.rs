@@ -23,6 +23,10 @@ use super::{
 pub(crate) struct Bnn;
 
 impl Method for Bnn {
+    fn is_binary(&self) -> bool {
+        true
+    }
+
     fn backward(
         &self,
         place: &Place,

@@ -41,6 +41,10 @@ fn slope(u: f32, sharpness: f32) -> f32 {
 }
 
 impl Method for BnnPlus {
+    fn is_binary(&self) -> bool {
+        true
+    }
+
     fn backward(
         &self,
         place: &Place,

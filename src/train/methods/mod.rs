@@ -86,17 +86,16 @@ pub(crate) trait Method: Sync + Send {
         }
     }
 
-    /// From `cache.patches` to `cache.output`. With `measure`, the sums' moments are the batch's own and are kept in the layer;
-    /// without, those kept are used. Activations are the signs of normalised sums, unless the method has others.
-    fn forward(
-        &self,
-        place: &Place,
-        layer: &mut Layer,
-        cache: &mut Cache,
-        _: &Moment,
-        measure: bool,
-    ) {
-        forward_activated(place, layer, cache, measure, layer::sign);
+    /// Whether weights and activations are ±1 in training already. The sums then come from the binary kernels, and
+    /// [`forward`](Self::forward) begins with them.
+    fn is_binary(&self) -> bool {
+        false
+    }
+
+    /// From `cache.patches`, or `cache.sums` of a method that is binary, to `cache.output`. With `measure`, the sums' moments are the batch's
+    /// own and are kept in the layer; without, those kept are used. Activations are the signs of normalised sums, unless the method has others.
+    fn forward(&self, _: &Place, layer: &mut Layer, cache: &mut Cache, _: &Moment, measure: bool) {
+        activate(layer, cache, measure, layer::sign);
     }
 
     /// From dLoss/d(output) in `cache.gradient` to all gradients of the layer and, where it `wants_input`,
@@ -189,15 +188,13 @@ pub(crate) fn inverse_widths(layer: &Layer, moment: &Moment) -> Vec<f32> {
         .collect()
 }
 
-/// The forward pass of every method that computes sums as a matrix product: product, normalisation, activation.
-pub(crate) fn forward_activated(
-    place: &Place,
+/// From the sums to the activations: normalisation, activation.
+pub(crate) fn activate(
     layer: &mut Layer,
     cache: &mut Cache,
     measure: bool,
     activate: impl Fn(f32) -> f32 + Sync,
 ) {
-    layer::linear(place, layer, cache);
     let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
     if measure {
         layer::measure(norm, &cache.sums);
@@ -205,7 +202,7 @@ pub(crate) fn forward_activated(
     layer::normalise(norm, cache, activate);
 }
 
-/// Its backward pass, for an activation whose derivative at `u` with the result `output` is `slope(u, output, channel)`.
+/// The backward pass of sums that are a matrix product and their activation, whose derivative at `u` with the result `output` is `slope(u, output, channel)`.
 pub(crate) fn backward_activated(
     place: &Place,
     layer: &mut Layer,

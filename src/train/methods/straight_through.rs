@@ -27,6 +27,10 @@ fn polynomial(u: f32) -> f32 {
 }
 
 impl Method for StraightThrough {
+    fn is_binary(&self) -> bool {
+        true
+    }
+
     fn backward(
         &self,
         place: &Place,

@@ -2,7 +2,7 @@
 
 use super::{Method, Moment};
 use crate::train::{
-    layer::{Cache, Initial, Layer, Place},
+    layer::{self, Cache, Initial, Layer, Place},
     random::{Purpose, Random},
 };
 use bernet_kernels::{
@@ -49,6 +49,7 @@ pub(crate) fn setting(method: &dyn Method, depth: usize) -> (Place, Layer, Cache
     let mut cache = Cache::default();
     cache.reserve(&place, ROWS);
     cache.patches.fill_with(|| 2.0 * random.uniform() - 1.0);
+    layer::linear(&place, &layer, &mut cache);
     let upstream = (0..ROWS * OUTPUTS).map(|_| random.normal()).collect();
     (place, layer, cache, upstream)
 }

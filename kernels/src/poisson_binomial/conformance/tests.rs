@@ -119,6 +119,32 @@ fn every_form_and_method() {
     });
 }
 
+/// Any number of certain factors among many: those that are left take their memory by other rules than all of them would.
+#[test]
+fn any_share_of_certain_factors() {
+    let levels = levels("certain factors");
+    for (uncertain, level) in (0..=167).zip(levels.iter().cycle()) {
+        let v: Vec<f32> = (0..167)
+            .map(|j| if j < uncertain { 0.5 } else { (j % 2) as f32 })
+            .collect();
+        all_right(everything(*level, &v, 1, cuts(&v, 1)[1]));
+    }
+}
+
+/// Equal factors of any number, which all round alike, with little on one side of the cut.
+#[test]
+fn few_successes_of_equal_factors() {
+    let levels = levels("equal factors");
+    for thousandths in [1, 3, 10, 30, 300, 700, 970, 990, 997, 999] {
+        for (count, level) in (1..=200).zip(levels.iter().cycle()) {
+            let v = Draw::Equal(thousandths).probabilities(count, 1, 0);
+            let mean = cuts(&v, 1)[1];
+            let cuts = (-3..=3).flat_map(|offset| FORMS.map(|form| (mean + offset, form)));
+            all_right(cuts.map(|(cut, form)| forward(*level, form, &v, 1, cut)));
+        }
+    }
+}
+
 #[test]
 fn wrong_probabilities_are_named() {
     for wrong in [

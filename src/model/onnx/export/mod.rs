@@ -13,7 +13,7 @@ use crate::{
 };
 use bernet_kernels::{
     bits::{BitMatrix, Shape},
-    xnor::{PaddingValue, Threshold},
+    xnor::{Options, PaddingValue, Threshold},
 };
 use builder::{Attribute, Builder, Output};
 use std::{io, path::Path};
@@ -108,9 +108,9 @@ pub fn export(model: &Model, dialect: Dialect) -> Result<Vec<u8>, ExportError> {
 
     let grey = model.input.threshold.is_none();
     if let (true, Layer::Conv(conv)) = (grey, &model.layers[0])
-        && conv.geometry.depth() > GREY_DEPTH
+        && conv.window().depth() > GREY_DEPTH
     {
-        let found = conv.geometry.depth();
+        let found = conv.window().depth();
         return Err(ExportError::Depth { found });
     }
 
@@ -295,17 +295,19 @@ impl Graph {
             self.shape.width += left + right;
             self.node("Pad", "padded", &[&pads, value], vec![]);
         }
-        self.sums(&conv.weights, &pool, shape);
-        self.activations(&conv.thresholds, most * geometry.depth());
+        let mut attributes = windows(&pool);
+        attributes.extend(spread(&conv.options));
+        self.sums(&conv.weights, pool.kernel, attributes, shape);
+        self.activations(&conv.thresholds, most * conv.window().depth());
     }
 
-    /// Weights as ±1 of the shape `[outputs, channels, height, width]`, and their name.
+    /// Weights as ±1 of the shape `[outputs, channels of a group, height, width]`, and their name.
     fn weights(
         &mut self,
         weights: &BitMatrix,
         [height, width]: [usize; 2],
     ) -> (String, [usize; 4]) {
-        let channels = self.shape.channels;
+        let channels = weights.columns() / (height * width);
         let name = self.name("weights");
         let values = (0..weights.rows()).flat_map(|output| {
             let weight = move |column| {
@@ -325,13 +327,17 @@ impl Graph {
     }
 
     /// A convolution alone.
-    fn sums(&mut self, weights: &BitMatrix, pool: &MaxPool, shape: Shape) {
-        let (name, dims) = self.weights(weights, pool.kernel);
+    fn sums(
+        &mut self,
+        weights: &BitMatrix,
+        kernel: [usize; 2],
+        attributes: Vec<Attribute>,
+        shape: Shape,
+    ) {
+        let (name, dims) = self.weights(weights, kernel);
         self.shape = shape;
         match self.dialect {
-            Dialect::Standard | Dialect::Bernet => {
-                self.node("Conv", "sums", &[&name], windows(pool))
-            }
+            Dialect::Standard | Dialect::Bernet => self.node("Conv", "sums", &[&name], attributes),
             Dialect::Qonnx => {
                 let bits = self.name("bit_weights");
                 self.builder.constant_node(
@@ -340,7 +346,7 @@ impl Graph {
                     &[&name, "plus_one"],
                     &dims,
                 );
-                self.node("Conv", "sums", &[&bits], windows(pool));
+                self.node("Conv", "sums", &[&bits], attributes);
             }
         }
     }
@@ -372,11 +378,6 @@ impl Graph {
             ..image
         };
         let shared = weights.columns() == image.channels;
-        let pool = |kernel| MaxPool {
-            kernel,
-            stride: [1, 1],
-            padding: [0; 4],
-        };
         let (kernel, shape) = if shared {
             ([1, 1], classes)
         } else {
@@ -390,7 +391,12 @@ impl Graph {
         if self.dialect == Dialect::Bernet {
             self.packed_sums(weights, kernel, shape);
         } else {
-            self.sums(weights, &pool(kernel), shape);
+            let attributes = windows(&MaxPool {
+                kernel,
+                stride: [1, 1],
+                padding: [0; 4],
+            });
+            self.sums(weights, kernel, attributes, shape);
         }
         let logits = Output(data_type::FLOAT, vec![weights.rows()]);
         let name = self.name("logits");
@@ -425,6 +431,17 @@ impl Graph {
 /// The dimensions of one image.
 fn planes(shape: Shape) -> Vec<usize> {
     vec![shape.channels, shape.height, shape.width]
+}
+
+/// Dilation and groups, where a convolution has some.
+fn spread(options: &Options) -> Vec<Attribute> {
+    if *options == Options::default() {
+        return vec![];
+    }
+    vec![
+        builder::integers("dilations", &options.dilation),
+        builder::integer("group", options.groups as i64),
+    ]
 }
 
 fn windows(pool: &MaxPool) -> Vec<Attribute> {

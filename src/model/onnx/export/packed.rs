@@ -1,7 +1,7 @@
 //! Layers as operators of the domain `bernet`, on packed bits: `[batch, height, ⌈width · channels / 64⌉]` words, as
 //! `embed/onnxruntime/README.md` describes them.
 
-use super::{Attribute, Graph, Output, builder, planes};
+use super::{Attribute, Graph, Output, builder, planes, spread};
 use crate::model::{Conv, MaxPool, onnx::proto::data_type};
 use bernet_kernels::{
     bits::{BitMatrix, Shape, WORD},
@@ -52,12 +52,13 @@ impl Graph {
             PaddingValue::Zero => 0,
             PaddingValue::PlusOne => 1,
         };
-        let attributes = vec![
+        let mut attributes = vec![
             self.width(),
             builder::integers("strides", &geometry.stride),
             builder::integers("pads", &geometry.padding),
             builder::integer("padding_value", value),
         ];
+        attributes.extend(spread(&conv.options));
         self.shape = shape;
         let constants = [&*weights, &*names[0], &*names[1]];
         self.packed_node("XnorConv2dSign", "bits", &constants, attributes);

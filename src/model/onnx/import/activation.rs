@@ -13,7 +13,7 @@ use crate::model::{
 };
 use bernet_kernels::{
     bits::BitMatrix,
-    xnor::{Geometry, PaddingValue, Threshold},
+    xnor::{Geometry, PaddingValue, Threshold, Window},
 };
 use std::{cmp::Ordering, rc::Rc};
 
@@ -295,7 +295,7 @@ impl Importer {
     ) -> Result<Vec<bool>, Why> {
         self.check_chain(product.source)?;
         let exactly = |error: Inexact| error.to_string();
-        let geometry = product.geometry;
+        let Window { geometry, options } = product.window;
         // The larger answer is +1, so that a pool takes it. After a pool, which is a disjunction of sums that reach a
         // limit, the bits that do are +1, and what reads them takes care of the rest.
         let flip = |(channel, invert): (usize, &mut bool)| {
@@ -309,7 +309,7 @@ impl Importer {
         };
         let (layer, flipped) = match &product.weights {
             Weights::Bits(bits) => {
-                let depth = geometry.depth();
+                let depth = product.window.depth();
                 let inverts = thresholds.iter_mut().map(|threshold| &mut threshold.invert);
                 let flipped: Result<_, _> = inverts.enumerate().map(flip).collect();
                 let weights = BitMatrix::from_fn(geometry.outputs, depth, |row, column| {
@@ -317,6 +317,7 @@ impl Importer {
                 });
                 let conv = Conv {
                     geometry,
+                    options,
                     weights,
                     thresholds,
                 };
@@ -332,6 +333,7 @@ impl Importer {
                         padding_value: PaddingValue::Zero,
                         ..geometry
                     },
+                    options,
                     weights: weights.clone(),
                     thresholds,
                 };
@@ -390,7 +392,7 @@ fn range(signal: &Signal) -> [i32; 2] {
             [-positions, positions]
         }
         Base::Sums(product) => {
-            let depth = product.geometry.depth() as i32;
+            let depth = product.window.depth() as i32;
             let most = if product.grey { 255 * depth } else { depth };
             [-most, most]
         }
@@ -421,9 +423,9 @@ fn zero_of(signal: &Signal) -> Result<Option<(usize, f64)>, Why> {
     let possible = |integer: i32| match &signal.base {
         Base::Bits(_) => integer != 0,
         Base::Sums(product) => {
-            let geometry = product.geometry;
+            let geometry = product.window.geometry;
             let spoilt = geometry.padding != [0; 4] && geometry.padding_value == PaddingValue::Zero;
-            product.grey || spoilt || (geometry.depth() as i32 - integer) % 2 == 0
+            product.grey || spoilt || (product.window.depth() as i32 - integer) % 2 == 0
         }
         _ => true,
     };

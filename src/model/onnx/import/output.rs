@@ -9,7 +9,7 @@ use crate::model::{
         signal::{Base, Map, Signal, Weights},
     },
 };
-use bernet_kernels::bits::BitMatrix;
+use bernet_kernels::{bits::BitMatrix, xnor::Options};
 use std::cmp::Ordering;
 
 impl Importer {
@@ -62,14 +62,15 @@ impl Importer {
                 "it is a single layer on grey values: a layer of bits has to come between".into(),
             );
         }
-        let geometry = product.geometry;
+        let geometry = product.window.geometry;
         let image = product.image;
         let fits = if product.total {
             geometry.kernel == [1, 1] && geometry.stride == [1, 1]
         } else {
             geometry.kernel == [image.height, image.width]
         };
-        if geometry.padding != [0; 4] || !fits {
+        let plain = product.window.options == Options::default();
+        if geometry.padding != [0; 4] || !fits || !plain {
             return Err("the last layer is neither dense nor a 1×1 convolution and a sum".into());
         }
         let depth = geometry.depth();

@@ -30,7 +30,10 @@ impl Importer {
         };
         let size = |size: i64| usize::try_from(size).map_err(|_| format!("a kernel of {size}"));
         let kernel = [size(kernel_height)?, size(kernel_width)?];
-        let pool = windows(node, kernel, [*height, *width])?;
+        if node.dilation()? != [1, 1] {
+            return Err("dilations of a pool are not known".into());
+        }
+        let pool = windows(node, kernel, kernel, [*height, *width])?;
         let grown = |size: usize, axis: usize| {
             let padded = size + pool.padding[axis] + pool.padding[axis + 2];
             padded
@@ -69,7 +72,7 @@ impl Importer {
                     );
                 }
                 // The largest of −S is had by weights of the other sign.
-                let depth = product.geometry.depth();
+                let depth = product.window.depth();
                 let mut product = Product {
                     pool: Some(pool),
                     ..(**product).clone()
@@ -167,14 +170,14 @@ impl Importer {
     }
 }
 
-/// Windows of a convolution or a pool over an image of a height and width; the padding is made explicit.
-pub(super) fn windows(node: &Node, kernel: [usize; 2], size: [usize; 2]) -> Result<MaxPool, Why> {
-    if node
-        .integers("dilations")
-        .is_some_and(|dilations| dilations.iter().any(|&dilation| dilation != 1))
-    {
-        return Err("dilations are not known".into());
-    }
+/// Windows of a convolution or a pool over an image of a height and width; the padding is made explicit. The span is that from the first
+/// tap of the kernel to its last.
+pub(super) fn windows(
+    node: &Node,
+    kernel: [usize; 2],
+    span: [usize; 2],
+    size: [usize; 2],
+) -> Result<MaxPool, Why> {
     let list = |name: &str, default: Vec<usize>| -> Result<Vec<usize>, Why> {
         let Some(sizes) = node.integers(name) else {
             return Ok(default);
@@ -197,7 +200,7 @@ pub(super) fn windows(node: &Node, kernel: [usize; 2], size: [usize; 2]) -> Resu
     // Padding such that there are ⌈size / stride⌉ windows; an odd one goes to one end.
     let same = |axis: usize| {
         let windows = size[axis].div_ceil(stride[axis]);
-        ((windows - 1) * stride[axis] + kernel[axis]).saturating_sub(size[axis])
+        ((windows - 1) * stride[axis] + span[axis]).saturating_sub(size[axis])
     };
     match node.text("auto_pad", "NOTSET")? {
         "NOTSET" => {}
@@ -218,7 +221,7 @@ pub(super) fn windows(node: &Node, kernel: [usize; 2], size: [usize; 2]) -> Resu
     if node.integer("ceil_mode", 0) != 0 {
         for axis in 0..2 {
             let padded = size[axis] + padding[axis] + padding[axis + 2];
-            let rest = padded.saturating_sub(kernel[axis]);
+            let rest = padded.saturating_sub(span[axis]);
             // A last window that would begin in the padding is left out.
             let mut last = rest.div_ceil(stride[axis]) * stride[axis];
             if last >= size[axis] + padding[axis] {

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use bernet_kernels::{
     bits::Shape,
-    xnor::{Geometry, PaddingValue},
+    xnor::{Geometry, Options, PaddingValue, Window},
 };
 use std::{cmp::Ordering, rc::Rc};
 
@@ -131,7 +131,9 @@ impl Importer {
             padding: [0; 4],
             padding_value: PaddingValue::MinusOne,
         };
-        let mut sums = self.product(&source, geometry, |output, column| {
+        let options = Options::default();
+        let window = Window { geometry, options };
+        let mut sums = self.product(&source, window, |output, column| {
             weight(inverse[column], output)
         })?;
         sums.dims = dims;
@@ -152,17 +154,24 @@ impl Importer {
                 signal.dims, weights.dims
             ));
         };
-        if node.integer("group", 1) != 1 {
-            return Err("groups of channels are not known".into());
-        }
+        let groups = node.integer("group", 1);
+        let groups = usize::try_from(groups)
+            .ok()
+            .filter(|&groups| groups > 0 && outputs.is_multiple_of(groups))
+            .ok_or_else(|| format!("{groups} groups of {outputs} outputs"))?;
+        let options = Options {
+            dilation: node.dilation()?,
+            groups,
+        };
         let weights = weights.values.clone();
         let bias = self.optional(node, 2)?.cloned();
         let kernel = [kernel_height, kernel_width];
-        let windows = windows(node, kernel, [*height, *width])?;
+        let span = [0, 1].map(|axis| kernel[axis].saturating_sub(1) * options.dilation[axis] + 1);
+        let windows = windows(node, kernel, span, [*height, *width])?;
         // One position of what has been reshaped or averaged; else the geometry is that of the image.
         let planes = matches!(signal.base, Base::Bits(_) | Base::Image { .. })
-            && inputs == signal.shape.channels;
-        let dense = [*height, *width, kernel_height, kernel_width] == [1; 4] && !planes;
+            && inputs.saturating_mul(groups) == signal.shape.channels;
+        let dense = [*height, *width, kernel_height, kernel_width, groups] == [1; 5] && !planes;
         let [top, left, bottom, right] = windows.padding;
         if windows.padding != [0; 4] {
             signal = signal.padded(&[[0, 0], [0, 0], [top, bottom], [left, right]], 0.0)?;
@@ -179,7 +188,7 @@ impl Importer {
         } else {
             let source = self.source(&signal)?;
             let geometry = Geometry {
-                channels: inputs,
+                channels: inputs.saturating_mul(groups),
                 outputs,
                 kernel,
                 stride: windows.stride,
@@ -189,13 +198,14 @@ impl Importer {
                     Some(value) => source.padding_value(value)?,
                 },
             };
-            if inputs != source.shape.channels {
+            if geometry.channels != source.shape.channels {
                 return Err(format!(
-                    "weights for {inputs} channels on a tensor of {:?}",
-                    signal.dims
+                    "weights for {} channels on a tensor of {:?}",
+                    geometry.channels, signal.dims
                 ));
             }
-            self.product(&source, geometry, |output, column| {
+            let window = Window { geometry, options };
+            self.product(&source, window, |output, column| {
                 let (tap, input) = (column / inputs, column % inputs);
                 weight(output, input, tap / kernel_width, tap % kernel_width)
             })?
@@ -220,9 +230,10 @@ impl Importer {
     fn product(
         &self,
         source: &Source,
-        geometry: Geometry,
+        window: Window,
         weight: impl Fn(usize, usize) -> f64,
     ) -> Result<Signal, Why> {
+        let geometry = window.geometry;
         let exactly = |error: Inexact| error.to_string();
         let shape = if source.total {
             Shape {
@@ -232,15 +243,17 @@ impl Importer {
                 batch: 1,
             }
         } else {
-            geometry
+            window
                 .output_shape(source.shape)
                 .map_err(|error| error.to_string())?
         };
         signal::check_size(&[1, shape.height, shape.width, shape.channels])?;
         signal::check_channels(shape.channels)?;
-        let depth = geometry.depth();
+        let depth = window.depth();
         signal::check_size(&[1, depth])?;
-        let channels = geometry.channels;
+        // Which channel a column of an output's weights is for.
+        let (each, outputs) = (window.channels(), window.outputs());
+        let channel = |output: usize, column: usize| output / outputs * each + column % each;
         let scale = source.maps[0].scale.absolute();
         let negative: Vec<_> = source
             .maps
@@ -277,7 +290,7 @@ impl Importer {
             if !rounded.is_finite() || f64::from(rounded) != weight {
                 return Err(format!("the weight {weight} is no finite float32 number"));
             }
-            Ok(if negative[column % channels] {
+            Ok(if negative[channel(output, column)] {
                 -rounded
             } else {
                 rounded
@@ -291,9 +304,10 @@ impl Importer {
             };
             let mut bias = Exact::integer(0);
             if !centred {
-                for (channel, offset) in offsets.iter().enumerate() {
+                let group = &offsets[channel(output, 0)..][..each];
+                for (first, offset) in group.iter().enumerate() {
                     if let Some(offset) = offset {
-                        let columns = (channel..depth).step_by(channels);
+                        let columns = (first..depth).step_by(each);
                         let weights = columns.map(|column| weight(output, column) as f32);
                         bias = Exact::sum(weights)
                             .and_then(|sum| bias.add(&offset.multiply(&sum)?))
@@ -310,7 +324,7 @@ impl Importer {
         let weights = match uneven {
             None => Weights::Bits(
                 places
-                    .map(|(o, column)| (weight(o, column) > 0.0) != negative[column % channels])
+                    .map(|(o, column)| (weight(o, column) > 0.0) != negative[channel(o, column)])
                     .collect(),
             ),
             Some(why) => {
@@ -321,7 +335,7 @@ impl Importer {
         let product = Product {
             source: source.layer,
             image: source.shape,
-            geometry,
+            window,
             weights,
             pool: None,
             total: source.total,

@@ -1,5 +1,6 @@
 //! Graphs made by hand: which side of a limit a tie is on, and what is refused.
 
+mod groups;
 mod real;
 
 use super::import;
@@ -156,6 +157,15 @@ fn integer(name: &str, value: i64) -> AttributeProto {
         name: name.into(),
         i: Some(value),
         r#type: 2,
+        ..AttributeProto::default()
+    }
+}
+
+fn integers(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        ints: values.to_vec(),
+        r#type: 7,
         ..AttributeProto::default()
     }
 }

@@ -28,6 +28,7 @@ fn first_and_last() {
             geometry,
             weights,
             thresholds,
+            ..
         }),
         Layer::RealExpectation(last),
         Layer::Affine { scale, bias },
