@@ -9,9 +9,12 @@ use super::{
 };
 use crate::{
     isa::{Avx512, Avx512Vpopcnt, compiled_for},
-    xnor::tile::{Counts, MAX_COLUMNS, Patches, Strided, Tile},
+    xnor::{
+        Threshold,
+        tile::{Counts, MAX_COLUMNS, Patches, Strided, Tile},
+    },
 };
-use core::arch::x86_64::*;
+use core::{arch::x86_64::*, mem::offset_of};
 
 impl Tile for Avx512Vpopcnt {
     const LANES: usize = 16;
@@ -101,6 +104,12 @@ impl Tile for Avx512Vpopcnt {
     }
 
     #[inline(always)]
+    fn split_thresholds(self, thresholds: &[Threshold], at_least: &mut [i32; MAX_COLUMNS]) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { split_thresholds(thresholds, at_least) }
+    }
+
+    #[inline(always)]
     fn at_most<const R: usize, const V: usize>(
         self,
         counts: &[Counts; R],
@@ -130,6 +139,38 @@ impl Tile for Avx512Vpopcnt {
     ) {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { multiply_bytes::<R, V>(base, patches, starts, panel, counts) }
+    }
+}
+
+/// The bytes of eight thresholds that mean something, a bit each.
+const THRESHOLD_BYTES: u64 = {
+    assert!(size_of::<Threshold>() == 8 && offset_of!(Threshold, at_least) == 0 && offset_of!(Threshold, invert) == 4);
+    u64::from_ne_bytes([0b1_1111; 8])
+};
+
+compiled_for! { Avx512,
+    /// Sixteen thresholds are two registers, whose even lanes are one. A single row has all of this to itself: written one by one and read back
+    /// as a register, the least sums took as long as the count of a thousand bits.
+    #[inline]
+    fn split_thresholds(thresholds: &[Threshold], at_least: &mut [i32; MAX_COLUMNS]) -> u64 {
+        let even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+        let flag = _mm512_set1_epi64(0xff << 32);
+        let mut inverted = 0;
+        for (index, (some, at_least)) in thresholds.chunks(16).zip(at_least.as_chunks_mut::<16>().0).enumerate() {
+            let mut halves = [_mm512_setzero_si512(); 2];
+            for (half, some) in halves.iter_mut().zip(some.chunks(8)) {
+                let mask = THRESHOLD_BYTES >> (64 - 8 * some.len());
+                // SAFETY: the mask has the bytes of these thresholds, less those that are padding.
+                *half = unsafe { _mm512_maskz_loadu_epi8(mask, some.as_ptr().cast()) };
+            }
+            let [low, high] = halves;
+            let flags = _mm512_test_epi64_mask(low, flag) as u64 | (_mm512_test_epi64_mask(high, flag) as u64) << 8;
+            inverted |= flags << (16 * index);
+            let least = _mm512_permutex2var_epi32(low, even, high);
+            // SAFETY: a store of at most sixteen sums.
+            unsafe { _mm512_mask_storeu_epi32(at_least.as_mut_ptr(), u16::MAX >> (16 - some.len()), least) }
+        }
+        inverted
     }
 }
 
@@ -240,6 +281,12 @@ impl Tile for Avx512 {
     fn bits(self, flags: &[u8; 64]) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { bits(flags) }
+    }
+
+    #[inline(always)]
+    fn split_thresholds(self, thresholds: &[Threshold], at_least: &mut [i32; MAX_COLUMNS]) -> u64 {
+        // SAFETY: the token exists only where the CPU has the level's features.
+        unsafe { split_thresholds(thresholds, at_least) }
     }
 
     #[inline(always)]

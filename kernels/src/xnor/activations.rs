@@ -100,17 +100,6 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// The least sums of columns, and the bits of those that are inverted.
-#[inline(always)]
-fn part(thresholds: &[Threshold], at_least: &mut Columns) -> u64 {
-    let mut inverted = 0;
-    for (bit, (at_least, threshold)) in at_least.iter_mut().zip(thresholds).enumerate() {
-        *at_least = threshold.at_least;
-        inverted |= u64::from(threshold.invert) << bit;
-    }
-    inverted
-}
-
 impl Stage for Bits<'_> {
     fn split(self, lines: usize) -> (Self, Self) {
         let (before, after) = self.words.split_at_mut(lines * self.line_words);
@@ -157,15 +146,15 @@ impl Stage for Bits<'_> {
     }
 
     #[inline(always)]
-    fn prepare<T: Tile>(&self, _: T, first: usize, columns: usize) -> Prepared {
+    fn prepare<T: Tile>(&self, token: T, first: usize, columns: usize) -> Prepared {
         // The columns after the last have weights of 0 and are never set: no sum is that large, nor are they inverted.
         let mut at_least = [i32::MAX; MAX_COLUMNS];
         let thresholds = &self.thresholds[first..][..columns];
         // A full panel has a constant number of columns, which the compiler then unrolls.
         let full = T::LANES * T::REGISTERS;
         let invert = match columns == full {
-            true => part(&thresholds[..full], &mut at_least),
-            false => part(thresholds, &mut at_least),
+            true => token.split_thresholds(&thresholds[..full], &mut at_least),
+            false => token.split_thresholds(thresholds, &mut at_least),
         };
         Prepared {
             first,

@@ -4,7 +4,7 @@
 //! depth (`STEP` bytes) the panel has one register row of weights, and each row of the tile meets it with its own step of
 //! activations, broadcast. The tile counts the differing bits; `dot = K − 2·count` is left to the output stage.
 
-use super::bytes;
+use super::{Threshold, bytes, output};
 use crate::bits::WORD;
 
 /// The most columns a panel has, whatever the level.
@@ -63,6 +63,12 @@ pub(crate) trait Tile: Copy + Send + Sync {
 
     /// Bit `i` of the result: is flag `i`, 0 or 1, set?
     fn bits(self, flags: &[u8; WORD]) -> u64;
+
+    /// The least sums of at most [`MAX_COLUMNS`] columns, and the bits of those that are inverted; `at_least` is left as it is beyond them.
+    #[inline(always)]
+    fn split_thresholds(self, thresholds: &[Threshold], at_least: &mut [i32; MAX_COLUMNS]) -> u64 {
+        output::split_thresholds(thresholds, at_least)
+    }
 
     /// Bit `c` of result `r`: `counts[r][c] <= limits[c]`, for the first `V · LANES` columns; the other bits are 0.
     fn at_most<const R: usize, const V: usize>(
