@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Error,
-    bits::{BitTensor, Shape, WORD, put_bits},
+    bits::{BitTensor, Shape, WORD, bytes_mut, put_bits},
 };
 use core::ops::Range;
 
@@ -22,6 +22,8 @@ pub(crate) struct Bits<'a> {
     thresholds: &'a [Threshold],
     /// Of each panel, for rows of a word; none where that is yet to be done.
     folded: &'a [Folded],
+    /// From one row to the next, where all are whole bytes one after the other, or 0.
+    row_bytes: usize,
     /// The block's first row, and where it goes.
     block: (usize, Place),
     /// Where the next row goes.
@@ -43,12 +45,19 @@ impl<'a> Bits<'a> {
         line_rows: usize,
         thresholds: &'a [Threshold],
     ) -> Self {
+        let bits = match line_rows {
+            1 => line_words * WORD,
+            _ if line_words * WORD == line_rows * thresholds.len() => thresholds.len(),
+            _ => 0,
+        };
+        let in_bytes = cfg!(target_endian = "little") && bits.is_multiple_of(8);
         Self {
             words,
             line_words,
             line_rows,
             thresholds,
             folded: &[],
+            row_bytes: if in_bytes { bits / 8 } else { 0 },
             block: Default::default(),
             next: Place::default(),
         }
@@ -184,7 +193,7 @@ impl Stage for Bits<'_> {
         counts: &[Counts; R],
     ) {
         let bits = token.at_most::<R, V>(counts, &prepared.values);
-        self.store_bits(row, prepared, &bits);
+        self.store_bits::<T>(row, prepared, &bits);
     }
 
     #[inline(always)]
@@ -198,7 +207,7 @@ impl Stage for Bits<'_> {
     ) {
         let limits = &prepared.values;
         let bits = token.count_at_most::<R, V>(patches, starts, panel, counts, limits);
-        self.store_bits(row, prepared, &bits);
+        self.store_bits::<T>(row, prepared, &bits);
     }
 
     const WORDS: bool = true;
@@ -230,7 +239,21 @@ impl Stage for Bits<'_> {
     }
 
     #[inline(always)]
-    fn store_bits(&mut self, row: usize, prepared: &Prepared, bits: &[u64]) {
+    fn store_bits<T: Tile>(&mut self, row: usize, prepared: &Prepared, bits: &[u64]) {
+        // A full panel has a constant number of bytes.
+        let full = T::LANES * T::REGISTERS;
+        let in_bytes = self.row_bytes > 0 && full.is_multiple_of(8) && prepared.first.is_multiple_of(8);
+        if in_bytes && prepared.columns == full {
+            let mut bytes = &mut bytes_mut(self.words)[row * self.row_bytes + prepared.first / 8..];
+            for (index, bits) in bits.iter().enumerate() {
+                if index > 0 {
+                    bytes = &mut bytes[self.row_bytes..];
+                }
+                let bits = (bits ^ prepared.invert).to_le_bytes();
+                bytes[..full / 8].copy_from_slice(&bits[..full / 8]);
+            }
+            return;
+        }
         if row == self.block.0 {
             self.next = self.block.1;
         }

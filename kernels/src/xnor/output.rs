@@ -149,7 +149,7 @@ pub(crate) trait Stage: Sized + Send {
 
     /// Stores those bits, of rows from `row` on.
     #[inline(always)]
-    fn store_bits(&mut self, _row: usize, _prepared: &Prepared, _bits: &[u64]) {}
+    fn store_bits<T: Tile>(&mut self, _row: usize, _prepared: &Prepared, _bits: &[u64]) {}
 
     /// Whether it takes rows that are a word each ([`Stage::store_words`]).
     const WORDS: bool = false;

@@ -127,7 +127,7 @@ impl<T: Tile> Sweep<'_, T> {
                             let starts = self.starts[row..].first_chunk().expect("as many rows as a tile has");
                             if let Some(bounds) = &bounds {
                                 let bits = self.token.below::<$rows, V>(&self.patches, starts, panel.weights, bounds);
-                                stage.store_bits(self.first + row, &prepared, &bits);
+                                stage.store_bits::<T>(self.first + row, &prepared, &bits);
                                 row += rows;
                                 continue;
                             }
