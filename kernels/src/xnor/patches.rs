@@ -10,7 +10,7 @@ use super::{
     Geometry, Options, PaddingValue,
     geometry::Window,
     output::Columns,
-    product::{BLOCK, Border, Rows, Starts},
+    product::{BLOCK, Border, Corners, Rows, Starts},
     tile::{Patches, Tile},
 };
 use crate::bits::{BitMatrix, BitTensor, Shape, WORD, copy_bits, read_bits, set_bits};
@@ -340,8 +340,9 @@ pub(super) struct BandBorder<'a> {
 }
 
 impl BandBorder<'_> {
-    /// The kernel lines and the kernel columns inside the image, for a row.
-    fn inside(&self, row: usize) -> [Range<usize>; 2] {
+    /// Where in the table the corners of the taps inside the image are, for the window at line `y` and pixel `x` of the output: those that
+    /// count, then those that are taken off again.
+    fn corners(&self, y: usize, x: usize) -> Corners {
         let Window {
             geometry:
                 Geometry {
@@ -352,22 +353,22 @@ impl BandBorder<'_> {
                 },
             options: Options { dilation, .. },
         } = *self.window;
-        let (y, x) = (
-            self.lines.start + row / self.width % self.lines.len(),
-            row % self.width,
-        );
         let inside = |axis: usize, position: usize, size: usize| {
             let taps = |end: usize| {
                 end.saturating_sub(position * stride[axis])
                     .div_ceil(dilation[axis])
                     .min(kernel[axis])
             };
-            taps(padding[axis])..taps(padding[axis] + size)
+            [taps(padding[axis]), taps(padding[axis] + size)]
         };
-        [
+        let (lines, pixels) = (
             inside(0, y, self.input.height),
             inside(1, x, self.input.width),
-        ]
+        );
+        let at = |line: usize, pixel: usize| {
+            (lines[line] * (kernel[1] + 1) + pixels[pixel]) * self.sums.outputs
+        };
+        [at(0, 0), at(1, 1), at(0, 1), at(1, 0)]
     }
 
     /// The output lines, or pixels, whose taps are all inside the image.
@@ -382,16 +383,19 @@ impl BandBorder<'_> {
 
 impl Border for Option<BandBorder<'_>> {
     #[inline(always)]
-    fn rows(&self, rows: Range<usize>) -> u64 {
+    fn rows(&self, rows: Range<usize>, corners: &mut [Corners; BLOCK]) -> u64 {
         let Some(border) = self else { return 0 };
         let Shape { height, width, .. } = border.input;
         let (lines, pixels) = (border.whole(0, height), border.whole(1, width));
         let mut x = rows.start % border.width;
         let mut y = rows.start / border.width % border.lines.len();
         let mut bits = 0;
-        for bit in 0..rows.len() {
-            let whole = lines.contains(&(border.lines.start + y)) && pixels.contains(&x);
-            bits |= u64::from(!whole) << bit;
+        for (bit, corners) in (0..rows.len()).zip(corners) {
+            let line = border.lines.start + y;
+            if !(lines.contains(&line) && pixels.contains(&x)) {
+                bits |= 1 << bit;
+                *corners = border.corners(line, x);
+            }
             x += 1;
             if x == border.width {
                 (x, y) = (0, (y + 1) % border.lines.len());
@@ -401,16 +405,12 @@ impl Border for Option<BandBorder<'_>> {
     }
 
     #[inline(always)]
-    fn base(&self, row: usize, first: usize, base: &mut Columns) {
+    fn base(&self, corners: &Corners, first: usize, base: &mut Columns) {
         let Some(border) = self else { return };
-        let [lines, pixels] = border.inside(row);
-        let (kernel, outputs) = (border.window.geometry.kernel, border.sums.outputs);
-        let sums = |i: usize, j: usize| {
-            &border.sums.table[(i * (kernel[1] + 1) + j) * outputs + first..][..outputs - first]
-        };
-        let all = sums(kernel[0], kernel[1]).iter();
-        let (a, b) = (sums(lines.start, pixels.start), sums(lines.end, pixels.end));
-        let (c, d) = (sums(lines.start, pixels.end), sums(lines.end, pixels.start));
+        let (table, outputs) = (&border.sums.table, border.sums.outputs);
+        let sums = |at: usize| &table[at + first..][..outputs - first];
+        let all = sums(table.len() - outputs).iter();
+        let [a, b, c, d] = corners.map(sums);
         let depth = border.window.depth() as i32;
         for (base, ((all, (a, b)), (c, d))) in base
             .iter_mut()

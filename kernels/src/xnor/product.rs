@@ -24,13 +24,16 @@ pub(crate) trait Rows {
     fn block(&mut self, rows: Range<usize>, starts: &mut Starts) -> Patches<'_>;
 }
 
+/// Where in a table of sums the base of a row follows from.
+pub(crate) type Corners = [usize; 4];
+
 /// The bases that rows have where not all of their depth counts.
 pub(crate) trait Border {
-    /// Which of a block's rows have bases of their own, a bit each; those of the others are the depth.
-    fn rows(&self, rows: Range<usize>) -> u64;
+    /// Which of a block's rows have bases of their own, a bit each, and their corners; those of the others are the depth.
+    fn rows(&self, rows: Range<usize>, corners: &mut [Corners; BLOCK]) -> u64;
 
-    /// The bases of the columns from `first` on, for such a row.
-    fn base(&self, row: usize, first: usize, base: &mut Columns);
+    /// The bases of the columns from `first` on, for a row with these corners.
+    fn base(&self, corners: &Corners, first: usize, base: &mut Columns);
 }
 
 /// Multiplies `rows` rows with the weights of the panels, which are laid out for tile `T`, and hands each sum to the stage.
@@ -48,11 +51,12 @@ pub(crate) fn product<T: Tile>(
         || {
             let mut starts = [0; BLOCK];
             let mut counts = [[0; MAX_COLUMNS]; 8];
+            let mut corners = [[0; 4]; BLOCK];
             for first in (0..rows).step_by(BLOCK) {
                 let block = first..rows.min(first + BLOCK);
                 let patches = source.block(block.clone(), &mut starts);
                 stage.begin(block.clone());
-                let bordered = border.rows(block.clone());
+                let bordered = border.rows(block.clone(), &mut corners);
                 let sweep = Sweep {
                     token,
                     patches,
@@ -60,6 +64,7 @@ pub(crate) fn product<T: Tile>(
                     first,
                     rows: block.len(),
                     bordered,
+                    corners: &corners,
                     depth: panels.bits,
                 };
                 for panel in panels.iter::<T>() {
@@ -92,6 +97,7 @@ struct Sweep<'a, T> {
     first: usize,
     rows: usize,
     bordered: u64,
+    corners: &'a [Corners; BLOCK],
     depth: usize,
 }
 
@@ -168,7 +174,7 @@ impl<T: Tile> Sweep<'_, T> {
                 for (row, counts) in (row..).zip(counts) {
                     if self.bordered >> row & 1 == 1 {
                         let mut base = depth;
-                        border.base(self.first + row, first, &mut base);
+                        border.base(&self.corners[row], first, &mut base);
                         stage.set_base::<T>(prepared, &base);
                         is_depth = false;
                     } else if !is_depth {
