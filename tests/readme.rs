@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The folders of the records that README shows, within `benches/record`.
-const SPEED: &str = "amd-epyc-family-25-model-1/2026-11-24";
+const SPEED: &str = "amd-epyc-family-26-model-2/2026-11-27";
 /// A row of accuracies is that of the first record which has it.
 const ACCURACY: [&str; 2] = [
     "amd-epyc-family-26-model-2/2026-11-27",
