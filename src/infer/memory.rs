@@ -4,6 +4,7 @@
 //! These are bounds for every level, so that a model that runs on one runs on all. Weights of a bit take about as much laid out as
 //! they do in the file, or, where outputs do not fill a register or there are many groups, some tens of times as much.
 
+use super::plan::REPEATED;
 use crate::model::{Conv, GREY_DEPTH_LIMIT, Layer, Model, ModelError, Place};
 use bernet_kernels::{
     bits::Shape,
@@ -45,11 +46,18 @@ pub(super) fn check(model: &Model, shapes: &[Shape]) -> Result<(), ModelError> {
             Layer::Conv(conv) if grey => grey_conv(conv),
             Layer::Conv(conv) => bit_conv(&conv.window()),
             Layer::Expectation { weights } => {
+                let depth = input.height * input.width * input.channels;
+                let (rows, columns) = (weights.rows() as u64, weights.columns());
                 // Weights that serve every position may be repeated for each.
-                let depth = (input.height * input.width * input.channels) as u64;
-                let repeated = weights.rows() as u64 * depth.min(4096).div_ceil(8);
-                let depth = depth.min(4096).max(weights.columns() as u64);
-                repeated + panels(weights.rows() as u64, depth)
+                let repeated = columns < depth && depth <= REPEATED;
+                let columns = if repeated { depth } else { columns } as u64;
+                let copy = if repeated {
+                    columns.div_ceil(64) * 8
+                } else {
+                    0
+                };
+                rows.saturating_mul(copy)
+                    .saturating_add(panels(rows, columns))
             }
             _ => 2 * size_of_val(layer.real_weights()) as u64,
         };

@@ -16,7 +16,7 @@ use std::ops::Range;
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// Columns up to which the weights of a last layer that serve every position are repeated for each.
-const REPEATED: usize = 4096;
+pub(super) const REPEATED: usize = 4096;
 
 /// A model laid out for one level.
 #[derive(Debug)]
