@@ -7,7 +7,7 @@ use bernet::{
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     conformance::Generator,
-    xnor::{Geometry, Options, PaddingValue, Threshold},
+    xnor::{Geometry, Options, PaddingValue, Threshold, Window},
 };
 use std::sync::LazyLock;
 
@@ -66,9 +66,62 @@ pub fn images(generator: &mut Generator, model: &Model, batch: usize) -> BitTens
     BitTensor::from_lines(shape, lines).expect("the lines were made for this shape")
 }
 
+/// Dilation, and groups that both kinds of channels are a multiple of; half of the time none.
+pub fn options(generator: &mut Generator, channels: usize, outputs: usize) -> Options {
+    let mut options = Options::default();
+    if generator.below(3) == 0 {
+        options.dilation = [1 + generator.below(3), 1 + generator.below(3)];
+    }
+    if generator.below(3) == 0 {
+        let fit =
+            |groups: &usize| channels.is_multiple_of(*groups) && outputs.is_multiple_of(*groups);
+        let groups: Vec<usize> = (1..=channels.min(outputs)).filter(fit).collect();
+        options.groups = groups[generator.below(groups.len())];
+    }
+    options
+}
+
+/// A convolution with groups of any size, from one channel to more than a word, and as many outputs a group as come up: what
+/// [`conformance::random_convolution`](bernet_kernels::conformance::random_convolution) has two cases of.
+pub fn grouped_convolution(generator: &mut Generator) -> (Geometry, Options, Shape) {
+    const CHANNELS: [usize; 9] = [1, 2, 3, 7, 8, 31, 32, 64, 65];
+    let mut below = |end: usize| generator.below(end);
+    let groups = 1 + below(9);
+    let channels = groups * CHANNELS[below(CHANNELS.len())];
+    let outputs = groups * (1 + below(17));
+    let mut pair = |from: usize, end: usize| [from + below(end), from + below(end)];
+    let (kernel, stride, dilation) = (pair(1, 4), pair(1, 3), pair(1, 4));
+    let (before, after, size) = (pair(0, 3), pair(0, 3), pair(1, 9));
+    let enough = |axis: usize| {
+        let span = (kernel[axis] - 1) * dilation[axis] + 1;
+        after[axis].max(span.saturating_sub(size[axis] + before[axis]))
+    };
+    let geometry = Geometry {
+        channels,
+        outputs,
+        kernel,
+        stride,
+        padding: [before[0], before[1], enough(0), enough(1)],
+        padding_value: PADDING[below(PADDING.len())],
+    };
+    let shape = Shape {
+        batch: 1 + below(3),
+        height: size[0],
+        width: size[1],
+        channels,
+    };
+    (geometry, Options { dilation, groups }, shape)
+}
+
+const PADDING: [PaddingValue; 3] = [
+    PaddingValue::MinusOne,
+    PaddingValue::Zero,
+    PaddingValue::PlusOne,
+];
+
 /// A convolution whose thresholds lie about the middle of its sums.
-pub fn conv(generator: &mut Generator, geometry: Geometry) -> Layer {
-    let depth = geometry.depth();
+pub fn conv(generator: &mut Generator, geometry: Geometry, options: Options) -> Layer {
+    let depth = Window { geometry, options }.depth();
     let spread = depth.isqrt() + 2;
     let thresholds = (0..geometry.outputs).map(|_| Threshold {
         at_least: match generator.below(12) {
@@ -83,7 +136,7 @@ pub fn conv(generator: &mut Generator, geometry: Geometry) -> Layer {
     let thresholds = thresholds.collect();
     Layer::Conv(Conv {
         geometry,
-        options: Options::default(),
+        options,
         weights: generator.matrix(geometry.outputs, depth),
         thresholds,
     })
@@ -123,23 +176,16 @@ pub fn net(generator: &mut Generator) -> Model {
             },
             _ => {
                 let outputs = [1, 3, 8, 16, 33, 64, 70][generator.below(7)];
-                let values = [
-                    PaddingValue::MinusOne,
-                    PaddingValue::Zero,
-                    PaddingValue::PlusOne,
-                ];
-                let padding_value = values[generator.below(3)];
-                conv(
-                    generator,
-                    Geometry {
-                        channels: shape.channels,
-                        outputs,
-                        kernel,
-                        stride,
-                        padding,
-                        padding_value,
-                    },
-                )
+                let geometry = Geometry {
+                    channels: shape.channels,
+                    outputs,
+                    kernel,
+                    stride,
+                    padding,
+                    padding_value: PADDING[generator.below(PADDING.len())],
+                };
+                let options = options(generator, shape.channels, outputs);
+                conv(generator, geometry, options)
             }
         };
         // What does not fit is left out.

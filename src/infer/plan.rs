@@ -1,7 +1,7 @@
 //! A model laid out for one level, and the memory it works in.
 
 use super::{
-    InferError, Trace,
+    InferError, Trace, memory,
     real::{RealConv2d, RealHead},
 };
 use crate::model::{Input, Layer, MaxPool, Model};
@@ -16,7 +16,7 @@ use std::ops::Range;
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// Columns up to which the weights of a last layer that serve every position are repeated for each.
-const REPEATED: usize = 4096;
+pub(super) const REPEATED: usize = 4096;
 
 /// A model laid out for one level.
 #[derive(Debug)]
@@ -80,11 +80,19 @@ pub(super) struct Scratch {
 impl Plan {
     pub(super) fn new(model: &Model, level: Level) -> Result<Self, InferError> {
         let mut shapes = model.shapes()?;
+        memory::check(model, &shapes)?;
         let mut steps = Vec::with_capacity(shapes.len());
         let (mut head, mut affine) = (None, None);
         for (index, layer) in model.layers.iter().enumerate() {
             match layer {
                 &Layer::Crop { top, left, .. } => steps.push(Step::Crop { top, left }),
+                Layer::Conv(conv)
+                    if index == 0
+                        && model.input.threshold.is_none()
+                        && !memory::suits_bytes(conv) =>
+                {
+                    steps.push(Step::RealConv(RealConv2d::of_bits(conv)));
+                }
                 Layer::Conv(conv) if index == 0 && model.input.threshold.is_none() => {
                     let (geometry, options) = (conv.geometry, conv.options);
                     steps.push(Step::ByteConv {

@@ -4,7 +4,7 @@
 //! Sums of different outputs side by side in a vector are each still added in that order; so the compiler may use any
 //! vectors, and every level and thread gives the same bits. An all-black pixel adds 0 and is left out.
 
-use crate::model::{RealConv, RealExpectation, RealThreshold};
+use crate::model::{Conv, RealConv, RealExpectation, RealThreshold};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape, WORD},
     xnor::{Geometry, Options, Window},
@@ -41,6 +41,25 @@ impl RealConv2d {
             window: conv.window(),
             weights: transposed(&conv.weights, conv.geometry.outputs),
             thresholds: conv.thresholds.clone(),
+        }
+    }
+
+    /// Weights of −1 and +1. Their sums are integers below 2⁵³, which double precision holds exactly.
+    pub(super) fn of_bits(conv: &Conv) -> Self {
+        let bits = &conv.weights;
+        let sign = |row, column| if bits.get(row, column) { 1.0 } else { -1.0 };
+        let mut weights = Vec::with_capacity(bits.rows() * bits.columns());
+        for column in 0..bits.columns() {
+            weights.extend((0..bits.rows()).map(|row| sign(row, column)));
+        }
+        let thresholds = conv.thresholds.iter().map(|threshold| RealThreshold {
+            at_least: threshold.at_least.into(),
+            invert: threshold.invert,
+        });
+        Self {
+            window: conv.window(),
+            weights,
+            thresholds: thresholds.collect(),
         }
     }
 

@@ -59,7 +59,8 @@ impl Session {
     /// Plans a model for a level, to be run by the calling thread.
     ///
     /// # Errors
-    /// [`InferError::Model`] where the model does not fit together.
+    /// [`InferError::Model`] where the model does not fit together, or where its weights laid out and the activations of an image would
+    /// take more than sixteen times its file and 256 MiB.
     pub fn new(model: &Model, level: Level) -> Result<Self, InferError> {
         let plan = Plan::new(model, level)?;
         Ok(Self {

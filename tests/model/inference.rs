@@ -72,6 +72,9 @@ fn grey_values_meet_the_first_layer() {
         compare(&model, &nets::images(&model, batch, random));
     }
 
+    let model = nets::grey_groups_net(random);
+    compare(&model, &nets::images(&model, 2, random));
+
     let mut conv = nets::conv(nets::geometry(1, 2, 1, 1), random);
     let Layer::Conv(inner) = &mut conv else {
         unreachable!()

@@ -104,6 +104,41 @@ pub(crate) fn grouped_net(random: &mut Pcg32) -> Model {
     }
 }
 
+/// A net of version 4 whose grey values have so many groups that bytes for the channels of all of them would be some thousand times the
+/// weights.
+pub(crate) fn grey_groups_net(random: &mut Pcg32) -> Model {
+    let geometry = Geometry {
+        padding: [0, 1, 0, 0],
+        padding_value: PaddingValue::Zero,
+        ..geometry(2112, 2112, 2, 1)
+    };
+    let options = Options {
+        dilation: [1, 2],
+        groups: 2112,
+    };
+    let mut first = conv_of(Window { geometry, options }, random);
+    if let Layer::Conv(conv) = &mut first {
+        for threshold in &mut conv.thresholds {
+            threshold.at_least *= 128;
+        }
+    }
+    Model {
+        input: Input {
+            height: 3,
+            width: 4,
+            channels: 2112,
+            threshold: None,
+        },
+        layers: vec![
+            first,
+            Layer::Expectation {
+                weights: bits(3, 2112, random),
+            },
+        ],
+        metadata: Default::default(),
+    }
+}
+
 /// A convolution of grey values, whose thresholds split its sums about evenly.
 fn grey_conv(geometry: Geometry, random: &mut Pcg32) -> Layer {
     let mut layer = conv(geometry, random);

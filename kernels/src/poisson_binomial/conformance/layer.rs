@@ -1,6 +1,9 @@
 //! Whole layers.
 
-use super::super::{Activations, Layer, Scratch, specification};
+use super::{
+    super::{Activations, Layer, Scratch, specification},
+    LEAST_GRADIENT,
+};
 use crate::{Error, conformance::Generator, isa::Level};
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -80,7 +83,8 @@ impl Means {
 }
 
 /// Every survival of a layer to 2e-6 (two rounding errors of the inputs' products on top of [`SURVIVAL_ERROR`](super::SURVIVAL_ERROR)),
-/// and the derivatives of the loss to 1e-5 of the largest that one sum contributes, times the number of sums.
+/// and the derivatives of the loss to 1e-5 of the largest that one sum contributes (at least what [`LEAST_GRADIENT`] would), times the
+/// number of sums.
 ///
 /// # Errors
 /// Says which value differs, expected and found.
@@ -90,7 +94,9 @@ pub fn layer(level: Level, means: &Means) -> Result<(), String> {
     let name = format!("{level}, layer {}→{outputs}", means.weights.len() / outputs);
     let mut right_by_inputs = vec![0.0; by_inputs.len()];
     let mut right_by_weights = vec![0.0; by_weights.len()];
-    let mut largest = 0.0_f64;
+    // Of one in the far tail, as of a single sum's, less is asked.
+    let weights = means.by_survival.iter().map(|weight| weight.abs());
+    let mut largest = 0.5 * LEAST_GRADIENT * f64::from(weights.fold(0.0, f32::max));
     for (o, s) in (0..outputs).flat_map(|o| (0..samples).map(move |s| (o, s))) {
         let (v, at) = (means.factors(o, s), o * samples + s);
         let expected = specification::survival(&v, means.cuts[o]);

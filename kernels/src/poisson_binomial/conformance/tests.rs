@@ -165,10 +165,11 @@ fn wrong_probabilities_are_named() {
     assert!(Factors::new(&[], 0).is_err());
 }
 
-/// One sample and many, odd numbers of outputs; power sums, exact forms, and both in one layer.
+/// One sample and many, odd numbers of outputs; power sums, exact forms, both in one layer, and one whose gradients are small.
 #[test]
 fn layers() {
     for level in levels("layers") {
+        all_right([layer(level, &Means::mixed((67, 2, 1), u32::MAX.into()))].into_iter());
         all_right(
             [(1, 1, 1), (36, 19, 3), (200, 35, 4), (800, 9, 3)]
                 .map(|shape| layer(level, &Means::mixed(shape, 11)))
