@@ -144,7 +144,11 @@ impl Tile for Avx512Vpopcnt {
 
 /// The bytes of eight thresholds that mean something, a bit each.
 const THRESHOLD_BYTES: u64 = {
-    assert!(size_of::<Threshold>() == 8 && offset_of!(Threshold, at_least) == 0 && offset_of!(Threshold, invert) == 4);
+    assert!(
+        size_of::<Threshold>() == 8
+            && offset_of!(Threshold, at_least) == 0
+            && offset_of!(Threshold, invert) == 4
+    );
     u64::from_ne_bytes([0b1_1111; 8])
 };
 

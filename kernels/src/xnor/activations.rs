@@ -242,7 +242,8 @@ impl Stage for Bits<'_> {
     fn store_bits<T: Tile>(&mut self, row: usize, prepared: &Prepared, bits: &[u64]) {
         // A full panel has a constant number of bytes.
         let full = T::LANES * T::REGISTERS;
-        let in_bytes = self.row_bytes > 0 && full.is_multiple_of(8) && prepared.first.is_multiple_of(8);
+        let in_bytes =
+            self.row_bytes > 0 && full.is_multiple_of(8) && prepared.first.is_multiple_of(8);
         if in_bytes && prepared.columns == full {
             let mut bytes = &mut bytes_mut(self.words)[row * self.row_bytes + prepared.first / 8..];
             for (index, bits) in bits.iter().enumerate() {
