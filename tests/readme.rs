@@ -7,20 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The folders of the records that README shows, within `benches/record`.
-const SPEED: &str = "amd-epyc-family-26-model-2/2026-11-27";
-/// A row of accuracies is that of the first record which has it.
-const ACCURACY: [&str; 2] = [
-    "amd-epyc-family-26-model-2/2026-11-27",
-    "amd-epyc-family-25-model-1/2026-11-24",
-];
+/// The folder of the record that README shows.
+const RECORD: &str = "benches/record/amd-epyc-family-26-model-2/2026-11-27";
 
-fn record(folder: &str, name: &str) -> PathBuf {
-    Path::new("benches/record").join(folder).join(name)
+fn record(name: &str) -> PathBuf {
+    Path::new(RECORD).join(name)
 }
 
 fn rows(name: &str) -> Vec<BTreeMap<String, String>> {
-    let path = record(SPEED, name);
+    let path = record(name);
     let mut reader =
         csv::Reader::from_path(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     reader
@@ -76,16 +71,7 @@ fn speed() -> String {
 }
 
 fn accuracy() -> String {
-    let [newest, before] =
-        ACCURACY.map(|folder| fs::read_to_string(record(folder, "accuracy.md")).unwrap());
-    // Method and net.
-    let row = |line: &str| line.split('|').take(3).collect::<String>();
-    let has = |line: &&str| newest.lines().any(|newer| row(newer) == row(line));
-    let rest = before.lines().filter(|line| !has(line));
-    newest
-        .lines()
-        .chain(rest)
-        .fold(String::new(), |text, line| text + line + "\n")
+    fs::read_to_string(record("accuracy.md")).unwrap()
 }
 
 /// The README with the table of this name as it should be, between the lines that mark it.
