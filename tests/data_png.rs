@@ -259,6 +259,46 @@ fn what_is_no_digit() {
     );
 }
 
+/// A palette whose last colour lacks a byte or two, and one of more colours than a byte can name. Fuzzing found the first.
+#[test]
+fn palettes_that_are_none() {
+    let path = Path::new("digit.png");
+    let chunk = |kind: &[u8], data: &[u8]| {
+        let named = [kind, data].concat();
+        let sum = crc32fast::hash(&named).to_be_bytes();
+        [&(data.len() as u32).to_be_bytes()[..], &named, &sum].concat()
+    };
+    // Two lines of a pixel, each after its filter.
+    let mut pixels = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut pixels, &[0, 0, 0, 1]).expect("packs");
+    let pixels = pixels.finish().expect("packs");
+    let file = |palette: usize| {
+        let head = [0, 0, 0, 1, 0, 0, 0, 2, 8, 3, 0, 0, 0];
+        [
+            b"\x89PNG\r\n\x1a\n".to_vec(),
+            chunk(b"IHDR", &head),
+            chunk(
+                b"PLTE",
+                &(0..palette)
+                    .map(|at| (at / 3 * 255) as u8)
+                    .collect::<Vec<_>>(),
+            ),
+            chunk(b"IDAT", &pixels),
+            chunk(b"IEND", &[]),
+        ]
+        .concat()
+    };
+    for bytes in [4, 5, 13, 767, 769, 771, 3000] {
+        let error = decode_digit_png(path, &file(bytes), 28, 28, 128).expect_err("refused");
+        let says = format!("a palette of {bytes} bytes, expected 3 for each colour");
+        let found = error.to_string();
+        assert!(found.contains(&says) || bytes > 768, "{found}");
+    }
+    for bytes in [6, 9, 768] {
+        decode_digit_png(path, &file(bytes), 28, 28, 128).expect("a black and a white pixel");
+    }
+}
+
 #[test]
 fn every_truncation_is_an_error() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -167,6 +167,14 @@ fn decode(file: impl BufRead + Seek) -> Result<Grey, String> {
             "{width}×{height} pixels, expected at most {MOST_PIXELS}"
         ));
     }
+    // The decoder knows the most colours, but takes bytes for them that are no whole colours, and panics.
+    let palette = reader.info().palette.as_deref().unwrap_or_default();
+    if !palette.len().is_multiple_of(3) {
+        return Err(format!(
+            "not a readable PNG: a palette of {} bytes, expected 3 for each colour",
+            palette.len()
+        ));
+    }
     let size = reader
         .output_buffer_size()
         .ok_or("more pixels than fit in memory")?;
