@@ -346,6 +346,10 @@ fn data_that_do_not_suit_the_net_are_named() {
         error(&train, one),
         "images a batch: expected at least 2, to measure how far their sums spread, found 1"
     );
+    assert_eq!(
+        error(&train, config(MethodName::Bernoulli, 0)),
+        "epoch: expected at most 0, the last, found 1"
+    );
     let places: Vec<usize> = (0..train.len())
         .filter(|&place| train.labels()[place] != 3)
         .collect();

@@ -29,9 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
         let first = trainer.to_checkpoint();
         let again = read(&first).expect("what was written");
         assert_eq!(again.to_checkpoint(), first);
-        // A step or an error, whatever the numbers are; after the last epoch there is no step.
-        if !trainer.is_done() {
-            let _ = trainer.epoch(&IMAGES, |_| ControlFlow::Break(()));
-        }
+        // A step or an error, whatever the numbers are.
+        let _ = trainer.epoch(&IMAGES, |_| ControlFlow::Break(()));
     }
 });

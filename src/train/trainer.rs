@@ -104,13 +104,20 @@ impl Trainer {
     /// ends there, there is no result, and the trainer is no longer fit to be saved or trained on.
     ///
     /// # Errors
-    /// [`TrainError::Data`] where the data do not suit the net; [`TrainError::Diverged`].
+    /// [`TrainError::Data`] where the data do not suit the net, or where the last epoch is done; [`TrainError::Diverged`].
     pub fn epoch(
         &mut self,
         train: &Dataset,
         mut step: impl FnMut(f64) -> ControlFlow<()>,
     ) -> Result<Option<EpochLoss>, TrainError> {
         self.check(train)?;
+        if self.is_done() {
+            return Err(TrainError::Data {
+                what: "epoch",
+                expected: format!("at most {}, the last", self.config.epochs),
+                found: (self.history.len() + 1).to_string(),
+            });
+        }
         let batch = self.config.batch;
         if batch < 2 {
             return Err(TrainError::Data {

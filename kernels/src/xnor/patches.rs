@@ -250,10 +250,11 @@ impl Run {
             && 3 * bits <= 4 * run;
         (neighbours && (multiples(step) || part)).then_some(Self {
             steps,
-            last: if rest == 0 {
-                u32::MAX
-            } else {
+            // Levels that have none have longer steps too.
+            last: if T::PARTS && rest > 0 {
                 u32::MAX >> (u32::BITS as usize - rest)
+            } else {
+                u32::MAX
             },
             bits,
         })
