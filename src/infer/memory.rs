@@ -4,7 +4,7 @@
 //! These are bounds for every level, so that a model that runs on one runs on all. Weights of a bit take about as much laid out as
 //! they do in the file, or, where outputs do not fill a register or there are many groups, some tens of times as much.
 
-use super::plan::REPEATED;
+use super::plan::is_repeated;
 use crate::model::{Conv, GREY_DEPTH_LIMIT, Layer, Model, ModelError, Place};
 use bernet_kernels::{
     bits::Shape,
@@ -48,13 +48,9 @@ pub(super) fn check(model: &Model, shapes: &[Shape]) -> Result<(), ModelError> {
             Layer::Expectation { weights } => {
                 let depth = input.height * input.width * input.channels;
                 let (rows, columns) = (weights.rows() as u64, weights.columns());
-                // Weights that serve every position may be repeated for each.
-                let repeated = columns < depth && depth <= REPEATED;
-                let columns = if repeated { depth } else { columns } as u64;
-                let copy = if repeated {
-                    columns.div_ceil(64) * 8
-                } else {
-                    0
+                let (columns, copy) = match is_repeated(columns, depth) {
+                    true => (depth as u64, depth.div_ceil(64) as u64 * 8),
+                    false => (columns as u64, 0),
                 };
                 rows.saturating_mul(copy)
                     .saturating_add(panels(rows, columns))

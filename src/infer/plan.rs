@@ -16,7 +16,12 @@ use std::ops::Range;
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// Columns up to which the weights of a last layer that serve every position are repeated for each.
-pub(super) const REPEATED: usize = 4096;
+const REPEATED: usize = 4096;
+
+/// Whether weights of so many columns serve every position of so deep an image and are repeated for each.
+pub(super) fn is_repeated(columns: usize, depth: usize) -> bool {
+    columns < depth && depth <= REPEATED
+}
 
 /// A model laid out for one level.
 #[derive(Debug)]
@@ -84,16 +89,13 @@ impl Plan {
         let mut steps = Vec::with_capacity(shapes.len());
         let (mut head, mut affine) = (None, None);
         for (index, layer) in model.layers.iter().enumerate() {
+            let grey = index == 0 && model.input.threshold.is_none();
             match layer {
                 &Layer::Crop { top, left, .. } => steps.push(Step::Crop { top, left }),
-                Layer::Conv(conv)
-                    if index == 0
-                        && model.input.threshold.is_none()
-                        && !memory::suits_bytes(conv) =>
-                {
+                Layer::Conv(conv) if grey && !memory::suits_bytes(conv) => {
                     steps.push(Step::RealConv(RealConv2d::of_bits(conv)));
                 }
-                Layer::Conv(conv) if index == 0 && model.input.threshold.is_none() => {
+                Layer::Conv(conv) if grey => {
                     let (geometry, options) = (conv.geometry, conv.options);
                     steps.push(Step::ByteConv {
                         kernel: ByteConv2d::new(level, geometry, options, &conv.weights)?,
@@ -315,7 +317,7 @@ fn expectation(level: Level, weights: &BitMatrix, input: Shape) -> Result<Conv2d
     let depth = input.height * input.width * input.channels;
     if columns == depth {
         Ok(Conv2d::new(level, geometry(size), weights)?)
-    } else if depth <= REPEATED {
+    } else if is_repeated(columns, depth) {
         let weight = |class, column| weights.get(class, column % columns);
         let weights = BitMatrix::from_fn(weights.rows(), depth, weight);
         Ok(Conv2d::new(level, geometry(size), &weights)?)

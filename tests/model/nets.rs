@@ -61,7 +61,7 @@ pub(crate) fn grey_net(random: &mut Pcg32) -> Model {
             threshold: None,
         },
         layers: vec![
-            grey_conv(geometry, random),
+            grey_conv(plain(geometry), random),
             Layer::Expectation {
                 weights: bits(10, 37, random),
             },
@@ -116,12 +116,6 @@ pub(crate) fn grey_groups_net(random: &mut Pcg32) -> Model {
         dilation: [1, 2],
         groups: 2112,
     };
-    let mut first = conv_of(Window { geometry, options }, random);
-    if let Layer::Conv(conv) = &mut first {
-        for threshold in &mut conv.thresholds {
-            threshold.at_least *= 128;
-        }
-    }
     Model {
         input: Input {
             height: 3,
@@ -130,7 +124,7 @@ pub(crate) fn grey_groups_net(random: &mut Pcg32) -> Model {
             threshold: None,
         },
         layers: vec![
-            first,
+            grey_conv(Window { geometry, options }, random),
             Layer::Expectation {
                 weights: bits(3, 2112, random),
             },
@@ -140,8 +134,8 @@ pub(crate) fn grey_groups_net(random: &mut Pcg32) -> Model {
 }
 
 /// A convolution of grey values, whose thresholds split its sums about evenly.
-fn grey_conv(geometry: Geometry, random: &mut Pcg32) -> Layer {
-    let mut layer = conv(geometry, random);
+fn grey_conv(window: Window, random: &mut Pcg32) -> Layer {
+    let mut layer = conv_of(window, random);
     if let Layer::Conv(conv) = &mut layer {
         for threshold in &mut conv.thresholds {
             threshold.at_least *= 128;

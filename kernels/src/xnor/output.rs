@@ -48,17 +48,6 @@ pub(crate) fn count_limit(base: i32, at_least: i32, per_count: i32) -> i32 {
 /// One number for each column of a panel.
 pub(crate) type Columns = [i32; MAX_COLUMNS];
 
-/// See [`Tile::split_thresholds`].
-#[inline(always)]
-pub(super) fn split_thresholds(thresholds: &[Threshold], at_least: &mut Columns) -> u64 {
-    let mut inverted = 0;
-    for (bit, (at_least, threshold)) in at_least.iter_mut().zip(thresholds).enumerate() {
-        *at_least = threshold.at_least;
-        inverted |= u64::from(threshold.invert) << bit;
-    }
-    inverted
-}
-
 /// The columns that a stage is about to be handed, and what it needs to know of them.
 pub(crate) struct Prepared {
     pub(crate) first: usize,

@@ -343,7 +343,7 @@ pub(super) struct BandBorder<'a> {
 impl BandBorder<'_> {
     /// Where in the table the corners of the taps inside the image are, for the window at line `y` and pixel `x` of the output: those that
     /// count, then those that are taken off again.
-    fn corners(&self, y: usize, x: usize) -> Corners {
+    fn corners(&self, y: usize, x: usize) -> [usize; 4] {
         let Window {
             geometry:
                 Geometry {
@@ -384,18 +384,18 @@ impl BandBorder<'_> {
 
 impl Border for Option<BandBorder<'_>> {
     #[inline(always)]
-    fn rows(&self, rows: Range<usize>, corners: &mut [Corners; BLOCK]) -> u64 {
+    fn rows(&self, rows: Range<usize>, corners: &mut Corners) -> u64 {
         let Some(border) = self else { return 0 };
         let Shape { height, width, .. } = border.input;
         let (lines, pixels) = (border.whole(0, height), border.whole(1, width));
         let mut x = rows.start % border.width;
         let mut y = rows.start / border.width % border.lines.len();
         let mut bits = 0;
-        for (bit, corners) in (0..rows.len()).zip(corners) {
+        for row in 0..rows.len() {
             let line = border.lines.start + y;
             if !(lines.contains(&line) && pixels.contains(&x)) {
-                bits |= 1 << bit;
-                *corners = border.corners(line, x);
+                bits |= 1 << row;
+                corners.get_or_insert([[0; 4]; BLOCK])[row] = border.corners(line, x);
             }
             x += 1;
             if x == border.width {
@@ -406,7 +406,7 @@ impl Border for Option<BandBorder<'_>> {
     }
 
     #[inline(always)]
-    fn base(&self, corners: &Corners, first: usize, base: &mut Columns) {
+    fn base(&self, corners: &[usize; 4], first: usize, base: &mut Columns) {
         let Some(border) = self else { return };
         let (table, outputs) = (&border.sums.table, border.sums.outputs);
         let sums = |at: usize| &table[at + first..][..outputs - first];

@@ -24,16 +24,16 @@ pub(crate) trait Rows {
     fn block(&mut self, rows: Range<usize>, starts: &mut Starts) -> Patches<'_>;
 }
 
-/// Where in a table of sums the base of a row follows from.
-pub(crate) type Corners = [usize; 4];
+/// Where in a table of sums the base of each of a block's rows follows from; none where no row has had one yet.
+pub(crate) type Corners = Option<[[usize; 4]; BLOCK]>;
 
 /// The bases that rows have where not all of their depth counts.
 pub(crate) trait Border {
     /// Which of a block's rows have bases of their own, a bit each, and their corners; those of the others are the depth.
-    fn rows(&self, rows: Range<usize>, corners: &mut [Corners; BLOCK]) -> u64;
+    fn rows(&self, rows: Range<usize>, corners: &mut Corners) -> u64;
 
     /// The bases of the columns from `first` on, for a row with these corners.
-    fn base(&self, corners: &Corners, first: usize, base: &mut Columns);
+    fn base(&self, corners: &[usize; 4], first: usize, base: &mut Columns);
 }
 
 /// Multiplies `rows` rows with the weights of the panels, which are laid out for tile `T`, and hands each sum to the stage.
@@ -51,7 +51,8 @@ pub(crate) fn product<T: Tile>(
         || {
             let mut starts = [0; BLOCK];
             let mut counts = [[0; MAX_COLUMNS]; 8];
-            let mut corners = [[0; 4]; BLOCK];
+            // (Room for what most products do without is not worth clearing for a small one.)
+            let mut corners = None;
             for first in (0..rows).step_by(BLOCK) {
                 let block = first..rows.min(first + BLOCK);
                 let patches = source.block(block.clone(), &mut starts);
@@ -97,7 +98,7 @@ struct Sweep<'a, T> {
     first: usize,
     rows: usize,
     bordered: u64,
-    corners: &'a [Corners; BLOCK],
+    corners: &'a Corners,
     depth: usize,
 }
 
@@ -172,9 +173,11 @@ impl<T: Tile> Sweep<'_, T> {
                 let depth = [T::base(self.depth); MAX_COLUMNS];
                 let mut is_depth = true;
                 for (row, counts) in (row..).zip(counts) {
-                    if self.bordered >> row & 1 == 1 {
+                    if let Some(corners) = self.corners
+                        && self.bordered >> row & 1 == 1
+                    {
                         let mut base = depth;
-                        border.base(&self.corners[row], first, &mut base);
+                        border.base(&corners[row], first, &mut base);
                         stage.set_base::<T>(prepared, &base);
                         is_depth = false;
                     } else if !is_depth {

@@ -4,7 +4,7 @@
 //! depth (`STEP` bytes) the panel has one register row of weights, and each row of the tile meets it with its own step of
 //! activations, broadcast. The tile counts the differing bits; `dot = K − 2·count` is left to the output stage.
 
-use super::{Threshold, bytes, output};
+use super::{Threshold, bytes};
 use crate::bits::WORD;
 
 /// The most columns a panel has, whatever the level.
@@ -67,7 +67,12 @@ pub(crate) trait Tile: Copy + Send + Sync {
     /// The least sums of at most [`MAX_COLUMNS`] columns, and the bits of those that are inverted; `at_least` is left as it is beyond them.
     #[inline(always)]
     fn split_thresholds(self, thresholds: &[Threshold], at_least: &mut [i32; MAX_COLUMNS]) -> u64 {
-        output::split_thresholds(thresholds, at_least)
+        let mut inverted = 0;
+        for (bit, (at_least, threshold)) in at_least.iter_mut().zip(thresholds).enumerate() {
+            *at_least = threshold.at_least;
+            inverted |= u64::from(threshold.invert) << bit;
+        }
+        inverted
     }
 
     /// Bit `c` of result `r`: `counts[r][c] <= limits[c]`, for the first `V · LANES` columns; the other bits are 0.
