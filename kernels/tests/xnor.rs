@@ -6,6 +6,7 @@ use bernet_kernels::{
     isa::Level,
     xnor::{
         Conv2d, Geometry, PackedWeights, PaddingValue, RowsMut, Threshold, gemm_bits, gemm_i32,
+        spin, spin_bytes,
     },
 };
 use bitvec::{order::Lsb0, view::BitView};
@@ -246,4 +247,16 @@ fn what_does_not_fit_is_an_error() {
         Conv2d::new(Level::best(), wide, &BitMatrix::zeros(2, 27)),
         Err(Error::Size { .. })
     ));
+}
+
+/// The ceilings count the operations that they do.
+#[test]
+fn ceilings_count_what_they_do() {
+    for level in Level::available() {
+        for spin in [spin, spin_bytes] {
+            let once = spin(level, 1);
+            assert!(once > 0, "{level}");
+            assert_eq!(spin(level, 5), 5 * once, "{level}");
+        }
+    }
 }

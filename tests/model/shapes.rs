@@ -206,3 +206,35 @@ fn grey_values_become_bits_at_the_threshold() {
         "input: number of grey values: expected a multiple of 2×3×1, found 7"
     );
 }
+
+/// The table names each layer's kind and geometry, and its bytes add up to the file's.
+#[test]
+fn a_summary_says_what_each_layer_is() {
+    let random = &mut nets::generator(13);
+    for (model, says) in [
+        (
+            nets::pooled_net(random),
+            &["max pool", "affine", "expectation", ", stride 2"][..],
+        ),
+        (
+            nets::real_net(random),
+            &[
+                "real conv 2→37, 4×4, padding 1, 0, 2, 1 by 0",
+                "real expectation ",
+            ],
+        ),
+        (nets::grouped_net(random), &[" groups", "dilation"]),
+        (nets::seed_net(true, random), &["crop 24×24 from 2, 2"]),
+    ] {
+        let summary = model.summary().unwrap();
+        let text = summary.to_string();
+        for part in says {
+            assert!(text.contains(part), "{text} lacks {part:?}");
+        }
+        assert_eq!(
+            summary.file.total(),
+            model.to_bytes().unwrap().len() as u64,
+            "{text}"
+        );
+    }
+}

@@ -203,3 +203,102 @@ fn read<const N: usize>(raw: &[u8], number: impl Fn([u8; N]) -> f64) -> Result<V
     }
     Ok(numbers.iter().copied().map(number).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Constant, Kind, TensorProto, data_type};
+
+    fn read(tensor: TensorProto) -> Constant {
+        Constant::read(&TensorProto {
+            dims: vec![2],
+            ..tensor
+        })
+        .unwrap()
+    }
+
+    /// 1 and 2 of every type, as raw bytes and in the field that the type has.
+    #[test]
+    fn every_type_of_data() {
+        let bits = |one: u16, two: u16| vec![i32::from(one), i32::from(two)];
+        let raw = |bytes: &[u8]| TensorProto {
+            raw_data: Some(bytes.to_vec()),
+            ..TensorProto::default()
+        };
+        let ints = |int32_data: Vec<i32>| TensorProto {
+            int32_data,
+            ..TensorProto::default()
+        };
+        let unsigned = || TensorProto {
+            uint64_data: vec![1, 2],
+            ..TensorProto::default()
+        };
+        let integers = [
+            (data_type::UINT8, 1),
+            (data_type::INT8, 1),
+            (data_type::BOOL, 1),
+            (data_type::UINT16, 2),
+            (data_type::INT16, 2),
+            (data_type::INT32, 4),
+            (data_type::UINT32, 4),
+            (data_type::INT64, 8),
+            (data_type::UINT64, 8),
+        ];
+        let mut cases: Vec<_> = integers
+            .iter()
+            .flat_map(|&(data_type, bytes)| {
+                let numbers = [1_u64, 2].map(|number| number.to_le_bytes()[..bytes].to_vec());
+                let field = match data_type {
+                    data_type::UINT32 | data_type::UINT64 => unsigned(),
+                    data_type::INT64 => TensorProto {
+                        int64_data: vec![1, 2],
+                        ..TensorProto::default()
+                    },
+                    _ => ints(vec![1, 2]),
+                };
+                [raw(&numbers.concat()), field].map(|data| (data_type, Kind::Integer, data))
+            })
+            .collect();
+        let floats = TensorProto {
+            float_data: vec![1.0, 2.0],
+            ..TensorProto::default()
+        };
+        let doubles = TensorProto {
+            double_data: vec![1.0, 2.0],
+            ..TensorProto::default()
+        };
+        cases.extend([
+            (data_type::FLOAT, Kind::Single, floats),
+            (
+                data_type::FLOAT,
+                Kind::Single,
+                raw(&[0, 0, 0x80, 0x3f, 0, 0, 0, 0x40]),
+            ),
+            (data_type::DOUBLE, Kind::Double, doubles),
+            (
+                data_type::DOUBLE,
+                Kind::Double,
+                raw(&[1.0_f64, 2.0].map(f64::to_le_bytes).concat()),
+            ),
+            (data_type::FLOAT16, Kind::Single, ints(bits(0x3c00, 0x4000))),
+            (data_type::FLOAT16, Kind::Single, raw(&[0, 0x3c, 0, 0x40])),
+            (
+                data_type::BFLOAT16,
+                Kind::Single,
+                ints(bits(0x3f80, 0x4000)),
+            ),
+            (
+                data_type::BFLOAT16,
+                Kind::Single,
+                raw(&[0x80, 0x3f, 0, 0x40]),
+            ),
+        ]);
+        for (data_type, kind, data) in cases {
+            let found = read(TensorProto { data_type, ..data });
+            assert_eq!(
+                found,
+                Constant::new(kind, vec![2], vec![1.0, 2.0]),
+                "type {data_type}"
+            );
+        }
+    }
+}

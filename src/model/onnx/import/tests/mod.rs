@@ -1,7 +1,9 @@
 //! Graphs made by hand: which side of a limit a tie is on, and what is refused.
 
+mod accepted;
 mod groups;
 mod real;
+mod refused;
 
 use super::import;
 use crate::model::{

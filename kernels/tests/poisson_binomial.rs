@@ -1,0 +1,118 @@
+//! What is asked of distributions besides their values, which the conformance suite compares.
+
+use bernet_kernels::{
+    isa::Level,
+    poisson_binomial::{
+        Activations, Factors, Form, Gradient, Layer, Plan, Scratch, moments, places, spin, survival,
+    },
+};
+
+/// Two sums: of a half and three quarters, and of factors that are certain.
+const FACTORS: [f32; 4] = [0.5, 1.0, 0.75, 0.0];
+
+#[test]
+fn moments_are_sums_over_the_factors() {
+    let factors = Factors::new(&FACTORS, 2).unwrap();
+    let (mut mean, mut variance) = ([0.0; 2], [0.0; 2]);
+    moments(factors, &mut mean, &mut variance).unwrap();
+    assert_eq!((mean, variance), ([1.25, 1.0], [0.4375, 0.0]));
+    // More sums than a vector has lanes.
+    let many = vec![0.25; 3 * 37];
+    let (mut mean, mut variance) = (vec![0.0; 37], vec![0.0; 37]);
+    moments(Factors::new(&many, 37).unwrap(), &mut mean, &mut variance).unwrap();
+    assert!(mean.iter().all(|&mean| mean == 0.75));
+    assert!(variance.iter().all(|&variance| variance == 0.5625));
+    let error = moments(factors, &mut mean[..1], &mut variance[..2]).unwrap_err();
+    assert_eq!(error.to_string(), "mean (sums): expected 2, found 1");
+    let error = moments(factors, &mut mean[..2], &mut variance[..3]).unwrap_err();
+    assert_eq!(error.to_string(), "variance (sums): expected 2, found 3");
+}
+
+/// A plan takes the forms that are cheapest for its number of factors, and says which.
+#[test]
+fn plans() {
+    let few = Plan::new(8, 1e-6).unwrap();
+    assert_eq!(few.form(), Form::Undecided);
+    assert_eq!(few.gradient(), Gradient::Precise);
+    let many = Plan::new(800, 1e-5).unwrap();
+    assert_eq!(many.form(), Form::Fastest);
+    assert_eq!(many.gradient(), Gradient::Fastest);
+    let text = many.to_string();
+    assert!(
+        ["800", "fastest"].iter().all(|word| text.contains(word)),
+        "{text}"
+    );
+    // Names are what the command line takes: no two are the same.
+    let mut names: Vec<_> = Gradient::ALL.iter().map(Gradient::to_string).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Gradient::ALL.len());
+    let banded = Form::Banded { sigmas: 6.0 };
+    let forms = [
+        Form::Full,
+        Form::Undecided,
+        banded,
+        Form::Spectral,
+        Form::Normal,
+        Form::Fastest,
+    ];
+    let names = forms.map(|form| form.to_string());
+    let expected = [
+        "full",
+        "undecided",
+        "banded 6σ",
+        "spectral",
+        "normal",
+        "fastest",
+    ];
+    assert_eq!(names, expected);
+}
+
+/// The ceilings count what they do: the former all of it, the latter the places that the recursion goes through.
+#[test]
+fn ceilings_count_what_they_do() {
+    for level in Level::available() {
+        assert_eq!(spin(level, 7), 7 * spin(level, 1));
+        let probabilities: Vec<f32> = (0..20 * 16).map(|at| (at % 19) as f32 / 19.0).collect();
+        let factors = Factors::new(&probabilities, 16).unwrap();
+        let scratch = &mut Scratch::default();
+        let full = places(level, Form::Full, factors, 10, scratch);
+        let undecided = places(level, Form::Undecided, factors, 10, scratch);
+        assert!(
+            0 < undecided && undecided <= full,
+            "{level}: {undecided}, {full}"
+        );
+        // Counting changes no result.
+        let (mut first, mut second) = ([0.0; 16], [0.0; 16]);
+        for out in [&mut first, &mut second] {
+            survival(level, Form::Full, factors, 10, out, &mut [0.0; 16], scratch).unwrap();
+            places(level, Form::Full, factors, 10, scratch);
+        }
+        assert_eq!(first, second);
+    }
+}
+
+/// Power sums do not reach sums that are all but certain: those take the exact form, and are counted.
+#[test]
+fn exact_forms_are_counted() {
+    let (factors, samples, outputs) = (100, 8, 4);
+    let layer = |mean: f32| {
+        let inputs = vec![mean; factors * samples];
+        let weights = vec![mean; factors * outputs];
+        let layer = Layer::new(&inputs, &weights, samples, outputs).unwrap();
+        let mut activations = Activations::default();
+        layer
+            .forward(
+                Level::best(),
+                &[50; 4],
+                1e-6,
+                &mut activations,
+                &mut Scratch::default(),
+            )
+            .unwrap();
+        assert_eq!(activations.survival.len(), samples * outputs);
+        activations.exact()
+    };
+    let (soft, hard) = (layer(0.1), layer(0.999));
+    assert!(soft <= hard && hard <= samples * outputs, "{soft}, {hard}");
+}
