@@ -6,7 +6,8 @@ use bernet_kernels::{
     isa::Level,
     poisson_binomial::{Factors, Gradient, Layer, Plan, PowerSums, Scratch, gradient, survival},
     xnor::{
-        BinaryConv2d, ByteConv2d, Conv2d, Geometry, Options, PaddingValue, Threshold, gemm_i32,
+        BinaryConv2d, ByteConv2d, Conv2d, Geometry, Options, PackedWeights, PaddingValue,
+        Threshold, gemm_i32,
     },
 };
 use std::fmt::Debug;
@@ -167,7 +168,7 @@ fn convolutions() {
             "depth is 0, expected 1 to 2³⁰ − 1",
         );
     }
-    let weights = bernet_kernels::xnor::PackedWeights::new(Level::best(), &weights);
+    let weights = PackedWeights::new(Level::best(), &weights);
     says(
         gemm_i32(&BitMatrix::zeros(1, 3), &weights, &mut [0; 2]),
         "columns of a (depth): expected 2, found 3",

@@ -249,7 +249,7 @@ fn what_does_not_fit_is_an_error() {
     ));
 }
 
-/// The ceilings count the operations that they do.
+/// The ceilings, instructions of their own on each level, run there, and count in proportion to their rounds.
 #[test]
 fn ceilings_count_what_they_do() {
     for level in Level::available() {

@@ -14,16 +14,15 @@ fn expected() -> Model {
 
 /// The image's bits by a comparison with a constant node's value.
 fn compared(attributes: Vec<AttributeProto>) -> Net {
-    let mut net = Net::new().node("Constant", &[]).node("Less", &[]);
-    net.graph.node[0].input.clear();
-    net.graph.node[0].attribute = attributes;
-    net.graph.node[1].input.push("image".into());
-    net.node("Where", &[ONE, (&[], &[-1.0])])
+    Net::constant(attributes)
+        .node("Less", &[])
+        .reads("image")
+        .node("Where", &[ONE, (&[], &[-1.0])])
         .node("Flatten", &[])
         .node("MatMul", &[SUM])
 }
 
-fn half(data: TensorProto) -> Vec<AttributeProto> {
+fn tensor_value(data: TensorProto) -> Vec<AttributeProto> {
     vec![AttributeProto {
         name: "value".into(),
         t: Some(Box::new(data)),
@@ -46,13 +45,13 @@ fn constants_of_nodes() {
         double_data: vec![0.5],
         ..TensorProto::default()
     };
-    assert_eq!(compared(half(tensor)).import().unwrap(), expected());
+    assert_eq!(compared(tensor_value(tensor)).import().unwrap(), expected());
     for attribute in [integer("value_int", 0), integers("value_ints", &[0])] {
         let model = compared(vec![attribute]).import().unwrap();
         assert_eq!(model.input.threshold, Some(1));
         assert_eq!(model.layers, expected().layers);
     }
-    compared(half(TensorProto {
+    compared(tensor_value(TensorProto {
         data_type: data_type::DOUBLE,
         ..TensorProto::default()
     }))
@@ -97,21 +96,23 @@ fn constants_first() {
 /// Dimensions that the net works out from those of the image, and ways to change them that change nothing.
 #[test]
 fn shapes_that_are_computed() {
-    let mut net = Net::bits().node("Shape", &[]);
-    let shape = net.last.clone();
-    // [1, 4] → [1, 4][0] = 1, and [1, −1].
-    net = net.node("Gather", &[(&[1], &[-2.0])]);
-    net = net.node("Concat", &[(&[1], &[-1.0])]).node("Cast", &[]);
-    net = net.attribute(integer("to", i64::from(data_type::INT64)));
-    let target = std::mem::replace(&mut net.last, "Flatten_2".into());
-    net = net.node("Reshape", &[]);
-    net.graph.node.last_mut().unwrap().input.push(target);
-    assert_eq!(net.node("MatMul", &[SUM]).import().unwrap(), expected());
+    let reshaped = |mut shape: Net| {
+        let target = std::mem::replace(&mut shape.last, "Flatten_2".into());
+        let bits = shape.node("Reshape", &[]).reads(&target);
+        bits.node("MatMul", &[SUM]).import().unwrap()
+    };
+    // Of [1, 4] the last but one, and −1.
+    let shape = Net::bits()
+        .node("Shape", &[])
+        .node("Gather", &[(&[1], &[-2.0])])
+        .node("Concat", &[(&[1], &[-1.0])])
+        .node("Cast", &[])
+        .attribute(integer("to", i64::from(data_type::INT64)));
+    assert_eq!(reshaped(shape), expected());
 
-    // [1, 4] − 0 · [1, 4], its second value alone, is 4.
-    let mut net = Net::bits().node("Shape", &[]);
-    assert_eq!(net.last, shape);
-    net = net
+    // What leaves [1, 4] as it is.
+    let shape = Net::bits()
+        .node("Shape", &[])
         .node("Slice", &[(&[1], &[0.0]), (&[1], &[i64::MAX as f32])])
         .node("Unsqueeze", &[(&[1], &[0.0])])
         .node("Transpose", &[])
@@ -120,10 +121,7 @@ fn shapes_that_are_computed() {
         .node("Mul", &[ONE])
         .node("Pow", &[ONE])
         .node("Identity", &[]);
-    let target = std::mem::replace(&mut net.last, "Flatten_2".into());
-    net = net.node("Reshape", &[]);
-    net.graph.node.last_mut().unwrap().input.push(target);
-    assert_eq!(net.node("MatMul", &[SUM]).import().unwrap(), expected());
+    assert_eq!(reshaped(shape), expected());
 }
 
 #[test]

@@ -5,9 +5,7 @@ use crate::model::{Conv, Layer, Model};
 
 /// Channels whose bits stand for 0 and 1, and for 3 and 2.
 fn two_channels() -> Net {
-    Net::new()
-        .node("Sub", &[(&[], &[0.5])])
-        .node("BipolarQuant", &[(&[], &[1.0])])
+    Net::pixels()
         .node("Conv", &[(&[2, 1, 1, 1], &[1.0, -1.0])])
         .node("Greater", &[(&[], &[0.0])])
         .node(
@@ -106,9 +104,7 @@ fn each_group_has_its_own_offsets() {
 #[test]
 fn dilation_widens_the_window() {
     let net = |padding| {
-        Net::new()
-            .node("Sub", &[(&[], &[0.5])])
-            .node("BipolarQuant", &[(&[], &[1.0])])
+        Net::pixels()
             .node(
                 "Conv",
                 &[(&[3, 1, 2, 1], &[1.0, 1.0, 1.0, -1.0, -1.0, 1.0])],

@@ -37,12 +37,24 @@ impl Net {
         }
     }
 
-    /// Bits of the image, flattened.
-    fn bits() -> Self {
+    /// Bits of the image, line by line.
+    fn pixels() -> Self {
         Self::new()
             .node("Sub", &[(&[], &[0.5])])
-            .node("BipolarQuant", &[(&[], &[1.0])])
-            .node("Flatten", &[])
+            .node("BipolarQuant", &[ONE])
+    }
+
+    /// Bits of the image, flattened.
+    fn bits() -> Self {
+        Self::pixels().node("Flatten", &[])
+    }
+
+    /// A node that is a constant, of these attributes.
+    fn constant(attributes: Vec<AttributeProto>) -> Self {
+        let mut net = Self::new().node("Constant", &[]);
+        net.graph.node[0].input.clear();
+        net.graph.node[0].attribute = attributes;
+        net
     }
 
     /// As [`Net::bits`], of 0 and 1.
@@ -86,13 +98,18 @@ impl Net {
         self
     }
 
+    fn last_node(&mut self) -> &mut NodeProto {
+        self.graph.node.last_mut().unwrap()
+    }
+
     fn attribute(mut self, attribute: AttributeProto) -> Self {
-        self.graph
-            .node
-            .last_mut()
-            .unwrap()
-            .attribute
-            .push(attribute);
+        self.last_node().attribute.push(attribute);
+        self
+    }
+
+    /// The last node reads another tensor too.
+    fn reads(mut self, name: &str) -> Self {
+        self.last_node().input.push(name.into());
         self
     }
 
@@ -112,8 +129,7 @@ impl Net {
     /// The net is refused, and the error says so.
     #[track_caller]
     fn refused(&self, says: &str) {
-        let error = self.import().unwrap_err().to_string();
-        assert!(error.contains(says), "{error:?} lacks {says:?}");
+        refused(&self.model(), says);
     }
 
     /// Two outputs from the bits' sum and its negative, whose activations the last operators make; then two logits.
@@ -135,6 +151,13 @@ impl Net {
     fn sums() -> Self {
         Self::bits().node("MatMul", &[(&[4, 2], &[1.0; 8])])
     }
+}
+
+/// The model is refused, and the error says so.
+#[track_caller]
+fn refused(model: &ModelProto, says: &str) {
+    let error = import(&model.encode_to_vec()).unwrap_err().to_string();
+    assert!(error.contains(says), "{error:?} lacks {says:?}");
 }
 
 fn value(name: &str, dims: &[i64]) -> ValueInfoProto {
@@ -519,8 +542,7 @@ fn graphs_that_are_none() {
     for (spoil, says) in cases {
         let mut model = Net::sums().model();
         spoil(&mut model);
-        let error = import(&model.encode_to_vec()).unwrap_err().to_string();
-        assert!(error.contains(says), "{error:?} lacks {says:?}");
+        refused(&model, says);
     }
     // Initialisers among the inputs are no inputs.
     let mut model = Net::sums().model();
