@@ -225,7 +225,7 @@ fn layer(criterion: &mut Criterion) {
                 level,
                 &activations,
                 &by_survival,
-                &mut by_inputs,
+                Some(&mut by_inputs),
                 &mut by_weights,
                 &mut scratch,
             )

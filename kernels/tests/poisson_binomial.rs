@@ -114,3 +114,42 @@ fn exact_forms_are_counted() {
     assert_eq!(exact(800, 0.999), samples * outputs);
     assert_eq!(exact(100, 0.1), samples * outputs);
 }
+
+/// Those of the weights are the same bits where those of the inputs are not wanted, by power sums and by the exact forms.
+#[test]
+fn gradients_of_weights_need_no_gradients_of_inputs() {
+    let (samples, outputs) = (37, 3);
+    let levels = Level::available().into_iter();
+    for (level, factors) in levels.flat_map(|level| [(level, 36), (level, 200)]) {
+        let mean = |at: usize| ((at * 7 + at / 5) % 21) as f32 / 10.0 - 1.0;
+        let inputs: Vec<f32> = (0..factors * samples).map(mean).collect();
+        let weights: Vec<f32> = (0..factors * outputs).map(|at| mean(at + 3)).collect();
+        let layer = Layer::new(&inputs, &weights, samples, outputs).unwrap();
+        let (mut activations, mut scratch) = (Activations::default(), Scratch::default());
+        let cuts = [factors as i32 / 2; 3];
+        layer
+            .forward(level, &cuts, 1e-6, &mut activations, &mut scratch)
+            .unwrap();
+        let by_survival: Vec<f32> = (0..samples * outputs).map(mean).collect();
+        let mut by_weights = |by_inputs: Option<&mut [f32]>| {
+            let mut by_weights = vec![0.0; weights.len()];
+            let scratch = &mut scratch;
+            layer
+                .backward(
+                    level,
+                    &activations,
+                    &by_survival,
+                    by_inputs,
+                    &mut by_weights,
+                    scratch,
+                )
+                .unwrap();
+            by_weights
+        };
+        let mut by_inputs = vec![0.0; inputs.len()];
+        let both = by_weights(Some(&mut by_inputs));
+        assert!(by_inputs.iter().any(|gradient| gradient.abs() > 1e-3));
+        assert!(both.iter().any(|gradient| gradient.abs() > 1e-3));
+        assert_eq!(by_weights(None), both, "{level}, {factors} factors");
+    }
+}

@@ -160,7 +160,7 @@ pub fn bernoulli_layer(
                 level,
                 &activations,
                 &by_survival,
-                by_inputs,
+                Some(by_inputs),
                 by_weights,
                 &mut scratch,
             )?;

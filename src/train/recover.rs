@@ -258,16 +258,8 @@ impl Step {
                     .collect();
                 // The layer adds to what is there.
                 self.by_means.fill(0.0);
-                let mut by_inputs = vec![0.0; x.len()];
                 layer
-                    .backward(
-                        level,
-                        activations,
-                        &by_z,
-                        &mut by_inputs,
-                        &mut self.by_means,
-                        scratch,
-                    )
+                    .backward(level, activations, &by_z, None, &mut self.by_means, scratch)
                     .expect("the results have the layer's size");
             }
         }

@@ -134,12 +134,14 @@ fn leading_uncertain<F: Float>(float: F, source: impl Source<F>, rows: &mut [F::
 }
 
 impl Block {
-    /// Reads the uncertain factors of a source into `rows`, which holds [`rows`] vectors.
+    /// Reads the uncertain factors of a source into `rows`, which holds [`rows`] vectors. With `mixed`, one that is certain in some lanes and
+    /// not in others stays as it is: where factors are few that costs less than to move each lane's together.
     #[inline(always)]
     pub(super) fn gather<F: Float>(
         float: F,
         source: impl Source<F>,
         cut: i32,
+        mixed: bool,
         rows: &mut [F::Vector],
     ) -> Self {
         let all = u32::MAX >> (32 - F::LANES);
@@ -163,7 +165,7 @@ impl Block {
             let v = source.row(float, j);
             let mask = uncertain(float, v);
             let bits = float.bits(mask);
-            if bits == all && !ragged {
+            if !ragged && (bits == all || mixed && bits != 0) {
                 rows[count] = v;
                 count += 1;
                 continue;

@@ -17,7 +17,7 @@ use super::{
     Factors, Form, Scratch,
     block::{self, Block, Columns, GROUP, MAX_LANES, Source},
     normal::Normal,
-    plan::{LEAST_VARIANCE, PER_IMBALANCE},
+    plan::{LEAST_VARIANCE, PER_IMBALANCE, PRECISE, UNDECIDED},
     spectral::Spectrum,
 };
 use crate::arch::float::{Float, Kernel};
@@ -102,9 +102,10 @@ pub(super) fn survival<F: Float>(
     rows: &mut [F::Vector],
     memory: &mut [F::Vector],
 ) -> (F::Vector, F::Vector, usize) {
-    let block = Block::gather(float, source, cut, rows);
+    let mixed = form == Form::Fastest && source.count() <= PRECISE;
+    let block = Block::gather(float, source, cut, mixed, rows);
     let rows = &rows[..block::rows(block.count)];
-    let strain = if form == Form::Fastest {
+    let strain = if form == Form::Fastest && block.count > UNDECIDED {
         strain(float, rows)
     } else {
         0.0

@@ -18,6 +18,7 @@ use super::{
     equations,
     forward::{self, Distribution},
     normal::Normal,
+    plan::PRECISE,
     spectral::Spectrum,
 };
 use crate::arch::float::{Float, Kernel};
@@ -80,11 +81,12 @@ pub(super) fn gradient<F: Float>(
     let (rows, memory) = memory.split_at_mut(count);
     let (results, memory) = memory.split_at_mut(count);
     let (places, extra) = memory.split_at_mut(forward::places(source.count()));
-    let block = Block::gather(float, source, cut, rows);
+    let mixed = method == Gradient::Fastest && source.count() <= PRECISE;
+    let block = Block::gather(float, source, cut, mixed, rows);
     // Filled up to whole groups with factors of probability 0, whose results nobody reads.
     let rows = &rows[..block::rows(block.count)];
     let open = block.open(float);
-    let strain = if method == Gradient::Fastest {
+    let strain = if method == Gradient::Fastest && block.count > PRECISE {
         forward::strain(float, rows)
     } else {
         0.0
@@ -193,7 +195,6 @@ fn spread<F: Float>(
         }
         return;
     }
-    let all = u32::MAX >> (32 - F::LANES);
     let last = results.len() - 1;
     let mut next = [0; MAX_LANES];
     for j in 0..source.count() {
@@ -203,7 +204,7 @@ fn spread<F: Float>(
         let certain = float.select(float.less(v, float.splat(0.5)), beside[0], beside[1]);
         let x = if bits == 0 {
             certain
-        } else if !block.ragged && bits == all {
+        } else if !block.ragged {
             next[0] += 1;
             results[next[0] - 1]
         } else {

@@ -33,9 +33,9 @@ use crate::Error;
 use core::fmt;
 
 /// Up to so many uncertain factors the undecided parallelogram is the cheapest survival.
-const UNDECIDED: usize = 128;
+pub(super) const UNDECIDED: usize = 128;
 /// Up to so many uncertain factors the recursions are the cheapest gradient.
-const PRECISE: usize = 72;
+pub(super) const PRECISE: usize = 72;
 /// What the exact forms promise, in f32.
 const ACCURACY: f32 = 1e-6;
 

@@ -140,7 +140,7 @@ impl Kernel for Whole<'_> {
                 factors: self.factors,
                 first,
             };
-            let block = Block::gather(float, source, 0, rows);
+            let block = Block::gather(float, source, 0, false, rows);
             let rows = &rows[..block::rows(block.count)];
             let y = forward::distribution(float, Form::Full, true, &block, rows, memory);
             let per_total = float.div(float.splat(1.0), y.total);

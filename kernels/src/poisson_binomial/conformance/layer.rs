@@ -64,7 +64,7 @@ impl Means {
             level,
             &found,
             &self.by_survival,
-            &mut by_inputs,
+            Some(&mut by_inputs),
             &mut by_weights,
             &mut scratch,
         )?;

@@ -10,6 +10,7 @@ use super::{
     Backward, Forward, Part,
 };
 use crate::arch::float::Float;
+use alloc::vec::Vec;
 
 /// As many samples of a block as there are lanes, or fewer.
 #[derive(Clone, Copy)]
@@ -110,23 +111,65 @@ fn load<F: Float>(float: F, part: &Part<'_>, picks: Picks<'_>, inputs: &mut [F::
     }
 }
 
+/// Vectors of weights' gradients, of all outputs that are worked on together: they stay in the second-level cache.
+const TOGETHER: usize = 4096;
+
+/// Which outputs take the exact form on which samples.
+struct Work {
+    /// How many outputs take it on the same samples and share the loads of their inputs.
+    together: usize,
+    /// All samples of the block, in a shallow layer.
+    all: Vec<u32>,
+}
+
+impl Work {
+    fn new(part: &Part<'_>) -> Self {
+        if part.layer.deep() {
+            return Self {
+                together: 1,
+                all: Vec::new(),
+            };
+        }
+        Self {
+            together: (TOGETHER / part.layer.factors().max(1)).clamp(1, part.layer.outputs),
+            all: (0..part.samples.len() as u32).collect(),
+        }
+    }
+
+    /// The samples of the outputs that begin with `first`, of which a deep layer has a list each.
+    fn samples<'a>(&'a self, exact: &'a [Vec<u32>], first: usize) -> &'a [u32] {
+        if self.all.is_empty() {
+            &exact[first]
+        } else {
+            &self.all
+        }
+    }
+}
+
 /// Survival and mass of the samples that want them.
 #[inline(always)]
 pub(super) fn forward<F: Float>(float: F, task: &mut Forward<'_>, scratch: &mut Scratch) {
-    let factors = task.part.layer.factors();
+    let (factors, outputs) = (task.part.layer.factors(), task.part.layer.outputs);
     let rows = block::rows(factors);
     let memory = scratch.vectors(float, factors + rows + places(factors));
     let (inputs, memory) = memory.split_at_mut(factors);
     let (rows, memory) = memory.split_at_mut(rows);
-    for (o, samples) in task.exact.iter().enumerate() {
-        let weights = task.part.weights(o);
-        for picks in samples.chunks(F::LANES).map(Picks::new) {
+    let work = Work::new(&task.part);
+    for first in (0..outputs).step_by(work.together) {
+        for picks in work
+            .samples(task.exact, first)
+            .chunks(F::LANES)
+            .map(Picks::new)
+        {
             load(float, &task.part, picks, inputs);
-            let source = Products { inputs, weights };
-            let (form, cut) = (Form::Fastest, task.cuts[o]);
-            let (survival, mass, _) = forward::survival(float, form, source, cut, rows, memory);
-            picks.store(float, survival, task.survival[o]);
-            picks.store(float, mass, task.mass[o]);
+            for o in first..(first + work.together).min(outputs) {
+                let weights = task.part.weights(o);
+                let source = Products { inputs, weights };
+                let (form, cut) = (Form::Fastest, task.cuts[o]);
+                let (survival, mass, _) = forward::survival(float, form, source, cut, rows, memory);
+                picks.store(float, survival, task.survival[o]);
+                picks.store(float, mass, task.mass[o]);
+            }
         }
     }
 }
@@ -134,38 +177,56 @@ pub(super) fn forward<F: Float>(float: F, task: &mut Forward<'_>, scratch: &mut 
 /// Their part of the gradients.
 #[inline(always)]
 pub(super) fn backward<F: Float>(float: F, task: &mut Backward<'_>, scratch: &mut Scratch) {
-    let factors = task.part.layer.factors();
-    let method = Gradient::Fastest;
-    let memory = scratch.vectors(float, 3 * factors + gradient::vectors(method, factors));
-    let (inputs, memory) = memory.split_at_mut(factors);
+    let (factors, outputs) = (task.part.layer.factors(), task.part.layer.outputs);
+    let (method, zero) = (Gradient::Fastest, float.splat(0.0));
+    let work = Work::new(&task.part);
+    let wanted = !task.by_inputs.is_empty();
+    let memory = (3 + work.together) * factors + gradient::vectors(method, factors);
+    let (inputs, memory) = scratch.vectors(float, memory).split_at_mut(factors);
+    let (by_inputs, memory) = memory.split_at_mut(factors);
     let (dz_dv, memory) = memory.split_at_mut(factors);
     // Spread over the lanes until all samples are done.
-    let (by_weights, memory) = memory.split_at_mut(factors);
-    for (o, samples) in task.exact.iter().enumerate() {
-        let weights = task.part.weights(o);
-        let cut = task.activations.cuts[o];
-        by_weights.fill(float.splat(0.0));
+    let (by_weights, memory) = memory.split_at_mut(work.together * factors);
+    for first in (0..outputs).step_by(work.together) {
+        let range = first..(first + work.together).min(outputs);
+        let samples = work.samples(task.exact, first);
+        if samples.is_empty() {
+            continue;
+        }
+        by_weights.fill(zero);
         for picks in samples.chunks(F::LANES).map(Picks::new) {
             load(float, &task.part, picks, inputs);
+            by_inputs.fill(zero);
             // v = (1 + m)/2.
-            let by_survival = picks.load(float, task.part.of(task.by_survival, o));
             let half = float.mul(float.splat(0.5), picks.ones(float));
-            let by_survival = float.mul(half, by_survival);
             let inputs = &*inputs;
-            let source = Products { inputs, weights };
-            gradient::gradient(float, method, source, cut, memory, |j, x| dz_dv[j] = x);
-            for j in 0..factors {
-                let by_mean = float.mul(by_survival, dz_dv[j]);
-                let row = &mut *task.by_inputs[j];
-                let by_input = picks.load(float, row);
-                let by_input = float.mul_add(by_mean, float.splat(weights[j]), by_input);
-                picks.store(float, by_input, row);
-                by_weights[j] = float.mul_add(by_mean, inputs[j], by_weights[j]);
+            for (o, by_weights) in range
+                .clone()
+                .zip(by_weights.chunks_exact_mut(factors.max(1)))
+            {
+                let weights = task.part.weights(o);
+                let cut = task.activations.cuts[o];
+                let by_survival = picks.load(float, task.part.of(task.by_survival, o));
+                let by_survival = float.mul(half, by_survival);
+                let source = Products { inputs, weights };
+                gradient::gradient(float, method, source, cut, memory, |j, x| dz_dv[j] = x);
+                for j in 0..factors {
+                    let by_mean = float.mul(by_survival, dz_dv[j]);
+                    by_weights[j] = float.mul_add(by_mean, inputs[j], by_weights[j]);
+                    if wanted {
+                        let weight = float.splat(weights[j]);
+                        by_inputs[j] = float.mul_add(by_mean, weight, by_inputs[j]);
+                    }
+                }
+            }
+            for (row, &by_input) in task.by_inputs.iter_mut().zip(&*by_inputs) {
+                let sum = float.add(picks.load(float, row), by_input);
+                picks.store(float, sum, row);
             }
         }
-        if !samples.is_empty() {
+        for (o, by_weights) in range.zip(by_weights.chunks_exact(factors.max(1))) {
             let totals = &mut task.by_weights[o * factors..][..factors];
-            for (total, &by_weight) in totals.iter_mut().zip(&*by_weights) {
+            for (total, &by_weight) in totals.iter_mut().zip(by_weights) {
                 *total += block::total(float, by_weight);
             }
         }

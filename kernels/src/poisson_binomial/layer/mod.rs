@@ -27,7 +27,7 @@
 //!
 //! // The loss is the sum of the survivals, here of P(at least 2 of 3 products are +1).
 //! let (mut by_inputs, mut by_weights) = ([0.0; 6], [0.0; 3]);
-//! layer.backward(Level::best(), &found, &[1.0, 1.0], &mut by_inputs, &mut by_weights, &mut scratch)?;
+//! layer.backward(Level::best(), &found, &[1.0, 1.0], Some(&mut by_inputs), &mut by_weights, &mut scratch)?;
 //! // v is .725, .46 and .55 on the first sample; a product is the other two's P(exactly one) of it.
 //! assert!((found.survival[0] - (0.725 * 0.46 * 0.45 + 0.725 * 0.54 * 0.55 + 0.275 * 0.46 * 0.55 + 0.725 * 0.46 * 0.55)).abs() < 1e-6);
 //! assert!((by_inputs[0] - 0.5 * 0.9 * (0.46 * 0.45 + 0.54 * 0.55)).abs() < 1e-6);
@@ -74,7 +74,7 @@ pub struct Activations {
     pub mass: Vec<f32>,
     /// `∂z/∂S_d`, at `(output · degree + d − 1) · samples + sample`; 0 where the exact form was taken, and none where it always is.
     slopes: Vec<f32>,
-    /// Per block and output, the block's samples on which the exact form was taken.
+    /// Per block and output, the block's samples on which the exact form was taken; in a shallow layer, where it always is, none.
     exact: Vec<Vec<Vec<u32>>>,
     /// Per output.
     cuts: Vec<i32>,
@@ -87,6 +87,9 @@ pub struct Activations {
 impl Activations {
     /// On how many of all outputs and samples the exact form was taken.
     pub fn exact(&self) -> usize {
+        if self.factors < FEWEST {
+            return self.cuts.len() * self.samples;
+        }
         self.exact.iter().flatten().map(Vec::len).sum()
     }
 
@@ -207,7 +210,7 @@ impl<'a> Layer<'a> {
     }
 
     /// Adds the derivatives of a loss to `by_inputs` and `by_weights` (shaped like the means), given those by the survivals
-    /// (shaped like them).
+    /// (shaped like them). A net's first layer has no use for those by its inputs, and saves a part of the work without.
     ///
     /// # Errors
     /// [`Error::Size`] where a buffer has another length, or `activations` are those of another shape.
@@ -216,7 +219,7 @@ impl<'a> Layer<'a> {
         level: Level,
         activations: &Activations,
         by_survival: &[f32],
-        by_inputs: &mut [f32],
+        by_inputs: Option<&mut [f32]>,
         by_weights: &mut [f32],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
@@ -233,7 +236,9 @@ impl<'a> Layer<'a> {
             (
                 "by_inputs (factors · samples)",
                 self.inputs.len(),
-                by_inputs.len(),
+                by_inputs
+                    .as_ref()
+                    .map_or(self.inputs.len(), |by_inputs| by_inputs.len()),
             ),
             (
                 "by_weights (factors · outputs)",
@@ -245,9 +250,11 @@ impl<'a> Layer<'a> {
         }
         let weights = self.by_output();
         let mut partial = vec![vec![0.0; self.weights.len()]; activations.exact.len()];
-        let results = columns(by_inputs, samples, self.block())
-            .into_iter()
-            .zip(&mut partial);
+        let by_inputs = by_inputs.map_or_else(
+            || partial.iter().map(|_| Vec::new()).collect(),
+            |by_inputs| columns(by_inputs, samples, self.block()),
+        );
+        let results = by_inputs.into_iter().zip(&mut partial);
         let tasks = results
             .enumerate()
             .map(|(i, (by_inputs, by_weights))| Backward {
@@ -351,6 +358,7 @@ struct Backward<'a> {
     activations: &'a Activations,
     exact: &'a [Vec<u32>],
     by_survival: &'a [f32],
+    /// None where nobody wants them.
     by_inputs: Vec<&'a mut [f32]>,
     /// Of the block alone, by output as the part's weights.
     by_weights: &'a mut [f32],
@@ -368,11 +376,6 @@ impl Kernel for WithScratch<'_, Forward<'_>> {
     fn call<F: Float>(mut self, float: F) {
         if self.task.part.layer.deep() {
             series::forward(float, &mut self.task, self.scratch);
-        } else {
-            let all = 0..self.task.part.samples.len() as u32;
-            for samples in &mut *self.task.exact {
-                samples.extend(all.clone());
-            }
         }
         exact::forward(float, &mut self.task, self.scratch);
     }

@@ -156,9 +156,10 @@ pub(super) fn backward<F: Float>(float: F, task: &mut Backward<'_>, scratch: &mu
                     }
                 }
             }
-            for (j, by_x) in by_inputs.chunks_exact(VECTORS).take(count).enumerate() {
+            let rows = task.by_inputs.iter_mut().skip(first_input);
+            for (row, by_x) in rows.zip(by_inputs.chunks_exact(VECTORS).take(count)) {
                 for (t, &by_x) in by_x.iter().enumerate() {
-                    let to = &mut task.by_inputs[first_input + j][range(t)];
+                    let to = &mut row[range(t)];
                     store(float, float.add(load(float, to), by_x), to);
                 }
             }

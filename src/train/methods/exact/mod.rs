@@ -192,9 +192,23 @@ impl Method for Exact {
         measure: bool,
     ) {
         let (k, n) = (place.depth(), place.outputs());
-        layer::linear(place, layer, cache);
+        let Kept {
+            distinct,
+            distributions,
+        } = &mut cache.kept;
+        *distinct = Distinct::of(&cache.patches, k);
+        let distinct = distinct.as_ref();
+        let patches = distinct.map_or(&cache.patches, |distinct| &distinct.rows);
+        if let Some(distinct) = distinct {
+            let mut sums = vec![0.0; distinct.kinds * n];
+            matrix::multiply(patches, &layer.weights, k, n, &mut sums);
+            distinct.spread(&sums, n, &mut cache.sums);
+        } else {
+            matrix::multiply(patches, &layer.weights, k, n, &mut cache.sums);
+        }
         if measure {
-            let squares = mean_squares(&cache.patches, k);
+            // Rows that repeat have squares of 1, as often as they may.
+            let squares = mean_squares(patches, k);
             let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
             layer::measure(norm, &cache.sums);
             for (weights, square) in layer.weights.chunks_exact(n).zip(squares) {
@@ -204,16 +218,10 @@ impl Method for Exact {
             }
         }
         let cuts = Self::cuts(place, layer);
-        let (weights, patches) = (&layer.weights, &cache.patches);
-        let Kept {
-            distinct,
-            distributions,
-        } = &mut cache.kept;
-        *distinct = Distinct::of(patches, k);
+        let weights = &layer.weights;
         if let Some(distinct) = distinct {
-            let patches = distinct.pick(patches, k);
-            let mut output = vec![0.0; patches.len() / k * n];
-            self.distributions(weights, &cuts, &patches, &mut output, distributions);
+            let mut output = vec![0.0; distinct.kinds * n];
+            self.distributions(weights, &cuts, patches, &mut output, distributions);
             distinct.spread(&output, n, &mut cache.output);
         } else {
             self.distributions(weights, &cuts, patches, &mut cache.output, distributions);
@@ -236,27 +244,24 @@ impl Method for Exact {
             distinct,
             distributions,
         } = &mut cache.kept;
-        let gradients = match distinct.take() {
-            Some(distinct) if !wants_input => {
-                let patches = distinct.pick(patches, k);
-                let upstream = distinct.sum(upstream, n);
-                self.gradients(weights, &cuts, &patches, &upstream, false, distributions)
+        if wants_input && distinct.take().is_some() {
+            // Equal rows hand on gradients of their own.
+            let output = &mut cache.output;
+            self.distributions(weights, &cuts, patches, output, distributions);
+        }
+        let gradients = match distinct {
+            Some(distinct) => {
+                let (patches, upstream) = (&distinct.rows, distinct.sum(upstream, n));
+                self.gradients(weights, &cuts, patches, &upstream, false, distributions)
             }
-            distinct => {
-                if distinct.is_some() {
-                    // Equal rows hand on gradients of their own.
-                    let output = &mut cache.output;
-                    self.distributions(weights, &cuts, patches, output, distributions);
-                }
-                self.gradients(
-                    weights,
-                    &cuts,
-                    patches,
-                    upstream,
-                    wants_input,
-                    distributions,
-                )
-            }
+            None => self.gradients(
+                weights,
+                &cuts,
+                patches,
+                upstream,
+                wants_input,
+                distributions,
+            ),
         };
         let Gradients {
             weights: mut weight_gradient,
@@ -283,19 +288,34 @@ impl Method for Exact {
             by_mean[j] = total / rows as f32;
             by_deviation[j] = -total * beta / gamma / (rows as f32 * deviation[j]);
         }
-        for (gradient, sums) in cache
-            .gradient
-            .chunks_exact_mut(n)
-            .zip(cache.sums.chunks_exact(n))
-        {
-            for j in 0..n {
-                gradient[j] = by_mean[j] + by_deviation[j] * (sums[j] - norm.mean[j]);
-            }
-        }
-        layer::linear_backward(place, layer, cache, wants_input);
+        let block = matrix::BLOCK * n;
+        let blocks = cache.gradient.par_chunks_mut(block);
+        blocks
+            .zip(cache.sums.par_chunks(block))
+            .for_each(|(gradient, sums)| {
+                matrix::vectorised(|| {
+                    let [by_mean, by_deviation, mean] =
+                        [&by_mean, &by_deviation, &norm.mean].map(|channels| &channels[..n]);
+                    for (gradient, sums) in gradient.chunks_exact_mut(n).zip(sums.chunks_exact(n)) {
+                        for j in 0..n {
+                            gradient[j] = by_mean[j] + by_deviation[j] * (sums[j] - mean[j]);
+                        }
+                    }
+                });
+            });
+        let distinct = &cache.kept.distinct;
+        let patches = if let Some(distinct) = distinct {
+            let (patches, gradient) = (&distinct.rows, distinct.sum(&cache.gradient, n));
+            let by_weights = &mut layer.latent.gradient;
+            matrix::transposed_multiply(patches, &gradient, k, n, by_weights);
+            patches
+        } else {
+            layer::linear_backward(place, layer, cache, wants_input);
+            &cache.patches
+        };
 
         // Through the variance about the means, −Σ x² w² in each row, half of whose gradient is by_deviation.
-        let squares = mean_squares(&cache.patches, k);
+        let squares = mean_squares(patches, k);
         let mut by_square = vec![0.0; k];
         for (index, weights) in layer.weights.chunks_exact(n).enumerate() {
             for (j, weight) in weights.iter().enumerate() {

@@ -83,14 +83,14 @@ impl Distributions {
                     *threshold -= f64::from(upstream * mass[row]);
                 }
             });
-        let (mut by_inputs, mut by_weights) =
-            (vec![0.0; self.inputs.len()], vec![0.0; weights.len()]);
+        let mut by_inputs = vec![0.0; if wants_input { self.inputs.len() } else { 0 }];
+        let mut by_weights = vec![0.0; weights.len()];
         layer(&self.inputs, weights, rows, n)
             .backward(
                 level,
                 &self.activations,
                 &by_survival,
-                &mut by_inputs,
+                wants_input.then_some(&mut by_inputs),
                 &mut by_weights,
                 &mut self.scratch,
             )
