@@ -11,6 +11,7 @@
 use super::{
     super::{Method, Moment, draw_means, regularise_means},
     Cut, Exact, Gradients,
+    distinct::Distinct,
 };
 use crate::train::{
     layer::{self, Cache, Layer, Place},
@@ -54,7 +55,8 @@ impl Method for Literal {
     ) {
         let cuts = cuts(place);
         // 2z − 1 in place of the sums; to batch normalisation it is the same as z.
-        let (sums, kept) = (&mut cache.sums, &mut cache.kept.distributions);
+        cache.kept.distinct = Distinct::of(&cache.patches, place.depth());
+        let (sums, kept) = (&mut cache.sums, &mut cache.kept);
         self.0
             .distributions(&layer.weights, &cuts, &cache.patches, sums, kept);
         let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
@@ -78,7 +80,7 @@ impl Method for Literal {
         layer::normalise_backward(norm, cache, |_, output, _| scale * (1.0 - output * output));
         let cuts = cuts(place);
         let (patches, upstream) = (&cache.patches, &cache.gradient);
-        let kept = &mut cache.kept.distributions;
+        let kept = &mut cache.kept;
         let Gradients {
             weights, inputs, ..
         } = self

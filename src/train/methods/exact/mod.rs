@@ -84,15 +84,33 @@ impl Exact {
         cuts: &[Cut],
         patches: &[f32],
         output: &mut [f32],
-        kept: &mut Distributions,
+        kept: &mut Kept,
+    ) {
+        let Some(distinct) = &kept.distinct else {
+            return self.of_rows(weights, cuts, patches, output, &mut kept.distributions);
+        };
+        let mut kinds = vec![0.0; distinct.kinds * cuts.len()];
+        let (rows, distributions) = (&distinct.rows, &mut kept.distributions);
+        self.of_rows(weights, cuts, rows, &mut kinds, distributions);
+        distinct.spread(&kinds, cuts.len(), output);
+    }
+
+    /// The same, row by row.
+    fn of_rows(
+        &self,
+        weights: &[f32],
+        cuts: &[Cut],
+        rows: &[f32],
+        output: &mut [f32],
+        distributions: &mut Distributions,
     ) {
         let level = self.level;
         match self.gradient {
             Some(gradient) => {
                 let way = Recursion { level, gradient };
-                blocks::forward(&way, weights, cuts, patches, output);
+                blocks::forward(&way, weights, cuts, rows, output);
             }
-            None => kept.forward(level, weights, cuts, patches, output),
+            None => distributions.forward(level, weights, cuts, rows, output),
         }
     }
 
@@ -104,15 +122,31 @@ impl Exact {
         patches: &[f32],
         upstream: &[f32],
         wants_input: bool,
-        kept: &mut Distributions,
+        kept: &mut Kept,
     ) -> Gradients {
+        if wants_input && kept.distinct.take().is_some() {
+            // Equal rows hand on gradients of their own.
+            let mut output = vec![0.0; upstream.len()];
+            self.distributions(weights, cuts, patches, &mut output, kept);
+        }
+        let kinds;
+        let (rows, upstream) = match &kept.distinct {
+            Some(distinct) => {
+                kinds = distinct.sum(upstream, cuts.len());
+                (&distinct.rows[..], &kinds[..])
+            }
+            None => (patches, upstream),
+        };
         let level = self.level;
         match self.gradient {
             Some(gradient) => {
                 let way = Recursion { level, gradient };
-                blocks::backward(&way, weights, cuts, patches, upstream, wants_input)
+                blocks::backward(&way, weights, cuts, rows, upstream, wants_input)
             }
-            None => kept.backward(level, weights, cuts, upstream, wants_input),
+            None => {
+                let distributions = &mut kept.distributions;
+                distributions.backward(level, weights, cuts, upstream, wants_input)
+            }
         }
     }
 
@@ -192,20 +226,16 @@ impl Method for Exact {
         measure: bool,
     ) {
         let (k, n) = (place.depth(), place.outputs());
-        let Kept {
-            distinct,
-            distributions,
-        } = &mut cache.kept;
-        *distinct = Distinct::of(&cache.patches, k);
-        let distinct = distinct.as_ref();
-        let patches = distinct.map_or(&cache.patches, |distinct| &distinct.rows);
-        if let Some(distinct) = distinct {
+        cache.kept.distinct = Distinct::of(&cache.patches, k);
+        let patches = if let Some(distinct) = &cache.kept.distinct {
             let mut sums = vec![0.0; distinct.kinds * n];
-            matrix::multiply(patches, &layer.weights, k, n, &mut sums);
+            matrix::multiply(&distinct.rows, &layer.weights, k, n, &mut sums);
             distinct.spread(&sums, n, &mut cache.sums);
+            &distinct.rows
         } else {
-            matrix::multiply(patches, &layer.weights, k, n, &mut cache.sums);
-        }
+            layer::linear(place, layer, cache);
+            &cache.patches
+        };
         if measure {
             // Rows that repeat have squares of 1, as often as they may.
             let squares = mean_squares(patches, k);
@@ -218,14 +248,8 @@ impl Method for Exact {
             }
         }
         let cuts = Self::cuts(place, layer);
-        let weights = &layer.weights;
-        if let Some(distinct) = distinct {
-            let mut output = vec![0.0; distinct.kinds * n];
-            self.distributions(weights, &cuts, patches, &mut output, distributions);
-            distinct.spread(&output, n, &mut cache.output);
-        } else {
-            self.distributions(weights, &cuts, patches, &mut cache.output, distributions);
-        }
+        let (output, kept) = (&mut cache.output, &mut cache.kept);
+        self.distributions(&layer.weights, &cuts, &cache.patches, output, kept);
     }
 
     fn backward(
@@ -239,35 +263,19 @@ impl Method for Exact {
         let (k, n) = (place.depth(), place.outputs());
         let rows = cache.sums.len() / n;
         let cuts = Self::cuts(place, layer);
-        let (weights, patches, upstream) = (&layer.weights, &cache.patches, &cache.gradient);
-        let Kept {
-            distinct,
-            distributions,
-        } = &mut cache.kept;
-        if wants_input && distinct.take().is_some() {
-            // Equal rows hand on gradients of their own.
-            let output = &mut cache.output;
-            self.distributions(weights, &cuts, patches, output, distributions);
-        }
-        let gradients = match distinct {
-            Some(distinct) => {
-                let (patches, upstream) = (&distinct.rows, distinct.sum(upstream, n));
-                self.gradients(weights, &cuts, patches, &upstream, false, distributions)
-            }
-            None => self.gradients(
-                weights,
-                &cuts,
-                patches,
-                upstream,
-                wants_input,
-                distributions,
-            ),
-        };
+        let (patches, upstream) = (&cache.patches, &cache.gradient);
         let Gradients {
             weights: mut weight_gradient,
             thresholds,
             inputs,
-        } = gradients;
+        } = self.gradients(
+            &layer.weights,
+            &cuts,
+            patches,
+            upstream,
+            wants_input,
+            &mut cache.kept,
+        );
 
         // Through the threshold to γ, β, μ and σ.
         let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
@@ -303,8 +311,7 @@ impl Method for Exact {
                     }
                 });
             });
-        let distinct = &cache.kept.distinct;
-        let patches = if let Some(distinct) = distinct {
+        let patches = if let Some(distinct) = &cache.kept.distinct {
             let (patches, gradient) = (&distinct.rows, distinct.sum(&cache.gradient, n));
             let by_weights = &mut layer.latent.gradient;
             matrix::transposed_multiply(patches, &gradient, k, n, by_weights);

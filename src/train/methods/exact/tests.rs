@@ -14,7 +14,7 @@ const EXACT: Exact = Exact {
 };
 
 fn by_recursion(layer: &Layer, cuts: &[Cut], patches: &[f32], upstream: &[f32]) -> Gradients {
-    let (weights, kept) = (&layer.weights, &mut Distributions::default());
+    let (weights, kept) = (&layer.weights, &mut Kept::default());
     EXACT.gradients(weights, cuts, patches, upstream, true, kept)
 }
 
