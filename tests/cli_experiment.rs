@@ -39,7 +39,7 @@ fn every_row_runs_once() {
     for row in &first {
         let bytes: u64 = row[4].parse().expect("a number");
         let limit = match &row[1] {
-            "seed" | "seed-24" => 8_000,
+            "seed" | "seed-24" | "seed-grey" => 8_000,
             "lenet-binary" => 64_000,
             _ => 400_000,
         };

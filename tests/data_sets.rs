@@ -97,6 +97,19 @@ fn crops_of_every_size() {
 }
 
 #[test]
+fn bytes_are_grey_values_or_ink_and_paper() {
+    let grey = dataset(2, 3, 70, mixed, true);
+    assert_eq!(grey.bytes()[..], *grey.grey().expect("made with some"));
+    let bits = dataset(2, 3, 70, mixed, false);
+    let bytes = bits.bytes();
+    assert_eq!(bytes.len(), 2 * 3 * 70);
+    for (at, &byte) in bytes.iter().enumerate() {
+        let ink = bits.images().get(at / 210, at / 70 % 3, at % 70, 0);
+        assert_eq!(byte, if ink { 255 } else { 0 });
+    }
+}
+
+#[test]
 fn what_does_not_fit_together() {
     let whole = dataset(3, 4, 5, mixed, true);
     let images = || whole.images().clone();

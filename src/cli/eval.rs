@@ -6,9 +6,10 @@ use bernet::{
     data::{self, Dataset},
     infer::{self, Session},
     model::Model,
+    train,
 };
-use bernet_kernels::{bits::BitTensor, isa::Level};
-use std::{borrow::Cow, io::Write, path::PathBuf};
+use bernet_kernels::isa::Level;
+use std::{io::Write, path::PathBuf};
 
 /// Classify the test images and compare with their labels.
 #[derive(clap::Args)]
@@ -38,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         "the model has {classes} classes, the images' labels {labels}"
     );
 
-    let images = images(&model, &test)?;
+    let images = train::read(&model, &test)?;
     let predictions = session.classify(&images)?;
     let right = infer::right(&predictions, test.labels());
     let percent = 100.0 * right as f64 / test.len() as f64;
@@ -69,14 +70,4 @@ fn test_images(arguments: &Arguments, model: &Model) -> Result<Dataset> {
         data::THRESHOLD
     );
     Ok(data::load_embedded().test)
-}
-
-/// What the model reads of the images: their bits, or their grey values.
-fn images<'a>(model: &Model, test: &'a Dataset) -> Result<Cow<'a, BitTensor>> {
-    match test.grey() {
-        Some(grey) if model.input.threshold.is_none() => {
-            Ok(Cow::Owned(model.input.binarise(grey)?))
-        }
-        _ => Ok(Cow::Borrowed(test.images())),
-    }
 }

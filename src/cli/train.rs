@@ -12,7 +12,7 @@ use bernet::{
     model::Model,
     train::{
         Binarise, Config, Distribution, Freezing, MethodName, NETS, Network, Normalisation, Run,
-        Surrogate, Trainer, Warp,
+        Surrogate, Trainer, Warp, read,
     },
 };
 use bernet_kernels::isa::Level;
@@ -160,7 +160,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             bytes: trained.bytes,
             images_per_second: images_per_second(
                 &mut Session::new(model, level)?,
-                source.test.images(),
+                &*read(model, &source.test)?,
             )?,
             level,
             real: real_net(arguments, trainer, &source)?,
@@ -274,7 +274,8 @@ pub(super) fn train(arguments: &Arguments, source: &Source) -> Result<Trained> {
     }
 
     let mut model = run.finish(&trainer)?;
-    let predictions = Session::new(&model, level)?.classify(source.test.images())?;
+    let images = read(&model, &source.test)?;
+    let predictions = Session::new(&model, level)?.classify(&images)?;
     let right = infer::right(&predictions, source.test.labels());
     model.metadata.insert(
         "test accuracy".into(),
@@ -476,4 +477,9 @@ fn introduce(trainer: &Trainer, source: &Source, level: Level) {
         config.epochs,
         config.seed,
     );
+    if config.network.input.grey && source.train.grey().is_none() {
+        eprintln!(
+            "the net reads grey values, of which these images have black and white alone: --data takes a folder with MNIST's IDX files"
+        );
+    }
 }

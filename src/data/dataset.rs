@@ -2,7 +2,7 @@
 
 use super::Error;
 use bernet_kernels::bits::{BitMatrix, BitTensor, Shape, WORD};
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 /// Labelled images of one shape, one bit a pixel; ink is +1, paper −1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,19 @@ impl Dataset {
     /// them.
     pub fn grey(&self) -> Option<&[u8]> {
         self.grey.as_deref()
+    }
+
+    /// The grey values of all pixels; those of a source that has bits alone are 255 for ink and 0 for paper.
+    pub fn bytes(&self) -> Cow<'_, [u8]> {
+        if let Some(grey) = &self.grey {
+            return Cow::Borrowed(grey);
+        }
+        let Shape { height, width, .. } = self.images.shape();
+        let lines = (0..self.len() * height).map(|line| self.images.lines().row(line));
+        let bit = |words: &[u64], x: usize| words[x / WORD] >> (x % WORD) & 1 == 1;
+        let value = move |words, x| if bit(words, x) { u8::MAX } else { 0 };
+        let bytes = lines.flat_map(|words| (0..width).map(move |x| value(words, x)));
+        Cow::Owned(bytes.collect())
     }
 
     /// Number of classes; every label is below it.

@@ -42,9 +42,17 @@ pub(crate) fn warp(picks: &mut [Pick], warp: Warp, seed: u64, step: u64) {
     }
 }
 
-/// The picked images' centres as ±1, NHWC; what a shift brings in from outside the image is −1.
-pub(crate) fn unpack(data: &Dataset, picks: &[Pick], centre: Shape, out: &mut [f32]) {
+/// A grey value between −1, paper, and +1. Sums of them are those of the values themselves but for a scale and a shift, which batch
+/// normalisation takes out again.
+pub(super) fn brightness(grey: f32) -> f32 {
+    grey / 127.5 - 1.0
+}
+
+/// The picked images' centres, NHWC: their bits as ±1, or their grey values as [`brightness`]. What a shift brings in from outside the
+/// image is −1.
+pub(crate) fn unpack(data: &Dataset, picks: &[Pick], centre: Shape, grey: bool, out: &mut [f32]) {
     let images = data.images();
+    let values = data.grey().filter(|_| grey);
     let shape = images.shape();
     let top = (shape.height - centre.height) / 2;
     let left = (shape.width - centre.width) / 2;
@@ -52,7 +60,7 @@ pub(crate) fn unpack(data: &Dataset, picks: &[Pick], centre: Shape, out: &mut [f
         .zip(picks)
         .for_each(|(out, pick)| {
             if let Some(map) = pick.warp {
-                return map.apply(data, pick.index, centre, out);
+                return map.apply(data, pick.index, centre, grey, out);
             }
             for (y, line) in out
                 .chunks_exact_mut(centre.width * centre.channels)
@@ -63,13 +71,18 @@ pub(crate) fn unpack(data: &Dataset, picks: &[Pick], centre: Shape, out: &mut [f
                     line.fill(-1.0);
                     continue;
                 }
-                let words = images.lines().row(pick.index * shape.height + from);
+                let row = pick.index * shape.height + from;
+                let words = images.lines().row(row);
                 for (x, pixel) in line.chunks_exact_mut(centre.channels).enumerate() {
                     let from = (left + x).wrapping_add_signed(-pick.shift[1]);
                     for (channel, value) in pixel.iter_mut().enumerate() {
                         let bit = from.wrapping_mul(centre.channels).wrapping_add(channel);
-                        let set = from < shape.width && words[bit / 64] >> (bit % 64) & 1 == 1;
-                        *value = if set { 1.0 } else { -1.0 };
+                        *value = match values {
+                            _ if from >= shape.width => -1.0,
+                            Some(values) => brightness(values[row * shape.width + from].into()),
+                            None if words[bit / 64] >> (bit % 64) & 1 == 1 => 1.0,
+                            None => -1.0,
+                        };
                     }
                 }
             }
@@ -115,7 +128,7 @@ mod tests {
 
     fn ink(picks: &[Pick], centre: Shape) -> Vec<usize> {
         let mut out = vec![0.0; centre.height * centre.width];
-        unpack(&image(), picks, centre, &mut out);
+        unpack(&image(), picks, centre, false, &mut out);
         (0..out.len()).filter(|&index| out[index] > 0.0).collect()
     }
 
@@ -146,6 +159,33 @@ mod tests {
             ),
             [9]
         );
+    }
+
+    /// Paper comes in from outside; without grey values ink is 255.
+    #[test]
+    fn grey_values_move_as_bits_do() {
+        let whole = image();
+        let grey = (0..16).map(|value| 17 * value).collect();
+        let (bits, labels) = (whole.images().clone(), whole.labels().to_vec());
+        let data = Dataset::new(bits, labels, Some(grey), 1).expect("16 values");
+        let values = |data: &Dataset, shift| {
+            let pick = Pick {
+                index: 0,
+                shift,
+                warp: None,
+            };
+            let mut out = vec![f32::NAN; 16];
+            unpack(data, &[pick], data.image_shape(), true, &mut out);
+            out.iter()
+                .map(|pixel| (127.5 * (pixel + 1.0)).round() as u8)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(values(&data, [0, 0]), data.grey().expect("some"));
+        let right = values(&data, [0, 1]);
+        assert_eq!(right[..5], [0, 0, 17, 34, 0]);
+        assert_eq!(right[13..], [17 * 12, 17 * 13, 17 * 14]);
+        assert_eq!(values(&whole, [0, 0]), whole.bytes()[..]);
+        assert_eq!(whole.bytes()[..7], [255, 0, 0, 0, 0, 0, 255]);
     }
 
     #[test]

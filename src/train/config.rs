@@ -178,6 +178,18 @@ impl Config {
                 found: found.to_string(),
             })
         };
+        let takes_bits = match self.method {
+            MethodName::Gaussian | MethodName::GaussianSampled => true,
+            MethodName::Bernoulli => self.distribution != Distribution::Sampled,
+            MethodName::Real | MethodName::Ste | MethodName::Bnn | MethodName::BnnPlus => false,
+        };
+        if takes_bits && self.network.input.grey {
+            return Err(TrainError::Config {
+                what: "network.input.grey".into(),
+                expected: "false: the method computes with distributions of ±1".into(),
+                found: "true".into(),
+            });
+        }
         within("learning rate", self.learning_rate, 0.0..=LARGEST)?;
         // Adam divides by 1 − decay.
         let decay = 0.0..=1.0 - f32::EPSILON;

@@ -14,15 +14,15 @@ use super::{
 };
 use crate::{
     data::Dataset,
-    model::{Conv, Input, Layer as ModelLayer, Model},
+    model::{Conv, Input, Layer as ModelLayer, Model, ModelError},
 };
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
-    xnor::{Conv2d, Options, Threshold, max_pool},
+    xnor::{ByteConv2d, Conv2d, Geometry, Options, Scratch, Threshold, max_pool},
 };
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// Images a task: their sums take a few megabytes.
 const CHUNK: usize = 250;
@@ -59,13 +59,16 @@ impl Trainer {
                 width: input.width,
             });
         }
-        let mut chunks: Vec<BitTensor> = (0..centre.len())
+        let grey = self.config.network.input.grey;
+        let mut chunks: Vec<Chunk> = (0..centre.len())
             .step_by(CHUNK)
             .map(|start| {
-                centre
-                    .subset(start..centre.len().min(start + CHUNK))
-                    .images()
-                    .clone()
+                let chunk = centre.subset(start..centre.len().min(start + CHUNK));
+                if grey {
+                    Chunk::Grey(chunk.images().shape(), chunk.bytes().into_owned())
+                } else {
+                    Chunk::Bits(chunk.images().clone())
+                }
             })
             .collect();
         for ((place, layer), pooled) in self.places.iter().zip(&self.layers).zip(&self.pools) {
@@ -74,7 +77,7 @@ impl Trainer {
                 layers.push(ModelLayer::Expectation { weights });
                 break;
             };
-            let kernel = Conv2d::new(level, place.geometry, &weights)?;
+            let kernel = Kernel::new(level, place.geometry, &weights, &chunks)?;
             let literal = self.config.normalises_probabilities();
             let value = if literal { hard } else { i64::from };
             let moments = moments(&kernel, place, &chunks, value)?;
@@ -95,7 +98,7 @@ impl Trainer {
                 .map(|chunk| {
                     let mut out = BitTensor::zeros(place.geometry.output_shape(chunk.shape())?);
                     kernel.activations(chunk, &thresholds, &mut out)?;
-                    Ok(out)
+                    Ok(Chunk::Bits(out))
                 })
                 .collect::<Result<_, bernet_kernels::Error>>()?;
             layers.push(ModelLayer::Conv(Conv {
@@ -115,13 +118,13 @@ impl Trainer {
                             ..pool.output
                         });
                         max_pool(
-                            chunk,
+                            chunk.bits(),
                             window.kernel,
                             window.stride,
                             window.padding,
                             &mut out,
                         )?;
-                        Ok(out)
+                        Ok(Chunk::Bits(out))
                     })
                     .collect::<Result<_, bernet_kernels::Error>>()?;
                 layers.push(ModelLayer::MaxPool(window));
@@ -132,12 +135,98 @@ impl Trainer {
                 height,
                 width,
                 channels,
-                threshold: Some(threshold),
+                threshold: (!grey).then_some(threshold),
             },
             layers,
             metadata: BTreeMap::new(),
         })
     }
+}
+
+/// Some images on their way through the layers.
+enum Chunk {
+    /// Pixels of one bit, or activations.
+    Bits(BitTensor),
+    /// Pixels of eight.
+    Grey(Shape, Vec<u8>),
+}
+
+impl Chunk {
+    fn shape(&self) -> Shape {
+        match self {
+            Self::Bits(bits) => bits.shape(),
+            Self::Grey(shape, _) => *shape,
+        }
+    }
+
+    /// The activations of a layer.
+    fn bits(&self) -> &BitTensor {
+        match self {
+            Self::Bits(bits) => bits,
+            Self::Grey(..) => unreachable!("the first layer makes bits of grey values"),
+        }
+    }
+}
+
+/// A layer's sums, of bits or of grey values.
+enum Kernel {
+    Bits(Conv2d),
+    Grey(ByteConv2d),
+}
+
+impl Kernel {
+    /// As the images ask for, which are all alike.
+    fn new(
+        level: Level,
+        geometry: Geometry,
+        weights: &BitMatrix,
+        chunks: &[Chunk],
+    ) -> Result<Self, bernet_kernels::Error> {
+        Ok(match chunks.first() {
+            Some(Chunk::Grey(..)) => {
+                let options = Options::default();
+                Self::Grey(ByteConv2d::new(level, geometry, options, weights)?)
+            }
+            _ => Self::Bits(Conv2d::new(level, geometry, weights)?),
+        })
+    }
+
+    fn sums(&self, chunk: &Chunk, out: &mut [i32]) -> Result<(), bernet_kernels::Error> {
+        match (self, chunk) {
+            (Self::Grey(kernel), Chunk::Grey(shape, values)) => {
+                kernel.sums(&mut Scratch::default(), *shape, values, out)
+            }
+            (Self::Grey(_), Chunk::Bits(_)) => unreachable!("chosen by the images"),
+            (Self::Bits(kernel), chunk) => kernel.sums(chunk.bits(), out),
+        }
+    }
+
+    fn activations(
+        &self,
+        chunk: &Chunk,
+        thresholds: &[Threshold],
+        out: &mut BitTensor,
+    ) -> Result<(), bernet_kernels::Error> {
+        match (self, chunk) {
+            (Self::Grey(kernel), Chunk::Grey(shape, values)) => {
+                let scratch = &mut Scratch::default();
+                kernel.activations(scratch, *shape, values, thresholds, out)
+            }
+            (Self::Grey(_), Chunk::Bits(_)) => unreachable!("chosen by the images"),
+            (Self::Bits(kernel), chunk) => kernel.activations(chunk.bits(), thresholds, out),
+        }
+    }
+}
+
+/// Images as a model reads them: bits, or grey values of eight.
+///
+/// # Errors
+/// [`ModelError`] where the images are not of the model's size.
+pub fn read<'a>(model: &Model, images: &'a Dataset) -> Result<Cow<'a, BitTensor>, ModelError> {
+    if model.input.threshold.is_some() {
+        return Ok(Cow::Borrowed(images.images()));
+    }
+    Ok(Cow::Owned(model.input.binarise(&images.bytes())?))
 }
 
 /// One row for each output, as the kernels take them.
@@ -168,9 +257,9 @@ fn of_bits(threshold: Threshold) -> Threshold {
 
 /// Mean and variance of each channel's values, which follow from its sums, over all images and positions.
 fn moments(
-    kernel: &Conv2d,
+    kernel: &Kernel,
     place: &Place,
-    chunks: &[BitTensor],
+    chunks: &[Chunk],
     value: fn(i32) -> i64,
 ) -> Result<Vec<[f64; 2]>, bernet_kernels::Error> {
     let n = place.outputs();

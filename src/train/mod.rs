@@ -64,6 +64,7 @@ pub use choices::{Distribution, MethodName, Normalisation, Surrogate};
 pub use config::Config;
 pub use epoch::{Epoch, EpochLoss};
 pub use error::TrainError;
+pub use export::read;
 pub use layer::Initial;
 pub use loss::Objective;
 pub use network::{Input, LayerKind, NETS, Network, NetworkError, SEED, SEED_24};

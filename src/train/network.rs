@@ -14,9 +14,10 @@ pub const SEED: &str = include_str!("../../nets/seed.toml");
 pub const SEED_24: &str = include_str!("../../nets/seed-24.toml");
 
 /// The nets that come with the crate, by name: the files of `nets/`.
-pub const NETS: [(&str, &str); 5] = [
+pub const NETS: [(&str, &str); 6] = [
     ("seed", SEED),
     ("seed-24", SEED_24),
+    ("seed-grey", include_str!("../../nets/seed-grey.toml")),
     ("lenet-binary", include_str!("../../nets/lenet-binary.toml")),
     ("lenet-wide", include_str!("../../nets/lenet-wide.toml")),
     ("dense-3x1024", include_str!("../../nets/dense-3x1024.toml")),
@@ -43,6 +44,9 @@ pub struct Input {
     pub width: usize,
     /// Values a pixel.
     pub channels: usize,
+    /// Whether a pixel is read as its grey value of 8 bits; else it is one bit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub grey: bool,
 }
 
 /// A layer.
@@ -130,6 +134,7 @@ impl Network {
             height,
             width,
             channels,
+            grey: _,
         } = self.input;
         Shape {
             batch: 1,

@@ -29,13 +29,19 @@ impl Trainer {
             if index == 0 {
                 let pixels = place.input.height * place.input.width * place.input.channels;
                 self.images.resize(picks.len() * pixels, 0.0);
-                batch::unpack(data, picks, place.input, &mut self.images);
+                let grey = self.config.network.input.grey;
+                batch::unpack(data, picks, place.input, grey, &mut self.images);
             }
             let input = input(&self.images, before, &self.pools);
             let layer = &mut self.layers[index];
+            // Grey values are no bits, but their layer is linear all the same.
+            let grey = index == 0 && self.config.network.input.grey;
             let binary = self.method.is_binary();
-            if binary {
+            if binary && !grey {
                 binary::sums(&place, input, &layer.weights, &mut cache.sums);
+            } else if binary {
+                cache.unfold(&place, input);
+                layer::linear(&place, layer, cache);
             } else {
                 cache.unfold(&place, input);
             }

@@ -322,6 +322,76 @@ fn every_method_deploys_to_the_net_that_it_evaluates() {
     );
 }
 
+/// The same where the first layer adds and subtracts grey values: integers against numbers between −1 and 1.
+#[test]
+fn grey_values_deploy_to_the_net_that_is_evaluated() {
+    let mut random = Random::new(1, Purpose::Initial, 0);
+    let bits = digits(&mut random);
+    // Ink is 128 and more.
+    let bytes = bits.bytes().into_owned().into_iter();
+    let grey = bytes.map(|byte| (byte & 128) + random.below(128) as u8);
+    let (images, labels) = (bits.images().clone(), bits.labels().to_vec());
+    let data = Dataset::new(images, labels, Some(grey.collect()), 3).expect("a value a pixel");
+    let net = NETS[0].replace("channels = 1", "channels = 1, grey = true");
+    let network = Network::from_toml(&net).expect("well-formed");
+    for method in [
+        MethodName::Ste,
+        MethodName::Bnn,
+        MethodName::BnnPlus,
+        MethodName::Bernoulli,
+    ] {
+        let config = Config {
+            batch: 10,
+            ..Config::new(method, network.clone(), 6, 3)
+        };
+        let mut trainer = Trainer::new(config).expect("its layers fit");
+        train(&mut trainer, &data, |_| {});
+        let evaluated = trainer.answers(&data, &data);
+        let model = trainer.binarise(&data, crate::data::THRESHOLD, Level::best());
+        let model = model.expect("the images suit the net");
+        assert_eq!(model.input.threshold, None);
+        let mut session = Session::new(&model, Level::best()).expect("the model fits together");
+        let said = |session: &mut Session, data: &Dataset| -> Vec<usize> {
+            let images = super::read(&model, data).expect("the images suit the model");
+            let said = session.classify(&images).expect("as many lines and pixels");
+            said.into_iter().map(|said| said.class).collect()
+        };
+        assert_eq!(said(&mut session, &data), evaluated, "{}", method.name());
+        // It is not their bits alone that count.
+        let distinct: std::collections::BTreeSet<_> = evaluated.iter().collect();
+        let same = said(&mut session, &bits) == evaluated;
+        assert!(distinct.len() > 1 && !same, "{}", method.name());
+    }
+}
+
+#[test]
+fn grey_values_are_refused_where_they_cannot_be() {
+    let network = |net: &str| Network::from_toml(net).expect("well-formed");
+    let net = NETS[0].replace("channels = 1", "channels = 1, grey = true");
+    let exact = Config {
+        distribution: Distribution::PowerSums,
+        ..Config::new(MethodName::Bernoulli, network(&net), 1, 1)
+    };
+    for config in [
+        exact,
+        Config::new(MethodName::Gaussian, network(&net), 1, 1),
+        Config::new(MethodName::GaussianSampled, network(&net), 1, 1),
+    ] {
+        let error = Trainer::new(config).err().expect("refused").to_string();
+        assert!(error.contains("network.input.grey"), "{error}");
+    }
+    let small = net.replace("height = 7", "height = 6");
+    let config = Config {
+        batch: 10,
+        ..Config::new(MethodName::Ste, network(&small), 1, 1)
+    };
+    let mut trainer = Trainer::new(config).expect("its layers fit");
+    let data = digits(&mut Random::new(1, Purpose::Initial, 0));
+    let error = trainer.epoch(&data, |_| ControlFlow::Continue(()));
+    let error = error.expect_err("refused").to_string();
+    assert!(error.contains("6×6") && error.contains("7×6"), "{error}");
+}
+
 #[test]
 fn the_learnt_strength_of_a_regulariser_falls() {
     let data = digits(&mut Random::new(1, Purpose::Initial, 0));

@@ -244,6 +244,18 @@ impl Trainer {
                 size(shape.height, shape.width, shape.channels),
             );
         }
+        let shape = data.images().shape();
+        let whole = (shape.height, shape.width) == (centre.height, centre.width);
+        if self.config.network.input.grey && !whole {
+            return error(
+                "size of the images",
+                format!(
+                    "{}×{}, a net that reads grey values takes them whole",
+                    centre.height, centre.width
+                ),
+                format!("{}×{}", shape.height, shape.width),
+            );
+        }
         let classes = self.classes();
         if let Some(label) = data
             .labels()

@@ -8,9 +8,10 @@
 //! sy = (sin θ/s) (x − tx) + (cos θ/s + h sin θ/s) (y − ty)
 //! ```
 //!
-//! and the bit is whether the value reaches the threshold. Images without grey values count as black (255) on white (0).
+//! and the bit is whether the value reaches the threshold. A net that reads grey values gets them so much brighter or darker as brings the
+//! threshold to its usual place. Images without grey values count as black (255) on white (0).
 
-use super::random::Random;
+use super::{batch::brightness, random::Random};
 use crate::data::{Dataset, THRESHOLD};
 use bernet_kernels::bits::Shape;
 use serde::{Deserialize, Serialize};
@@ -76,8 +77,15 @@ pub(super) struct Map {
 }
 
 impl Map {
-    /// The warped image's centre as ±1, line by line.
-    pub(super) fn apply(&self, data: &Dataset, index: usize, centre: Shape, out: &mut [f32]) {
+    /// The warped image's centre, line by line, as [`unpack`](super::batch::unpack) has it.
+    pub(super) fn apply(
+        &self,
+        data: &Dataset,
+        index: usize,
+        centre: Shape,
+        as_grey: bool,
+        out: &mut [f32],
+    ) {
         let Shape { height, width, .. } = data.images().shape();
         let grey = data
             .grey()
@@ -107,7 +115,13 @@ impl Map {
                 let between =
                     |y| (1.0 - fx) * value(y, left) + fx * value(y, left.saturating_add(1));
                 let grey = (1.0 - fy) * between(top) + fy * between(top.saturating_add(1));
-                *pixel = if grey >= self.threshold { 1.0 } else { -1.0 };
+                *pixel = if as_grey {
+                    brightness((grey * f32::from(THRESHOLD) / self.threshold).clamp(0.0, 255.0))
+                } else if grey >= self.threshold {
+                    1.0
+                } else {
+                    -1.0
+                };
             }
         }
     }
@@ -151,7 +165,7 @@ mod tests {
             ..data.image_shape()
         };
         let mut out = vec![0.0; height * width];
-        map.apply(&data, 0, centre, &mut out);
+        map.apply(&data, 0, centre, false, &mut out);
         (0..out.len()).filter(|&index| out[index] > 0.0).collect()
     }
 
@@ -161,6 +175,24 @@ mod tests {
             assert_eq!(ink(STILL, grey, 6, 8), (26..48).collect::<Vec<_>>());
             // Lines 1 to 4, pixels 2 to 5: of line 3, the values from 26 on are ink.
             assert_eq!(ink(STILL, grey, 4, 4), (8..16).collect::<Vec<_>>());
+        }
+    }
+
+    /// As far as they go, and no further.
+    #[test]
+    fn grey_values_grow_as_the_threshold_falls() {
+        let data = image(true);
+        for (threshold, first, last) in [
+            (128.0, 5.0, 235.0),
+            (64.0, 10.0, 255.0),
+            (256.0, 2.5, 117.5),
+        ] {
+            let map = Map { threshold, ..STILL };
+            let mut out = vec![0.0; 48];
+            map.apply(&data, 0, data.image_shape(), true, &mut out);
+            let grey = |pixel: f32| 127.5 * (pixel + 1.0);
+            assert!((grey(out[1]) - first).abs() < 1e-3, "{out:?}");
+            assert!((grey(out[47]) - last).abs() < 1e-3, "{out:?}");
         }
     }
 
