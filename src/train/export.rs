@@ -7,6 +7,7 @@
 
 use super::{
     error::TrainError,
+    kernel::{Grey, Kernel},
     layer::{EPSILON, Layer, Norm, Place},
     network::{LayerKind, Network},
     pool::Pooled,
@@ -19,7 +20,7 @@ use crate::{
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
-    xnor::{ByteConv2d, Conv2d, Geometry, Options, Scratch, Threshold, max_pool},
+    xnor::{ByteConv2d, Conv2d, Options, Threshold, max_pool},
 };
 use rayon::prelude::*;
 use std::{borrow::Cow, collections::BTreeMap};
@@ -60,54 +61,38 @@ impl Trainer {
             });
         }
         let grey = self.config.network.input.grey;
-        let mut chunks: Vec<Chunk> = (0..centre.len())
+        let parts: Vec<Dataset> = (0..centre.len())
             .step_by(CHUNK)
-            .map(|start| {
-                let chunk = centre.subset(start..centre.len().min(start + CHUNK));
-                if grey {
-                    Chunk::Grey(chunk.images().shape(), chunk.bytes().into_owned())
-                } else {
-                    Chunk::Bits(chunk.images().clone())
-                }
-            })
+            .map(|start| centre.subset(start..centre.len().min(start + CHUNK)))
             .collect();
-        for ((place, layer), pooled) in self.places.iter().zip(&self.layers).zip(&self.pools) {
+        let mut chunks: Vec<BitTensor> = parts.iter().map(|part| part.images().clone()).collect();
+        for (index, (place, layer)) in self.places.iter().zip(&self.layers).enumerate() {
             let weights = signs(place, layer);
             let Some(norm) = &layer.norm else {
                 layers.push(ModelLayer::Expectation { weights });
                 break;
             };
-            let kernel = Kernel::new(level, place.geometry, &weights, &chunks)?;
-            let literal = self.config.normalises_probabilities();
-            let value = if literal { hard } else { i64::from };
-            let moments = moments(&kernel, place, &chunks, value)?;
-            let thresholds: Vec<Threshold> = moments
-                .into_iter()
-                .enumerate()
-                .map(|(channel, moments)| {
-                    let threshold = fold(norm, channel, moments);
-                    if literal {
-                        of_bits(threshold)
-                    } else {
-                        threshold
-                    }
-                })
-                .collect();
-            chunks = chunks
-                .par_iter()
-                .map(|chunk| {
-                    let mut out = BitTensor::zeros(place.geometry.output_shape(chunk.shape())?);
-                    kernel.activations(chunk, &thresholds, &mut out)?;
-                    Ok(Chunk::Bits(out))
-                })
-                .collect::<Result<_, bernet_kernels::Error>>()?;
+            let thresholds;
+            (thresholds, chunks) = if grey && index == 0 {
+                let options = Options::default();
+                let kernel = ByteConv2d::new(level, place.geometry, options, &weights)?;
+                let images = |part: &Dataset| Grey {
+                    shape: part.images().shape(),
+                    values: part.bytes().into_owned(),
+                };
+                let images: Vec<Grey> = parts.iter().map(images).collect();
+                self.deploy(&kernel, place, norm, &images)?
+            } else {
+                let kernel = Conv2d::new(level, place.geometry, &weights)?;
+                self.deploy(&kernel, place, norm, &chunks)?
+            };
             layers.push(ModelLayer::Conv(Conv {
                 geometry: place.geometry,
                 options: Options::default(),
                 weights,
                 thresholds,
             }));
-            if let Some(Pooled { pool, .. }) = pooled {
+            if let Some(Pooled { pool, .. }) = &self.pools[index] {
                 let window = pool.window;
                 chunks = chunks
                     .par_iter()
@@ -118,13 +103,13 @@ impl Trainer {
                             ..pool.output
                         });
                         max_pool(
-                            chunk.bits(),
+                            chunk,
                             window.kernel,
                             window.stride,
                             window.padding,
                             &mut out,
                         )?;
-                        Ok(Chunk::Bits(out))
+                        Ok(out)
                     })
                     .collect::<Result<_, bernet_kernels::Error>>()?;
                 layers.push(ModelLayer::MaxPool(window));
@@ -141,80 +126,38 @@ impl Trainer {
             metadata: BTreeMap::new(),
         })
     }
-}
 
-/// Some images on their way through the layers.
-enum Chunk {
-    /// Pixels of one bit, or activations.
-    Bits(BitTensor),
-    /// Pixels of eight.
-    Grey(Shape, Vec<u8>),
-}
-
-impl Chunk {
-    fn shape(&self) -> Shape {
-        match self {
-            Self::Bits(bits) => bits.shape(),
-            Self::Grey(shape, _) => *shape,
-        }
-    }
-
-    /// The activations of a layer.
-    fn bits(&self) -> &BitTensor {
-        match self {
-            Self::Bits(bits) => bits,
-            Self::Grey(..) => unreachable!("the first layer makes bits of grey values"),
-        }
-    }
-}
-
-/// A layer's sums, of bits or of grey values.
-enum Kernel {
-    Bits(Conv2d),
-    Grey(ByteConv2d),
-}
-
-impl Kernel {
-    /// As the images ask for, which are all alike.
-    fn new(
-        level: Level,
-        geometry: Geometry,
-        weights: &BitMatrix,
-        chunks: &[Chunk],
-    ) -> Result<Self, bernet_kernels::Error> {
-        Ok(match chunks.first() {
-            Some(Chunk::Grey(..)) => {
-                let options = Options::default();
-                Self::Grey(ByteConv2d::new(level, geometry, options, weights)?)
-            }
-            _ => Self::Bits(Conv2d::new(level, geometry, weights)?),
-        })
-    }
-
-    fn sums(&self, chunk: &Chunk, out: &mut [i32]) -> Result<(), bernet_kernels::Error> {
-        match (self, chunk) {
-            (Self::Grey(kernel), Chunk::Grey(shape, values)) => {
-                kernel.sums(&mut Scratch::default(), *shape, values, out)
-            }
-            (Self::Grey(_), Chunk::Bits(_)) => unreachable!("chosen by the images"),
-            (Self::Bits(kernel), chunk) => kernel.sums(chunk.bits(), out),
-        }
-    }
-
-    fn activations(
+    /// A layer's thresholds, by the moments of its sums, and its activations.
+    fn deploy<K: Kernel>(
         &self,
-        chunk: &Chunk,
-        thresholds: &[Threshold],
-        out: &mut BitTensor,
-    ) -> Result<(), bernet_kernels::Error> {
-        match (self, chunk) {
-            (Self::Grey(kernel), Chunk::Grey(shape, values)) => {
-                let scratch = &mut Scratch::default();
-                kernel.activations(scratch, *shape, values, thresholds, out)
-            }
-            (Self::Grey(_), Chunk::Bits(_)) => unreachable!("chosen by the images"),
-            (Self::Bits(kernel), chunk) => kernel.activations(chunk.bits(), thresholds, out),
-        }
+        kernel: &K,
+        place: &Place,
+        norm: &Norm,
+        chunks: &[K::Images],
+    ) -> Result<(Vec<Threshold>, Vec<BitTensor>), bernet_kernels::Error> {
+        let literal = self.config.normalises_probabilities();
+        let value = if literal { hard } else { i64::from };
+        let thresholds: Vec<Threshold> = moments(kernel, place, chunks, value)?
+            .into_iter()
+            .enumerate()
+            .map(|(channel, moments)| {
+                let threshold = fold(norm, channel, moments);
+                if literal {
+                    of_bits(threshold)
+                } else {
+                    threshold
+                }
+            })
+            .collect();
+        let activations = chunks
+            .par_iter()
+            .map(|chunk| {
+                let mut out = BitTensor::zeros(place.geometry.output_shape(K::shape(chunk))?);
+                kernel.activations(chunk, &thresholds, &mut out)?;
+                Ok(out)
+            })
+            .collect::<Result<_, bernet_kernels::Error>>()?;
+        Ok((thresholds, activations))
     }
 }
 
@@ -256,17 +199,17 @@ fn of_bits(threshold: Threshold) -> Threshold {
 }
 
 /// Mean and variance of each channel's values, which follow from its sums, over all images and positions.
-fn moments(
-    kernel: &Kernel,
+fn moments<K: Kernel>(
+    kernel: &K,
     place: &Place,
-    chunks: &[Chunk],
+    chunks: &[K::Images],
     value: fn(i32) -> i64,
 ) -> Result<Vec<[f64; 2]>, bernet_kernels::Error> {
     let n = place.outputs();
     let totals = chunks
         .par_iter()
         .map(|chunk| {
-            let mut sums = vec![0; chunk.shape().batch * place.positions() * n];
+            let mut sums = vec![0; K::shape(chunk).batch * place.positions() * n];
             kernel.sums(chunk, &mut sums)?;
             let mut totals = vec![[0i64; 2]; n];
             for row in sums.chunks_exact(n) {
@@ -290,7 +233,7 @@ fn moments(
         )?;
     let rows = chunks
         .iter()
-        .map(|chunk| chunk.shape().batch * place.positions())
+        .map(|chunk| K::shape(chunk).batch * place.positions())
         .sum::<usize>() as f64;
     Ok(totals
         .into_iter()

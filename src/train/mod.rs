@@ -41,6 +41,7 @@ mod epoch;
 mod error;
 mod evaluate;
 mod export;
+mod kernel;
 mod layer;
 mod loss;
 mod matrix;

@@ -260,7 +260,8 @@ impl Scratch {
 
 /// `survival[s] = P(K_s ≥ cut)` and `mass[s] = P(K_s = cut)` for every sum `s`. The cut may lie outside 0 to N.
 ///
-/// Lanes are sums; a factor that is certain in a sum costs it nothing: it only shifts the cut.
+/// Lanes are sums; a factor that is certain in a sum costs it nothing: it only shifts the cut. (By the fastest form, one of few factors costs nothing
+/// where it is certain in all lanes.)
 ///
 /// # Errors
 /// [`Error::Size`] where `survival` or `mass` is not as long as there are sums.
