@@ -163,6 +163,11 @@ impl Network {
                     "the last layer, and no other, is an expectation".into(),
                 ));
             }
+            if last && index == 0 && self.input.grey {
+                return Err(error(
+                    "expected a conv or dense layer before it, which makes bits of grey values, found none".into(),
+                ));
+            }
             let (outputs, kernel, stride) = match *layer {
                 LayerKind::Conv {
                     outputs,
@@ -315,6 +320,24 @@ mod tests {
             (3, 3)
         );
         assert_eq!(network.weights().expect("they fit"), 4 * 9 + 3 * 4);
+    }
+
+    #[test]
+    fn grey_values_want_a_layer_that_makes_bits_of_them() {
+        let grey = |layers: &str| {
+            let text = format!(
+                "input = {{ height = 8, width = 8, channels = 1, grey = true }}\nlayer = [{layers} {{ kind = \"expectation\", classes = 3 }}]"
+            );
+            Network::from_toml(&text).map_err(|error| error.to_string())
+        };
+        let network = grey(&format!("{CONV},")).expect("a net");
+        let text = toml::to_string(&network).expect("TOML");
+        assert_eq!(Network::from_toml(&text).expect("as written"), network);
+        let error = grey("").expect_err("refused");
+        assert!(
+            error.starts_with("layer 1 (expectation): expected a conv or dense layer"),
+            "{error}"
+        );
     }
 
     #[test]
