@@ -47,7 +47,7 @@ fn shipped_nets_read_as_many_digits_on_every_level() {
     });
     for ((name, model, expected), level) in runs {
         let mut session = Session::new(&model, level).expect("the model fits together");
-        let images = train::read(&model, &test).expect("28×28 digits");
+        let images = train::images_for(&model, &test).expect("28×28 digits");
         let said = session.classify(&images).expect("28×28 digits");
         let right = infer::right(&said, test.labels());
         // Past the harness, which would keep it to itself: which levels a run has covered is part of its result.
@@ -65,7 +65,7 @@ fn shipped_nets_read_as_many_digits_on_every_level() {
 fn every_activation_is_that_of_the_definition() {
     let test = data::load_embedded().test.subset(0..200);
     for (name, model, _) in nets() {
-        let bits = train::read(&model, &test).expect("28×28 digits");
+        let bits = train::images_for(&model, &test).expect("28×28 digits");
         let images = reference::unpack(&bits);
         let expected = reference::trace(&model, &images).expect("28×28 digits");
         for level in Level::available() {

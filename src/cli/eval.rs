@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         "the model has {classes} classes, the images' labels {labels}"
     );
 
-    let images = train::read(&model, &test)?;
+    let images = train::images_for(&model, &test)?;
     let predictions = session.classify(&images)?;
     let right = infer::right(&predictions, test.labels());
     let percent = 100.0 * right as f64 / test.len() as f64;

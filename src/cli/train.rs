@@ -12,7 +12,7 @@ use bernet::{
     model::Model,
     train::{
         Binarise, Config, Distribution, Freezing, MethodName, NETS, Network, Normalisation, Run,
-        Surrogate, Trainer, Warp, read,
+        Surrogate, Trainer, Warp, images_for,
     },
 };
 use bernet_kernels::isa::Level;
@@ -160,7 +160,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             bytes: trained.bytes,
             images_per_second: images_per_second(
                 &mut Session::new(model, level)?,
-                &*read(model, &source.test)?,
+                &*images_for(model, &source.test)?,
             )?,
             level,
             real: real_net(arguments, trainer, &source)?,
@@ -274,7 +274,7 @@ pub(super) fn train(arguments: &Arguments, source: &Source) -> Result<Trained> {
     }
 
     let mut model = run.finish(&trainer)?;
-    let images = read(&model, &source.test)?;
+    let images = images_for(&model, &source.test)?;
     let predictions = Session::new(&model, level)?.classify(&images)?;
     let right = infer::right(&predictions, source.test.labels());
     model.metadata.insert(

@@ -73,10 +73,11 @@ impl Dataset {
             return Cow::Borrowed(grey);
         }
         let Shape { height, width, .. } = self.images.shape();
-        let lines = (0..self.len() * height).map(|line| self.images.lines().row(line));
-        let bit = |words: &[u64], x: usize| words[x / WORD] >> (x % WORD) & 1 == 1;
-        let value = move |words, x| if bit(words, x) { u8::MAX } else { 0 };
-        let bytes = lines.flat_map(|words| (0..width).map(move |x| value(words, x)));
+        let ink = |at: usize| {
+            let line = at / width;
+            self.images.get(line / height, line % height, at % width, 0)
+        };
+        let bytes = (0..self.len() * height * width).map(|at| if ink(at) { u8::MAX } else { 0 });
         Cow::Owned(bytes.collect())
     }
 

@@ -165,7 +165,10 @@ impl Trainer {
 ///
 /// # Errors
 /// [`ModelError`] where the images are not of the model's size.
-pub fn read<'a>(model: &Model, images: &'a Dataset) -> Result<Cow<'a, BitTensor>, ModelError> {
+pub fn images_for<'a>(
+    model: &Model,
+    images: &'a Dataset,
+) -> Result<Cow<'a, BitTensor>, ModelError> {
     if model.input.threshold.is_some() {
         return Ok(Cow::Borrowed(images.images()));
     }

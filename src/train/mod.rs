@@ -65,7 +65,7 @@ pub use choices::{Distribution, MethodName, Normalisation, Surrogate};
 pub use config::Config;
 pub use epoch::{Epoch, EpochLoss};
 pub use error::TrainError;
-pub use export::read;
+pub use export::images_for;
 pub use layer::Initial;
 pub use loss::Objective;
 pub use network::{Input, LayerKind, NETS, Network, NetworkError, SEED, SEED_24};

@@ -22,7 +22,7 @@ impl Trainer {
     ) {
         let last = self.places.len() - 1;
         for index in 0..=last {
-            let place = self.places[index];
+            let (place, takes_bits) = (self.places[index], self.takes_bits(index));
             let (before, after) = self.caches.split_at_mut(index);
             let cache = &mut after[0];
             cache.reserve_forward(&place, picks.len() * place.positions());
@@ -34,10 +34,8 @@ impl Trainer {
             }
             let input = input(&self.images, before, &self.pools);
             let layer = &mut self.layers[index];
-            // Grey values are no bits, but their layer is linear all the same.
-            let grey = index == 0 && self.config.network.input.grey;
             let binary = self.method.is_binary();
-            if binary && !grey {
+            if takes_bits {
                 binary::sums(&place, input, &layer.weights, &mut cache.sums);
             } else if binary {
                 cache.unfold(&place, input);
@@ -55,6 +53,12 @@ impl Trainer {
                 layer::linear(&place, layer, cache);
             }
         }
+    }
+
+    /// Whether a layer's inputs and weights are bits, whose sums need no windows. Grey values are none, but their layer is linear all the
+    /// same.
+    fn takes_bits(&self, index: usize) -> bool {
+        self.method.is_binary() && !(index == 0 && self.config.network.input.grey)
     }
 
     /// The last layer's sums, added up over its positions.
@@ -108,11 +112,11 @@ impl Trainer {
             layer.latent.gradient.fill(0.0);
         }
         for index in (lowest.min(last)..=last).rev() {
-            let place = self.places[index];
+            let (place, takes_bits) = (self.places[index], self.takes_bits(index));
             let (before, after) = self.caches.split_at_mut(index);
             let (cache, layer) = (&mut after[0], &mut self.layers[index]);
             let wants_input = index > lowest;
-            if self.method.is_binary() {
+            if takes_bits {
                 // The forward pass did without.
                 cache.unfold(&place, input(&self.images, before, &self.pools));
             }

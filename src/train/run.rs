@@ -87,7 +87,8 @@ impl Run<'_> {
                 MethodName::Real => trainer.evaluate_real(self.train, self.validation)?,
                 _ => {
                     let model = self.binarise(trainer, MEASURED_EPOCH)?;
-                    let images = export::read(&model, self.validation).map_err(InferError::from)?;
+                    let images =
+                        export::images_for(&model, self.validation).map_err(InferError::from)?;
                     let said = Session::new(&model, self.level)?.classify(&images)?;
                     infer::right(&said, self.validation.labels()) as f64
                         / self.validation.len() as f64

@@ -352,7 +352,7 @@ fn grey_values_deploy_to_the_net_that_is_evaluated() {
         assert_eq!(model.input.threshold, None);
         let mut session = Session::new(&model, Level::best()).expect("the model fits together");
         let said = |session: &mut Session, data: &Dataset| -> Vec<usize> {
-            let images = super::read(&model, data).expect("the images suit the model");
+            let images = super::images_for(&model, data).expect("the images suit the model");
             let said = session.classify(&images).expect("as many lines and pixels");
             said.into_iter().map(|said| said.class).collect()
         };

@@ -232,9 +232,9 @@ impl Trainer {
             })
         };
         let centre = self.places[0].input;
+        let shape = data.images().shape();
         if !batch::fits(data, centre) {
             let size = |height, width, channels| format!("{height}×{width}×{channels}");
-            let shape = data.images().shape();
             return error(
                 "size of the images",
                 format!(
@@ -244,7 +244,6 @@ impl Trainer {
                 size(shape.height, shape.width, shape.channels),
             );
         }
-        let shape = data.images().shape();
         let whole = (shape.height, shape.width) == (centre.height, centre.width);
         if self.config.network.input.grey && !whole {
             return error(

@@ -116,7 +116,8 @@ impl Map {
                     |y| (1.0 - fx) * value(y, left) + fx * value(y, left.saturating_add(1));
                 let grey = (1.0 - fy) * between(top) + fy * between(top.saturating_add(1));
                 *pixel = if as_grey {
-                    brightness((grey * f32::from(THRESHOLD) / self.threshold).clamp(0.0, 255.0))
+                    let threshold = self.threshold.max(1.0);
+                    brightness((grey * f32::from(THRESHOLD) / threshold).min(255.0))
                 } else if grey >= self.threshold {
                     1.0
                 } else {
