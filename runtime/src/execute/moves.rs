@@ -1,6 +1,6 @@
 //! Operators that move values: each element of the output is one of the inputs', or a border.
 
-use super::{Context, buffers::Split, layers::Elements};
+use super::{Context, TensorRef, buffers::Split, layers::Elements};
 use crate::{
     graph::{Kind, Shape},
     plan::{Kernel, Slot, Step},
@@ -119,8 +119,11 @@ pub(super) fn run(step: &Step, context: &Context<'_>, arena: &mut [u64]) {
             }
         }
         Kind::U8 => {
-            let out: &mut [u8] = bytemuck::cast_slice_mut(out);
-            for (index, out) in out.iter_mut().take(elements).enumerate() {
+            let out: &mut [u8] = &mut bytemuck::cast_slice_mut(out)[..elements];
+            if blocks(step, context, &split, border as u8, out) {
+                return;
+            }
+            for (index, out) in out.iter_mut().enumerate() {
                 *out = match source(index) {
                     Some((input, at)) => operand(input).int(at) as u8,
                     None => border as u8,
@@ -128,8 +131,11 @@ pub(super) fn run(step: &Step, context: &Context<'_>, arena: &mut [u64]) {
             }
         }
         Kind::I32 => {
-            let out: &mut [i32] = bytemuck::cast_slice_mut(out);
-            for (index, out) in out.iter_mut().take(elements).enumerate() {
+            let out: &mut [i32] = &mut bytemuck::cast_slice_mut(out)[..elements];
+            if blocks(step, context, &split, border as i32, out) {
+                return;
+            }
+            for (index, out) in out.iter_mut().enumerate() {
                 *out = match source(index) {
                     Some((input, at)) => operand(input).int(at),
                     None => border as i32,
@@ -137,8 +143,11 @@ pub(super) fn run(step: &Step, context: &Context<'_>, arena: &mut [u64]) {
             }
         }
         Kind::F32 => {
-            let out: &mut [f32] = bytemuck::cast_slice_mut(out);
-            for (index, out) in out.iter_mut().take(elements).enumerate() {
+            let out: &mut [f32] = &mut bytemuck::cast_slice_mut(out)[..elements];
+            if blocks(step, context, &split, border, out) {
+                return;
+            }
+            for (index, out) in out.iter_mut().enumerate() {
                 *out = match source(index) {
                     Some((input, at)) => operand(input).real(at),
                     None => border,
@@ -146,4 +155,105 @@ pub(super) fn run(step: &Step, context: &Context<'_>, arena: &mut [u64]) {
             }
         }
     }
+}
+
+/// A type of elements that lie one after the other.
+trait Dense: Copy + 'static {
+    fn slice(tensor: TensorRef<'_>) -> &[Self];
+}
+
+impl Dense for u8 {
+    fn slice(tensor: TensorRef<'_>) -> &[Self] {
+        match tensor {
+            TensorRef::U8(values) => values,
+            _ => unreachable!("inputs are of the output's type"),
+        }
+    }
+}
+
+impl Dense for i32 {
+    fn slice(tensor: TensorRef<'_>) -> &[Self] {
+        match tensor {
+            TensorRef::I32(values) => values,
+            _ => unreachable!("inputs are of the output's type"),
+        }
+    }
+}
+
+impl Dense for f32 {
+    fn slice(tensor: TensorRef<'_>) -> &[Self] {
+        match tensor {
+            TensorRef::F32(values) => values,
+            _ => unreachable!("inputs are of the output's type"),
+        }
+    }
+}
+
+/// Copies whole blocks of elements, where the operator is one that moves them; whether it is.
+fn blocks<T: Dense>(
+    step: &Step,
+    context: &Context<'_>,
+    split: &Split<'_>,
+    border: T,
+    out: &mut [T],
+) -> bool {
+    let slots = &context.program.slots;
+    if step.inputs.iter().any(|slot| slots[slot.0].is_constant()) {
+        return false;
+    }
+    let batch = context.items.len();
+    let shape = slots[step.outputs[0].0].shape.dims();
+    // Elements of a place of an axis, and how many such axes there are in a batch.
+    let inner = |dims: [usize; 3], axis: usize| dims[axis + 1..].iter().product::<usize>();
+    let outer = |dims: [usize; 3], axis: usize| batch * dims[..axis].iter().product::<usize>();
+    match &step.kernel {
+        Kernel::Concat(axis) => {
+            let axis = axis.index();
+            let (whole, mut first) = (shape[axis] * inner(shape, axis), 0);
+            for slot in &step.inputs {
+                let values = T::slice(context.all(split, *slot));
+                let block = slots[slot.0].shape.dims()[axis] * inner(shape, axis);
+                let to = out.chunks_exact_mut(whole);
+                for (to, from) in to.zip(values.chunks_exact(block)) {
+                    to[first..][..block].copy_from_slice(from);
+                }
+                first += block;
+            }
+        }
+        Kernel::Slice {
+            axis,
+            start,
+            step: apart,
+        } => {
+            let axis = axis.index();
+            let from = slots[step.inputs[0].0].shape.dims();
+            let values = T::slice(context.all(split, step.inputs[0]));
+            let place = inner(from, axis);
+            let (length, whole) = (shape[axis], from[axis] * place);
+            let to = out.chunks_exact_mut(length * place);
+            for (to, from) in to.zip(values.chunks_exact(whole)) {
+                if *apart == 1 {
+                    to.copy_from_slice(&from[start * place..][..length * place]);
+                    continue;
+                }
+                for (at, to) in to.chunks_exact_mut(place).enumerate() {
+                    to.copy_from_slice(&from[(start + at * apart) * place..][..place]);
+                }
+            }
+            debug_assert_eq!(outer(shape, axis) * length * place, out.len());
+        }
+        Kernel::Pad { before, .. } => {
+            let from = slots[step.inputs[0].0].shape.dims();
+            let values = T::slice(context.all(split, step.inputs[0]));
+            out.fill(border);
+            for (row, pixel) in values.chunks_exact(from[2]).enumerate() {
+                let (item, y) = (row / from[1] / from[0], row / from[1] % from[0]);
+                let (line, x) = (y + before[0], row % from[1] + before[1]);
+                let at = ((item * shape[0] + line) * shape[1] + x) * shape[2] + before[2];
+                out[at..][..from[2]].copy_from_slice(pixel);
+            }
+        }
+        _ => return false,
+    }
+    true
 }
