@@ -26,3 +26,5 @@ pub mod graph;
 pub mod reference;
 pub mod scalar;
 pub mod tensor;
+#[cfg(feature = "testing")]
+pub mod testing;
