@@ -31,3 +31,5 @@ pub mod reference;
 pub mod scalar;
 pub mod session;
 pub mod tensor;
+#[cfg(feature = "testing")]
+pub mod testing;
