@@ -21,7 +21,7 @@ use thiserror::Error;
 pub struct Workspace {
     arena: Vec<u64>,
     scratch: Vec<f32>,
-    kernels: xnor::Scratch,
+    kernels: xnor::Workspace,
 }
 
 impl Workspace {
@@ -30,7 +30,7 @@ impl Workspace {
         Self {
             arena: vec![0; program.arena_words],
             scratch: vec![0.0; program.scratch_floats],
-            kernels: xnor::Scratch::default(),
+            kernels: xnor::Workspace::default(),
         }
     }
 }
