@@ -10,7 +10,7 @@
 
 use crate::{
     Error,
-    bits::{BitMatrix, BitRows, BitTensor, Shape},
+    bits::{BitMatrix, BitTensor, BitView, BitViewMut, Shape},
     isa::Level,
     portable,
     xnor::{
@@ -143,19 +143,43 @@ pub fn product(level: Level, shape: [usize; 3], fill: Fill) -> Result<(), String
             return Err(format!("{place}: written between rows of out"));
         }
     }
-    // The same rows, further apart.
-    let stride = a.row_words() + generator.below(3);
-    let mut words = vec![u64::MAX; m * stride];
-    for (to, row) in words.chunks_mut(stride).zip(0..) {
-        to[..a.row_words()].copy_from_slice(a.row(row));
-    }
-    let rows = BitRows::new(&words, m, k, stride).map_err(failed)?;
-    gemm_bits(rows, &weights, &thresholds, &mut found.bits).map_err(failed)?;
+    // The same rows, further apart, and so the bits.
+    let (words, stride) = apart(a.view(), generator.below(3));
+    let rows = BitView::matrix(&words, m, k, stride).map_err(failed)?;
+    let (mut words, stride) = apart(found.bits.view(), generator.below(3));
+    let out = BitViewMut::matrix(&mut words, m, n, stride).map_err(failed)?;
+    gemm_bits(rows, &weights, &thresholds, out).map_err(failed)?;
+    found.bits =
+        together(&words, found.bits.view(), stride).map_err(|what| format!("{place}: {what}"))?;
     let expected = |row, column| portable::dot(a.row(row), w.row(column), k);
     let words = a.row_words();
     found
         .compare(expected, [1 << 22, words], &thresholds, &numbers)
         .map_err(|what| format!("{place}, {what}"))
+}
+
+/// The lines of some bits, so many words further apart than they need to be; all bits between them are 1.
+fn apart(view: BitView<'_>, gap: usize) -> (Vec<u64>, usize) {
+    let (row_words, stride) = (view.row_words(), view.row_words() + gap);
+    let mut words = vec![u64::MAX; view.rows() * stride];
+    for (to, row) in words.chunks_mut(stride).zip(0..) {
+        to[..row_words].copy_from_slice(view.row(row));
+    }
+    words.truncate(words.len() - gap);
+    (words, stride)
+}
+
+/// The lines that [`apart`] moved, after something was written to them: nothing may have been written between them.
+fn together(words: &[u64], like: BitView<'_>, stride: usize) -> Result<BitMatrix, String> {
+    let row_words = like.row_words();
+    let mut lines = Vec::new();
+    for line in words.chunks(stride) {
+        lines.extend_from_slice(&line[..row_words]);
+        if line[row_words..].iter().any(|&word| word != u64::MAX) {
+            return Err("written between lines of out".into());
+        }
+    }
+    BitMatrix::from_words(like.rows(), like.columns(), lines).map_err(|error| format!("{error}"))
 }
 
 /// A convolution, as sums, scaled and as bits.
@@ -183,11 +207,28 @@ pub fn convolution(
     let mut scratch = Scratch::default();
     conv.sums_in(&mut scratch, &input, &mut found.sums)
         .map_err(failed)?;
-    conv.affine(&mut scratch, &input, numbers.affine(), &mut found.scaled)
+    // From lines further apart, to pixels further apart and lines further apart.
+    let (words, stride) = apart(input.view(), generator.below(3));
+    let view = BitView::new(&words, input.shape(), stride).map_err(failed)?;
+    let wider = n + generator.below(3);
+    let mut scaled = vec![f32::NAN; (found.bits.rows() - 1) * wider + n];
+    let rows = RowsMut::new(&mut scaled, wider);
+    conv.affine(&mut scratch, view, numbers.affine(), rows)
         .map_err(failed)?;
+    for (row, to) in scaled.chunks(wider).zip(found.scaled.chunks_mut(n)) {
+        to.copy_from_slice(&row[..n]);
+        if !row[n..].iter().all(|value| value.is_nan()) {
+            return Err(format!("{place}: written between pixels of out"));
+        }
+    }
     let mut bits = BitTensor::zeros(output);
-    conv.activations_in(&mut scratch, &input, &thresholds, &mut bits)
+    let (mut words, stride) = apart(bits.view(), generator.below(3));
+    let out = BitViewMut::new(&mut words, output, stride).map_err(failed)?;
+    conv.activations_in(&mut scratch, view, &thresholds, out)
         .map_err(failed)?;
+    bits = together(&words, bits.view(), stride)
+        .and_then(|lines| BitTensor::from_lines(output, lines).map_err(failed))
+        .map_err(|what| format!("{place}: {what}"))?;
     let mut once = BitTensor::zeros(output);
     BinaryConv2d::new(conv, thresholds.clone())
         .and_then(|conv| conv.activations_in(&mut scratch, &input, &mut once))

@@ -2,7 +2,7 @@
 
 use bernet_kernels::{
     Error,
-    bits::{BitMatrix, BitRows, BitTensor, Shape},
+    bits::{BitMatrix, BitTensor, BitView, Shape},
     isa::Level,
     poisson_binomial::{Factors, Gradient, Layer, Plan, PowerSums, Scratch, gradient, survival},
     xnor::{
@@ -46,15 +46,15 @@ fn matrices() {
         ),
     );
     says(
-        BitRows::new(&[0; 9], 2, 65, 1),
+        BitView::matrix(&[0; 9], 2, 65, 1),
         "stride: expected 2, found 1",
     );
     says(
-        BitRows::new(&[0; 4], 2, 65, 3),
+        BitView::matrix(&[0; 4], 2, 65, 3),
         "words: expected 5, found 4",
     );
     says(
-        BitRows::new(&[0, 2, 0, 0, 2], 2, 65, 3),
+        BitView::matrix(&[0, 2, 0, 0, 2], 2, 65, 3),
         "row 0: a bit after the last column is set",
     );
     let shape = Shape {

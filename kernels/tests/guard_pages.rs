@@ -3,7 +3,7 @@
 #![cfg(unix)]
 
 use bernet_kernels::{
-    bits::{BitMatrix, BitRows, BitTensor, Shape},
+    bits::{BitMatrix, BitTensor, BitView, Shape},
     conformance::Generator,
     isa::Level,
     packing::{self, Order},
@@ -138,7 +138,7 @@ fn products() {
             gemm_i32(&a, &weights, &mut expected).unwrap();
             for place in places() {
                 let words = Guarded::new(a.words(), place);
-                let rows = BitRows::new(&words, m, k, a.row_words()).unwrap();
+                let rows = BitView::matrix(&words, m, k, a.row_words()).unwrap();
                 let mut sums = Guarded::new(&vec![0; m * n], place);
                 gemm_i32(rows, &weights, &mut *sums).unwrap();
                 assert_eq!(*sums, *expected, "{level}, {m}×{n}×{k}, {place:?}");
@@ -176,7 +176,7 @@ fn products() {
                     to[..a.row_words()].copy_from_slice(a.row(row));
                 }
                 let words = Guarded::new(&words, place);
-                let rows = BitRows::new(&words, m, k, far).unwrap();
+                let rows = BitView::matrix(&words, m, k, far).unwrap();
                 let mut sums = Guarded::new(&vec![7; (m - 1) * wide + n], place);
                 gemm_i32(rows, &weights, RowsMut::new(&mut sums, wide)).unwrap();
                 for (row, expected) in sums.chunks(wide).zip(expected.chunks(n)) {
@@ -222,7 +222,7 @@ fn convolutions() {
             conv.sums(&input, &mut expected).unwrap();
             for place in places() {
                 let mut sums = Guarded::new(&vec![0; 5 * 7 * 33], place);
-                conv.sums_in(&mut Scratch::default(), &input, &mut sums)
+                conv.sums_in(&mut Scratch::default(), &input, &mut *sums)
                     .unwrap();
                 assert_eq!(*sums, *expected, "{level}, {channels} channels, {place:?}");
                 let (scale, bias) = (
@@ -234,7 +234,7 @@ fn convolutions() {
                     bias: &bias,
                 };
                 let mut scaled = Guarded::new(&vec![0.0_f32; 5 * 7 * 33], place);
-                conv.affine(&mut Scratch::default(), &input, affine, &mut scaled)
+                conv.affine(&mut Scratch::default(), &input, affine, &mut *scaled)
                     .unwrap();
                 let mut pairs = scaled.iter().zip(&expected);
                 assert!(pairs.all(|(&found, &sum)| found == 2.0 * sum as f32 + 0.5));
@@ -284,7 +284,7 @@ fn bytes_of_first_layers_and_pools() {
         for place in every_byte() {
             let pixels = Guarded::new(&pixels, place);
             let mut sums = Guarded::new(&vec![i32::MIN; 3 * 7 * 17], place);
-            conv.sums(&mut Scratch::default(), shape, &pixels, &mut sums)
+            conv.sums(&mut Scratch::default(), shape, &pixels, &mut *sums)
                 .unwrap();
             assert_eq!(*sums, *expected, "{level}, {place:?}");
             let mut sums = Guarded::new(&[0; 3], place);

@@ -6,7 +6,7 @@ use crate::{
 };
 use bernet_kernels::{
     Error,
-    bits::{BitMatrix, BitRows, BitTensor, Shape},
+    bits::{BitMatrix, BitView, BitTensor, Shape},
     xnor::{Affine, Conv2d, PackedWeights, Scratch, Threshold, gemm_affine, gemm_bits},
 };
 use ort_sys::ONNXTensorElementDataType as Type;
@@ -27,7 +27,7 @@ pub(crate) trait Ending: Sized + Send + Sync + 'static {
     /// `[M, N]`.
     fn matmul(
         &self,
-        a: BitRows<'_>,
+        a: BitView<'_>,
         weights: &PackedWeights,
         context: Context<'_>,
     ) -> Result<(), String>;
@@ -74,7 +74,7 @@ impl Ending for Scaled {
 
     fn matmul(
         &self,
-        a: BitRows<'_>,
+        a: BitView<'_>,
         weights: &PackedWeights,
         context: Context<'_>,
     ) -> Result<(), String> {
@@ -145,7 +145,7 @@ impl Ending for Thresholds {
 
     fn matmul(
         &self,
-        a: BitRows<'_>,
+        a: BitView<'_>,
         weights: &PackedWeights,
         context: Context<'_>,
     ) -> Result<(), String> {

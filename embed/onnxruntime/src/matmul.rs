@@ -5,7 +5,7 @@ use crate::{
     host::{Context, Info},
     operator::Operator,
 };
-use bernet_kernels::{bits::BitRows, isa::Level, xnor::PackedWeights};
+use bernet_kernels::{bits::BitView, isa::Level, xnor::PackedWeights};
 use ort_sys::ONNXTensorElementDataType as Type;
 use std::ffi::CStr;
 
@@ -44,7 +44,7 @@ impl<E: Ending> Operator for MatMul<E> {
                 "a: expected rows of {expected} words, for a depth of {depth}, found {words}"
             ));
         }
-        let a = BitRows::new(a.values, rows, depth, words).map_err(text)?;
+        let a = BitView::matrix(a.values, rows, depth, words).map_err(text)?;
         self.ending.matmul(a, &self.weights, context)
     }
 }

@@ -10,13 +10,14 @@ use super::{
 };
 use crate::{
     Error,
-    bits::{BitTensor, Shape, WORD, bytes_mut, put_bits},
+    bits::{BitViewMut, Shape, WORD, bytes_mut, put_bits},
 };
 use core::ops::Range;
 
 /// Activations, packed. The words are 0 before the first store.
 pub(crate) struct Bits<'a> {
     words: &'a mut [u64],
+    /// From one line to the next; after the last there may be fewer.
     line_words: usize,
     line_rows: usize,
     thresholds: &'a [Threshold],
@@ -65,18 +66,17 @@ impl<'a> Bits<'a> {
 
     /// Those of a convolution whose output is of that shape; clears `out`.
     pub(crate) fn of_tensor(
-        out: &'a mut BitTensor,
+        mut out: BitViewMut<'a>,
         shape: Shape,
         thresholds: &'a [Threshold],
         folded: &'a [Folded],
     ) -> Result<Self, Error> {
         out.check_shape(shape)?;
-        let line_words = out.lines().row_words();
-        let words = out.lines_mut().words_mut();
-        words.fill(0);
+        out.clear();
+        let line_words = out.stride();
         Ok(Self {
             folded,
-            ..Self::new(words, line_words, shape.width, thresholds)
+            ..Self::new(out.into_words(), line_words, shape.width, thresholds)
         })
     }
 }
@@ -102,16 +102,14 @@ impl<'a> Bits<'a> {
 
     /// The thresholds, and the lines.
     pub(crate) fn lines(&mut self) -> (&'a [Threshold], impl Iterator<Item = &mut [u64]>) {
-        (
-            self.thresholds,
-            self.words.chunks_exact_mut(self.line_words),
-        )
+        (self.thresholds, self.words.chunks_mut(self.line_words))
     }
 }
 
 impl Stage for Bits<'_> {
     fn split(self, lines: usize) -> (Self, Self) {
-        let (before, after) = self.words.split_at_mut(lines * self.line_words);
+        let end = self.words.len().min(lines * self.line_words);
+        let (before, after) = self.words.split_at_mut(end);
         (
             Self {
                 words: before,

@@ -1,7 +1,7 @@
 //! First layers: convolutions of 8-bit unsigned input with ±1 weights.
 
 use super::{
-    Affine, Geometry, Options, PackedWeights, PaddingValue, Real, Scratch, Threshold,
+    Affine, Geometry, Options, PackedWeights, PaddingValue, Real, RowsMut, Scratch, Threshold,
     activations::Bits,
     bytes::Bytes,
     conv::{numbers, over_bands},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Error,
-    bits::{BitMatrix, BitTensor, Shape, bytes_mut, read_bits},
+    bits::{BitMatrix, BitViewMut, Shape, bytes_mut, read_bits},
     isa::{Level, dispatch},
 };
 
@@ -117,15 +117,15 @@ impl ByteConv2d {
     ///
     /// # Errors
     /// As [`Geometry::output_shape`]; [`Error::Size`] where `input` is not as long as `shape` says or `out` as the output shape.
-    pub fn sums(
+    pub fn sums<'v>(
         &self,
         scratch: &mut Scratch,
         shape: Shape,
         input: &[u8],
-        out: &mut [i32],
+        out: impl Into<RowsMut<'v, i32>>,
     ) -> Result<(), Error> {
         let output = self.check(shape, input)?;
-        let numbers = numbers(output, out)?;
+        let numbers = numbers(output, out.into())?;
         self.run(scratch, shape, input, output, Sums(numbers));
         Ok(())
     }
@@ -134,17 +134,17 @@ impl ByteConv2d {
     ///
     /// # Errors
     /// As [`ByteConv2d::sums`]; [`Error::Size`] where there are not as many scales and biases as outputs.
-    pub fn affine<T: Real>(
+    pub fn affine<'v, T: Real + 'v>(
         &self,
         scratch: &mut Scratch,
         shape: Shape,
         input: &[u8],
         affine: Affine<'_>,
-        out: &mut [T],
+        out: impl Into<RowsMut<'v, T>>,
     ) -> Result<(), Error> {
         let output = self.check(shape, input)?;
         affine.check(output.channels)?;
-        let numbers = numbers(output, out)?;
+        let numbers = numbers(output, out.into())?;
         self.run(scratch, shape, input, output, Scaled { numbers, affine });
         Ok(())
     }
@@ -153,17 +153,17 @@ impl ByteConv2d {
     ///
     /// # Errors
     /// As [`ByteConv2d::sums`]; [`Error::Size`] where thresholds or the shape of `out` differ.
-    pub fn activations(
+    pub fn activations<'v>(
         &self,
         scratch: &mut Scratch,
         shape: Shape,
         input: &[u8],
         thresholds: &[Threshold],
-        out: &mut BitTensor,
+        out: impl Into<BitViewMut<'v>>,
     ) -> Result<(), Error> {
         let output = self.check(shape, input)?;
         Error::check_size("thresholds (outputs)", output.channels, thresholds.len())?;
-        let stage = Bits::of_tensor(out, output, thresholds, &[])?;
+        let stage = Bits::of_tensor(out.into(), output, thresholds, &[])?;
         self.run(scratch, shape, input, output, stage);
         Ok(())
     }

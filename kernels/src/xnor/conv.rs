@@ -25,7 +25,7 @@
 //! ```
 
 use super::{
-    Affine, Geometry, Options, PackedWeights, PaddingValue, Real, Threshold,
+    Affine, Geometry, Options, PackedWeights, PaddingValue, Real, RowsMut, Threshold,
     activations::Bits,
     gather::Gathered,
     geometry::Window,
@@ -39,7 +39,7 @@ use super::{
 };
 use crate::{
     Error,
-    bits::{BitMatrix, BitTensor, Shape, WORD, copy_bits},
+    bits::{BitMatrix, BitView, BitViewMut, Shape, WORD, copy_bits},
     isa::{Level, dispatch},
 };
 use alloc::vec::Vec;
@@ -118,14 +118,15 @@ impl BinaryConv2d {
     ///
     /// # Errors
     /// As [`Geometry::output_shape`]; [`Error::Size`] where the shape of `out` differs.
-    pub fn activations_in(
+    pub fn activations_in<'v>(
         &self,
         scratch: &mut Scratch,
-        input: &BitTensor,
-        out: &mut BitTensor,
+        input: impl Into<BitView<'v>>,
+        out: impl Into<BitViewMut<'v>>,
     ) -> Result<(), Error> {
+        let input = input.into();
         let shape = self.conv.output_shape(input.shape())?;
-        let stage = Bits::of_tensor(out, shape, &self.thresholds, &self.folded)?;
+        let stage = Bits::of_tensor(out.into(), shape, &self.thresholds, &self.folded)?;
         self.conv.activate(scratch, input, shape, stage);
         Ok(())
     }
@@ -215,7 +216,11 @@ impl Conv2d {
     ///
     /// # Errors
     /// As [`Geometry::output_shape`]; [`Error::Size`] where `out` is not as long as the output shape.
-    pub fn sums(&self, input: &BitTensor, out: &mut [i32]) -> Result<(), Error> {
+    pub fn sums<'v>(
+        &self,
+        input: impl Into<BitView<'v>>,
+        out: impl Into<RowsMut<'v, i32>>,
+    ) -> Result<(), Error> {
         self.sums_in(&mut Scratch::default(), input, out)
     }
 
@@ -223,14 +228,15 @@ impl Conv2d {
     ///
     /// # Errors
     /// As [`Conv2d::sums`].
-    pub fn sums_in(
+    pub fn sums_in<'v>(
         &self,
         scratch: &mut Scratch,
-        input: &BitTensor,
-        out: &mut [i32],
+        input: impl Into<BitView<'v>>,
+        out: impl Into<RowsMut<'v, i32>>,
     ) -> Result<(), Error> {
+        let input = input.into();
         let shape = self.output_shape(input.shape())?;
-        let numbers = numbers(shape, out)?;
+        let numbers = numbers(shape, out.into())?;
         self.run(scratch, input, shape, Sums(numbers));
         Ok(())
     }
@@ -239,16 +245,17 @@ impl Conv2d {
     ///
     /// # Errors
     /// As [`Conv2d::sums`]; [`Error::Size`] where there are not as many scales and biases as outputs.
-    pub fn affine<T: Real>(
+    pub fn affine<'v, T: Real + 'v>(
         &self,
         scratch: &mut Scratch,
-        input: &BitTensor,
+        input: impl Into<BitView<'v>>,
         affine: Affine<'_>,
-        out: &mut [T],
+        out: impl Into<RowsMut<'v, T>>,
     ) -> Result<(), Error> {
+        let input = input.into();
         let shape = self.output_shape(input.shape())?;
         affine.check(shape.channels)?;
-        let numbers = numbers(shape, out)?;
+        let numbers = numbers(shape, out.into())?;
         self.run(scratch, input, shape, Scaled { numbers, affine });
         Ok(())
     }
@@ -257,11 +264,11 @@ impl Conv2d {
     ///
     /// # Errors
     /// As [`Geometry::output_shape`]; [`Error::Size`] where thresholds or the shape of `out` differ.
-    pub fn activations(
+    pub fn activations<'v>(
         &self,
-        input: &BitTensor,
+        input: impl Into<BitView<'v>>,
         thresholds: &[Threshold],
-        out: &mut BitTensor,
+        out: impl Into<BitViewMut<'v>>,
     ) -> Result<(), Error> {
         self.activations_in(&mut Scratch::default(), input, thresholds, out)
     }
@@ -270,21 +277,22 @@ impl Conv2d {
     ///
     /// # Errors
     /// As [`Conv2d::activations`].
-    pub fn activations_in(
+    pub fn activations_in<'v>(
         &self,
         scratch: &mut Scratch,
-        input: &BitTensor,
+        input: impl Into<BitView<'v>>,
         thresholds: &[Threshold],
-        out: &mut BitTensor,
+        out: impl Into<BitViewMut<'v>>,
     ) -> Result<(), Error> {
+        let input = input.into();
         let shape = self.output_shape(input.shape())?;
         Error::check_size("thresholds (outputs)", shape.channels, thresholds.len())?;
-        let stage = Bits::of_tensor(out, shape, thresholds, &[])?;
+        let stage = Bits::of_tensor(out.into(), shape, thresholds, &[])?;
         self.activate(scratch, input, shape, stage);
         Ok(())
     }
 
-    fn activate(&self, scratch: &mut Scratch, input: &BitTensor, shape: Shape, stage: Bits<'_>) {
+    fn activate(&self, scratch: &mut Scratch, input: BitView<'_>, shape: Shape, stage: Bits<'_>) {
         match &self.tables {
             None => self.run(scratch, input, shape, stage),
             Some(tables) => {
@@ -309,7 +317,7 @@ impl Conv2d {
             && dispatch!(self.level(), token => takes_words(token))
     }
 
-    fn run<S: Stage>(&self, scratch: &mut Scratch, input: &BitTensor, output: Shape, stage: S) {
+    fn run<S: Stage>(&self, scratch: &mut Scratch, input: BitView<'_>, output: Shape, stage: S) {
         let depth = self.window.depth();
         over_bands(scratch, output, depth, stage, &|band, worker, stage| {
             self.band(input, band, output, worker, stage);
@@ -319,7 +327,7 @@ impl Conv2d {
     /// One band of output lines.
     fn band<S: Stage>(
         &self,
-        input: &BitTensor,
+        input: BitView<'_>,
         band: &Band,
         output: Shape,
         worker: &mut Worker,
@@ -422,16 +430,11 @@ pub(super) fn over_bands<S: Stage>(
     );
 }
 
-/// An output's numbers, NHWC.
-pub(super) fn numbers<T>(shape: Shape, out: &mut [T]) -> Result<Numbers<'_, T>, Error> {
-    Error::check_size(
-        "out",
-        shape.batch * shape.height * shape.width * shape.channels,
-        out.len(),
-    )?;
+/// An output's numbers, NHWC: a row for each pixel.
+pub(super) fn numbers<T>(shape: Shape, out: RowsMut<'_, T>) -> Result<Numbers<'_, T>, Error> {
+    let pixels = shape.batch * shape.height * shape.width;
     Ok(Numbers {
-        out,
-        outputs: shape.channels,
         line_rows: shape.width,
+        ..out.numbers(pixels, shape.channels)?
     })
 }

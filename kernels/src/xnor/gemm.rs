@@ -11,8 +11,8 @@
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```
 //!
-//! No function here allocates. Activations may be a [`BitMatrix`] or any [`BitRows`], whatever lies between their rows; numbers may
-//! be written to rows that lie apart, [`RowsMut`].
+//! No function here allocates. Activations are the lines of a view, [`BitView`], whatever lies between them; bits go to another,
+//! and numbers to rows that may lie apart, [`RowsMut`].
 
 use super::{
     Affine, PackedWeights, Real, Threshold,
@@ -26,13 +26,13 @@ use super::{
 };
 use crate::{
     Error,
-    bits::{BitMatrix, BitRows, WORD},
+    bits::{BitView, BitViewMut, WORD},
     isa::dispatch,
 };
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Where the numbers of a matrix product go: a slice of just its rows, one after the other (any `&mut` slice, array or vector
+/// Where numbers go, a row for each row of a product or pixel of a convolution: a slice of just these rows, one after the other (any `&mut` slice, array or vector
 /// converts), or rows that lie further apart.
 ///
 /// ```
@@ -60,19 +60,23 @@ impl<'a, T> RowsMut<'a, T> {
     }
 
     /// As `rows` rows of `columns`, both at least 1 and their product not too large.
-    fn numbers(self, rows: usize, columns: usize) -> Result<Numbers<'a, T>, Error> {
+    pub(super) fn numbers(self, rows: usize, columns: usize) -> Result<Numbers<'a, T>, Error> {
         let found = self.values.len();
         let stride = self.stride.unwrap_or(columns);
         if let Some(stride) = self.stride {
             let needed = (rows - 1).saturating_mul(stride).saturating_add(columns);
-            Error::check_size("stride of out (at least N)", stride.max(columns), stride)?;
             Error::check_size(
-                "out (at least (M − 1) · stride + N)",
+                "stride of out (at least a row)",
+                stride.max(columns),
+                stride,
+            )?;
+            Error::check_size(
+                "out (at least to the end of the last row)",
                 needed.max(found),
                 found,
             )?;
         } else {
-            Error::check_size("out (M · N)", rows * columns, found)?;
+            Error::check_size("out", rows * columns, found)?;
         }
         Ok(Numbers {
             out: self.values,
@@ -109,7 +113,7 @@ impl<'a, T> From<&'a mut Vec<T>> for RowsMut<'a, T> {
 /// [`Error::Size`] where the depths differ, `out` is not `M · N` long, or its rows are too close or too few; [`Error::Dimension`] where a dimension is 0 or the depth
 /// is 2³⁰ or above.
 pub fn gemm_i32<'a>(
-    a: impl Into<BitRows<'a>>,
+    a: impl Into<BitView<'a>>,
     weights: &PackedWeights,
     out: impl Into<RowsMut<'a, i32>>,
 ) -> Result<(), Error> {
@@ -126,7 +130,7 @@ pub fn gemm_i32<'a>(
 /// [`Error::Size`] where depths or the number of scales or biases differ, or `out` does not fit, as for [`gemm_i32`];
 /// [`Error::Dimension`] as there.
 pub fn gemm_affine<'a, T: Real + 'a>(
-    a: impl Into<BitRows<'a>>,
+    a: impl Into<BitView<'a>>,
     weights: &PackedWeights,
     affine: Affine<'_>,
     out: impl Into<RowsMut<'a, T>>,
@@ -142,27 +146,30 @@ pub fn gemm_affine<'a, T: Real + 'a>(
 /// `out[m][n] = threshold[n](Σ_k a[m][k] · w[n][k])`: the product and the activation, packed.
 ///
 /// # Errors
-/// [`Error::Size`] where depths, the number of thresholds, or the shape of `out` (`M × N`) differ; [`Error::Dimension`] as
+/// [`Error::Size`] where depths, the number of thresholds, or lines of `out` (`M` of `N` values) differ; [`Error::Dimension`] as
 /// [`gemm_i32`].
 pub fn gemm_bits<'a>(
-    a: impl Into<BitRows<'a>>,
+    a: impl Into<BitView<'a>>,
     weights: &PackedWeights,
     thresholds: &[Threshold],
-    out: &mut BitMatrix,
+    out: impl Into<BitViewMut<'a>>,
 ) -> Result<(), Error> {
-    let a = a.into();
+    let (a, mut out) = (a.into(), out.into());
     check(a, weights)?;
     Error::check_size("thresholds (N)", weights.outputs(), thresholds.len())?;
     Error::check_size("rows of out (M)", a.rows(), out.rows())?;
     Error::check_size("columns of out (N)", weights.outputs(), out.columns())?;
-    let line_words = out.row_words();
-    let words = out.words_mut();
-    words.fill(0);
-    run(a, weights, Bits::new(words, line_words, 1, thresholds));
+    out.clear();
+    let line_words = out.stride();
+    run(
+        a,
+        weights,
+        Bits::new(out.into_words(), line_words, 1, thresholds),
+    );
     Ok(())
 }
 
-fn check(a: BitRows<'_>, weights: &PackedWeights) -> Result<(), Error> {
+fn check(a: BitView<'_>, weights: &PackedWeights) -> Result<(), Error> {
     Error::check_size("columns of a (depth)", weights.depth(), a.columns())?;
     PackedWeights::check_depth(weights.depth())?;
     Error::check_product("M · N", &[a.rows(), weights.outputs()]).map(drop)
@@ -171,7 +178,7 @@ fn check(a: BitRows<'_>, weights: &PackedWeights) -> Result<(), Error> {
 /// More threads than this do not share one product.
 const MOST_PARTS: usize = 256;
 
-fn run<S: Stage>(a: BitRows<'_>, weights: &PackedWeights, stage: S) {
+fn run<S: Stage>(a: BitView<'_>, weights: &PackedWeights, stage: S) {
     let work = a
         .rows()
         .saturating_mul(weights.outputs())
@@ -199,7 +206,7 @@ fn run<S: Stage>(a: BitRows<'_>, weights: &PackedWeights, stage: S) {
 
 fn rows<T: Tile, S: Stage>(
     token: T,
-    a: BitRows<'_>,
+    a: BitView<'_>,
     rows: Range<usize>,
     panels: Panels<'_>,
     mut stage: S,
@@ -231,7 +238,7 @@ fn rows<T: Tile, S: Stage>(
 
 /// The rows of a matrix, where they are.
 struct Matrix<'a> {
-    a: BitRows<'a>,
+    a: BitView<'a>,
     first: usize,
     steps: usize,
 }

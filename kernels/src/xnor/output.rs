@@ -179,7 +179,9 @@ pub(crate) struct Numbers<'a, T> {
 impl<T> Numbers<'_, T> {
     /// After some lines.
     pub(crate) fn split(self, lines: usize) -> (Self, Self) {
+        // After the last row there may be fewer numbers than to the next.
         let place = lines * self.line_rows * self.outputs;
+        let place = place.min(self.out.len());
         self.split_columns(place)
     }
 

@@ -13,7 +13,7 @@ use super::{
     product::{BLOCK, Border, Corners, Rows, Starts},
     tile::{Patches, Tile},
 };
-use crate::bits::{BitMatrix, BitTensor, Shape, WORD, copy_bits, read_bits, set_bits};
+use crate::bits::{BitMatrix, BitView, Shape, WORD, copy_bits, read_bits, set_bits};
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
 
@@ -91,7 +91,7 @@ impl<'a> Lines<'a> {
     /// Lines in which `reach` bits can be read.
     pub(super) fn new(
         window: &Window,
-        input: &'a BitTensor,
+        input: BitView<'a>,
         band: &Band,
         reach: usize,
         scratch: &'a mut Vec<u64>,
@@ -100,10 +100,10 @@ impl<'a> Lines<'a> {
         let geometry = &window.geometry;
         let [top, left, _, right] = geometry.padding;
         let first = band.lines.start * geometry.stride[0];
-        let line_words = input.lines().row_words();
-        if geometry.padding == [0; 4] && reach <= line_words * WORD {
-            let words =
-                &input.lines().words()[(band.images.start * shape.height + first) * line_words..];
+        // What lies between lines may be read, and is masked off; nothing lies after the last.
+        if geometry.padding == [0; 4] && reach <= input.row_words() * WORD {
+            let line_words = input.stride();
+            let words = &input.words()[(band.images.start * shape.height + first) * line_words..];
             return Self {
                 words,
                 line_words,
@@ -125,7 +125,7 @@ impl<'a> Lines<'a> {
                 copy_bits(
                     to,
                     padded[0],
-                    input.lines().row(image * shape.height + line - top),
+                    input.row(image * shape.height + line - top),
                     0,
                     padded[1],
                 );

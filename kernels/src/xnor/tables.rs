@@ -21,7 +21,7 @@ use super::{
     tile::Tile,
 };
 use crate::{
-    bits::{BitMatrix, BitTensor, WORD, read_bits},
+    bits::{BitMatrix, BitView, WORD, read_bits},
     isa::{Level, dispatch},
 };
 use alloc::{vec, vec::Vec};
@@ -104,7 +104,7 @@ impl Tables {
     pub(super) fn band(
         &self,
         window: &Window,
-        input: &BitTensor,
+        input: BitView<'_>,
         band: &Band,
         width: usize,
         worker: &mut Worker,
@@ -162,7 +162,7 @@ impl Tables {
                     for (pieces, entries) in self.pieces.as_chunks().0.iter().zip(entries) {
                         let lines = pieces.map(|(line, start)| {
                             let line = (first + line * down) * lines.line_words;
-                            (&lines.words[line..][..lines.line_words], start)
+                            (&lines.words[line..], start)
                         });
                         self.take_away(lines, entries, across, within, sums);
                     }

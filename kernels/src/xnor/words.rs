@@ -348,7 +348,7 @@ impl Gather<'_, '_> {
                 *word = 0;
                 for line in 0..height {
                     let at = (first + y * stride + line * down) * line_words;
-                    let from = &self.lines.words[at..][..line_words];
+                    let from = &self.lines.words[at..];
                     for tap in 0..self.runs {
                         *word |= read_bits(from, start + tap * self.tap, self.run) << filled;
                         filled += self.run;
