@@ -22,6 +22,7 @@
 
 extern crate alloc;
 
+pub mod format;
 pub mod graph;
 pub mod reference;
 pub mod scalar;
