@@ -27,6 +27,8 @@ pub mod isa;
 pub mod packing;
 pub mod poisson_binomial;
 pub mod portable;
+#[cfg(feature = "rayon")]
+pub mod threads;
 pub mod xnor;
 
 pub use error::Error;

@@ -36,8 +36,6 @@ pub unsafe extern "C" fn bernet_session_new(
     threads: usize,
     session: *mut *mut bernet_session,
 ) -> bernet_status {
-    /// More threads than any machine has: a number that is meant so is a mistake.
-    const MOST_THREADS: usize = 1024;
     // SAFETY: handed on to the caller.
     unsafe {
         made("session", session, || {
@@ -46,10 +44,6 @@ pub unsafe extern "C" fn bernet_session_new(
                 true => Level::best(),
                 false => Level::by_name(memory::name("level", level)?)?,
             };
-            if !(1..=MOST_THREADS).contains(&threads) {
-                let text = format!("threads: expected 1 to {MOST_THREADS}, found {threads}");
-                return Err(Failure::new(BERNET_ARGUMENT, text));
-            }
             SESSIONS.insert(SharedSession::new(&model, level, threads)?)
         })
     }

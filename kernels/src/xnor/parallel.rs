@@ -1,20 +1,22 @@
 //! Splitting work over threads, at lines of the output: each part writes lines of its own, so that the result is the same for
 //! any number of parts.
 
+#[cfg(feature = "rayon")]
+use crate::threads;
 use core::ops::Range;
 
 /// Products below this are not worth a thread: about 20 µs of work, where waking one takes a few.
 #[cfg(feature = "rayon")]
 const PART: usize = 8 << 20;
 
-/// Into how many parts to split `lines` lines that take `work` multiply-accumulates in all. Rayon is asked last: the first who
-/// asks starts its threads.
+/// Into how many parts to split `lines` lines that take `work` multiply-accumulates in all. The threads are asked
+/// for last: the first who asks starts them.
 #[cfg(feature = "rayon")]
 pub(super) fn parts(lines: usize, work: usize) -> usize {
     match (work / PART).min(lines) {
         0 | 1 => 1,
         _ if ALONE.get() => 1,
-        most => most.min(rayon::current_num_threads()),
+        most => most.min(threads::number()),
     }
 }
 
@@ -63,6 +65,21 @@ pub(super) fn over<S: Send, W: Send>(
     split: &(impl Fn(S, usize) -> (S, S) + Sync),
     work: &(impl Fn(Range<usize>, S, &mut W) + Sync),
 ) {
+    #[cfg(feature = "rayon")]
+    if workers.len() > 1 {
+        return threads::install(|| joined(lines, stage, workers, split, work))
+            .expect("`parts` has made the pool, in this process");
+    }
+    joined(lines, stage, workers, split, work);
+}
+
+fn joined<S: Send, W: Send>(
+    lines: Range<usize>,
+    stage: S,
+    workers: &mut [W],
+    split: &(impl Fn(S, usize) -> (S, S) + Sync),
+    work: &(impl Fn(Range<usize>, S, &mut W) + Sync),
+) {
     match workers {
         [] => unreachable!("there is at least one part"),
         [worker] => work(lines, stage, worker),
@@ -71,8 +88,8 @@ pub(super) fn over<S: Send, W: Send>(
             let middle = lines.start + lines.len() * before.len() / (before.len() + after.len());
             let (first, second) = split(stage, middle - lines.start);
             join(
-                || over(lines.start..middle, first, before, split, work),
-                || over(middle..lines.end, second, after, split, work),
+                || joined(lines.start..middle, first, before, split, work),
+                || joined(middle..lines.end, second, after, split, work),
             );
         }
     }
