@@ -23,9 +23,9 @@ static SESSIONS: Registry<SharedSession> = Registry::new("session");
 /// Makes a model ready to run and *session a handle of it: to be ended by bernet_session_free. The model may be freed before.
 ///
 /// level names the instruction set, one of "portable", "sse42", "avx2", "avx512", "avx512-vpopcnt", "neon", "simd128"; null takes the
-/// best that the CPU has. So many threads share the images of each call, 1 for the caller's own; results do not depend on level or
-/// threads. Where it fails, *session is null: BERNET_ARGUMENT for a level that this CPU does not have, or for threads that
-/// cannot be had.
+/// best that the CPU has. So many threads share the images of each call, 1 for the caller's own and at most 64, or four for each that
+/// the machine runs at once; results do not depend on level or threads. They end before bernet_session_free returns. Where it
+/// fails, *session is null: BERNET_ARGUMENT for a level that this CPU does not have, or for threads that cannot be had.
 ///
 /// # Safety
 /// level ends with a zero byte; session leads to a pointer.

@@ -1,6 +1,6 @@
 //! Operators as the host sees them: a table of functions each.
 
-use crate::host::{Api, Context, Info};
+use crate::{context::Context, host::Api, info::Info};
 use ort_sys::{
     ONNXTensorElementDataType as Type, OrtApi, OrtCustomOp, OrtCustomOpInputOutputCharacteristic,
     OrtErrorCode, OrtKernelContext, OrtKernelInfo, OrtMemType, OrtStatusPtr,
@@ -22,6 +22,8 @@ pub(crate) trait Operator: Sized + Send + Sync + 'static {
     const REQUIRED: usize;
     /// The type of its output.
     const OUTPUT: Type;
+    /// The names of its attributes.
+    const ATTRIBUTES: &'static [&'static str] = &[];
 
     /// Prepares a node of a graph: attributes are read, weights are laid out.
     fn new(info: &Info<'_>) -> Result<Self, String>;
@@ -78,7 +80,11 @@ unsafe extern "system" fn create<O: Operator>(
         (api, Info::new(api, info))
     };
     let made = caught(|| {
-        let operator = O::new(&info)?;
+        let made = info.check_names(O::ATTRIBUTES).and_then(|()| O::new(&info));
+        let operator = made.map_err(|text| {
+            let (node, kind) = (info.node(), O::NAME.to_string_lossy());
+            format!("node {node:?} (bernet {kind}): {text}")
+        })?;
         // SAFETY: the host's place for a pointer.
         unsafe { *kernel = Box::into_raw(Box::new(Kernel { api, operator })).cast() };
         Ok(())
