@@ -132,8 +132,12 @@ impl<'a> Info<'a> {
         };
         if self.defined(name, &expected, read(ptr::null_mut(), &mut size))? {
             if size != N {
+                let found = match size {
+                    0 => "none, or values of another type".to_owned(),
+                    size => size.to_string(),
+                };
                 return Err(format!(
-                    "attribute {name:?}: expected {expected}, found {size}"
+                    "attribute {name:?}: expected {expected}, found {found}"
                 ));
             }
             self.defined(name, &expected, read(values.as_mut_ptr(), &mut size))?;

@@ -63,7 +63,7 @@ pub(crate) const fn definition<O: Operator>() -> &'static OrtCustomOp {
             KernelComputeV2: Some(compute::<O>),
             InferOutputShapeFn: None,
             GetStartVersion: Some(one),
-            GetEndVersion: Some(last_version),
+            GetEndVersion: Some(one),
         }
     }
 }
@@ -175,8 +175,4 @@ unsafe extern "system" fn memory_type(_: *const OrtCustomOp, _: usize) -> OrtMem
 
 unsafe extern "system" fn one(_: *const OrtCustomOp) -> c_int {
     1
-}
-
-unsafe extern "system" fn last_version(_: *const OrtCustomOp) -> c_int {
-    c_int::MAX
 }
