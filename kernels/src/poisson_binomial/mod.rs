@@ -95,6 +95,8 @@ mod ceiling;
 mod circle;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+#[cfg(feature = "double")]
+pub mod double;
 mod equations;
 mod forward;
 mod functions;
