@@ -20,10 +20,11 @@
 use super::{
     PoissonBinomial, single,
     spectrum::{Purpose, Spectrum},
-    tilt::{Tilted, pair},
+    tilt::pair,
     wide::Wide,
 };
 use crate::Error;
+use alloc::{vec, vec::Vec};
 
 impl PoissonBinomial {
     /// `gradient[j] = ∂P(K ≥ k)/∂p_j`, and the survival itself as the result.
@@ -72,7 +73,7 @@ impl PoissonBinomial {
         }
         let mass = single::mass(&self.open, &self.middle, k - self.ones);
         let per = Wide::ONE.over(mass);
-        let mut here = alloc::vec![0.0; gradient.len()];
+        let mut here = vec![0.0; gradient.len()];
         self.without_each(k, per, &mut here);
         self.without_each(k.saturating_sub(1), per, gradient);
         for (slope, here) in gradient.iter_mut().zip(here) {
@@ -90,11 +91,11 @@ impl PoissonBinomial {
         let (open, middle) = (&self.open, &self.middle);
         let count = open.count() as i64;
         let k = k.saturating_sub(self.ones);
-        let p = &self.probabilities;
+        let p: Vec<f64> = self.probabilities().collect();
         // Without a trial that is certain, the others remain, or they and one success less.
         let certain =
             [k, k.saturating_add(1)].map(|k| single::mass(open, middle, k).times(scale).value());
-        for (out, &p) in out.iter_mut().zip(p) {
+        for (out, &p) in out.iter_mut().zip(&p) {
             *out = certain[usize::from(p == 1.0)];
         }
         let uncertain = || (0..p.len()).filter(|&j| p[j] > 0.0 && p[j] < 1.0);
@@ -122,10 +123,10 @@ impl PoissonBinomial {
             // The mean of what is left when an average trial is taken out is k.
             let target = k as f64 * (count as f64 / (count - 1) as f64);
             let distance = (target - middle.mean) / middle.variance;
-            let tilted = Tilted::new(open, open.saddle(target, distance.clamp(-5.0, 5.0)));
+            let tilted = open.saddle(target, distance.clamp(-5.0, 5.0));
             let spectrum = Spectrum::new(&tilted, k, Purpose::Window(1));
-            let scale = tilted.scale(k).times(scale);
-            let r = Wide::exp(tilted.theta);
+            let scale = spectrum.scale(k).times(scale);
+            let r = tilted.r;
             let per_r = tilted.per_step();
             for j in uncertain() {
                 let (t, per) = if p[j] <= 0.5 {

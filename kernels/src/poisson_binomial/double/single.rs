@@ -2,7 +2,7 @@
 //!
 //! Few factors are convolved (`direct.rs`). Else the sum is tilted to the number (`tilt.rs`) and read from its characteristic function
 //! (`spectrum.rs`), in time proportional to the number of factors. Within [`NEAR`] standard deviations of the mean no tilting is
-//! needed: there a mass is at least a third of the largest and a tail at least 1/15.
+//! needed: there a mass is at least a seventh of the largest and a tail at least 1/45.
 //!
 //! Of the two tails the one on whose side the number lies is computed, and the other is 1 less it. Should the computed one be above ½
 //! (where σ is small), the other is computed instead. So each has its relative accuracy, and their sum is 1.
@@ -19,7 +19,7 @@ pub(super) const FEW: usize = 128;
 /// Below it a convolution's entries are near the end of f64.
 const LEAST: f64 = 1e-280;
 /// Standard deviations from the mean up to which nothing is tilted.
-const NEAR: f64 = 1.5;
+const NEAR: f64 = 2.0;
 /// Standard deviation from which on.
 const BROAD: f64 = 3.0;
 
@@ -28,10 +28,10 @@ fn tilted<'a>(groups: &'a Groups, middle: &Middle, target: i64) -> Tilted<'a> {
     let distance = target as f64 - middle.mean;
     let deviation = libm::sqrt(middle.variance);
     if deviation >= BROAD && distance.abs() <= NEAR * deviation {
-        return Tilted::untilted(groups);
+        return Tilted::untilted(groups, middle);
     }
     let start = (distance / middle.variance).clamp(-5.0, 5.0);
-    Tilted::new(groups, groups.saddle(target as f64, start))
+    groups.saddle(target as f64, start)
 }
 
 /// `P(K = 0)`, or `P(K = m)`.
@@ -63,7 +63,7 @@ pub(super) fn mass(groups: &Groups, middle: &Middle, k: i64) -> Wide {
     }
     let tilted = tilted(groups, middle, k);
     let spectrum = Spectrum::new(&tilted, k, Purpose::Window(0));
-    tilted.scale(k).scaled(spectrum.mass().max(0.0))
+    spectrum.scale(k).scaled(spectrum.mass().max(0.0))
 }
 
 /// `P(K ≤ k)` and `P(K > k)`.
@@ -115,8 +115,8 @@ fn tail(groups: &Groups, middle: &Middle, k: i64, upper: bool) -> Wide {
     let mut tilted = tilted(groups, middle, k);
     // Tilted the other way the weights would grow; so near the mean that is not needed.
     if (tilted.theta < 0.0) == upper && tilted.theta != 0.0 {
-        tilted = Tilted::untilted(groups);
+        tilted = Tilted::untilted(groups, middle);
     }
     let spectrum = Spectrum::new(&tilted, k, Purpose::Tail);
-    tilted.scale(k).scaled(spectrum.tail(upper).max(0.0))
+    spectrum.scale(k).scaled(spectrum.tail(upper).max(0.0))
 }

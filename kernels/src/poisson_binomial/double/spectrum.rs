@@ -26,7 +26,7 @@
 //! **Rounding.** The leading phase `u(S_1 − S'_1 + H − k)` is the small difference of the mean and `k`, and `u − sin u` takes what is
 //! large out of the rest. What is left has a rounding error of a few `u·√m` at `|u| ≈ 1/σ`, where `C` counts: 1e-15 for a thousand
 //! factors, 1e-13 for a million. The absolute error of `P` is at most this over `σ`, so at its middle the relative error is the
-//! same, and at a distance of `a` standard deviations `exp(a²/2)` times that: [`REACH`] bounds it to a factor of 25.
+//! same, and at a distance of `a` standard deviations `exp(a²/2)` times that: [`REACH`] bounds it to a factor of 100.
 //!
 //! **Tails** need no sum over many numbers. For the weights `e^−θj` that tilting has left (`θ ≥ 0`), the geometric series
 //!
@@ -39,8 +39,10 @@
 //! **One factor left out** divides `C` by `1 + t(e^iu − 1)`; `M` is odd, so that `u = π`, where this may be 0, is never met.
 
 use super::{
-    lanes::{self, DEGREES, PowerSums},
+    functions::{exp, sin_cos},
+    lanes::{self, DEGREES, LANES, Loop, Sums},
     tilt::Tilted,
+    wide::Wide,
 };
 use crate::isa::Level;
 use alloc::vec::Vec;
@@ -50,8 +52,8 @@ use core::f64::consts::TAU;
 const LOG_EPSILON: f64 = 37.0;
 /// The most frequencies that can count.
 const FREQUENCIES: usize = 64;
-/// Standard deviations to which a window is right: there a mass is 1/23 of the middle's.
-pub(super) const REACH: f64 = 2.5;
+/// Standard deviations to which a window is right: there a mass is 1/90 of the middle's.
+pub(super) const REACH: f64 = 3.0;
 /// `x|z|` up to which power sums are used where σ is small.
 const SMALL: f64 = 0.4;
 
@@ -77,6 +79,10 @@ pub(super) struct Spectrum {
     z: [[f64; FREQUENCIES]; 2],
     c: [[f64; FREQUENCIES]; 2],
     step: f64,
+    /// `G(r)` without `r^H`, `r`, and `H`.
+    product: Wide,
+    r: Wide,
+    turned: i64,
 }
 
 /// Bernstein's bound on the distance that `1 − 2e^−37` of the mass keeps from the mean.
@@ -88,8 +94,7 @@ fn reach(variance: f64) -> f64 {
 impl Spectrum {
     /// About `k`, which is near the mean of `tilted`.
     pub(super) fn new(tilted: &Tilted<'_>, k: i64, purpose: Purpose) -> Self {
-        let groups = &*tilted.groups;
-        let (count, variance) = (groups.count() as f64, tilted.middle.variance);
+        let (count, variance) = (tilted.groups.count() as f64, tilted.middle.variance);
         let size = tilted.theta.abs();
         let from_mean = (tilted.middle.mean - k as f64).abs();
         let bound = libm::ceil(reach(variance) + from_mean);
@@ -114,68 +119,40 @@ impl Spectrum {
             z: [[0.0; FREQUENCIES]; 2],
             c: [[0.0; FREQUENCIES]; 2],
             step,
+            product: Wide::ONE,
+            r: tilted.r,
+            turned: tilted.groups.high.len() as i64,
         };
-        spectrum.circle();
+        lanes::run(Level::best(), Circle(&mut spectrum));
         spectrum.evaluate(tilted, k);
         spectrum
     }
 
-    /// `e^iu − 1` at every frequency: `−2 sin²(u/2) + i sin u`.
-    fn circle(&mut self) {
-        for n in 0..self.count {
-            let half = 0.5 * self.step * (n + 1) as f64;
-            let (sine, cosine) = libm::sincos(half);
-            self.z[0][n] = -2.0 * sine * sine;
-            self.z[1][n] = 2.0 * sine * cosine;
-        }
+    /// `G(r) r^−k`.
+    pub(super) fn scale(&self, k: i64) -> Wide {
+        self.product.times(self.r.power(self.turned - k))
     }
 
     /// `C` at every frequency.
     fn evaluate(&mut self, tilted: &Tilted<'_>, k: i64) {
-        let groups = &*tilted.groups;
-        let most = self
-            .count
-            .checked_sub(1)
-            .map_or(0.0, |last| libm::sqrt(-2.0 * self.z[0][last]));
-        let mut middle = Vec::new();
-        let mut sums = [[0.0; DEGREES]; 2];
-        let mut degree = 2;
-        let variance = tilted.middle.variance;
+        let last = self.count.checked_sub(1);
+        let most = last.map_or(0.0, |last| libm::sqrt(-2.0 * self.z[0][last]));
         // Where power sums would not reach, the larger values are taken one by one.
         let small = if 0.5 * most > 2.0 * SMALL {
             SMALL / most
         } else {
             0.5
         };
-        let mut shares = [Vec::new(), Vec::new()];
-        let mut parts: [&[f64]; 2] = [&groups.low, &groups.high];
-        if small < 0.5 {
-            for (part, share) in parts.iter().zip(&mut shares) {
-                share.extend(part.iter().copied().filter(|&x| x <= small));
-            }
-            middle.extend(groups.low.iter().copied().filter(|&x| x > small));
-            middle.extend(groups.high.iter().filter(|&&x| x > small).map(|x| 1.0 - x));
-            parts = [&shares[0], &shares[1]];
-        }
-        for values in parts {
-            let largest = values.iter().fold(0.0, |most: f64, &x| most.max(x));
-            degree = degree.max(degrees(values.len(), largest, variance, most));
-        }
-        for (values, sums) in parts.iter().zip(&mut sums) {
-            *sums = lanes::run(Level::best(), PowerSums { values, degree });
-        }
-        let turned = parts[1].len() as i64 - k;
-        self.combine(&sums, degree, turned, &middle);
-    }
-
-    /// From power sums, the whole turns beside them, and factors one by one.
-    fn combine(&mut self, sums: &[[f64; DEGREES]; 2], degree: usize, turned: i64, middle: &[f64]) {
+        let degree = degrees(tilted, small, most);
+        let mut middle = Vec::new();
+        let sums = tilted.pass(degree, small, &mut middle);
+        self.product = sums.product;
         let kernel = Combine {
+            turned: sums.turned - k,
             spectrum: self,
-            sums,
+            sums: &sums,
             degree,
-            turned,
-            middle,
+            middle: &middle,
         };
         lanes::run(Level::best(), kernel);
     }
@@ -194,10 +171,8 @@ impl Spectrum {
         let mut masses = Vec::with_capacity(half as usize + 1);
         for j in 0..=half {
             if j % ANEW == 0 {
-                for n in 0..self.count {
-                    let (sine, cosine) = libm::sincos(self.step * ((n + 1) as i64 * j) as f64);
-                    (turned[0][n], turned[1][n]) = (cosine, sine);
-                }
+                let [sine, cosine] = lanes::run(Level::best(), Turn(self, j));
+                turned = [cosine, sine];
             }
             let (mut even, mut odd) = ([0.0; 8], [0.0; 8]);
             for first in (0..self.count).step_by(8) {
@@ -232,14 +207,14 @@ impl Spectrum {
         let rest = libm::exp(-self.theta * terms);
         let rise = -libm::expm1(-self.theta);
         let mut sum = 0.0;
+        let [sines, cosines] = lanes::run(Level::best(), Turn(self, self.last + 1));
         for n in 0..self.count {
             let (a, b) = (self.z[0][n], self.z[1][n]);
+            let (sine, cosine) = (sines[n], cosines[n]);
             let c = [
                 self.c[0][n],
                 if upwards { self.c[1][n] } else { -self.c[1][n] },
             ];
-            let (sine, cosine) =
-                libm::sincos(self.step * ((n + 1) as i64 * (self.last + 1)) as f64);
             // (1 − w^(b+1))/(1 − w), w = decay·(1 + z̄)
             let above = [1.0 - rest * cosine, rest * sine];
             let below = [rise - decay * a, decay * b];
@@ -272,15 +247,18 @@ fn frequencies(variance: f64, turn: f64, half_turn: f64) -> usize {
     (count as usize).min(FREQUENCIES)
 }
 
-/// How many power sums a group needs whose largest value is `x`, for `|z|` up to `most`.
-fn degrees(count: usize, x: f64, variance: f64, most: f64) -> usize {
+/// How many power sums are needed for values up to `x` and `|z|` up to `most`.
+fn degrees(tilted: &Tilted<'_>, x: f64, most: f64) -> usize {
+    let (count, variance) = (tilted.groups.count() as f64, tilted.middle.variance);
+    // Of values up to ½ with the same Σ x(1 − x), Σ x is at most 2σ².
+    let count = count.min(2.0 * variance / x);
     let room = 1.0 - x * most;
     for degree in 2..DEGREES {
         let next = (degree + 1) as f64;
         // Where |z|^(D+1) exp(−σ²|z|²/2) is largest.
         let z = libm::sqrt(next / variance).min(most);
-        let log = libm::log(count as f64 / (next * room)) + next * libm::log(x * z)
-            - 0.5 * variance * z * z;
+        let log =
+            libm::log(count / (next * room)) + next * libm::log(x * z) - 0.5 * variance * z * z;
         if !(log > -LOG_EPSILON) {
             return degree;
         }
@@ -288,22 +266,63 @@ fn degrees(count: usize, x: f64, variance: f64, most: f64) -> usize {
     DEGREES
 }
 
+/// `e^iu − 1` at every frequency: `−2 sin²(u/2) + i sin u`.
+struct Circle<'a>(&'a mut Spectrum);
+
+impl Loop for Circle<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let spectrum = self.0;
+        for first in (0..spectrum.count).step_by(LANES) {
+            let half = core::array::from_fn(|l| 0.5 * spectrum.step * (first + l + 1) as f64);
+            let [sine, cosine] = sin_cos(&half);
+            for l in 0..LANES {
+                spectrum.z[0][first + l] = -2.0 * sine[l] * sine[l];
+                spectrum.z[1][first + l] = 2.0 * sine[l] * cosine[l];
+            }
+        }
+    }
+}
+
+/// Sine and cosine of `j` times every frequency.
+struct Turn<'a>(&'a Spectrum, i64);
+
+impl Loop for Turn<'_> {
+    type Output = [[f64; FREQUENCIES]; 2];
+
+    #[inline(always)]
+    fn run(self) -> [[f64; FREQUENCIES]; 2] {
+        let Self(spectrum, j) = self;
+        let mut results = [[0.0; FREQUENCIES]; 2];
+        for first in (0..spectrum.count).step_by(LANES) {
+            let angles =
+                core::array::from_fn(|l| spectrum.step * ((first + l + 1) as i64 * j) as f64);
+            let [sine, cosine] = sin_cos(&angles);
+            results[0][first..first + LANES].copy_from_slice(&sine);
+            results[1][first..first + LANES].copy_from_slice(&cosine);
+        }
+        results
+    }
+}
+
 struct Combine<'a> {
     spectrum: &'a mut Spectrum,
-    sums: &'a [[f64; DEGREES]; 2],
+    sums: &'a Sums,
     degree: usize,
     turned: i64,
     middle: &'a [f64],
 }
 
-impl lanes::Loop for Combine<'_> {
+impl Loop for Combine<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
         let Self {
             spectrum,
-            sums: [low, high],
+            sums: Sums { low, high, .. },
             degree,
             turned,
             middle,
@@ -341,11 +360,19 @@ impl lanes::Loop for Combine<'_> {
                 imaginary[n] = y + (x * b + y * a);
             }
         }
-        for n in 0..spectrum.count {
-            let size = libm::exp(log[n]);
-            let (sine, cosine) = libm::sincos(phase[n]);
-            spectrum.c[0][n] = size * (real[n] * cosine - imaginary[n] * sine);
-            spectrum.c[1][n] = size * (real[n] * sine + imaginary[n] * cosine);
+        for first in (0..spectrum.count).step_by(LANES) {
+            let of = |from: &[f64; FREQUENCIES]| core::array::from_fn(|l| from[first + l]);
+            let size = exp(&of(&log));
+            let [sine, cosine] = sin_cos(&of(&phase));
+            for l in 0..LANES {
+                let n = first + l;
+                spectrum.c[0][n] = size[l] * (real[n] * cosine[l] - imaginary[n] * sine[l]);
+                spectrum.c[1][n] = size[l] * (real[n] * sine[l] + imaginary[n] * cosine[l]);
+            }
+        }
+        // Frequencies beyond the last, up to a whole vector.
+        for n in spectrum.count..count {
+            (spectrum.c[0][n], spectrum.c[1][n]) = (0.0, 0.0);
         }
     }
 }

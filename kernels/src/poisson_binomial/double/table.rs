@@ -2,7 +2,7 @@
 //!
 //! Up to 1024 factors are convolved. More are had window by window: the sum is tilted to a number, its masses within [`REACH`]
 //! standard deviations come from one spectrum, and the next window begins where this one ends. From the mean outwards, until
-//! masses leave the range of f64 (15 windows, whatever the number of factors), or, for logarithms, over all numbers
+//! masses leave the range of f64 (about 15 windows, whatever the number of factors), or, for logarithms, over all numbers
 //! (about `√m/4` windows). A window takes time proportional to `m`: whole distributions take `O(m)`, not `O(m²)` or `O(m log² m)`.
 //!
 //! Each tail is summed from its own end up to where it is ½, and is 1 less the other from there on.
@@ -10,13 +10,13 @@
 use super::{
     direct, single,
     spectrum::{Purpose, REACH, Spectrum},
-    tilt::{Groups, Middle, Tilted},
+    tilt::{Groups, Middle},
     wide::Wide,
 };
 use alloc::{vec, vec::Vec};
 
 /// A window is right as far as its masses are at least this part of the largest.
-const SHARE: f64 = 1.0 / 25.0;
+const SHARE: f64 = 1.0 / 100.0;
 /// Below every f64.
 const NOTHING: f64 = -750.0;
 
@@ -97,7 +97,7 @@ fn windows(groups: &Groups, middle: &Middle, values: bool, mut put: impl FnMut(i
             loop {
                 let centre = (next + sign * ahead).clamp(1, count - 1);
                 let start = theta + ((centre as f64 - at) / variance).clamp(-5.0, 5.0);
-                let tilted = Tilted::new(groups, groups.saddle(centre as f64, start));
+                let tilted = groups.saddle(centre as f64, start);
                 let half = libm::ceil(REACH * libm::sqrt(tilted.middle.variance)) as i64 + 1;
                 let half = half.min(count);
                 let spectrum = Spectrum::new(&tilted, centre, Purpose::Window(half));
@@ -124,7 +124,7 @@ fn windows(groups: &Groups, middle: &Middle, values: bool, mut put: impl FnMut(i
                 } else {
                     Wide::ONE.over(tilted.per_step())
                 };
-                let mut scale = tilted.scale(next);
+                let mut scale = spectrum.scale(next);
                 for distance in from..=half {
                     let (k, mass) = (centre + sign * distance, entry(distance));
                     if k <= 0 || k >= count || distance > 0 && mass < SHARE * peak {

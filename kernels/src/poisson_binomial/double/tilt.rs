@@ -18,26 +18,28 @@
 //! G(r) = Π_low (1 + x(r − 1)) · r^H Π_high (1 + x(ρ − 1)),    H factors in the high group
 //! ```
 //!
-//! where no `1 + x(r − 1)` is below ½. `r − 1` and `ρ − 1` enter as sums of two f64, the product as [`Wide`]: it has no error worth
-//! naming. The `t_j` are rounded to 3 units `u = 2⁻⁵³`; that changes the mean of `P̃` by at most `3uΣt_j`, which is what
+//! where no `1 + x(r − 1)` is below ½. `r − 1` and `ρ − 1` enter as sums of two f64, the product of up to 4096 factors as [`Wide`]: it has no
+//! error worth naming. That of more is rounded to f64 at each step, which equal factors may add up to `2m·2⁻⁵³`: 2.2e-10 for a million. The `t_j` are rounded to 3 units `u = 2⁻⁵³`; that changes the mean of `P̃` by at most `3uΣt_j`, which is what
 //! the error of `P̃` at its middle, of second order in it, comes from.
 //!
 //! **Saddle point.** `ln(mean/(m − mean))` as a function of `θ = ln r` has slope 1 for equal probabilities, and is close to a line
 //! for others; Newton's method on it, within a bracket, needs few steps from any start. The result need not be exact: any `r`
-//! is right, and one whose mean is within a twentieth of `σ̃` of `k` is good.
+//! is right, and one whose mean is within a quarter of `σ̃` of `k` is good.
 //!
 //! Odds beyond `2^±120` (probabilities of 1e-45 and less, in the upper tail) go through the same formulas in [`Wide`], one
 //! factor after the other.
 
 use super::{
-    lanes::{self, Moments, Tilt},
+    lanes::{self, Moments, Odds, Pass, Sums, Values},
     wide::{Wide, two_product, two_sum},
 };
 use crate::isa::Level;
-use alloc::{borrow::Cow, vec::Vec};
+use alloc::{vec, vec::Vec};
 
 /// `|ln r|` up to which f64 does: 2^±120.
 const PLAIN: f64 = 83.0;
+/// Up to so many factors their product is computed to more digits than f64 has.
+const EXACT: usize = 4096;
 /// Steps after which whatever has been reached is taken.
 const STEPS: usize = 200;
 
@@ -58,7 +60,52 @@ pub(super) struct Middle {
     pub(super) variance: f64,
 }
 
+/// Where a trial's probability is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    Zero,
+    One,
+    Low,
+    High,
+}
+
 impl Groups {
+    /// Probabilities from 0 to 1 by their kind, in their order.
+    pub(super) fn divide(probabilities: &[f64]) -> (Self, Vec<Kind>) {
+        let count = probabilities.len();
+        let (mut low, mut high) = (vec![0.0; count + 1], vec![0.0; count + 1]);
+        let (mut lows, mut highs) = (0, 0);
+        let kind = |&p: &f64| {
+            // Both are written and one is kept, because a branch would be guessed wrong every other time.
+            (low[lows], high[highs]) = (p, 1.0 - p);
+            let kind = match (p > 0.5, p > 0.0 && p < 1.0) {
+                (false, true) => Kind::Low,
+                (true, true) => Kind::High,
+                (false, false) => Kind::Zero,
+                (true, false) => Kind::One,
+            };
+            lows += usize::from(kind == Kind::Low);
+            highs += usize::from(kind == Kind::High);
+            kind
+        };
+        let kinds = probabilities.iter().map(kind).collect();
+        low.truncate(lows);
+        high.truncate(highs);
+        (Self { low, high }, kinds)
+    }
+
+    /// The probabilities that [`divide`](Self::divide) has divided, in their order.
+    pub(super) fn in_order(&self, kinds: &[Kind]) -> impl Iterator<Item = f64> {
+        let (mut low, mut high) = (self.low.iter(), self.high.iter());
+        kinds.iter().map(move |kind| match kind {
+            Kind::Zero => 0.0,
+            Kind::One => 1.0,
+            Kind::Low => low.next().copied().unwrap_or(0.0),
+            // Exact: the complement of a number above ½ is, and that of the complement.
+            Kind::High => high.next().map_or(1.0, |x| 1.0 - x),
+        })
+    }
+
     pub(super) fn count(&self) -> usize {
         self.low.len() + self.high.len()
     }
@@ -84,16 +131,17 @@ impl Groups {
         }
     }
 
-    /// A `θ` with which the mean is next to `target`, which lies between 0 and the number of factors; from a start.
-    pub(super) fn saddle(&self, target: f64, start: f64) -> f64 {
+    /// Tilted such that the mean is next to `target`, which lies between 0 and the number of factors; from a start.
+    pub(super) fn saddle(&self, target: f64, start: f64) -> Tilted<'_> {
         let above = self.count() as f64 - target;
         let (mut least, mut most) = (f64::NEG_INFINITY, f64::INFINITY);
         let mut theta = start;
-        for _ in 0..STEPS {
+        for step in 0.. {
             let middle = self.middle(theta);
             let Middle { mean, variance, .. } = middle;
-            if (mean - target).abs() <= 0.05 * libm::sqrt(variance).max(1.0) {
-                break;
+            let near = (mean - target).abs() <= (0.25 * libm::sqrt(variance)).max(0.05);
+            if near || step == STEPS {
+                return Tilted::new(self, theta, middle);
             }
             if mean < target {
                 least = theta;
@@ -102,8 +150,7 @@ impl Groups {
             }
             let wanted = libm::log(target / above) - libm::log(mean / middle.above);
             let slope = (variance / mean) * (self.count() as f64 / middle.above);
-            let step = (wanted / slope).clamp(-700.0, 700.0);
-            let mut next = theta + step;
+            let mut next = theta + (wanted / slope).clamp(-700.0, 700.0);
             if !(next > least && next < most) {
                 next = if least.is_infinite() {
                     most - 100.0
@@ -114,11 +161,11 @@ impl Groups {
                 };
             }
             if next == theta {
-                break;
+                return Tilted::new(self, theta, middle);
             }
             theta = next;
         }
-        theta
+        unreachable!("the last step returns")
     }
 }
 
@@ -130,123 +177,91 @@ pub(super) fn pair(x: f64, r: Wide) -> ([f64; 2], Wide) {
 }
 
 /// A tilted sum: the same numbers in other proportions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Tilted<'a> {
+    pub(super) groups: &'a Groups,
     pub(super) theta: f64,
-    /// `G(r)`, without `r^H`.
-    product: Wide,
-    r: Wide,
-    /// The high group's size before tilting.
-    turned: i64,
-    /// Tilted probabilities of at most ½, and complements of those above.
-    pub(super) groups: Cow<'a, Groups>,
+    pub(super) r: Wide,
+    /// Of the tilted sum.
     pub(super) middle: Middle,
 }
 
 impl<'a> Tilted<'a> {
     /// The sum as it is.
-    pub(super) fn untilted(groups: &'a Groups) -> Self {
+    pub(super) fn untilted(groups: &'a Groups, middle: &Middle) -> Self {
         Self {
+            groups,
             theta: 0.0,
-            product: Wide::ONE,
             r: Wide::ONE,
-            turned: 0,
-            groups: Cow::Borrowed(groups),
-            middle: groups.middle(0.0),
+            middle: *middle,
         }
     }
 
-    /// Tilted by `e^theta`.
-    pub(super) fn new(groups: &Groups, theta: f64) -> Self {
-        let mut of = Groups::default();
-        let mut pairs = Vec::new();
-        let r = Wide::exp(theta);
-        let mut product = Wide::ONE;
-        for (values, high) in [(&groups.low, false), (&groups.high, true)] {
-            product = product.times(tilt(
-                values,
-                r,
-                if high { -theta } else { theta },
-                high,
-                &mut pairs,
-            ));
-            let (low, top) = if high {
-                (&mut of.high, &mut of.low)
-            } else {
-                (&mut of.low, &mut of.high)
-            };
-            divide(&pairs, low, top);
-        }
+    fn new(groups: &'a Groups, theta: f64, middle: Middle) -> Self {
         Self {
+            groups,
             theta,
-            product,
-            r,
-            turned: groups.high.len() as i64,
-            middle: of.middle(0.0),
-            groups: Cow::Owned(of),
+            r: Wide::exp(theta),
+            middle,
         }
-    }
-
-    /// `G(r) r^−k`.
-    pub(super) fn scale(&self, k: i64) -> Wide {
-        self.product.times(self.r.power(self.turned - k))
     }
 
     /// `1/r`.
     pub(super) fn per_step(&self) -> Wide {
         Wide::ONE.over(self.r)
     }
-}
 
-/// The tilted values of a group and the product of its `1 + x(r − 1)`; `inverse` for the high group, whose odds are divided.
-fn tilt(values: &[f64], r: Wide, theta: f64, inverse: bool, tilted: &mut Vec<[f64; 2]>) -> Wide {
-    if theta.abs() > PLAIN {
-        let r = if inverse { Wide::ONE.over(r) } else { r };
-        tilted.clear();
-        return Wide::product(values.iter().map(|&x| {
-            let (pair, f) = pair(x, r);
-            tilted.push(pair);
-            f
-        }));
+    /// Power sums of the tilted probabilities; those above `small` are put into `middle`. See [`Pass`].
+    pub(super) fn pass(&self, degree: usize, small: f64, middle: &mut Vec<f64>) -> Sums {
+        let parts = [&self.groups.low, &self.groups.high];
+        let mut run = |groups| {
+            let pass = Pass {
+                groups,
+                degree,
+                exact: self.groups.count() <= EXACT,
+                small,
+                middle,
+            };
+            lanes::run(Level::best(), pass)
+        };
+        if self.theta == 0.0 {
+            return run(parts.map(|part| Values::Plain(part)));
+        }
+        if self.theta.abs() <= PLAIN {
+            let [low, high] = self.odds();
+            return run([
+                Values::Tilted(parts[0], low),
+                Values::Tilted(parts[1], high),
+            ]);
+        }
+        let mut product = Wide::ONE;
+        let mut done = [Vec::new(), Vec::new()];
+        for ((part, r), done) in parts.iter().zip([self.r, self.per_step()]).zip(&mut done) {
+            done.extend(part.iter().map(|&x| {
+                let (pair, f) = pair(x, r);
+                product = product.times(f);
+                pair
+            }));
+        }
+        let sums = run([Values::Done(&done[0]), Values::Done(&done[1])]);
+        Sums { product, ..sums }
     }
-    let plain = r.value();
-    let (r, gain) = if inverse {
-        // ρ − 1 = (1 − r)/r, as a sum of two.
-        let (above, below) = two_sum(1.0, -plain);
-        let quotient = above / plain;
-        let (product, error) = two_product(quotient, plain);
-        (
-            1.0 / plain,
-            (quotient, (((above - product) - error) + below) / plain),
-        )
-    } else {
-        (plain, two_sum(plain, -1.0))
-    };
-    lanes::run(
-        Level::best(),
-        Tilt {
-            values,
-            r,
-            gain,
-            tilted,
-        },
-    )
-}
 
-/// Appends each pair's smaller part to its group.
-fn divide(pairs: &[[f64; 2]], low: &mut Vec<f64>, high: &mut Vec<f64>) {
-    let (lows, highs) = (low.len(), high.len());
-    low.resize(lows + pairs.len(), 0.0);
-    high.resize(highs + pairs.len(), 0.0);
-    let (mut next_low, mut next_high) = (lows, highs);
-    for &[t, not] in pairs {
-        // Both are written and one is kept, because a branch would be guessed wrong every other time.
-        low[next_low] = t;
-        high[next_high] = not;
-        let is_low = usize::from(t <= not);
-        next_low += is_low;
-        next_high += 1 - is_low;
+    /// `r` and `1/r`, with their distances from 1 as sums of two.
+    fn odds(&self) -> [Odds; 2] {
+        let r = self.r.value();
+        let (above, below) = two_sum(1.0, -r);
+        let quotient = above / r;
+        let (product, error) = two_product(quotient, r);
+        [
+            Odds {
+                r,
+                gain: two_sum(r, -1.0),
+            },
+            Odds {
+                r: 1.0 / r,
+                gain: (quotient, (((above - product) - error) + below) / r),
+            },
+        ]
     }
-    low.truncate(next_low);
-    high.truncate(next_high);
 }

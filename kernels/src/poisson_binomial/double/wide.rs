@@ -7,11 +7,25 @@
 //! Without fused multiply-add, so that every CPU gives the same bits: the error of a product is had by splitting both operands
 //! (Dekker 1971), that of a sum by Knuth's six operations. Both are exact while nothing overflows.
 
-use core::f64::consts::LN_2;
+use core::{
+    f64::consts::LN_2,
+    ops::{Add, Mul, Sub},
+};
+
+/// A number, or several side by side.
+pub(super) trait Number:
+    Copy + From<f64> + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
+{
+}
+
+impl<T> Number for T where
+    T: Copy + From<f64> + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
+{
+}
 
 /// `a + b` and what its rounding leaves out.
 #[inline(always)]
-pub(super) fn two_sum(a: f64, b: f64) -> (f64, f64) {
+pub(super) fn two_sum<T: Number>(a: T, b: T) -> (T, T) {
     let sum = a + b;
     let of_b = sum - a;
     (sum, (a - (sum - of_b)) + (b - of_b))
@@ -19,15 +33,15 @@ pub(super) fn two_sum(a: f64, b: f64) -> (f64, f64) {
 
 /// The upper 26 bits, and the rest.
 #[inline(always)]
-fn split(a: f64) -> (f64, f64) {
-    let scaled = 134_217_729.0 * a; // 2²⁷ + 1
+fn split<T: Number>(a: T) -> (T, T) {
+    let scaled = T::from(134_217_729.0) * a; // 2²⁷ + 1
     let hi = scaled - (scaled - a);
     (hi, a - hi)
 }
 
 /// `a·b` and what its rounding leaves out; for `|a|, |b| < 2⁹⁹⁶`.
 #[inline(always)]
-pub(super) fn two_product(a: f64, b: f64) -> (f64, f64) {
+pub(super) fn two_product<T: Number>(a: T, b: T) -> (T, T) {
     let product = a * b;
     let ((a1, a2), (b1, b2)) = (split(a), split(b));
     (product, ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2)
@@ -35,7 +49,7 @@ pub(super) fn two_product(a: f64, b: f64) -> (f64, f64) {
 
 /// `(a + a_lo)(b + b_lo)` as a sum of two.
 #[inline(always)]
-pub(super) fn multiply(a: (f64, f64), b: (f64, f64)) -> (f64, f64) {
+pub(super) fn multiply<T: Number>(a: (T, T), b: (T, T)) -> (T, T) {
     let (hi, lo) = two_product(a.0, b.0);
     let lo = lo + (a.0 * b.1 + a.1 * b.0);
     let sum = hi + lo;
