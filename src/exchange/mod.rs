@@ -3,3 +3,6 @@
 //! Each format has a folder of its own; it turns bytes into a
 //! [`Graph`](bernet_runtime::graph::Graph) operator by operator and folds nothing: that is what the
 //! passes of the runtime do.
+
+#[cfg(feature = "onnx")]
+pub mod onnx;
