@@ -1,0 +1,6 @@
+//! The TFLite importer: graphs that were worked out by hand, nets of Larq's zoo, damaged files.
+
+#[path = "tflite/file.rs"]
+mod file;
+#[path = "tflite/zoo.rs"]
+mod zoo;
