@@ -2,5 +2,9 @@
 
 #[path = "tflite/file.rs"]
 mod file;
+#[path = "tflite/lce.rs"]
+mod lce;
+#[path = "tflite/operators.rs"]
+mod operators;
 #[path = "tflite/zoo.rs"]
 mod zoo;

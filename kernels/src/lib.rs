@@ -32,6 +32,9 @@ pub mod packing;
 #[cfg(feature = "poisson-binomial")]
 pub mod poisson_binomial;
 pub mod portable;
+pub mod real;
+#[cfg(feature = "rayon")]
+pub mod threads;
 pub mod xnor;
 
 pub use error::Error;

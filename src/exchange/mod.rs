@@ -8,6 +8,8 @@ use bernet_runtime::graph::{Graph, Pixels};
 
 #[cfg(feature = "npy")]
 pub mod npy;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 #[cfg(feature = "tflite")]
 pub mod tflite;
 

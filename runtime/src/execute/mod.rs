@@ -272,7 +272,7 @@ impl Step {
             }
             Kernel::RealDense(dense) => {
                 let (input, output) = context.floats(self, arena);
-                dense.run(context.program.level, context.items.len(), input, output);
+                dense.run(context.program.level, input, output);
             }
             Kernel::Elementwise(step) => elementwise::run(self, step, context, arena, scratch),
             Kernel::Threshold(list) => layers::threshold(self, list, context, arena),

@@ -271,6 +271,7 @@ impl Lowering<'_> {
             return Ok(());
         }
         let types: Vec<_> = node.inputs.iter().map(|id| self.graph.value(*id)).collect();
+        let refused = |cause| PlanError::Kernel { node: index, cause };
         let kernel = match &node.op {
             Op::Sign => Kernel::Threshold(vec![
                 Threshold {
@@ -289,9 +290,9 @@ impl Lowering<'_> {
             Op::BinaryConv(_) | Op::BinaryDense(_) => self.product(index, types[0])?,
             Op::Conv(conv) => {
                 let shape = self.graph.value(output).shape;
-                Kernel::RealConv(RealConv::new(conv, types[0].shape, shape))
+                Kernel::RealConv(RealConv::new(conv, types[0].shape, shape).map_err(refused)?)
             }
-            Op::Dense(dense) => Kernel::RealDense(RealDense::new(dense)),
+            Op::Dense(dense) => Kernel::RealDense(RealDense::new(dense).map_err(refused)?),
             Op::Binary(op) => Kernel::Binary(*op),
             Op::Select => Kernel::Select,
             Op::Pool(pool) => Kernel::Pool(*pool),
