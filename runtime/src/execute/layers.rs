@@ -263,21 +263,21 @@ pub(super) fn pool(step: &Step, pool: &PoolParams, context: &Context<'_>, arena:
     match (pool.kind, elements) {
         (PoolKind::Max, Elements::F32(values)) => {
             let out: &mut [f32] = bytemuck::cast_slice_mut(out);
-            for (pixel, out) in out.chunks_exact_mut(channels).take(pixels).enumerate() {
-                out.fill(f32::NEG_INFINITY);
-                for at in window(pixel).1 {
-                    let values = &values[at..][..channels];
-                    level.vectorize(|| {
-                        for (out, &value) in out.iter_mut().zip(values) {
-                            *out = if value > *out || value.is_nan() {
-                                value
-                            } else {
-                                *out
-                            };
+            let out = out.chunks_exact_mut(channels).take(pixels).enumerate();
+            level.vectorize(
+                #[inline(always)]
+                || {
+                    for (pixel, out) in out {
+                        out.fill(f32::NEG_INFINITY);
+                        for at in window(pixel).1 {
+                            for (out, &value) in out.iter_mut().zip(&values[at..][..channels]) {
+                                let larger = value > *out || value.is_nan();
+                                *out = if larger { value } else { *out };
+                            }
                         }
-                    });
-                }
-            }
+                    }
+                },
+            );
         }
         (PoolKind::Max, _) => {
             for pixel in 0..pixels {
@@ -313,11 +313,9 @@ pub(super) fn pool(step: &Step, pool: &PoolParams, context: &Context<'_>, arena:
                 for at in taps {
                     if let Elements::F32(values) = elements {
                         let values = &values[at..][..channels];
-                        level.vectorize(|| {
-                            for (out, &value) in out.iter_mut().zip(values) {
-                                *out += value;
-                            }
-                        });
+                        out.iter_mut()
+                            .zip(values)
+                            .for_each(|(out, value)| *out += value);
                     } else {
                         for (channel, out) in out.iter_mut().enumerate() {
                             *out += elements.real(at + channel);
