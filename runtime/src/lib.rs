@@ -26,6 +26,7 @@ extern crate alloc;
 
 pub mod execute;
 pub mod graph;
+pub mod passes;
 pub mod plan;
 pub mod reference;
 pub mod scalar;

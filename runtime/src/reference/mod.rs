@@ -98,7 +98,7 @@ pub fn trace(graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>, GraphError
 }
 
 /// The output of one node.
-fn compute(node: &Node, inputs: &[&Tensor], shape: Shape) -> Tensor {
+pub(crate) fn compute(node: &Node, inputs: &[&Tensor], shape: Shape) -> Tensor {
     let batch = inputs.iter().map(|input| input.batch()).max().unwrap_or(1);
     match &node.op {
         Op::Constant(tensor) => tensor.clone(),
