@@ -79,7 +79,7 @@ pub(super) struct Scratch {
     real_sums: Vec<f64>,
     grey: Vec<u8>,
     logits: Vec<i32>,
-    kernels: xnor::Scratch,
+    kernels: xnor::Workspace,
 }
 
 impl Plan {

@@ -8,7 +8,6 @@ use crate::model::{Input, Model};
 use bernet_kernels::{
     bits::{BitTensor, Shape},
     isa::Level,
-    xnor::on_this_thread,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 use std::{ops::Range, sync::Arc};
@@ -229,11 +228,9 @@ impl Session {
         };
         let logits = logits.chunks_mut(share * plan.classes());
         match &self.pool {
-            None => on_this_thread(|| {
-                logits
-                    .zip(scratch)
-                    .try_for_each(|(logits, scratch)| run_share(0, scratch, logits))
-            }),
+            None => logits
+                .zip(scratch)
+                .try_for_each(|(logits, scratch)| run_share(0, scratch, logits)),
             Some(pool) => {
                 let shares: Vec<_> = logits.zip(scratch).enumerate().collect();
                 pool.install(|| {

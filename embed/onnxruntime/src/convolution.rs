@@ -8,7 +8,7 @@ use crate::{
 };
 use bernet_kernels::{
     isa::Level,
-    xnor::{Conv2d, Geometry, Options, PaddingValue, Scratch},
+    xnor::{Conv2d, Geometry, Options, PaddingValue, Workspace},
 };
 use ort_sys::ONNXTensorElementDataType as Type;
 use std::{
@@ -22,7 +22,7 @@ pub(crate) struct Convolution<E> {
     /// Pixels a line of the input, which its shape does not say.
     width: usize,
     /// As many as have ever been at work at once.
-    idle: Mutex<Vec<Scratch>>,
+    idle: Mutex<Vec<Workspace>>,
     ending: E,
 }
 

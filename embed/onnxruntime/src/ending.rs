@@ -7,7 +7,7 @@ use crate::{
 use bernet_kernels::{
     Error,
     bits::{BitMatrix, BitView, BitTensor, Shape},
-    xnor::{Affine, Conv2d, PackedWeights, Scratch, Threshold, gemm_affine, gemm_bits},
+    xnor::{Affine, Conv2d, PackedWeights, Workspace, Threshold, gemm_affine, gemm_bits},
 };
 use ort_sys::ONNXTensorElementDataType as Type;
 use std::ffi::CStr;
@@ -37,7 +37,7 @@ pub(crate) trait Ending: Sized + Send + Sync + 'static {
         &self,
         kernel: &Conv2d,
         input: &BitTensor,
-        scratch: &mut Scratch,
+        scratch: &mut Workspace,
         shape: Shape,
         context: Context<'_>,
     ) -> Result<(), String>;
@@ -88,7 +88,7 @@ impl Ending for Scaled {
         &self,
         kernel: &Conv2d,
         input: &BitTensor,
-        scratch: &mut Scratch,
+        scratch: &mut Workspace,
         shape: Shape,
         context: Context<'_>,
     ) -> Result<(), String> {
@@ -158,7 +158,7 @@ impl Ending for Thresholds {
         &self,
         kernel: &Conv2d,
         input: &BitTensor,
-        scratch: &mut Scratch,
+        scratch: &mut Workspace,
         shape: Shape,
         context: Context<'_>,
     ) -> Result<(), String> {

@@ -30,7 +30,7 @@ impl<E: Ending> Operator for MatMul<E> {
         let bits = signs(outputs, depth, weights.values, |output, k| {
             k * outputs + output
         })?;
-        let weights = PackedWeights::new(Level::best(), &bits);
+        let weights = PackedWeights::new(Level::best(), &bits).map_err(text)?;
         Ok(Self { weights, ending })
     }
 

@@ -4,55 +4,15 @@
 use core::ops::Range;
 
 /// Products below this are not worth a thread: about 20 µs of work, where waking one takes a few.
-#[cfg(feature = "rayon")]
 const PART: usize = 8 << 20;
 
-/// Into how many parts to split `lines` lines that take `work` multiply-accumulates in all. Rayon is asked last: the first who
-/// asks starts its threads.
-#[cfg(feature = "rayon")]
-pub(super) fn parts(lines: usize, work: usize) -> usize {
-    match (work / PART).min(lines) {
-        0 | 1 => 1,
-        _ if ALONE.get() => 1,
-        most => most.min(rayon::current_num_threads()),
+/// Into how many parts to split `lines` lines that take `work` multiply-accumulates in all, for at most `threads` threads.
+pub(super) fn parts(lines: usize, work: usize, threads: usize) -> usize {
+    // (One thread is asked for most: a division takes longer than a small product.)
+    if threads <= 1 || cfg!(not(feature = "rayon")) {
+        return 1;
     }
-}
-
-#[cfg(not(feature = "rayon"))]
-pub(super) fn parts(_: usize, _: usize) -> usize {
-    1
-}
-
-#[cfg(feature = "rayon")]
-std::thread_local! {
-    /// Whether this thread is to do all its products by itself.
-    static ALONE: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
-}
-
-/// Does some work whose products are not split: the calling thread does them all, and Rayon's threads are not even started.
-///
-/// ```
-/// use bernet_kernels::{bits::BitMatrix, isa::Level, xnor::{PackedWeights, gemm_i32, on_this_thread}};
-///
-/// let weights = PackedWeights::new(Level::best(), &BitMatrix::zeros(64, 4096));
-/// let mut out = vec![0; 256 * 64];
-/// on_this_thread(|| gemm_i32(&BitMatrix::zeros(256, 4096), &weights, &mut out))?;
-/// assert!(out.iter().all(|&sum| sum == 4096));
-/// # Ok::<(), bernet_kernels::Error>(())
-/// ```
-pub fn on_this_thread<R>(work: impl FnOnce() -> R) -> R {
-    /// What was before comes back, even where the work panics.
-    #[cfg(feature = "rayon")]
-    struct Before(bool);
-    #[cfg(feature = "rayon")]
-    impl Drop for Before {
-        fn drop(&mut self) {
-            ALONE.set(self.0);
-        }
-    }
-    #[cfg(feature = "rayon")]
-    let _before = Before(ALONE.replace(true));
-    work()
+    (work / PART).min(lines).clamp(1, threads)
 }
 
 /// Does `work` on all lines, in as many parts as there are workers; `split` cuts a stage after some lines.

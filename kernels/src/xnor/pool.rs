@@ -17,7 +17,7 @@
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```
 
-use super::{Geometry, PaddingValue};
+use super::geometry::{Geometry, PaddingValue};
 use crate::{
     Error,
     bits::{BitView, BitViewMut, Shape, WORD, copy_bits, read_bits, set_bits},

@@ -13,12 +13,13 @@
 //! not fill).
 
 use super::{
-    Threshold,
-    activations::Bits,
+    bits_out::Bits,
+    epilogue::Threshold,
     geometry::Window,
-    output::count_limit,
-    patches::{Band, Lines, Worker},
+    patches::{Band, Lines},
+    stage::count_limit,
     tile::Tile,
+    workspace::Worker,
 };
 use crate::{
     bits::{BitMatrix, BitView, WORD, read_bits},
@@ -98,6 +99,11 @@ impl Tables {
             words,
             depth,
         })
+    }
+
+    /// Words of the sums of a line's windows.
+    pub(super) fn line_words(&self, width: usize) -> usize {
+        width * self.words
     }
 
     /// The activations of one band of output lines.

@@ -9,7 +9,7 @@ use crate::{
 };
 use bernet_kernels::{
     bits::{self, BitView, BitViewMut},
-    xnor::{self, Scratch, Threshold},
+    xnor::{self, Threshold, Workspace},
 };
 
 /// The shape of some items as the kernels have it.
@@ -44,7 +44,7 @@ pub(super) fn product(
     step: &Step,
     context: &Context<'_>,
     arena: &mut [u64],
-    kernels: &mut Scratch,
+    kernels: &mut Workspace,
 ) {
     let batch = context.items.len();
     let slots = &context.program.slots;

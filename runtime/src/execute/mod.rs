@@ -21,7 +21,7 @@ use thiserror::Error;
 pub struct Workspace {
     arena: Vec<u64>,
     scratch: Vec<f32>,
-    kernels: xnor::Scratch,
+    kernels: xnor::Workspace,
 }
 
 impl Workspace {
@@ -30,7 +30,7 @@ impl Workspace {
         Self {
             arena: vec![0; program.arena_words],
             scratch: vec![0.0; program.scratch_floats],
-            kernels: xnor::Scratch::default(),
+            kernels: xnor::Workspace::default(),
         }
     }
 }
@@ -272,7 +272,7 @@ impl Step {
             }
             Kernel::RealDense(dense) => {
                 let (input, output) = context.floats(self, arena);
-                dense.run(context.program.level, context.items.len(), input, output);
+                dense.run(context.program.level, input, output);
             }
             Kernel::Elementwise(step) => elementwise::run(self, step, context, arena, scratch),
             Kernel::Threshold(list) => layers::threshold(self, list, context, arena),

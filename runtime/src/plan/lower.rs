@@ -7,6 +7,7 @@ use super::{
 use crate::{
     execute::real::{RealConv, RealDense},
     graph::{BinaryConv, ConvParams, Graph, Kind, Op, RealThreshold, Shape, Value, ValueId},
+    reference,
     tensor::{Data, Tensor},
 };
 use alloc::{vec, vec::Vec};
@@ -31,8 +32,8 @@ struct Lowering<'a> {
     graph: &'a Graph,
     level: Level,
     uses: Vec<usize>,
-    /// Whether a value is the same for every item.
-    constant: Vec<bool>,
+    /// Values that are the same for every item, as they follow from constants alone.
+    constant: Vec<Option<Tensor>>,
     /// The nodes that read each value.
     readers: Vec<Vec<usize>>,
     slots: Vec<Slot>,
@@ -44,12 +45,21 @@ struct Lowering<'a> {
 
 pub(super) fn lower(graph: &Graph, options: &Options) -> Result<Lowered, PlanError> {
     let mut readers = vec![Vec::new(); graph.values.len()];
-    let mut constant = vec![false; graph.values.len()];
+    let mut constant: Vec<Option<Tensor>> = vec![None; graph.values.len()];
     for (index, node) in graph.nodes.iter().enumerate() {
         for input in &node.inputs {
             readers[input.index()].push(index);
         }
-        constant[node.outputs[0].index()] = matches!(node.op, Op::Constant(_));
+        let inputs: Option<Vec<_>> = node
+            .inputs
+            .iter()
+            .map(|input| constant[input.index()].as_ref())
+            .collect();
+        if let Some(inputs) = inputs {
+            let output = node.outputs[0];
+            let tensor = reference::compute(node, &inputs, graph.value(output).shape);
+            constant[output.index()] = Some(tensor);
+        }
     }
     let mut lowering = Lowering {
         graph,
@@ -122,7 +132,7 @@ fn groups(lowering: &Lowering<'_>, fuse: bool) -> Vec<Group> {
     let mut done = vec![false; graph.nodes.len()];
     for index in 0..graph.nodes.len() {
         let node = &graph.nodes[index];
-        if done[index] {
+        if done[index] || lowering.is_constant(node.outputs[0]) {
             continue;
         }
         if let Op::Threshold(_) = node.op {
@@ -159,7 +169,7 @@ fn groups(lowering: &Lowering<'_>, fuse: bool) -> Vec<Group> {
                 _ => break,
             };
             let goes_on = source(lowering, next, Some(graph.nodes[last].outputs[0])).is_some();
-            if !goes_on || !is_elementwise(lowering, next) {
+            if done[next] || !goes_on || !is_elementwise(lowering, next) {
                 break;
             }
             groups[last] = Group::Inside;
@@ -218,7 +228,7 @@ fn source(lowering: &Lowering<'_>, index: usize, wanted: Option<ValueId>) -> Opt
 
 impl Lowering<'_> {
     fn is_constant(&self, id: ValueId) -> bool {
-        self.constant[id.index()]
+        self.constant[id.index()].is_some()
     }
 
     fn slot(&mut self, value: ValueId, place: Place) -> SlotId {
@@ -254,14 +264,15 @@ impl Lowering<'_> {
     fn node(&mut self, index: usize) -> Result<(), PlanError> {
         let node = &self.graph.nodes[index];
         let output = node.outputs[0];
+        if let Some(tensor) = &self.constant[output.index()] {
+            let words = constant_words(tensor);
+            self.slot(output, Place::Constant(self.constants.len()));
+            self.constants.push(words);
+            return Ok(());
+        }
         let types: Vec<_> = node.inputs.iter().map(|id| self.graph.value(*id)).collect();
+        let refused = |cause| PlanError::Kernel { node: index, cause };
         let kernel = match &node.op {
-            Op::Constant(tensor) => {
-                let slot = self.slot(output, Place::Constant(self.constants.len()));
-                debug_assert!(self.slots[slot.0].is_constant() && self.is_constant(output));
-                self.constants.push(constant_words(tensor));
-                return Ok(());
-            }
             Op::Sign => Kernel::Threshold(vec![
                 Threshold {
                     at_least: 0,
@@ -279,9 +290,9 @@ impl Lowering<'_> {
             Op::BinaryConv(_) | Op::BinaryDense(_) => self.product(index, types[0])?,
             Op::Conv(conv) => {
                 let shape = self.graph.value(output).shape;
-                Kernel::RealConv(RealConv::new(conv, types[0].shape, shape))
+                Kernel::RealConv(RealConv::new(conv, types[0].shape, shape).map_err(refused)?)
             }
-            Op::Dense(dense) => Kernel::RealDense(RealDense::new(dense)),
+            Op::Dense(dense) => Kernel::RealDense(RealDense::new(dense).map_err(refused)?),
             Op::Binary(op) => Kernel::Binary(*op),
             Op::Select => Kernel::Select,
             Op::Pool(pool) => Kernel::Pool(*pool),
@@ -311,6 +322,7 @@ impl Lowering<'_> {
                 let axes = perm.iter().map(|&axis| (dims[axis], strides[axis]));
                 Kernel::Transpose(axes.collect())
             }
+            Op::Constant(_) => unreachable!("a constant follows from constants alone"),
             Op::RealThreshold(_)
             | Op::Affine { .. }
             | Op::Unary(_)

@@ -1,113 +1,48 @@
 //! Counts to activations, packed.
 //!
-//! `base − 2·count ≥ t` is `count ≤ ⌊(base − t)/2⌋` (see `output.rs`): a comparison of counts with limits is the packed output.
+//! `base − 2·count ≥ t` is `count ≤ ⌊(base − t)/2⌋` (see `stage.rs`): a comparison of counts with limits is the packed output.
 
 use super::{
-    output::{Columns, Prepared, Stage, Threshold, count_limit},
-    pack::{Panel, Panels},
-    tile::{Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Strided, Tile},
+    epilogue::Threshold,
+    pack::Panels,
+    stage::{Columns, Offsets, Place, Prepared, Stage, count_limit},
+    tile::{BLOCK, Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Strided, Tile},
     words::{self, Folded},
 };
 use crate::{
     Error,
     bits::{BitViewMut, Shape, WORD, bytes_mut, put_bits},
 };
-use core::ops::Range;
 
-/// Activations, packed. The words are 0 before the first store.
-pub(crate) struct Bits<'a> {
+/// Lines of bits to be written. They are 0 before the first store.
+pub(crate) struct BitLines<'a> {
     words: &'a mut [u64],
     /// From one line to the next; after the last there may be fewer.
     line_words: usize,
     line_rows: usize,
-    thresholds: &'a [Threshold],
-    /// Of each panel, for rows of a word; none where that is yet to be done.
-    folded: &'a [Folded],
-    /// From one row to the next, where all are whole bytes one after the other, or 0.
-    row_bytes: usize,
-    /// The block's first row, and where it goes.
-    block: (usize, Place),
-    /// Where the next row goes.
-    next: Place,
+    outputs: usize,
+    /// Whether each row begins with a byte.
+    in_bytes: bool,
+    offsets: Offsets,
 }
 
-/// Where a row's bits go: the bit where its line begins, and its pixel.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    line: usize,
-    pixel: usize,
-}
-
-impl<'a> Bits<'a> {
-    /// `line_rows` rows of the product make a line, of `line_words` words: one row, or the pixels of an output line.
-    pub(crate) fn new(
-        words: &'a mut [u64],
-        line_words: usize,
-        line_rows: usize,
-        thresholds: &'a [Threshold],
-    ) -> Self {
-        let bits = match line_rows {
-            1 => line_words * WORD,
-            _ if line_words * WORD == line_rows * thresholds.len() => thresholds.len(),
-            _ => 0,
-        };
-        let in_bytes = cfg!(target_endian = "little") && bits.is_multiple_of(8);
-        Self {
-            words,
-            line_words,
-            line_rows,
-            thresholds,
-            folded: &[],
-            row_bytes: if in_bytes { bits / 8 } else { 0 },
-            block: Default::default(),
-            next: Place::default(),
-        }
-    }
-
-    /// Those of a convolution whose output is of that shape; clears `out`.
-    pub(crate) fn of_tensor(
-        mut out: BitViewMut<'a>,
-        shape: Shape,
-        thresholds: &'a [Threshold],
-        folded: &'a [Folded],
-    ) -> Result<Self, Error> {
+impl<'a> BitLines<'a> {
+    /// Lines of `shape`, of as many rows as pixels; clears them.
+    pub(crate) fn new(mut out: BitViewMut<'a>, shape: Shape) -> Result<Self, Error> {
         out.check_shape(shape)?;
         out.clear();
-        let line_words = out.stride();
         Ok(Self {
-            folded,
-            ..Self::new(out.into_words(), line_words, shape.width, thresholds)
+            line_words: out.stride(),
+            words: out.into_words(),
+            line_rows: shape.width,
+            outputs: shape.channels,
+            in_bytes: cfg!(target_endian = "little")
+                && (shape.width == 1 || shape.channels.is_multiple_of(8)),
+            offsets: [0; BLOCK],
         })
     }
-}
 
-impl<'a> Bits<'a> {
-    /// Stores some columns of the next row; rows come one after the other, from the block's first on.
-    #[inline(always)]
-    fn put(&mut self, prepared: &Prepared, bits: u64) {
-        let Place { line, pixel } = self.next;
-        let start = line + pixel * self.thresholds.len() + prepared.first;
-        put_bits(self.words, start, prepared.columns, bits);
-        self.next = match pixel + 1 == self.line_rows {
-            true => Place {
-                line: line + self.line_words * WORD,
-                pixel: 0,
-            },
-            false => Place {
-                line,
-                pixel: pixel + 1,
-            },
-        };
-    }
-
-    /// The thresholds, and the lines.
-    pub(crate) fn lines(&mut self) -> (&'a [Threshold], impl Iterator<Item = &mut [u64]>) {
-        (self.thresholds, self.words.chunks_mut(self.line_words))
-    }
-}
-
-impl Stage for Bits<'_> {
-    fn split(self, lines: usize) -> (Self, Self) {
+    pub(crate) fn split(self, lines: usize) -> (Self, Self) {
         let end = self.words.len().min(lines * self.line_words);
         let (before, after) = self.words.split_at_mut(end);
         (
@@ -122,34 +57,124 @@ impl Stage for Bits<'_> {
         )
     }
 
-    fn split_columns(self, columns: usize) -> (Self, Self) {
+    /// Of a single row, after some columns.
+    pub(crate) fn split_columns(self, columns: usize) -> (Self, Self) {
         let (before, after) = self.words.split_at_mut(columns / WORD);
-        let (first, second) = self.thresholds.split_at(columns);
         (
             Self {
                 words: before,
-                thresholds: first,
-                folded: &[],
                 ..self
             },
             Self {
                 words: after,
-                thresholds: second,
-                folded: &[],
                 ..self
             },
         )
     }
 
     #[inline(always)]
-    fn begin(&mut self, rows: Range<usize>) {
-        let mut place = Place::default();
-        // Divisions take longer than small products.
-        if rows.start > 0 {
-            place.pixel = rows.start % self.line_rows;
-            place.line = rows.start / self.line_rows * self.line_words * WORD;
+    pub(crate) fn begin(&mut self, places: &[Place]) {
+        for (offset, [line, pixel]) in self.offsets.iter_mut().zip(places) {
+            *offset = line * self.line_words * WORD + pixel * self.outputs;
         }
-        self.block = (rows.start, place);
+    }
+
+    /// Stores some columns of neighbouring rows of the block, those of `invert` the other way round.
+    #[inline(always)]
+    pub(crate) fn store<T: Tile>(
+        &mut self,
+        row: usize,
+        [first, columns]: [usize; 2],
+        bits: &[u64],
+        invert: u64,
+    ) {
+        let offsets = &self.offsets[row..][..bits.len()];
+        // A full panel has a constant number of bytes.
+        let full = T::LANES * T::REGISTERS;
+        if self.in_bytes && full.is_multiple_of(8) && columns == full && first.is_multiple_of(8) {
+            let bytes = &mut bytes_mut(self.words)[first / 8..];
+            for (offset, bits) in offsets.iter().zip(bits) {
+                let bits = (bits ^ invert).to_le_bytes();
+                bytes[offset / 8..][..full / 8].copy_from_slice(&bits[..full / 8]);
+            }
+            return;
+        }
+        for (offset, bits) in offsets.iter().zip(bits) {
+            put_bits(self.words, offset + first, columns, bits ^ invert);
+        }
+    }
+
+    /// The lines.
+    pub(crate) fn lines(&mut self) -> impl Iterator<Item = &mut [u64]> {
+        self.words.chunks_mut(self.line_words)
+    }
+}
+
+/// Activations, packed.
+pub(crate) struct Bits<'a> {
+    lines: BitLines<'a>,
+    thresholds: &'a [Threshold],
+    /// Of each panel, for rows of a word; none where that is yet to be done.
+    folded: &'a [Folded],
+}
+
+impl<'a> Bits<'a> {
+    /// Those of an output of that shape, which is cleared.
+    pub(crate) fn new(
+        out: BitViewMut<'a>,
+        shape: Shape,
+        thresholds: &'a [Threshold],
+        folded: &'a [Folded],
+    ) -> Result<Self, Error> {
+        Error::check_size("thresholds (outputs)", shape.channels, thresholds.len())?;
+        Ok(Self {
+            lines: BitLines::new(out, shape)?,
+            thresholds,
+            folded,
+        })
+    }
+
+    /// The thresholds, and the lines.
+    pub(crate) fn lines(&mut self) -> (&'a [Threshold], impl Iterator<Item = &mut [u64]>) {
+        (self.thresholds, self.lines.lines())
+    }
+}
+
+impl Stage for Bits<'_> {
+    fn split(self, lines: usize) -> (Self, Self) {
+        let (before, after) = self.lines.split(lines);
+        (
+            Self {
+                lines: before,
+                ..self
+            },
+            Self {
+                lines: after,
+                ..self
+            },
+        )
+    }
+
+    fn split_columns(self, columns: usize) -> (Self, Self) {
+        let (before, after) = self.lines.split_columns(columns);
+        let (first, second) = self.thresholds.split_at(columns);
+        (
+            Self {
+                lines: before,
+                thresholds: first,
+                folded: &[],
+            },
+            Self {
+                lines: after,
+                thresholds: second,
+                folded: &[],
+            },
+        )
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, places: &[Place]) {
+        self.lines.begin(places);
     }
 
     #[inline(always)]
@@ -220,10 +245,10 @@ impl Stage for Bits<'_> {
         let place = words::Place {
             thresholds: self.thresholds,
             folded: self.folded,
-            line_words: self.line_words,
-            line_rows: self.line_rows,
+            line_words: self.lines.line_words,
+            line_rows: self.lines.line_rows,
         };
-        place.activations(token, rows, line, panels, self.words);
+        place.activations(token, rows, line, panels, self.lines.words);
     }
 
     #[inline(always)]
@@ -238,39 +263,18 @@ impl Stage for Bits<'_> {
 
     #[inline(always)]
     fn store_bits<T: Tile>(&mut self, row: usize, prepared: &Prepared, bits: &[u64]) {
-        // A full panel has a constant number of bytes.
-        let full = T::LANES * T::REGISTERS;
-        let in_bytes =
-            self.row_bytes > 0 && full.is_multiple_of(8) && prepared.first.is_multiple_of(8);
-        if in_bytes && prepared.columns == full {
-            let mut bytes = &mut bytes_mut(self.words)[row * self.row_bytes + prepared.first / 8..];
-            for (index, bits) in bits.iter().enumerate() {
-                if index > 0 {
-                    bytes = &mut bytes[self.row_bytes..];
-                }
-                let bits = (bits ^ prepared.invert).to_le_bytes();
-                bytes[..full / 8].copy_from_slice(&bits[..full / 8]);
-            }
-            return;
-        }
-        if row == self.block.0 {
-            self.next = self.block.1;
-        }
-        for bits in bits {
-            self.put(prepared, bits ^ prepared.invert);
-        }
+        let columns = [prepared.first, prepared.columns];
+        self.lines.store::<T>(row, columns, bits, prepared.invert);
     }
 
     #[inline(always)]
     fn store_narrow<T: Tile>(
         &mut self,
         token: T,
-        patches: &Patches<'_>,
-        starts: &[usize],
-        panel: &Panel<'_>,
+        row: usize,
         prepared: &Prepared,
+        (patches, starts, panel): (&Patches<'_>, &[usize], &[u8]),
     ) -> usize {
-        self.next = self.block.1;
         let mut done = 0;
         // Half the lanes are enough to be faster.
         while starts.len() - done >= NARROW_ROWS / 2 {
@@ -278,14 +282,12 @@ impl Stage for Bits<'_> {
             let mut lanes = [starts[done]; NARROW_ROWS];
             let rows = NARROW_ROWS.min(starts.len() - done);
             lanes[..rows].copy_from_slice(&starts[done..][..rows]);
-            let limits = &prepared.values;
-            let Some(bits) = token.narrow(patches, &lanes, panel.weights, panel.columns, limits)
-            else {
+            let (columns, limits) = (prepared.columns, &prepared.values);
+            let Some(bits) = token.narrow(patches, &lanes, panel, columns, limits) else {
                 break;
             };
-            for bits in &bits[..rows] {
-                self.put(prepared, u64::from(*bits) ^ prepared.invert);
-            }
+            let bits = bits.map(u64::from);
+            self.store_bits::<T>(row + done, prepared, &bits[..rows]);
             done += rows;
         }
         done
