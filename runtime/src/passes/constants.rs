@@ -15,14 +15,18 @@ use alloc::{vec, vec::Vec};
 
 /// Values that a result may have whatever it is made of.
 const SMALL: usize = 1 << 12;
-/// Steps that all results together may take.
-const STEPS: usize = 1 << 27;
+/// Steps that all results together may take, and more for each number in the graph's constants.
+const STEPS: [usize; 2] = [1 << 22, 64];
 
 /// The graph with constants in place of what is computed from constants.
 pub(super) fn fold(graph: &Graph) -> Result<Graph, GraphError> {
     let mut rewrite = Rewrite::new(graph);
     let mut constants: Vec<Option<Tensor>> = vec![None; graph.values.len()];
-    let mut left = STEPS;
+    let sizes = graph.nodes.iter().map(|node| match &node.op {
+        Op::Constant(tensor) => tensor.data().len(),
+        _ => 0,
+    });
+    let mut left = STEPS[0].saturating_add(STEPS[1].saturating_mul(sizes.sum()));
     for node in &graph.nodes {
         if let Op::Constant(tensor) = &node.op {
             constants[node.outputs[0].index()] = Some(tensor.clone());

@@ -29,19 +29,20 @@ use crate::graph::{Graph, GraphError, Kind, Node, Op, PoolKind, PoolParams, Redu
 use alloc::{vec, vec::Vec};
 use bernet_kernels::xnor::Threshold;
 
-/// Integers for which functions that are not known to be monotone are computed, for a node.
-const EVALUATIONS: i64 = 1 << 24;
+/// Integers for which functions that are not known to be monotone are computed, in all.
+const EVALUATIONS: i64 = 1 << 25;
 
 /// The graph with thresholds on integers in place of functions before signs.
 pub(super) fn integrate(graph: &Graph) -> Result<Graph, GraphError> {
     let producers = graph.producers();
     let uses = graph.uses();
     let ranges = range::ranges(graph);
+    let mut left = EVALUATIONS;
     let mut rewrite = Rewrite::new(graph);
     for node in &graph.nodes {
         let chain = Chain::find(graph, &producers, &uses, node);
         let found = chain.and_then(|chain| {
-            let (thresholds, order) = chain.solve(graph, &ranges)?;
+            let (thresholds, order) = chain.solve(graph, &ranges, &mut left)?;
             Some((chain, thresholds, order))
         });
         match found {
@@ -136,8 +137,18 @@ impl<'g> Chain<'g> {
     }
 
     /// The threshold of each channel of the integers, and where the windows go.
-    fn solve(&self, graph: &Graph, ranges: &[Range]) -> Option<(Vec<Threshold>, Order)> {
-        let channels = graph.value(self.source).shape.channels;
+    fn solve(
+        &self,
+        graph: &Graph,
+        ranges: &[Range],
+        left: &mut i64,
+    ) -> Option<(Vec<Threshold>, Order)> {
+        // A list for all channels is never longer than those that the functions have.
+        let channels = if self.is_uniform() {
+            1
+        } else {
+            graph.value(self.source).shape.channels
+        };
         let [mut low, mut high] = ranges[self.source.index()];
         if let Some((_, count)) = self.mean {
             let count = i64::try_from(count).ok()?;
@@ -146,12 +157,20 @@ impl<'g> Chain<'g> {
             i32::try_from(high).ok()?;
         }
         let order = self.order(channels)?;
-        let mut left = EVALUATIONS;
         let mut thresholds = Vec::with_capacity(channels);
         for channel in 0..channels {
-            thresholds.push(self.threshold(channel, [low, high], &mut left)?);
+            thresholds.push(self.threshold(channel, [low, high], left)?);
         }
         Some((thresholds, order))
+    }
+
+    /// Whether every function is the same in all channels.
+    fn is_uniform(&self) -> bool {
+        let uniform = |step: &Step<'_>| match step {
+            Step::Element(element) => element.is_uniform(),
+            _ => true,
+        };
+        self.predicate.is_uniform() && self.steps.iter().all(uniform)
     }
 
     /// Where windows and moves go; `None` where they cannot go anywhere.

@@ -14,6 +14,9 @@ use crate::{
 };
 use alloc::{vec, vec::Vec};
 
+/// Channels beyond which lists of several inputs are not joined.
+const CHANNELS: usize = 1 << 16;
+
 /// A value that is `high` where a bit is +1 and `low` where it is −1.
 #[derive(Clone, Debug)]
 pub(super) struct TwoValued {
@@ -158,7 +161,8 @@ impl<'g> Knowledge<'g> {
         channels: usize,
     ) -> Result<Known, GraphError> {
         let (mut low, mut high) = (Vec::new(), Vec::new());
-        for channel in 0..channels {
+        let uniform = three.iter().all(|list| list.len() == 1);
+        for channel in 0..if uniform { 1 } else { channels } {
             let values = three.each_ref().map(|list| of_channel(list, channel, 0.0));
             let least = values.into_iter().fold(f32::INFINITY, f32::min);
             let largest = values.into_iter().fold(f32::NEG_INFINITY, f32::max);
@@ -223,6 +227,7 @@ impl<'g> Knowledge<'g> {
                 let above = |channel| {
                     of_channel(&two.low, channel, 0.0) < of_channel(&two.high, channel, 0.0)
                 };
+                let channels = if uniform { 1 } else { channels };
                 pool.kind == PoolKind::Max && (0..channels).all(above)
             }
             &Op::Slice {
@@ -230,7 +235,7 @@ impl<'g> Knowledge<'g> {
                 start,
                 length,
                 step,
-            } => {
+            } if !uniform => {
                 for list in [&mut two.low, &mut two.high] {
                     let at = |place| of_channel(list, start + place * step, 0.0);
                     *list = shortened((0..length).map(at).collect());
@@ -262,14 +267,20 @@ impl<'g> Knowledge<'g> {
             return Ok(None);
         };
         let (mut low, mut high) = (Vec::new(), Vec::new());
-        if axis == Axis::Channels {
+        let equal = |two: &TwoValued| two.low == inputs[0].low && two.high == inputs[0].high;
+        let uniform = inputs
+            .iter()
+            .all(|two| two.low.len() == 1 && two.high.len() == 1);
+        if axis == Axis::Channels && !(uniform && inputs.iter().all(equal)) {
+            if self.graph.value(node.outputs[0]).shape.channels > CHANNELS {
+                return Ok(None);
+            }
             for (two, input) in inputs.iter().zip(&node.inputs) {
                 let channels = self.graph.value(*input).shape.channels;
                 low.extend((0..channels).map(|channel| of_channel(&two.low, channel, 0.0)));
                 high.extend((0..channels).map(|channel| of_channel(&two.high, channel, 0.0)));
             }
         } else {
-            let equal = |two: &TwoValued| two.low == inputs[0].low && two.high == inputs[0].high;
             if !inputs.iter().all(equal) {
                 return Ok(None);
             }
