@@ -33,6 +33,8 @@ pub mod packing;
 pub mod poisson_binomial;
 pub mod portable;
 pub mod real;
+#[cfg(feature = "rayon")]
+pub mod threads;
 pub mod xnor;
 
 pub use error::Error;

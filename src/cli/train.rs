@@ -11,8 +11,8 @@ use bernet::{
     infer::{self, Prediction, Session},
     model::Model,
     train::{
-        Activations, Binarise, Config, Distribution, Freezing, MethodName, NETS, Network, Normalisation, Run,
-        Surrogate, Trainer, Warp, images_for,
+        Activations, Binarise, Config, Distribution, Freezing, MethodName, NETS, Network,
+        Normalisation, Run, Surrogate, Trainer, Warp, images_for,
     },
 };
 use bernet_kernels::isa::Level;
@@ -82,8 +82,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     pub(super) resume: bool,
     /// Threads [default: all cores]. The result does not depend on them.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
     /// The instruction set of the binary kernels [default: the best].
     #[arg(long, value_parser = level)]
     level: Option<Level>,
@@ -142,10 +142,7 @@ impl Preset {
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     if let Some(threads) = arguments.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.into())
-            .build_global()
-            .context("threads")?;
+        bernet_kernels::threads::set_shared(threads)?;
     }
     let source = source(arguments.data.as_deref())?;
     let trained = train(arguments, &source)?;

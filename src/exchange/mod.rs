@@ -10,6 +10,8 @@ use bernet_runtime::graph::Graph;
 pub mod array;
 #[cfg(feature = "npy")]
 pub mod npy;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 #[cfg(feature = "tflite")]
 pub mod tflite;
 

@@ -41,13 +41,14 @@ impl Tile for Avx512Vpopcnt {
         unsafe { xnor_count_popcount::<R, V>(patches, starts, panel, counts) }
     }
 
+    const FUSED: bool = true;
+
     #[inline(always)]
     fn count_at_most<const R: usize, const V: usize>(
         self,
         patches: &Patches<'_>,
         starts: &[usize; R],
         panel: &[u8],
-        _counts: &mut [Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.

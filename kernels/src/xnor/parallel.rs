@@ -1,6 +1,8 @@
 //! Splitting work over threads, at lines of the output: each part writes lines of its own, so that the result is the same for
 //! any number of parts.
 
+#[cfg(feature = "rayon")]
+use crate::threads as pool;
 use core::ops::Range;
 
 /// Products below this are not worth a thread: about 20 µs of work, where waking one takes a few.
@@ -9,14 +11,40 @@ const PART: usize = 8 << 20;
 /// Into how many parts to split `lines` lines that take `work` multiply-accumulates in all, for at most `threads` threads.
 pub(super) fn parts(lines: usize, work: usize, threads: usize) -> usize {
     // (One thread is asked for most: a division takes longer than a small product.)
-    if threads <= 1 || cfg!(not(feature = "rayon")) {
+    if threads <= 1 {
         return 1;
     }
-    (work / PART).min(lines).clamp(1, threads)
+    (work / PART).min(lines).clamp(1, available(threads))
+}
+
+/// At most so many threads, of those that the process' pool has.
+#[cfg(feature = "rayon")]
+fn available(threads: usize) -> usize {
+    threads.min(pool::number()).max(1)
+}
+
+#[cfg(not(feature = "rayon"))]
+fn available(_: usize) -> usize {
+    1
 }
 
 /// Does `work` on all lines, in as many parts as there are workers; `split` cuts a stage after some lines.
 pub(super) fn over<S: Send, W: Send>(
+    lines: Range<usize>,
+    stage: S,
+    workers: &mut [W],
+    split: &(impl Fn(S, usize) -> (S, S) + Sync),
+    work: &(impl Fn(Range<usize>, S, &mut W) + Sync),
+) {
+    #[cfg(feature = "rayon")]
+    if workers.len() > 1 {
+        return pool::install(|| joined(lines, stage, workers, split, work))
+            .expect("`available` has made the pool, in this process");
+    }
+    joined(lines, stage, workers, split, work);
+}
+
+fn joined<S: Send, W: Send>(
     lines: Range<usize>,
     stage: S,
     workers: &mut [W],
@@ -31,8 +59,8 @@ pub(super) fn over<S: Send, W: Send>(
             let middle = lines.start + lines.len() * before.len() / (before.len() + after.len());
             let (first, second) = split(stage, middle - lines.start);
             join(
-                || over(lines.start..middle, first, before, split, work),
-                || over(middle..lines.end, second, after, split, work),
+                || joined(lines.start..middle, first, before, split, work),
+                || joined(middle..lines.end, second, after, split, work),
             );
         }
     }

@@ -8,7 +8,7 @@
 use super::{
     border::{BandBorder, Corners},
     pack::{Panel, Panels},
-    stage::{Place, Prepared, Stage},
+    stage::{Place, Prepared, Stage, count},
     tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Tile},
 };
 use core::ops::Range;
@@ -201,7 +201,7 @@ impl<T: Tile> Sweep<'_, T> {
                             if self.bordered >> row & ((1 << $rows) - 1) == 0 {
                                 stage.count::<T, $rows, V>(self.token, row, prepared, (&patches, starts, weights), counts);
                             } else {
-                                self.token.count::<$rows, V>(&patches, starts, weights, counts);
+                                count::<T, $rows, V>(self.token, (&patches, starts, weights), counts);
                                 self.store_bordered::<V>(row, stage, prepared, counts);
                             }
                         })*

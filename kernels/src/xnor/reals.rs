@@ -5,7 +5,7 @@
 
 use super::{
     bits_out::BitLines,
-    epilogue::{Activation, Residual, Rows, Signs, Transform, clamp, prelu},
+    epilogue::{Activation, Residual, Rows, RowsMut, Signs, Transform, clamp, prelu},
     stage::{Numbers, Offsets, Place, Prepared, Stage},
     tile::{BLOCK, Counts, Tile},
 };
@@ -20,14 +20,42 @@ pub trait Real: Copy + Send + sealed::Sealed {
     fn from_f32(value: f32) -> Self;
     /// Its value.
     fn to_f32(self) -> f32;
+    /// Where such numbers go, as one of few types: what is made of them is compiled once, in this crate.
+    #[doc(hidden)]
+    fn out(out: RowsMut<'_, Self>) -> RealsMut<'_>;
 }
 
 mod sealed {
     pub trait Sealed {}
 }
 
+/// Numbers of each type that a sum can be written as.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum RealsMut<'a> {
+    F32(RowsMut<'a, f32>),
+    #[cfg(feature = "half")]
+    F16(RowsMut<'a, half::f16>),
+    #[cfg(feature = "half")]
+    Bf16(RowsMut<'a, half::bf16>),
+}
+
+/// Evaluates an expression with the rows of whichever type they are: `with_reals!(out, rows => …)`.
+macro_rules! with_reals {
+    ($out:expr, $rows:ident => $body:expr) => {
+        match $out {
+            $crate::xnor::reals::RealsMut::F32($rows) => $body,
+            #[cfg(feature = "half")]
+            $crate::xnor::reals::RealsMut::F16($rows) => $body,
+            #[cfg(feature = "half")]
+            $crate::xnor::reals::RealsMut::Bf16($rows) => $body,
+        }
+    };
+}
+pub(super) use with_reals;
+
 macro_rules! real {
-    ($($(#[$meta:meta])* $type:ty: $from:expr, $to:expr;)*) => {
+    ($($(#[$meta:meta])* $type:ty: $variant:ident, $from:expr, $to:expr;)*) => {
         $($(#[$meta])* impl sealed::Sealed for $type {}
         $(#[$meta])* impl Real for $type {
             #[inline(always)]
@@ -39,18 +67,25 @@ macro_rules! real {
             fn to_f32(self) -> f32 {
                 $to(self)
             }
+
+            fn out(out: RowsMut<'_, Self>) -> RealsMut<'_> {
+                RealsMut::$variant(out)
+            }
         })*
     };
 }
 
 real! {
-    f32: core::convert::identity, core::convert::identity;
-    #[cfg(feature = "half")] half::f16: half::f16::from_f32, half::f16::to_f32;
-    #[cfg(feature = "half")] half::bf16: half::bf16::from_f32, half::bf16::to_f32;
+    f32: F32, core::convert::identity, core::convert::identity;
+    #[cfg(feature = "half")] half::f16: F16, half::f16::from_f32, half::f16::to_f32;
+    #[cfg(feature = "half")] half::bf16: Bf16, half::bf16::from_f32, half::bf16::to_f32;
 }
 
 /// Numbers of a row that are worked on together.
 const LANES: usize = 16;
+
+/// Rows of a tile, at most.
+const MOST_ROWS: usize = 8;
 
 /// Numbers, their signs, or both.
 pub(crate) struct Reals<'a, T> {
@@ -133,15 +168,15 @@ impl<'a, T: Real> Reals<'a, T> {
         )
     }
 
-    /// Some lanes of `R` rows from column `first` on, all of them or fewer; sets the flags of signs.
+    /// Some lanes of rows from column `first` on, all of them or fewer; sets the flags of signs.
     #[inline(always)]
-    fn lanes<U: Tile, const R: usize, const ALL: bool>(
+    fn lanes<U: Tile, const ALL: bool>(
         &mut self,
         row: usize,
         first: usize,
         prepared: &Prepared,
-        counts: &[Counts; R],
-        flags: &mut [[u8; WORD]; R],
+        counts: &[Counts],
+        flags: &mut [[u8; WORD]; MOST_ROWS],
     ) {
         let some = if ALL { LANES } else { prepared.columns - first };
         let transform = self.transform;
@@ -151,6 +186,7 @@ impl<'a, T: Real> Reals<'a, T> {
         let at_least = self.at_least.map_or([0.0; LANES], of);
         let base = &prepared.values[first..];
         let [low, high] = transform.clamp;
+        let signs = self.signs.is_some();
         for (r, (counts, flags)) in counts.iter().zip(flags).enumerate() {
             let mut x = [0.0; LANES];
             for lane in 0..some {
@@ -179,8 +215,10 @@ impl<'a, T: Real> Reals<'a, T> {
                 _ => {}
             }
             activate(&mut x, &transform.last, channel, some);
-            for lane in 0..some {
-                flags[first + lane] = u8::from(x[lane] >= at_least[lane]);
+            if signs {
+                for lane in 0..some {
+                    flags[first + lane] = u8::from(x[lane] >= at_least[lane]);
+                }
             }
             if let Some(numbers) = &mut self.numbers {
                 let out = numbers.row(row + r, prepared.first + first, some);
@@ -269,22 +307,36 @@ impl<T: Real> Stage for Reals<'_, T> {
         prepared: &Prepared,
         counts: &[Counts; R],
     ) {
-        let columns = prepared.columns;
-        let mut flags = [[0; WORD]; R];
-        let whole = columns - columns % LANES;
-        for first in (0..whole).step_by(LANES) {
-            self.lanes::<U, R, true>(row, first, prepared, counts, &mut flags);
-        }
-        if whole < columns {
-            self.lanes::<U, R, false>(row, whole, prepared, counts, &mut flags);
-        }
-        if let Some(signs) = &mut self.signs {
-            let bits = flags.each_ref().map(
-                #[inline(always)]
-                |flags| token.bits(flags),
-            );
-            signs.store::<U>(row, [prepared.first, columns], &bits, 0);
-        }
+        self.rows(token, row, prepared, counts);
+    }
+}
+
+impl<T: Real> Reals<'_, T> {
+    /// Stores rows from `row` on; one function for any number of them.
+    #[inline(never)]
+    fn rows<U: Tile>(&mut self, token: U, row: usize, prepared: &Prepared, counts: &[Counts]) {
+        token.vectorize(
+            #[inline(always)]
+            || {
+                let columns = prepared.columns;
+                let mut flags = [[0; WORD]; MOST_ROWS];
+                let whole = columns - columns % LANES;
+                for first in (0..whole).step_by(LANES) {
+                    self.lanes::<U, true>(row, first, prepared, counts, &mut flags);
+                }
+                if whole < columns {
+                    self.lanes::<U, false>(row, whole, prepared, counts, &mut flags);
+                }
+                if let Some(signs) = &mut self.signs {
+                    let mut bits = [0; MOST_ROWS];
+                    for (bits, flags) in bits.iter_mut().zip(&flags).take(counts.len()) {
+                        *bits = token.bits(flags);
+                    }
+                    let columns = [prepared.first, columns];
+                    signs.store::<U>(row, columns, &bits[..counts.len()], 0);
+                }
+            },
+        );
     }
 }
 

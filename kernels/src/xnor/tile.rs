@@ -85,19 +85,18 @@ pub(crate) trait Tile: Copy + Send + Sync {
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R];
 
-    /// [`count`](Self::count) and [`at_most`](Self::at_most) in one, for levels whose counts need not go through memory; what `counts`
-    /// holds afterwards is not said.
-    #[inline(always)]
+    /// Whether the level has [`count_at_most`](Self::count_at_most).
+    const FUSED: bool = false;
+
+    /// [`count`](Self::count) and [`at_most`](Self::at_most) in one, without a way through memory.
     fn count_at_most<const R: usize, const V: usize>(
         self,
-        patches: &Patches<'_>,
-        starts: &[usize; R],
-        panel: &[u8],
-        counts: &mut [Counts; R],
-        limits: &[i32; MAX_COLUMNS],
+        _patches: &Patches<'_>,
+        _starts: &[usize; R],
+        _panel: &[u8],
+        _limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
-        self.count::<R, V>(patches, starts, panel, counts);
-        self.at_most::<R, V>(counts, limits)
+        unreachable!("counts are compared once they are in memory")
     }
 
     /// Whether the last step of a run may count in part ([`Patches::last`]).

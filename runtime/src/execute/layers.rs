@@ -3,17 +3,17 @@
 use super::{Context, TensorRef, buffers::Split};
 use crate::{
     graph::{BinaryOp, Kind, PoolKind, PoolParams, ReduceKind, Shape},
-    plan::{Kernel, Slot, Step},
+    plan::{Fused, Kernel, Slot, Step},
     scalar,
     tensor::sign,
 };
 use bernet_kernels::{
     bits::{self, BitView, BitViewMut},
-    xnor::{self, Threshold, Workspace},
+    xnor::{self, Epilogue, Residual, Rows, Signs, Threshold, Workspace},
 };
 
 /// The shape of some items as the kernels have it.
-fn shape(slot: &Slot, batch: usize) -> bits::Shape {
+pub(super) fn shape(slot: &Slot, batch: usize) -> bits::Shape {
     let Shape {
         height,
         width,
@@ -71,6 +71,71 @@ pub(super) fn product(
         _ => unreachable!("the graph was checked: bits or bytes go in"),
     };
     done.expect("shapes were checked when the program was planned");
+}
+
+/// Products of bits whose sums become floats, bits of them, or both.
+pub(super) fn fused(
+    step: &Step,
+    fused: &Fused,
+    context: &Context<'_>,
+    arena: &mut [u64],
+    kernels: &mut Workspace,
+) {
+    let batch = context.items.len();
+    let slots = &context.program.slots;
+    let input = &slots[step.inputs[0].0];
+    let output = &slots[step.outputs[step.outputs.len() - 1].0];
+    let range = |index: usize| context.range(step.outputs[index]);
+    let (split, floats, bits) = match (fused.floats, &fused.at_least) {
+        (true, None) => {
+            let (split, [floats]) = Split::around(arena, [range(0)]);
+            (split, Some(floats), None)
+        }
+        (false, _) => {
+            let (split, [bits]) = Split::around(arena, [range(0)]);
+            (split, None, Some(bits))
+        }
+        (true, Some(_)) => {
+            let (split, [floats, bits]) = Split::around(arena, [range(0), range(1)]);
+            (split, Some(floats), Some(bits))
+        }
+    };
+    let TensorRef::Bit(words) = context.all(&split, step.inputs[0]) else {
+        unreachable!("the graph was checked: bits go in");
+    };
+    let residual = match fused
+        .residual
+        .map(|slot| context.try_items(&split, slot, 0..batch))
+    {
+        None => Residual::None,
+        Some(Some(TensorRef::F32(values))) => Residual::Rows(Rows::from(values)),
+        // The value is replaced where it lies.
+        Some(_) => Residual::Out,
+    };
+    let transform = fused.transform(residual);
+    let signs = bits.map(|bits| Signs {
+        at_least: fused.at_least.as_deref(),
+        out: bit_view_mut(output, batch, bits),
+    });
+    let values = output.shape.len() * batch;
+    let out = floats.map(|floats| &mut bytemuck::cast_slice_mut::<_, f32>(floats)[..values]);
+    let epilogue = match (out, signs) {
+        (Some(out), None) => Epilogue::Numbers {
+            transform,
+            out: out.into(),
+        },
+        (Some(out), Some(signs)) => Epilogue::NumbersAndSigns {
+            transform,
+            out: out.into(),
+            signs,
+        },
+        (None, Some(signs)) => Epilogue::Signs { transform, signs },
+        (None, None) => unreachable!("a step has an output"),
+    };
+    fused
+        .conv
+        .run(kernels, bit_view(input, batch, words), epilogue)
+        .expect("shapes were checked when the program was planned");
 }
 
 /// Bits of integers or bytes.

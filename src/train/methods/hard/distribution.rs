@@ -71,7 +71,10 @@ impl Groups {
                 averages.push((1..TAPS).map(|k| k as f32 * y[k]).sum());
             }
             certain.push(means.iter().all(|mean| mean.abs() == 1.0));
-            variance += means.iter().map(|mean| 0.25 - 0.25 * mean * mean).sum::<f32>();
+            variance += means
+                .iter()
+                .map(|mean| 0.25 - 0.25 * mean * mean)
+                .sum::<f32>();
             let square = SIGMAS * SIGMAS;
             reach.push(square / 6.0 + (square * square / 36.0 + square * variance).sqrt());
         }
@@ -125,8 +128,7 @@ impl Groups {
 /// `target[k] = Σ_i taps[i] · source[k + 4 − i]`.
 #[inline(always)]
 fn convolve(taps: &[f32; TAPS], source: &[f32], target: &mut [f32]) {
-    let shifted: [&[f32]; TAPS] =
-        std::array::from_fn(|i| &source[FACTORS - i..][..target.len()]);
+    let shifted: [&[f32]; TAPS] = std::array::from_fn(|i| &source[FACTORS - i..][..target.len()]);
     let [a, b, c, d, e] = shifted;
     for k in 0..target.len() {
         let outer = taps[0] * a[k] + taps[1] * b[k];
@@ -186,7 +188,11 @@ mod tests {
                 let means: Vec<f32> = (0..depth)
                     .map(|_| {
                         let mean = 2.0 * random.uniform() - 1.0;
-                        if random.uniform() < certain { mean.signum() } else { mean }
+                        if random.uniform() < certain {
+                            mean.signum()
+                        } else {
+                            mean
+                        }
                     })
                     .collect();
                 let row: Vec<f32> = (0..depth)
@@ -223,9 +229,12 @@ mod tests {
     fn sums_of_products_of_several_tables() {
         let y: Vec<f32> = (0..24).map(|k| k as f32).collect();
         let tables = [vec![1.0; 30], (0..24).map(|k| (k % 3) as f32).collect()];
-        let expected = tables.each_ref().map(|table: &Vec<f32>| {
-            y.iter().zip(table).map(|(y, table)| y * table).sum::<f32>()
-        });
-        assert_eq!(dots(&y, tables.each_ref().map(|table| &table[..])), expected);
+        let expected = tables
+            .each_ref()
+            .map(|table: &Vec<f32>| y.iter().zip(table).map(|(y, table)| y * table).sum::<f32>());
+        assert_eq!(
+            dots(&y, tables.each_ref().map(|table| &table[..])),
+            expected
+        );
     }
 }

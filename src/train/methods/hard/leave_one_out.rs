@@ -99,7 +99,9 @@ impl Form {
     pub(super) fn parities(self) -> [Vec<usize>; 2] {
         let all = 0..self.terms();
         match self {
-            Self::Precise | Self::Powers => [0, 1].map(|parity| all.clone().filter(|d| d % 2 == parity).collect()),
+            Self::Precise | Self::Powers => {
+                [0, 1].map(|parity| all.clone().filter(|d| d % 2 == parity).collect())
+            }
             _ => [0, 1].map(|_| all.clone().collect()),
         }
     }
@@ -215,7 +217,10 @@ impl Nodes {
         let (mut up, mut down) = ([0.0; SIDE], [0.0; SIDE]);
         let (mut below, mut above) = ([0.0; SIDE], [0.0; SIDE]);
         let (ascending, descending) = (&cell[extra + 1..], &cell[..extra + count]);
-        let pairs = y.iter().zip(y.iter().rev()).chain(std::iter::repeat_n((&0.0, &0.0), extra));
+        let pairs = y
+            .iter()
+            .zip(y.iter().rev())
+            .chain(std::iter::repeat_n((&0.0, &0.0), extra));
         let cells = ascending.iter().zip(descending.iter().rev());
         for ((low, high), (next, back)) in pairs.zip(cells) {
             for i in 0..SIDE {
@@ -271,7 +276,13 @@ mod tests {
         let mut random = Random::new(11, Purpose::Initial, depth as u64);
         let mut number = || 2.0 * random.uniform() - 1.0;
         let means: Vec<f32> = (0..depth)
-            .map(|k| if (k as f32 + 0.5) < certain * depth as f32 { number().signum() } else { number() })
+            .map(|k| {
+                if (k as f32 + 0.5) < certain * depth as f32 {
+                    number().signum()
+                } else {
+                    number()
+                }
+            })
             .collect();
         let row: Vec<f32> = (0..depth).map(|_| number().signum()).collect();
         let v = |k: usize| 0.5 + 0.5 * f64::from(row[k] * means[k]);

@@ -92,11 +92,7 @@ pub(crate) struct Kept {
 }
 
 impl Hard {
-    pub(crate) fn new(
-        distribution: Distribution,
-        activations: Activations,
-        noise: Noise,
-    ) -> Self {
+    pub(crate) fn new(distribution: Distribution, activations: Activations, noise: Noise) -> Self {
         let form = match distribution {
             Distribution::Three => Form::Three,
             Distribution::Five => Form::Five,
@@ -178,7 +174,9 @@ impl Hard {
                 Source::Exact(groups, Tables::new(channel.curve, depth))
             })
             .collect();
-        let own_distributions = sources.iter().any(|source| matches!(source, Source::Exact(..)));
+        let own_distributions = sources
+            .iter()
+            .any(|source| matches!(source, Source::Exact(..)));
         let results = kept
             .probability
             .par_chunks_mut(ROWS * n)
@@ -236,7 +234,11 @@ impl Hard {
                     let least = if self.samples { random.uniform() } else { 0.5 };
                     // A sample of 0 is below any probability but 0, which `>=` would take for +1.
                     let on = *bit > least || (!self.samples && *bit == least);
-                    *bit = if on { channel.direction } else { -channel.direction };
+                    *bit = if on {
+                        channel.direction
+                    } else {
+                        -channel.direction
+                    };
                 }
             }
         });
@@ -287,7 +289,13 @@ fn series(
     let depth = rows.len() / count as usize;
     let patterns: Vec<u8> = patterns(&rows[nearest * depth..][..depth]).collect();
     let reference = (groups, &patterns[..], sample);
-    Series::new(form, curve, [low, high], reference, &mut Buffers::new(depth))
+    Series::new(
+        form,
+        curve,
+        [low, high],
+        reference,
+        &mut Buffers::new(depth),
+    )
 }
 
 impl Method for Hard {
@@ -416,7 +424,10 @@ impl Method for Hard {
                     }
                 });
             });
-        let by_sums = kept.distinct.as_ref().map(|distinct| distinct.sum(&cache.gradient, n));
+        let by_sums = kept
+            .distinct
+            .as_ref()
+            .map(|distinct| distinct.sum(&cache.gradient, n));
         let by_sums = by_sums.as_ref().unwrap_or(&cache.gradient);
 
         let weights = &layer.weights;
@@ -532,7 +543,10 @@ impl Product {
             }
         });
         let totals: Vec<f32> = totals.into_iter().map(|[total]| total as f32).collect();
-        let parts = self.even.par_chunks(width).zip(self.odd.par_chunks(odd_width));
+        let parts = self
+            .even
+            .par_chunks(width)
+            .zip(self.odd.par_chunks(odd_width));
         let lines = gradient.par_chunks_mut(n).zip(products.par_chunks(width));
         lines
             .zip(parts)
@@ -553,7 +567,10 @@ impl Product {
     fn by_inputs(mut self, rows: &[f32], weights: &[f32], k: usize, gradient: &mut [f32]) {
         let n = self.n;
         let (width, odd_width) = (self.even.len() / k, self.odd.len() / k);
-        let parts = self.even.par_chunks_mut(width).zip(self.odd.par_chunks_mut(odd_width));
+        let parts = self
+            .even
+            .par_chunks_mut(width)
+            .zip(self.odd.par_chunks_mut(odd_width));
         parts
             .zip(weights.par_chunks(n))
             .with_min_len(LANES)
@@ -578,6 +595,3 @@ impl Product {
             });
     }
 }
-
-
-

@@ -265,12 +265,14 @@ mod tests {
                     form.evaluate(&nodes, (first, y), &tables.cell, &mut terms[..form.terms()]);
                     let expected = tables.expect(first, y);
                     let mut found_terms = [0.0; TERMS];
-                    let found =
-                        series.evaluate(cumulants(row), &mut found_terms[..deep.terms()]);
+                    let found = series.evaluate(cumulants(row), &mut found_terms[..deep.terms()]);
                     let errors = [0, 1, 2].map(|i| (expected[i] - found[i]).abs());
                     let scale = [1.0, expected[1], 1.0 / width as f32];
                     for i in 0..3 {
-                        assert!(errors[i] < 1e-4 * scale[i], "{width} {form:?} {i}: {errors:?}");
+                        assert!(
+                            errors[i] < 1e-4 * scale[i],
+                            "{width} {form:?} {i}: {errors:?}"
+                        );
                     }
                     let mut most = 0.0f32;
                     for mean in [-1.0, -0.6, -0.1, 0.3, 0.9, 1.0] {
