@@ -6,11 +6,13 @@ mod eval;
 mod experiment;
 mod experiment_report;
 mod export;
+mod graph_info;
 mod import;
 mod info;
 mod peers;
 mod predict;
 mod recover;
+mod run;
 mod train;
 mod training_report;
 mod watcher;
@@ -47,6 +49,7 @@ enum Command {
     Info(info::Arguments),
     Predict(predict::Arguments),
     Recover(recover::Arguments),
+    Run(run::Arguments),
     Train(train::Arguments),
 }
 
@@ -67,6 +70,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Info(arguments) => info::run(&arguments, out),
         Command::Predict(arguments) => predict::run(&arguments, out),
         Command::Recover(arguments) => recover::run(&arguments, out),
+        Command::Run(arguments) => run::run(&arguments, out),
         Command::Train(arguments) => train::run(&arguments, out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {

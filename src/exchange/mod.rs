@@ -4,21 +4,16 @@
 //! [`Graph`](bernet_runtime::graph::Graph) operator by operator and folds nothing: that is what the
 //! passes of the runtime do.
 
-use bernet_runtime::graph::{Graph, Pixels};
+use bernet_runtime::graph::Graph;
 
+#[cfg(feature = "npy")]
+pub mod array;
 #[cfg(feature = "npy")]
 pub mod npy;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 #[cfg(feature = "tflite")]
 pub mod tflite;
-
-/// What an importer is told beside the bytes.
-#[derive(Clone, Debug, Default)]
-pub struct ImportOptions {
-    /// What a picture's pixels become at every float input; `None` leaves it unsaid.
-    pub pixels: Option<Pixels>,
-}
 
 /// A net of another tool.
 #[derive(Clone, Debug)]
