@@ -11,8 +11,8 @@ use bernet::{
     infer::{self, Prediction, Session},
     model::Model,
     train::{
-        Activations, Binarise, Config, Distribution, Freezing, MethodName, NETS, Network, Normalisation, Run,
-        Surrogate, Trainer, Warp, images_for,
+        Activations, Binarise, Config, Distribution, Freezing, MethodName, NETS, Network,
+        Normalisation, Run, Surrogate, Trainer, Warp, images_for,
     },
 };
 use bernet_kernels::isa::Level;
