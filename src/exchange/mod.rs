@@ -6,3 +6,4 @@
 
 #[cfg(feature = "onnx")]
 pub mod onnx;
+pub mod pixels;

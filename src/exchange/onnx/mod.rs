@@ -22,16 +22,21 @@
 
 mod constant;
 mod error;
+mod export;
 mod external;
 mod import;
 mod node;
 mod proto;
 mod quant;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use error::{ImportError, ImportFileCause, ImportFileError, NodePlace};
+pub use export::{Dialect, ExportError, export};
 pub use proto::ProtoError;
 
+use super::pixels::{self, Reading};
 use bernet_runtime::graph::Graph;
 use external::{External, Folder, Refuse};
 use source::Source;
@@ -45,6 +50,8 @@ const FILE_LIMIT: u64 = 1 << 31;
 pub struct ImportOptions {
     /// Sizes of inputs by name, the batch first, for those that the file leaves open.
     pub input_shapes: BTreeMap<String, Vec<usize>>,
+    /// What a picture's pixels become at inputs of floats; nothing is said of them without.
+    pub pixels: Option<Reading>,
     /// Whether [`import_file`] opens files beside the model that have its weights.
     pub external_data: bool,
 }
@@ -53,6 +60,7 @@ impl Default for ImportOptions {
     fn default() -> Self {
         Self {
             input_shapes: BTreeMap::new(),
+            pixels: None,
             external_data: true,
         }
     }
@@ -85,7 +93,11 @@ fn with_external(
     external: &mut dyn External,
 ) -> Result<Imported, ImportError> {
     let source = Source::read(bytes, external)?;
-    let (graph, notes) = import::graph(&source, &options.input_shapes)?;
+    let (mut graph, mut notes) = import::graph(&source, &options.input_shapes)?;
+    if let Some(reading) = &options.pixels {
+        reading.set(&mut graph)?;
+    }
+    notes.extend(pixels::notes(&graph));
     Ok(Imported { graph, notes })
 }
 

@@ -322,7 +322,16 @@ impl Importer {
     fn output(&mut self, output: &Declared) -> Result<(), String> {
         let array = match self.values.get(&output.name) {
             None => return Err("nothing computes it".into()),
-            Some(Operand::Dynamic(array)) => array.clone(),
+            Some(Operand::Dynamic(array)) => {
+                let array = array.clone();
+                match elementwise::significand(output.data_type) {
+                    Some(bits) if self.net.kind(array.value) == Kind::F32 => {
+                        self.net.name.clone_from(&output.name);
+                        self.net.shorten(&array, bits)?
+                    }
+                    _ => array,
+                }
+            }
             Some(Operand::Known(known)) => {
                 let constant = known.single()?;
                 let kind = match constant.data {
