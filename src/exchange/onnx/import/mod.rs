@@ -197,6 +197,7 @@ fn with_batch(
             batch,
             name: String::new(),
             notes: Vec::new(),
+            room: source.elements.saturating_mul(32).saturating_add(1 << 22),
         },
         values: HashMap::new(),
         budget: Budget::new(source.elements),

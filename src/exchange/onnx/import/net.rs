@@ -7,7 +7,7 @@
 
 use crate::exchange::onnx::constant::{Constant, broadcast_dims, count};
 use bernet_runtime::{
-    graph::{Axis, BinaryOp, Graph, Kind, Op, Shape, UnaryOp, ValueId},
+    graph::{Axis, BinaryOp, Graph, Kind, NODES_LIMIT, Op, Shape, UnaryOp, ValueId},
     tensor::{self, Tensor},
 };
 
@@ -141,10 +141,34 @@ pub(super) struct Net {
     pub(super) name: String,
     /// What is said about the import.
     pub(super) notes: Vec<String>,
+    /// How many weights and inputs of nodes there may be yet, so that a small file stays small.
+    pub(super) room: usize,
+}
+
+/// The numbers that an operator has in it.
+fn numbers(op: &Op) -> usize {
+    match op {
+        Op::Constant(tensor) => tensor.data().len(),
+        Op::Threshold(list) => list.len(),
+        Op::RealThreshold(list) => list.len(),
+        Op::Conv(conv) => conv.weights.len() + conv.bias.len(),
+        Op::Dense(dense) => dense.weights.len() + dense.bias.len(),
+        Op::Affine { scale, bias } => scale.len() + bias.len(),
+        Op::Prelu(prelu) => prelu.slope.len(),
+        Op::Quantize(quantize) => quantize.scale.len() + quantize.zero_point.len(),
+        _ => 0,
+    }
 }
 
 impl Net {
     pub(super) fn node(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId, String> {
+        if self.graph.nodes.len() >= NODES_LIMIT {
+            return Err(format!("the net has more than {NODES_LIMIT} nodes"));
+        }
+        self.room = self
+            .room
+            .checked_sub(numbers(&op) + inputs.len() + 1)
+            .ok_or("nodes that share weights make the net too large for a file of this size")?;
         let outputs = self.graph.add_named(&self.name, op, inputs);
         outputs.map(|outputs| outputs[0]).map_err(|error| {
             format!(
