@@ -460,7 +460,7 @@ fn eval_refuses_what_does_not_fit() {
     fails(
         &eval(|_| (), &["--threads", "0"]),
         1,
-        "0 threads: expected at least 1",
+        "threads: expected 1 to ",
     );
     fails(&eval(|_| (), &["--data", "src"]), 1, "src: no file");
 }

@@ -5,7 +5,7 @@
 
 #![cfg(feature = "onnx")]
 
-use bernet::exchange::onnx::{self, ImportOptions};
+use bernet::exchange::{ImportOptions, onnx};
 use bernet_runtime::{
     graph::{ArrayLayout, Graph, Kind},
     reference,

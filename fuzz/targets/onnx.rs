@@ -1,7 +1,10 @@
 //! Any bytes as an ONNX file: an error, or a graph that is valid and comes back from its own export.
 #![no_main]
 
-use bernet::exchange::onnx::{self, Dialect, ImportOptions, Imported};
+use bernet::exchange::{
+    ImportOptions, Imported,
+    onnx::{self, Dialect},
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

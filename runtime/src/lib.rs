@@ -1,8 +1,10 @@
 //! Binary nets as graphs: checked, planned into one arena, run on XNOR-popcount kernels.
 //!
 //! A [`Graph`](graph::Graph) holds typed values (bits, bytes, 32-bit integers, floats) and the
-//! nodes that compute them. [`mod@reference`] computes a graph node by node and is the
-//! specification of every operator.
+//! nodes that compute them. A [`Program`](plan::Program) is a graph laid out for one instruction
+//! set, which runs without taking memory; a [`Session`](session::Session) is one with a workspace
+//! of its own. [`mod@reference`] computes a graph node by node and is the specification of every
+//! operator.
 //!
 //! ```
 //! use bernet_runtime::{graph::{Graph, Kind, Op, Shape}, reference, tensor::Tensor};
@@ -22,7 +24,13 @@
 
 extern crate alloc;
 
+pub mod execute;
+pub mod format;
 pub mod graph;
+pub mod plan;
 pub mod reference;
 pub mod scalar;
+pub mod session;
 pub mod tensor;
+#[cfg(feature = "testing")]
+pub mod testing;

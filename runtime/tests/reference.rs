@@ -1,7 +1,8 @@
-//! The reference interpreter on cases that were worked out by hand, and graphs that do not fit.
+//! The reference interpreter and programs on cases that were worked out by hand, and graphs that do not fit.
 
 use bernet_kernels::{
     bits::BitMatrix,
+    isa::Level,
     xnor::{PaddingValue, Threshold},
 };
 use bernet_runtime::{
@@ -9,7 +10,9 @@ use bernet_runtime::{
         Axis, BinaryConv, BinaryOp, Conv, ConvParams, Dense, Graph, GraphError, Kind, Op, PoolKind,
         PoolParams, Prelu, Quantize, ReduceKind, Rounding, Shape, UnaryOp, ValueId,
     },
+    plan::Options,
     reference,
+    session::Session,
     tensor::{Data, Tensor},
 };
 
@@ -21,7 +24,25 @@ fn apply(op: Op, shape: Shape, data: Data) -> Result<Data, GraphError> {
     let y = graph.add_node(op, &[x])?;
     graph.add_output("y", y)?;
     let x = Tensor::new(batch, shape, data)?;
-    Ok(reference::run(&graph, &[x])?[0].data().clone())
+    Ok(run(&graph, &[x])?[0].data().clone())
+}
+
+/// What the reference computes; every level computes the same.
+fn run(graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>, GraphError> {
+    let expected = reference::run(graph, inputs)?;
+    for level in Level::available() {
+        for fuse in [false, true] {
+            let options = Options {
+                level,
+                fuse,
+                ..Options::default()
+            };
+            let mut session = Session::new(graph, &options).expect("a valid graph");
+            let found = session.run(inputs).expect("inputs of the graph");
+            assert_eq!(found, expected, "{level}");
+        }
+    }
+    Ok(expected)
 }
 
 fn floats(values: &[f32]) -> Data {
@@ -245,7 +266,7 @@ fn two_inputs_two_outputs_and_a_shortcut() -> Result<(), GraphError> {
     graph.add_output("chosen", chosen)?;
     let x = Tensor::from_f32(1, shape, vec![1.0, 2.0, -3.0, 4.0])?;
     let gate = Tensor::from_f32(1, Shape::flat(2), vec![0.0, 1.0])?;
-    let outputs = reference::run(&graph, &[x, gate])?;
+    let outputs = run(&graph, &[x, gate])?;
     assert_eq!(
         outputs[0].to_f32(),
         [2.0, 6.0, 1.0, 2.0, -6.0, 12.0, -3.0, 4.0]

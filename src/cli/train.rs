@@ -11,8 +11,8 @@ use bernet::{
     infer::{self, Prediction, Session},
     model::Model,
     train::{
-        Binarise, Config, Distribution, Freezing, MethodName, NETS, Network, Normalisation, Run,
-        Surrogate, Trainer, Warp, images_for,
+        Activations, Binarise, Config, Distribution, Freezing, MethodName, NETS, Network,
+        Normalisation, Run, Surrogate, Trainer, Warp, images_for,
     },
 };
 use bernet_kernels::isa::Level;
@@ -39,6 +39,10 @@ pub(super) struct Arguments {
     /// What the Bernoulli method computes of a layer: one sample of the weights, or exact distributions with this gradient.
     #[arg(long, default_value = Distribution::Sampled.name(), value_parser = named(Distribution::ALL, Distribution::name))]
     gradient: Distribution,
+    /// What the layers of an exact `--gradient` hand on: the more probable bit, a bit drawn with its probability, or its mean, a real
+    /// number (mean field) [default: mode].
+    #[arg(long, value_parser = named(Activations::ALL, Activations::name))]
+    activations: Option<Activations>,
     /// What `--method ste` takes for the derivative of sign.
     #[arg(long, default_value = Surrogate::default().name(), value_parser = named(Surrogate::ALL, Surrogate::name))]
     surrogate: Surrogate,
@@ -78,8 +82,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     pub(super) resume: bool,
     /// Threads [default: all cores]. The result does not depend on them.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
     /// The instruction set of the binary kernels [default: the best].
     #[arg(long, value_parser = level)]
     level: Option<Level>,
@@ -138,10 +142,7 @@ impl Preset {
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     if let Some(threads) = arguments.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.into())
-            .build_global()
-            .context("threads")?;
+        bernet_kernels::threads::set_shared(threads)?;
     }
     let source = source(arguments.data.as_deref())?;
     let trained = train(arguments, &source)?;
@@ -237,7 +238,7 @@ pub(super) fn train(arguments: &Arguments, source: &Source) -> Result<Trained> {
     } else {
         Trainer::new(config(arguments, source.train.len())?)?
     };
-    let (train, validation) = source.train.split(trainer.config().validation)?;
+    let (train, validation) = trainer.config().split(&source.train)?;
     let level = arguments.level.unwrap_or_else(Level::best);
     let run = Run {
         train: &train,
@@ -316,6 +317,21 @@ pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
         "--gradient belongs to --method bernoulli"
     );
     ensure!(
+        exact || arguments.activations.is_none(),
+        "--activations belongs to an exact --gradient: a sampled net's are bits anyway"
+    );
+    let literal = arguments.normalisation == Normalisation::Literal;
+    let activations = match arguments.activations {
+        Some(activations) => activations,
+        // Bits are no probabilities that could be normalised.
+        None if literal || !exact => Activations::Mean,
+        None => Activations::Mode,
+    };
+    ensure!(
+        !literal || activations == Activations::Mean,
+        "--normalisation literal normalises probabilities: it goes with --activations mean"
+    );
+    ensure!(
         arguments.surrogate == Surrogate::default() || arguments.method == MethodName::Ste,
         "--surrogate belongs to --method ste"
     );
@@ -332,7 +348,7 @@ pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
     let mut config = Config::new(arguments.method, network, epochs, arguments.seed);
     // 5000 of MNIST's 60 000.
     config.validation = images / 12;
-    config.distribution = arguments.gradient;
+    config = config.exact(arguments.gradient, activations);
     config.surrogate = arguments.surrogate;
     config.warp = warp(arguments.warp);
     config = config.normalising(arguments.normalisation);
@@ -372,6 +388,7 @@ fn command(config: &Config, arguments: &Arguments, images: usize) -> String {
     command += &format!(" --epochs {} --seed {}", config.epochs, config.seed);
     if config.distribution != Distribution::Sampled {
         command += &format!(" --gradient {}", config.distribution.name());
+        command += &format!(" --activations {}", config.activations.name());
     }
     if config.surrogate != Surrogate::default() {
         command += &format!(" --surrogate {}", config.surrogate.name());
@@ -392,7 +409,6 @@ fn command(config: &Config, arguments: &Arguments, images: usize) -> String {
     }
     let mut preset = Config {
         validation: images / 12,
-        distribution: config.distribution,
         surrogate: config.surrogate,
         warp: config.warp.and_then(|given| warp(given.probability)),
         ..Config::new(
@@ -402,6 +418,7 @@ fn command(config: &Config, arguments: &Arguments, images: usize) -> String {
             config.seed,
         )
     }
+    .exact(config.distribution, config.activations)
     .normalising(config.normalisation);
     if config.search.is_some() {
         preset = preset.searching();
@@ -436,7 +453,7 @@ fn real_net(
         epochs,
         config.seed,
     ))?;
-    let (train, validation) = source.train.split(config.validation)?;
+    let (train, validation) = config.split(&source.train)?;
     let run = Run {
         train: &train,
         validation: &validation,
@@ -464,7 +481,14 @@ fn real_net(
 fn introduce(trainer: &Trainer, source: &Source, level: Level) {
     let config = trainer.config();
     let method = match config.method {
-        MethodName::Bernoulli => format!("bernoulli ({})", config.distribution.name()),
+        MethodName::Bernoulli if config.distribution == Distribution::Sampled => {
+            "bernoulli (sampled)".into()
+        }
+        MethodName::Bernoulli => format!(
+            "bernoulli ({}, activations: {})",
+            config.distribution.name(),
+            config.activations.name()
+        ),
         MethodName::Ste => format!("ste ({})", config.surrogate.name()),
         other => other.name().into(),
     };

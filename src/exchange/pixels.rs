@@ -120,39 +120,45 @@ impl Reading {
     pub fn channels(&self) -> usize {
         self.scale.len()
     }
+}
 
-    /// Sets what a picture becomes at the inputs of floats of a graph.
-    ///
-    /// # Errors
-    /// [`ReadingMismatch`] where no input is of floats, or one has other channels.
-    pub fn set(&self, graph: &mut Graph) -> Result<(), ReadingMismatch> {
-        let mut set = false;
-        for index in 0..graph.inputs.len() {
-            let value = graph.value(graph.inputs[index].value);
-            if value.kind != Kind::F32 {
-                continue;
-            }
-            let (channels, found) = (value.shape.channels, self.channels());
-            if found != 1 && found != channels {
+impl From<Reading> for Pixels {
+    fn from(Reading { scale, bias }: Reading) -> Self {
+        Self::Affine { scale, bias }
+    }
+}
+
+/// Sets what a picture becomes at the inputs of floats of a graph.
+///
+/// # Errors
+/// [`ReadingMismatch`] where no input is of floats, or one has other channels.
+pub fn set(graph: &mut Graph, pixels: &Pixels) -> Result<(), ReadingMismatch> {
+    let mut set = false;
+    for index in 0..graph.inputs.len() {
+        let value = graph.value(graph.inputs[index].value);
+        if value.kind != Kind::F32 {
+            continue;
+        }
+        if let Pixels::Affine { scale, bias } = pixels {
+            let channels = value.shape.channels;
+            let fits = |found: usize| found == 1 || found == channels;
+            if !fits(scale.len()) || !fits(bias.len()) {
                 return Err(ReadingMismatch::Channels {
                     input: graph.inputs[index].name.clone(),
                     channels,
-                    found,
+                    found: scale.len().max(bias.len()),
                 });
             }
-            graph.inputs[index].pixels = Pixels::Affine {
-                scale: self.scale.clone(),
-                bias: self.bias.clone(),
-            };
-            set = true;
         }
-        match graph.inputs.first() {
-            Some(input) if !set => Err(ReadingMismatch::Kind {
-                input: input.name.clone(),
-                found: graph.value(input.value).kind.name(),
-            }),
-            _ => Ok(()),
-        }
+        graph.inputs[index].pixels = pixels.clone();
+        set = true;
+    }
+    match graph.inputs.first() {
+        Some(input) if !set => Err(ReadingMismatch::Kind {
+            input: input.name.clone(),
+            found: graph.value(input.value).kind.name(),
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -320,4 +326,84 @@ fn probe(
         }
     }
     Ok(notes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reading, notes, set};
+    use bernet_runtime::graph::{Graph, Kind, Op, Pixels, RealThreshold, Shape};
+
+    /// A net whose first threshold, for each of two channels, is this.
+    fn net(limits: [f32; 2]) -> Graph {
+        let mut graph = Graph::default();
+        let x = graph
+            .add_input("x", Kind::F32, Shape::new(4, 4, 2))
+            .expect("an input");
+        let thresholds = limits.map(|at_least| RealThreshold {
+            at_least,
+            invert: false,
+        });
+        let bits = graph
+            .add_named("first", Op::RealThreshold(thresholds.to_vec()), &[x])
+            .expect("a node")[0];
+        graph.add_output("bits", bits).expect("an output");
+        graph
+    }
+
+    fn with(text: &str, limits: [f32; 2]) -> Vec<String> {
+        let mut graph = net(limits);
+        let reading: Reading = text.parse().expect("a reading");
+        set(&mut graph, &Pixels::from(reading)).expect("a reading of the input");
+        graph.validate().expect("a valid graph");
+        notes(&graph)
+    }
+
+    #[test]
+    fn readings_by_name_and_by_numbers() {
+        let reading = |text: &str| text.parse::<Reading>().expect("a reading");
+        assert_eq!(reading("0..1").apply(0, 255), 1.0);
+        assert_eq!(reading("0..255").apply(0, 255), 255.0);
+        assert_eq!(reading("-1..1").apply(0, 0), -1.0);
+        let two = reading("mean=0.5/0,std=0.5/1");
+        assert_eq!((two.apply(0, 0), two.apply(1, 0)), (-1.0, 0.0));
+        for wrong in [
+            "",
+            "0..2",
+            "mean=1",
+            "mean=1,std=0",
+            "mean=1/2,std=1",
+            "mean=x,std=1",
+        ] {
+            assert!(wrong.parse::<Reading>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn thresholds_that_no_picture_changes_are_warned_of() {
+        let found = with("0..255", [0.5, 300.0]);
+        assert!(
+            found[1].contains("no pixel passes") && found[1].contains("1 of 2"),
+            "{found:?}"
+        );
+        let found = with("0..255", [-1.0, 0.0]);
+        assert!(found[1].contains("every pixel passes"), "{found:?}");
+        assert_eq!(with("0..1", [0.5, 0.25]).len(), 1);
+    }
+
+    #[test]
+    fn a_reading_has_the_inputs_channels() {
+        let reading: Reading = "mean=1/2/3,std=1/1/1".parse().expect("a reading");
+        let error = set(&mut net([0.0; 2]), &reading.into()).unwrap_err();
+        assert!(error.to_string().contains("1 or 2"), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_said_is_asked_for() {
+        let found = notes(&net([100.0, 100.0]));
+        assert!(found[0].contains("--pixels"), "{found:?}");
+        assert!(
+            found[1].contains("0..1") && found[1].contains("no pixel"),
+            "{found:?}"
+        );
+    }
 }

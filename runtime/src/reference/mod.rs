@@ -97,8 +97,8 @@ pub fn trace(graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>, GraphError
         .collect())
 }
 
-/// The output of one node.
-fn compute(node: &Node, inputs: &[&Tensor], shape: Shape) -> Tensor {
+/// The output of one node on inputs that suit it, of the given shape.
+pub(crate) fn compute(node: &Node, inputs: &[&Tensor], shape: Shape) -> Tensor {
     let batch = inputs.iter().map(|input| input.batch()).max().unwrap_or(1);
     match &node.op {
         Op::Constant(tensor) => tensor.clone(),

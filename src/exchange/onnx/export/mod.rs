@@ -70,7 +70,7 @@ pub enum ExportError {
 /// [`ExportError`] where the graph is not valid, or has what ONNX or float32 cannot hold.
 ///
 /// ```
-/// use bernet::exchange::onnx::{self, Dialect, ImportOptions};
+/// use bernet::exchange::{ImportOptions, onnx::{self, Dialect}};
 /// use bernet_runtime::graph::{Graph, Kind, Op, Shape};
 ///
 /// let mut graph = Graph::default();

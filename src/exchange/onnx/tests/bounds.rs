@@ -1,9 +1,12 @@
 //! Small files that ask for a lot, and data in other files.
 
 use super::{Net, ints};
-use crate::exchange::onnx::{
-    ImportFileCause, ImportOptions, import_file,
-    proto::{FunctionProto, StringStringEntryProto, TensorProto, data_type},
+use crate::exchange::{
+    ImportOptions,
+    onnx::{
+        ImportFileCause, import_file,
+        proto::{FunctionProto, StringStringEntryProto, TensorProto, data_type},
+    },
 };
 use prost::Message;
 use std::{fs, path::Path};
@@ -149,7 +152,7 @@ fn data_in_a_plain_file_of_the_same_folder() {
     let error = import("sub", "0", "4").unwrap_err();
     assert!(error.contains("plain file"), "{error}");
     let refuse = ImportOptions {
-        external_data: false,
+        no_external_data: true,
         ..ImportOptions::default()
     };
     let bytes = with_data("data.bin", "0", "4");

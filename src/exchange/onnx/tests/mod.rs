@@ -8,13 +8,14 @@ mod refused;
 mod shapes;
 
 use super::{
-    ImportError, ImportOptions, Imported, import,
+    ImportError, import,
     proto::{
         AttributeProto, DimensionProto, FunctionProto, GraphProto, ModelProto, NodeProto,
         OperatorSetIdProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
         ValueInfoProto, data_type,
     },
 };
+use crate::exchange::{ImportOptions, Imported};
 use bernet_runtime::{
     graph::{ArrayLayout, Graph, Kind},
     reference,

@@ -1,7 +1,7 @@
 //! Graphs that are refused, and the texts that say why.
 
 use super::{Net, OPEN, data_type, int, ints, text};
-use crate::exchange::onnx::{ImportOptions, import};
+use crate::exchange::{ImportOptions, onnx::import};
 use prost::Message;
 
 #[test]
