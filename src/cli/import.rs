@@ -4,7 +4,7 @@ use super::printable;
 use anyhow::{Context, Result, bail};
 use bernet::{
     exchange::{
-        onnx::{self, ImportOptions},
+        ImportOptions, onnx,
         pixels::{self, Reading},
         tflite,
     },
@@ -12,7 +12,7 @@ use bernet::{
 };
 use bernet_runtime::{
     format,
-    graph::{Graph, Op},
+    graph::{Graph, Op, Pixels},
     passes::{self, Passes},
 };
 use std::{
@@ -61,11 +61,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     if arguments.chain {
         return chain(arguments, out);
     }
-    let (mut graph, notes) = read(arguments)?;
-    if let Some(reading) = &arguments.pixels {
-        reading.set(&mut graph)?;
-    }
-    let notes = [notes, pixels::notes(&graph)].concat();
+    let (graph, notes) = read(arguments)?;
     let graph = passes::run(&graph, &wanted(&arguments.without))?;
     format::write(&graph, &arguments.output)?;
     let bytes = fs::metadata(&arguments.output).map_or(0, |file| file.len());
@@ -86,7 +82,8 @@ fn read(arguments: &Arguments) -> Result<(Graph, Vec<String>)> {
     let path = &arguments.model;
     if !is_tflite(path)? {
         let options = ImportOptions {
-            external_data: !arguments.no_external_data,
+            pixels: arguments.pixels.clone().map(Pixels::from),
+            no_external_data: arguments.no_external_data,
             ..ImportOptions::default()
         };
         let imported = onnx::import_file(path, &options)?;
@@ -104,7 +101,11 @@ fn read(arguments: &Arguments) -> Result<(Graph, Vec<String>)> {
             shown()
         );
     }
-    let imported = tflite::import(&bytes).with_context(shown)?;
+    let mut imported = tflite::import(&bytes).with_context(shown)?;
+    if let Some(reading) = &arguments.pixels {
+        pixels::set(&mut imported.graph, &reading.clone().into())?;
+    }
+    imported.notes.extend(pixels::notes(&imported.graph));
     Ok((imported.graph, imported.notes))
 }
 
