@@ -4,7 +4,7 @@ use super::printable;
 use anyhow::{Context, Result, bail};
 use bernet::{
     exchange::{
-        onnx::{self, ImportOptions},
+        ImportOptions, Imported, onnx,
         pixels::{self, Reading},
         tflite,
     },
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     if arguments.chain {
         return chain(arguments, out);
     }
-    let (mut graph, notes) = read(arguments)?;
+    let Imported { mut graph, notes } = read(arguments)?;
     if let Some(reading) = &arguments.pixels {
         reading.set(&mut graph)?;
     }
@@ -82,15 +82,14 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
 }
 
 /// The net of a file, and what its importer has to say.
-fn read(arguments: &Arguments) -> Result<(Graph, Vec<String>)> {
+fn read(arguments: &Arguments) -> Result<Imported> {
     let path = &arguments.model;
+    let options = ImportOptions {
+        no_external_data: arguments.no_external_data,
+        ..ImportOptions::default()
+    };
     if !is_tflite(path)? {
-        let options = ImportOptions {
-            external_data: !arguments.no_external_data,
-            ..ImportOptions::default()
-        };
-        let imported = onnx::import_file(path, &options)?;
-        return Ok((imported.graph, imported.notes));
+        return Ok(onnx::import_file(path, &options)?);
     }
     let shown = || path.display().to_string();
     let mut bytes = Vec::new();
@@ -104,8 +103,7 @@ fn read(arguments: &Arguments) -> Result<(Graph, Vec<String>)> {
             shown()
         );
     }
-    let imported = tflite::import(&bytes).with_context(shown)?;
-    Ok((imported.graph, imported.notes))
+    tflite::import(&bytes, &options).with_context(shown)
 }
 
 /// Whether a file begins as those of TFLite do.

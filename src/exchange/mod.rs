@@ -4,7 +4,8 @@
 //! [`Graph`](bernet_runtime::graph::Graph) operator by operator and folds nothing: that is what the
 //! passes of the runtime do.
 
-use bernet_runtime::graph::Graph;
+use bernet_runtime::graph::{Graph, Pixels};
+use std::collections::BTreeMap;
 
 #[cfg(feature = "npy")]
 pub mod array;
@@ -12,8 +13,20 @@ pub mod array;
 pub mod npy;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+pub mod pixels;
 #[cfg(feature = "tflite")]
 pub mod tflite;
+
+/// What an importer is told beside the bytes.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// What a picture's pixels become at every float input; `None` leaves it unsaid.
+    pub pixels: Option<Pixels>,
+    /// Sizes of inputs by name, the batch first, for those that a file leaves open (ONNX).
+    pub input_shapes: BTreeMap<String, Vec<usize>>,
+    /// Whether files beside a model that have its weights stay closed (ONNX).
+    pub no_external_data: bool,
+}
 
 /// A net of another tool.
 #[derive(Clone, Debug)]
