@@ -2,7 +2,7 @@
 //! comes back from its own file.
 #![no_main]
 
-use bernet::exchange::{ImportOptions, tflite};
+use bernet::exchange::tflite;
 use bernet_runtime::{
     format,
     passes::{self, Passes},
@@ -10,7 +10,7 @@ use bernet_runtime::{
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(imported) = tflite::import(bytes, &ImportOptions::default()) else {
+    let Ok(imported) = tflite::import(bytes) else {
         return;
     };
     let graph = passes::run(&imported.graph, &Passes::default()).expect("a valid graph");

@@ -4,7 +4,7 @@ use super::printable;
 use anyhow::{Context, Result, bail};
 use bernet::{
     exchange::{
-        ImportOptions, Imported, onnx,
+        ImportOptions, onnx,
         pixels::{self, Reading},
         tflite,
     },
@@ -12,7 +12,7 @@ use bernet::{
 };
 use bernet_runtime::{
     format,
-    graph::{Graph, Op},
+    graph::{Graph, Op, Pixels},
     passes::{self, Passes},
 };
 use std::{
@@ -61,11 +61,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     if arguments.chain {
         return chain(arguments, out);
     }
-    let Imported { mut graph, notes } = read(arguments)?;
-    if let Some(reading) = &arguments.pixels {
-        reading.set(&mut graph)?;
-    }
-    let notes = [notes, pixels::notes(&graph)].concat();
+    let (graph, notes) = read(arguments)?;
     let graph = passes::run(&graph, &wanted(&arguments.without))?;
     format::write(&graph, &arguments.output)?;
     let bytes = fs::metadata(&arguments.output).map_or(0, |file| file.len());
@@ -82,14 +78,16 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
 }
 
 /// The net of a file, and what its importer has to say.
-fn read(arguments: &Arguments) -> Result<Imported> {
+fn read(arguments: &Arguments) -> Result<(Graph, Vec<String>)> {
     let path = &arguments.model;
-    let options = ImportOptions {
-        no_external_data: arguments.no_external_data,
-        ..ImportOptions::default()
-    };
     if !is_tflite(path)? {
-        return Ok(onnx::import_file(path, &options)?);
+        let options = ImportOptions {
+            pixels: arguments.pixels.clone().map(Pixels::from),
+            no_external_data: arguments.no_external_data,
+            ..ImportOptions::default()
+        };
+        let imported = onnx::import_file(path, &options)?;
+        return Ok((imported.graph, imported.notes));
     }
     let shown = || path.display().to_string();
     let mut bytes = Vec::new();
@@ -103,7 +101,12 @@ fn read(arguments: &Arguments) -> Result<Imported> {
             shown()
         );
     }
-    tflite::import(&bytes, &options).with_context(shown)
+    let mut imported = tflite::import(&bytes).with_context(shown)?;
+    if let Some(reading) = &arguments.pixels {
+        pixels::set(&mut imported.graph, &reading.clone().into())?;
+    }
+    imported.notes.extend(pixels::notes(&imported.graph));
+    Ok((imported.graph, imported.notes))
 }
 
 /// Whether a file begins as those of TFLite do.

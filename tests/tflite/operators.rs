@@ -4,12 +4,12 @@ use crate::file::{
     Field::{Bool, Byte, Float, Int},
     File, INT8, INT32, Options,
 };
-use bernet::exchange::{ImportOptions, tflite};
+use bernet::exchange::tflite;
 use bernet_runtime::{graph::Pixels, reference, tensor::Tensor};
 
 /// The outputs of a file for one input.
 fn run(file: &File, x: &[f32]) -> Vec<Vec<f32>> {
-    let imported = tflite::import(&file.build(), &ImportOptions::default()).expect("a net");
+    let imported = tflite::import(&file.build()).expect("a net");
     let shape = imported.graph.value(imported.graph.inputs[0].value).shape;
     let x = Tensor::from_f32(x.len() / shape.len(), shape, x.to_vec()).expect("an input");
     let outputs = reference::run(&imported.graph, &[x]).expect("a valid graph");
@@ -214,9 +214,7 @@ fn a_graph_has_the_names_and_sizes_of_the_file() {
     let mut file = File::new(&[1, 2, 2, 3]);
     let y = file.operator(19, &[0], None, &[1, 2, 2, 3]);
     file.outputs = vec![y];
-    let graph = tflite::import(&file.build(), &ImportOptions::default())
-        .expect("a net")
-        .graph;
+    let graph = tflite::import(&file.build()).expect("a net").graph;
     let (input, output) = (&graph.inputs[0], &graph.outputs[0]);
     assert_eq!((&input.name[..], &output.name[..]), ("t0", "t1"));
     assert_eq!(
@@ -228,7 +226,7 @@ fn a_graph_has_the_names_and_sizes_of_the_file() {
 
 /// The text with which a file is refused.
 fn refused(file: &File) -> String {
-    let error = tflite::import(&file.build(), &ImportOptions::default()).expect_err("refused");
+    let error = tflite::import(&file.build()).expect_err("refused");
     error.to_string()
 }
 
@@ -282,7 +280,7 @@ fn what_is_not_supported_is_refused_by_name() {
     let y = file.operator(19, &[0], None, &[1, 2, 3, 1]);
     file.outputs = vec![y];
     assert!(refused(&file).contains("expected [1, 2, 2, 1], which follow from the inputs"));
-    let error = tflite::import(b"\x08\x03abcdefgh", &ImportOptions::default());
+    let error = tflite::import(b"\x08\x03abcdefgh");
     assert!(
         error
             .expect_err("no net")
@@ -324,24 +322,20 @@ fn mixed() -> File {
 #[test]
 fn damaged_files_are_errors_or_valid_graphs() {
     let whole = mixed().build();
-    assert!(tflite::import(&whole, &ImportOptions::default()).is_ok());
+    assert!(tflite::import(&whole).is_ok());
     let mut refused = 0;
     for place in 0..whole.len() {
         for value in [0, 1, 2, 4, 9, 127, 128, 254, 255] {
             let mut bytes = whole.clone();
             bytes[place] = value;
-            match tflite::import(&bytes, &ImportOptions::default()) {
+            match tflite::import(&bytes) {
                 Ok(imported) => imported.graph.validate().expect("a valid graph"),
                 Err(_) => refused += 1,
             }
         }
         // What stands last is a name, which needs no 0 behind it.
-        let cut = tflite::import(&whole[..place], &ImportOptions::default());
-        assert!(
-            cut.is_err() || place + 4 > whole.len(),
-            "{place} of {}",
-            whole.len()
-        );
+        let cut = tflite::import(&whole[..place]);
+        assert!(cut.is_err() || place + 4 > whole.len(), "{place} of {}", whole.len());
     }
     assert!(refused > whole.len(), "{refused} of {} bytes", whole.len());
 }

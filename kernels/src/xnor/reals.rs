@@ -191,7 +191,8 @@ impl<'a, T: Real> Reals<'a, T> {
             let mut x = [0.0; LANES];
             for lane in 0..some {
                 let count = (counts[first + lane] as i32).wrapping_mul(U::PER_COUNT);
-                x[lane] = base[lane].wrapping_sub(count).max(low).min(high) as f32;
+                let sum = base[lane].wrapping_sub(count).max(low).min(high);
+                x[lane] = sum.wrapping_add(transform.offset) as f32;
             }
             if let Some(scale) = &scale {
                 (0..LANES).for_each(|lane| x[lane] *= scale[lane]);

@@ -242,42 +242,50 @@ pub(super) fn pool(step: &Step, pool: &PoolParams, context: &Context<'_>, arena:
     let channels = from.shape.channels;
     let elements = Elements::new(input, from.shape);
     let pixels = batch * to.shape.height * to.shape.width;
-    // Of each output pixel, the first channels' places under the window, in turn.
-    let window = |pixel: usize| {
-        let (item, y) = (
-            pixel / (to.shape.height * to.shape.width),
+    // The lines and pixels under the window of an output pixel.
+    let ranges = |pixel: usize| {
+        let (y, x) = (
             pixel / to.shape.width % to.shape.height,
+            pixel % to.shape.width,
         );
-        let x = pixel % to.shape.width;
         let [top, left, ..] = pool.padding;
         let [first, last] = inside(y, pool.stride[0], top, pool.kernel[0], from.shape.height);
-        let columns = inside(x, pool.stride[1], left, pool.kernel[1], from.shape.width);
-        let size = from.shape;
-        let count = (last - first) * (columns[1] - columns[0]);
-        let taps = (first..last).flat_map(move |y| {
-            (columns[0]..columns[1])
-                .map(move |x| ((item * size.height + y) * size.width + x) * channels)
-        });
+        let [left, right] = inside(x, pool.stride[1], left, pool.kernel[1], from.shape.width);
+        [first..last, left..right]
+    };
+    // Where the channels of an input pixel begin, of the item of an output pixel.
+    let start = |pixel: usize, y: usize, x: usize| {
+        let item = pixel / (to.shape.height * to.shape.width);
+        ((item * from.shape.height + y) * from.shape.width + x) * channels
+    };
+    let window = |pixel: usize| {
+        let [lines, columns] = ranges(pixel);
+        let count = lines.len() * columns.len();
+        let taps = lines.flat_map(move |y| columns.clone().map(move |x| start(pixel, y, x)));
         (count, taps)
     };
     match (pool.kind, elements) {
         (PoolKind::Max, Elements::F32(values)) => {
             let out: &mut [f32] = bytemuck::cast_slice_mut(out);
-            for (pixel, out) in out.chunks_exact_mut(channels).take(pixels).enumerate() {
-                out.fill(f32::NEG_INFINITY);
-                for at in window(pixel).1 {
-                    let values = &values[at..][..channels];
-                    level.vectorize(|| {
-                        for (out, &value) in out.iter_mut().zip(values) {
-                            *out = if value > *out || value.is_nan() {
-                                value
-                            } else {
-                                *out
-                            };
+            let out = out.chunks_exact_mut(channels).take(pixels).enumerate();
+            level.vectorize(
+                #[inline(always)]
+                || {
+                    for (pixel, out) in out {
+                        out.fill(f32::NEG_INFINITY);
+                        let [lines, columns] = ranges(pixel);
+                        for y in lines {
+                            for x in columns.clone() {
+                                let at = start(pixel, y, x);
+                                for (out, &value) in out.iter_mut().zip(&values[at..][..channels]) {
+                                    let larger = value > *out || value.is_nan();
+                                    *out = if larger { value } else { *out };
+                                }
+                            }
                         }
-                    });
-                }
-            }
+                    }
+                },
+            );
         }
         (PoolKind::Max, _) => {
             for pixel in 0..pixels {
@@ -313,11 +321,9 @@ pub(super) fn pool(step: &Step, pool: &PoolParams, context: &Context<'_>, arena:
                 for at in taps {
                     if let Elements::F32(values) = elements {
                         let values = &values[at..][..channels];
-                        level.vectorize(|| {
-                            for (out, &value) in out.iter_mut().zip(values) {
-                                *out += value;
-                            }
-                        });
+                        out.iter_mut()
+                            .zip(values)
+                            .for_each(|(out, value)| *out += value);
                     } else {
                         for (channel, out) in out.iter_mut().enumerate() {
                             *out += elements.real(at + channel);

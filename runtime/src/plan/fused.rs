@@ -17,6 +17,7 @@ const EXACT: usize = 1 << 24;
 pub(crate) struct Fused {
     pub(crate) conv: Conv2d,
     clamp: [i32; 2],
+    offset: i32,
     scale: Option<Vec<f32>>,
     bias: Option<Vec<f32>>,
     activation: Function,
@@ -52,12 +53,32 @@ impl Function {
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Stage {
     Sum,
-    Clamped,
     Scaled,
     Shifted,
     Activated,
     Added,
     Ended,
+}
+
+/// A clamp to whole numbers as one of integers.
+fn integers(function: UnaryOp) -> Option<[i32; 2]> {
+    let (low, high) = match function {
+        UnaryOp::Relu => (0.0, f32::INFINITY),
+        UnaryOp::Clip { low, high } if low <= high => (low, high),
+        _ => return None,
+    };
+    let integer = |bound: f32| {
+        let whole = bound.is_infinite() || libm::truncf(bound) == bound;
+        whole.then_some(bound as i32)
+    };
+    Some([integer(low)?, integer(high)?])
+}
+
+/// The whole number, far from the ends of what floats hold exactly, that all are.
+fn whole(list: &[f32]) -> Option<i32> {
+    let first = *list.first()?;
+    let small = libm::fabsf(first) <= EXACT as f32 && libm::truncf(first) == first;
+    (small && list.iter().all(|&other| other == first)).then_some(first as i32)
 }
 
 impl Fused {
@@ -68,6 +89,7 @@ impl Fused {
         let mut fused = Self {
             conv,
             clamp: [i32::MIN, i32::MAX],
+            offset: 0,
             scale: None,
             bias: None,
             activation: Function::None,
@@ -77,14 +99,34 @@ impl Fused {
             at_least: None,
         };
         let mut stage = Stage::Sum;
-        for element in &functions.elements {
+        let mut elements = &functions.elements[..];
+        if let [Element::Unary(function), rest @ ..] = elements
+            && let Some(clamp) = integers(*function).filter(|_| depth <= EXACT)
+        {
+            (fused.clamp, elements) = (clamp, rest);
+        }
+        // k − sum is −(sum − k): whole numbers without rounding, and a sign that the scale takes.
+        let mut negated = false;
+        if let [
+            Element::Scale(minus),
+            Element::Shift(offset),
+            Element::Scale(_),
+            ..,
+        ] = elements
+            && let Some(offset) = whole(offset).filter(|_| depth <= EXACT)
+            && minus.iter().all(|&scale| scale == -1.0)
+        {
+            (fused.offset, elements, negated) = (-offset, &elements[2..], true);
+        }
+        for element in elements {
             let next = match element {
-                Element::Unary(UnaryOp::Relu) if stage == Stage::Sum && depth <= EXACT => {
-                    fused.clamp = [0, i32::MAX];
-                    Stage::Clamped
-                }
                 Element::Scale(scale) if stage < Stage::Scaled => {
-                    fused.scale = Some(list(scale));
+                    let sign = if core::mem::take(&mut negated) {
+                        -1.0
+                    } else {
+                        1.0
+                    };
+                    fused.scale = Some(list(scale).iter().map(|scale| sign * scale).collect());
                     Stage::Scaled
                 }
                 Element::Shift(bias) if stage < Stage::Shifted => {
@@ -131,6 +173,7 @@ impl Fused {
     pub(crate) fn transform<'a>(&'a self, residual: Residual<'a>) -> Transform<'a> {
         Transform {
             clamp: self.clamp,
+            offset: self.offset,
             scale: self.scale.as_deref(),
             bias: self.bias.as_deref(),
             activation: self.activation.activation(),
