@@ -1,5 +1,6 @@
 //! The program on graphs: nets from elsewhere, arrays in and out, pictures of graphs.
 
+#[allow(dead_code, reason = "other tests write other fields")]
 #[path = "tflite/file.rs"]
 mod file;
 
