@@ -4,13 +4,13 @@ use flate2::read::DeflateDecoder;
 use std::{collections::BTreeMap, io::Read};
 
 /// The shape of an array and its values, row by row, as floats.
-pub type Array = (Vec<usize>, Vec<f32>);
+pub(crate) type Array = (Vec<usize>, Vec<f32>);
 
 /// The arrays of a file by name; those of text are left out.
 ///
 /// # Panics
 /// Where the bytes are no such file.
-pub fn arrays(bytes: &[u8]) -> BTreeMap<String, Array> {
+pub(crate) fn arrays(bytes: &[u8]) -> BTreeMap<String, Array> {
     let short = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
     let long = |at: usize| short(at) | short(at + 2) << 16;
     // The directory is found from its end, which is 22 bytes where there is no comment.

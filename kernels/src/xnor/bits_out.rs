@@ -215,7 +215,7 @@ impl Stage for Bits<'_> {
         prepared: &Prepared,
         counts: &[Counts; R],
     ) {
-        let bits = token.at_most::<R, V>(counts, &prepared.values);
+        let bits = token.count_le_bits::<R, V>(counts, &prepared.values);
         self.store_bits::<T>(row, prepared, &bits);
     }
 
@@ -230,7 +230,7 @@ impl Stage for Bits<'_> {
     ) {
         if T::FUSED {
             let limits = &prepared.values;
-            let bits = token.count_at_most::<R, V>(patches, starts, panel, limits);
+            let bits = token.count_and_le_bits::<R, V>(patches, starts, panel, limits);
             self.store_bits::<T>(row, prepared, &bits);
         } else {
             count::<T, R, V>(token, (patches, starts, panel), counts);

@@ -308,7 +308,7 @@ impl ByteConv2d {
             segments: window.geometry.kernel[0],
             stride: stride * window.options.dilation[0],
             steps: line_bytes(self.level(), window) / step,
-            last: u32::MAX,
+            tail_mask: u32::MAX,
             ..Group::default()
         };
         dispatch!(self.level(), token => {

@@ -234,7 +234,7 @@ fn rows<T: Tile, S: Stage>(
         group: Group {
             segments: 1,
             steps: a.columns().div_ceil(8 * T::STEP),
-            last: u32::MAX,
+            tail_mask: u32::MAX,
             ..Group::default()
         },
     };

@@ -38,7 +38,7 @@ pub(crate) struct Group {
     /// Steps a run; none where nothing counts.
     pub(crate) steps: usize,
     /// Bits of a run's last step that count.
-    pub(crate) last: u32,
+    pub(crate) tail_mask: u32,
     /// Steps of the panel before the first run, and between two.
     pub(crate) skip: usize,
     pub(crate) gap: usize,
@@ -172,7 +172,7 @@ impl<T: Tile> Sweep<'_, T> {
             stride: group.stride,
             steps: group.steps,
             gap: group.gap,
-            last: group.last,
+            tail_mask: group.tail_mask,
         };
         let mut row = rows.start;
         if V == 1 && self.bordered == 0 && group.gap == 0 {

@@ -81,8 +81,9 @@ real! {
     #[cfg(feature = "half")] half::bf16: Bf16, half::bf16::from_f32, half::bf16::to_f32;
 }
 
-/// Numbers of a row that are worked on together.
-const LANES: usize = 16;
+/// Numbers of a row that are worked on together, and fewer at its end.
+const MANY: usize = 32;
+const FEW: usize = 8;
 
 /// Rows of a tile, at most.
 const MOST_ROWS: usize = 8;
@@ -170,7 +171,7 @@ impl<'a, T: Real> Reals<'a, T> {
 
     /// Some lanes of rows from column `first` on, all of them or fewer; sets the flags of signs.
     #[inline(always)]
-    fn lanes<U: Tile, const ALL: bool>(
+    fn lanes<U: Tile, const LANES: usize, const ALL: bool>(
         &mut self,
         row: usize,
         first: usize,
@@ -181,7 +182,7 @@ impl<'a, T: Real> Reals<'a, T> {
         let some = if ALL { LANES } else { prepared.columns - first };
         let transform = self.transform;
         let channel = self.column + prepared.first + first;
-        let of = |values: &[f32]| take(values, channel, some);
+        let of = |values: &[f32]| -> [f32; LANES] { take(values, channel, some) };
         let (scale, bias) = (transform.scale.map(of), transform.bias.map(of));
         let at_least = self.at_least.map_or([0.0; LANES], of);
         let base = &prepared.values[first..];
@@ -204,7 +205,7 @@ impl<'a, T: Real> Reals<'a, T> {
             match (transform.residual, &mut self.numbers) {
                 (Residual::Rows(rows), _) => {
                     let at = self.residuals[row + r] + channel;
-                    let residual = take(rows.values, at, some);
+                    let residual: [f32; LANES] = take(rows.values, at, some);
                     (0..LANES).for_each(|lane| x[lane] += residual[lane]);
                 }
                 (Residual::Out, Some(numbers)) => {
@@ -233,7 +234,7 @@ impl<'a, T: Real> Reals<'a, T> {
 
 /// Lanes of some numbers from `first` on; those after `some` are 0.
 #[inline(always)]
-fn take(values: &[f32], first: usize, some: usize) -> [f32; LANES] {
+fn take<const LANES: usize>(values: &[f32], first: usize, some: usize) -> [f32; LANES] {
     let values = &values[first..][..some];
     match values.first_chunk() {
         Some(all) => *all,
@@ -246,12 +247,17 @@ fn take(values: &[f32], first: usize, some: usize) -> [f32; LANES] {
 }
 
 #[inline(always)]
-fn activate(x: &mut [f32; LANES], activation: &Activation<'_>, channel: usize, some: usize) {
+fn activate<const LANES: usize>(
+    x: &mut [f32; LANES],
+    activation: &Activation<'_>,
+    channel: usize,
+    some: usize,
+) {
     match *activation {
         Activation::None => {}
         Activation::Clamp(low, high) => x.iter_mut().for_each(|x| *x = clamp(*x, low, high)),
         Activation::Prelu(slopes) => {
-            let slopes = take(slopes, channel, some);
+            let slopes: [f32; LANES] = take(slopes, channel, some);
             (0..LANES).for_each(|lane| x[lane] = prelu(x[lane], slopes[lane]));
         }
         Activation::ShiftedPrelu {
@@ -259,8 +265,9 @@ fn activate(x: &mut [f32; LANES], activation: &Activation<'_>, channel: usize, s
             slopes,
             after,
         } => {
-            let [before, slopes, after] =
-                [before, slopes, after].map(|values| take(values, channel, some));
+            let before: [f32; LANES] = take(before, channel, some);
+            let slopes: [f32; LANES] = take(slopes, channel, some);
+            let after: [f32; LANES] = take(after, channel, some);
             for lane in 0..LANES {
                 x[lane] = prelu(x[lane] + before[lane], slopes[lane]) + after[lane];
             }
@@ -321,12 +328,15 @@ impl<T: Real> Reals<'_, T> {
             || {
                 let columns = prepared.columns;
                 let mut flags = [[0; WORD]; MOST_ROWS];
-                let whole = columns - columns % LANES;
-                for first in (0..whole).step_by(LANES) {
-                    self.lanes::<U, true>(row, first, prepared, counts, &mut flags);
+                let (many, few) = (columns - columns % MANY, columns - columns % FEW);
+                for first in (0..many).step_by(MANY) {
+                    self.lanes::<U, MANY, true>(row, first, prepared, counts, &mut flags);
                 }
-                if whole < columns {
-                    self.lanes::<U, false>(row, whole, prepared, counts, &mut flags);
+                for first in (many..few).step_by(FEW) {
+                    self.lanes::<U, FEW, true>(row, first, prepared, counts, &mut flags);
+                }
+                if few < columns {
+                    self.lanes::<U, FEW, false>(row, few, prepared, counts, &mut flags);
                 }
                 if let Some(signs) = &mut self.signs {
                     let mut bits = [0; MOST_ROWS];
