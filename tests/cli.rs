@@ -562,7 +562,7 @@ fn import_gives_back_what_export_wrote() {
         let size = fs::metadata(path("model.onnx")).unwrap().len();
         assert!(succeeds(&output).ends_with(&format!("model.onnx: {size} bytes\n")));
         let mut import = bernet();
-        import.arg("import").arg(path("model.onnx"));
+        import.arg("import").arg("--chain").arg(path("model.onnx"));
         let output = import.arg("-o").arg(path("again.bnet")).output().unwrap();
         let size = fs::metadata(path("model.bnet")).unwrap().len();
         let says = format!("again.bnet: 1 layers, 10 weights, {size} bytes\n");
@@ -582,6 +582,7 @@ fn import_names_what_is_in_the_way() {
         let mut import = bernet();
         import
             .arg("import")
+            .arg("--chain")
             .arg(path(name))
             .arg("-o")
             .arg(path("out.bnet"));

@@ -170,6 +170,7 @@ fn the_third_party_net_on_grey_images() {
     let bernet = || Command::new(env!("CARGO_BIN_EXE_bernet"));
     let output = bernet()
         .arg("import")
+        .arg("--chain")
         .arg(folder.join("qonnx_tfc/TFC_1W1A.onnx"))
         .arg("-o")
         .arg(&net)
