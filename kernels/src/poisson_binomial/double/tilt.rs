@@ -18,8 +18,8 @@
 //! G(r) = Π_low (1 + x(r − 1)) · r^H Π_high (1 + x(ρ − 1)),    H factors in the high group
 //! ```
 //!
-//! where no `1 + x(r − 1)` is below ½. `r − 1` and `ρ − 1` enter as sums of two f64, the product of up to 4096 factors as [`Wide`]: it has no
-//! error worth naming. That of more is rounded to f64 at each step, which equal factors may add up to `2m·2⁻⁵³`: 2.2e-10 for a million. The `t_j` are rounded to 3 units `u = 2⁻⁵³`; that changes the mean of `P̃` by at most `3uΣt_j`, which is what
+//! where no `1 + x(r − 1)` is below ½. `r − 1` and `ρ − 1` enter as sums of two f64, the product as [`Wide`]: it has no error worth
+//! naming; rounded to f64 at each step, equal factors would add up to `2m·2⁻⁵³`, 2.2e-10 for a million. The `t_j` are rounded to 3 units `u = 2⁻⁵³`; that changes the mean of `P̃` by at most `3uΣt_j`, which is what
 //! the error of `P̃` at its middle, of second order in it, comes from.
 //!
 //! **Saddle point.** `ln(mean/(m − mean))` as a function of `θ = ln r` has slope 1 for equal probabilities, and is close to a line
@@ -38,8 +38,6 @@ use alloc::{vec, vec::Vec};
 
 /// `|ln r|` up to which f64 does: 2^±120.
 const PLAIN: f64 = 83.0;
-/// Up to so many factors their product is computed to more digits than f64 has.
-const EXACT: usize = 4096;
 /// Steps after which whatever has been reached is taken.
 const STEPS: usize = 200;
 
@@ -218,7 +216,6 @@ impl<'a> Tilted<'a> {
             let pass = Pass {
                 groups,
                 degree,
-                exact: self.groups.count() <= EXACT,
                 small,
                 middle,
             };

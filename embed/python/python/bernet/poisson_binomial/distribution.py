@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -37,7 +38,7 @@ class PoissonBinomial:
         moved = np.moveaxis(array, axis, -1).astype(np.float64)
         self._shape = moved.shape[:-1]
         self._trials = moved.shape[-1]
-        self._p = moved.reshape(int(np.prod(self._shape)), self._trials)
+        self._p = moved.reshape(math.prod(self._shape), self._trials)
         self._sums = _native.PoissonBinomialSums(self._p)
         self._rows = np.arange(len(self._p)).reshape(self._shape)
 
@@ -157,8 +158,9 @@ class PoissonBinomial:
         if isinstance(random_state, np.random.Generator):
             random_state = int(random_state.integers(1 << 63))
         seeds = np.random.SeedSequence(random_state).generate_state(len(self._p), np.uint64)
-        drawn = self._sums.sample(seeds.tolist(), int(np.prod(lead)))
-        return np.moveaxis(drawn.reshape(*self._shape, *lead), range(len(self._shape)), range(-len(self._shape), 0))[()]
+        drawn = self._sums.sample(seeds.tolist(), math.prod(lead))
+        axes = len(self._shape)
+        return np.moveaxis(drawn.reshape((*self._shape, *lead)), range(axes), range(-axes, 0))[()]
 
     def gradient(self, k: ArrayLike, function: str = "logpmf") -> tuple[Any, NDArray[np.float64]]:
         """A function at k, and its derivatives by the probabilities, trials on the last axis.
