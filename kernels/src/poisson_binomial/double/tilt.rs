@@ -73,13 +73,22 @@ const KINDS: [Kind; 4] = [Kind::Zero, Kind::One, Kind::Low, Kind::High];
 impl Groups {
     /// Probabilities from 0 to 1 by their kind, in their order.
     pub(super) fn divide(probabilities: &[f64]) -> (Self, Vec<Kind>) {
-        let count = probabilities.len();
         let kind = |&p: &f64| {
             let (above, open) = (u8::from(p > 0.5), u8::from(p > 0.0) & u8::from(p < 1.0));
             KINDS[usize::from(2 * open + above)]
         };
         let kinds: Vec<Kind> = probabilities.iter().map(kind).collect();
-        let (mut low, mut high) = (vec![0.0; count + 1], vec![0.0; count + 1]);
+        let count = |of: Kind| {
+            kinds
+                .iter()
+                .map(|&kind| usize::from(kind == of))
+                .sum::<usize>()
+        };
+        // One more than there are, for what is written and not kept.
+        let (mut low, mut high) = (
+            vec![0.0; count(Kind::Low) + 1],
+            vec![0.0; count(Kind::High) + 1],
+        );
         let (mut lows, mut highs) = (0, 0);
         for (&p, &kind) in probabilities.iter().zip(&kinds) {
             // Both are written and one is kept, because a branch would be guessed wrong every other time.
