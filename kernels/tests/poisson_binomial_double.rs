@@ -283,6 +283,23 @@ fn a_million() {
     assert!(near(one, all, 1e-9), "{one:e} {all:e}");
 }
 
+/// A million equal trials, whose rounding errors would add up: the binomial distribution of the f64 next to 1/10,
+/// by mpmath's `loggamma`.
+#[test]
+fn a_million_equal() {
+    let sum = PoissonBinomial::new(&vec![0.1; 1_000_000]).unwrap();
+    for (k, exact) in [
+        (99_000, 5.079_222_548_015_328e-6),
+        (100_000, 1.329_806_480_852_546_5e-3),
+        (101_500, 5.202_142_612_245_101e-9),
+        (105_000, 4.648_808_545_446_224e-63),
+        (110_000, 4.341_482_036_839_186e-238),
+    ] {
+        let found = sum.pmf(k);
+        assert!(near(found, exact, 1e-12), "{k}: {found:e} {exact:e}");
+    }
+}
+
 /// The planner's texts.
 #[test]
 fn plans() {

@@ -105,6 +105,30 @@ impl PoissonBinomialSums {
         Ok(PyArray1::from_vec(py, results))
     }
 
+    /// A function by name of the first sum.
+    fn evaluate_first<'py>(
+        &self,
+        py: Python<'py>,
+        function: &str,
+        ks: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let function = function_of(function)?;
+        let ks: PyReadonlyArrayDyn<'_, i64> = array("numbers", ks, "int64")?;
+        let ks = values(&ks);
+        let sum = self.sums.first();
+        let sum = sum.ok_or_else(|| value("evaluate_first: there are no sums"))?;
+        let mut results = vec![0.0; ks.len()];
+        py.detach(|| sum.evaluate(function, &ks, &mut results))
+            .map_err(value)?;
+        Ok(PyArray1::from_vec(py, results))
+    }
+
+    /// The probabilities, of shape (sums, trials).
+    fn probabilities<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let all = self.sums.iter().flat_map(PoissonBinomial::probabilities);
+        PyArray1::from_vec(py, all.collect()).reshape([self.sums.len(), self.trials])
+    }
+
     /// The least number with `P(K <= k) >= q`, or with `P(K > k) <= q`; q from 0 to 1.
     fn quantile<'py>(
         &self,

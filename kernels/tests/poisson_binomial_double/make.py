@@ -10,7 +10,10 @@ same 64-bit words (splitmix64) with the same f64 operations.
 
 from fractions import Fraction
 
-import gmpy2
+try:
+    import gmpy2
+except ImportError:  # The list of probabilities needs none: benches/peers/poisson_binomial.py has it from here.
+    gmpy2 = None
 
 BITS = 1400
 MASK = (1 << 64) - 1

@@ -82,7 +82,7 @@ pub(super) fn sin_cos(angles: &[f64; LANES]) -> [[f64; LANES]; 2] {
 pub(super) fn exp(x: &[f64; LANES]) -> [f64; LANES] {
     let mut results = [0.0; LANES];
     for l in 0..LANES {
-        let clamped = x[l].max(-700.0).min(700.0);
+        let clamped = x[l].clamp(-700.0, 700.0);
         let shifted = clamped * core::f64::consts::LOG2_E + ROUND;
         let multiple = shifted - ROUND;
         let r = (clamped - multiple * LN_2[0]) - multiple * LN_2[1];

@@ -53,12 +53,51 @@ struct Powers {
     even: [[f64; LANES]; DEGREES],
     /// `Σ ±x^d`
     odd: [[f64; LANES]; DEGREES],
+    /// Both, up to the last time that they were taken, and blocks since.
+    taken: [[[f64; LANES]; DEGREES]; 2],
+    blocks: usize,
 }
 
+/// Blocks after which sums are taken: equal values round alike, and ten thousand additions in a row would add that up.
+const TAKE: usize = 64;
+
 impl Powers {
+    #[inline(always)]
+    fn new() -> Self {
+        let zeros = [[0.0; LANES]; DEGREES];
+        Self {
+            even: zeros,
+            odd: zeros,
+            taken: [zeros; 2],
+            blocks: 0,
+        }
+    }
+
+    /// Counts a block.
+    #[inline(always)]
+    fn count(&mut self, degree: usize) {
+        self.blocks += 1;
+        if self.blocks.is_multiple_of(TAKE) {
+            self.take(degree);
+        }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, degree: usize) {
+        let [even, odd] = &mut self.taken;
+        for d in 0..degree {
+            for l in 0..LANES {
+                even[d][l] += self.even[d][l];
+                odd[d][l] += self.odd[d][l];
+            }
+            (self.even[d], self.odd[d]) = ([0.0; LANES], [0.0; LANES]);
+        }
+    }
+
     /// Adds the powers of a block of values of one sign.
     #[inline(always)]
     fn add(&mut self, block: &[f64; BLOCK], degree: usize, sign: f64) {
+        self.count(degree);
         let mut x = *block;
         for d in 0..degree {
             for l in 0..LANES {
@@ -75,6 +114,7 @@ impl Powers {
     /// Adds the powers of a block of values, those in `signed` with their signs.
     #[inline(always)]
     fn add_signed(&mut self, block: &[f64; BLOCK], signed: &[f64; BLOCK], degree: usize) {
+        self.count(degree);
         let (mut x, mut y) = (*block, *signed);
         for d in 0..degree {
             for l in 0..LANES {
@@ -131,8 +171,6 @@ pub(super) enum Values<'a> {
 pub(super) struct Pass<'a> {
     pub(super) groups: [Values<'a>; 2],
     pub(super) degree: usize,
-    /// Whether the product is wanted to more digits than f64 has.
-    pub(super) exact: bool,
     /// Larger values (½ if there are none) are not summed: their probabilities are put into `middle`.
     pub(super) small: f64,
     pub(super) middle: &'a mut Vec<f64>,
@@ -147,10 +185,7 @@ impl Loop for Pass<'_> {
     #[inline(always)]
     fn run(self) -> Sums {
         let degree = self.degree;
-        let mut powers = Powers {
-            even: [[0.0; LANES]; DEGREES],
-            odd: [[0.0; LANES]; DEGREES],
-        };
+        let mut powers = Powers::new();
         let mut product = Wide::ONE;
         let mut turned = 0;
         for (values, second) in self.groups.into_iter().zip([false, true]) {
@@ -196,11 +231,7 @@ impl Loop for Pass<'_> {
                     }
                 }
                 Values::Tilted(values, odds) => {
-                    product = product.times(if self.exact {
-                        tilt(values, odds, true, &mut keep)
-                    } else {
-                        tilt(values, odds, false, &mut keep)
-                    });
+                    product = product.times(tilt(values, odds, &mut keep));
                 }
                 Values::Done(pairs) => {
                     for pairs in pairs.chunks(BLOCK) {
@@ -213,9 +244,11 @@ impl Loop for Pass<'_> {
                 }
             }
         }
+        powers.take(degree);
+        let [even, odd] = powers.taken.map(|sums| sums.map(total));
         Sums {
-            even: powers.even.map(total),
-            odd: powers.odd.map(total),
+            even,
+            odd,
             turned,
             product,
         }
@@ -235,7 +268,6 @@ fn padded(values: &[f64]) -> [f64; BLOCK] {
 fn tilt(
     values: &[f64],
     odds: Odds,
-    exact: bool,
     keep: &mut impl FnMut(&[f64; BLOCK], &[f64; BLOCK], usize),
 ) -> Wide {
     let [one, r, gain, rest] = [1.0, odds.r, odds.gain.0, odds.gain.1].map(Lanes::from);
@@ -247,16 +279,9 @@ fn tilt(
         for i in 0..BLOCK / LANES {
             let mut x = Lanes([0.0; LANES]);
             x.0.copy_from_slice(&block[i * LANES..][..LANES]);
-            let f = if exact {
-                let (with, error) = two_product(x, gain);
-                let (f, lost) = two_sum(one, with);
-                product = multiply(product, (f, lost + (error + x * rest)));
-                f
-            } else {
-                let f = one + x * gain;
-                product.0 = product.0 * f;
-                f
-            };
+            let (with, error) = two_product(x, gain);
+            let (f, lost) = two_sum(one, with);
+            product = multiply(product, (f, lost + (error + x * rest)));
             let per = one / f;
             let (t, not) = (x * r * per, (one - x) * per);
             tilted[i * LANES..][..LANES].copy_from_slice(&t.0);

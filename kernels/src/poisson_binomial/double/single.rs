@@ -4,7 +4,7 @@
 //! (`spectrum.rs`), in time proportional to the number of factors. Within [`NEAR`] standard deviations of the mean no tilting is
 //! needed: there a mass is at least a seventh of the largest and a tail at least 1/45.
 //!
-//! Of the two tails the one on whose side the number lies is computed, and the other is 1 less it. Should the computed one be above ½
+//! Of the two tails the one on whose side the number lies is computed, and the other is 1 less it. Should the computed one be above ¾
 //! (where σ is small), the other is computed instead. So each has its relative accuracy, and their sum is 1.
 
 use super::{
@@ -95,7 +95,7 @@ pub(super) fn tails(groups: &Groups, middle: &Middle, k: i64) -> [Wide; 2] {
         }
     };
     let found = tail(upper);
-    if found.value() <= 0.5 {
+    if found.value() <= 0.75 {
         return beside(upper, found);
     }
     beside(!upper, tail(!upper))

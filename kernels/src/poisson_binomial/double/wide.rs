@@ -236,8 +236,8 @@ impl Wide {
 
 const TWO_60: f64 = (1u64 << 60) as f64;
 /// ln 2 in 33 bits, so that its product with an exponent of 20 bits is exact, and the rest.
-const LN_2_HI: f64 = 6.931_471_803_691_238_2e-1;
-const LN_2_LO: f64 = 1.908_214_929_270_587_7e-10;
+const LN_2_HI: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
+const LN_2_LO: f64 = f64::from_bits(0x3dea_39ef_3579_3c76);
 
 #[cfg(test)]
 mod tests {

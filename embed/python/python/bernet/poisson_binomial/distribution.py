@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -34,15 +35,15 @@ class PoissonBinomial:
         axis = operator.index(axis)
         if not -array.ndim <= axis < array.ndim:
             raise ValueError(f"axis: expected one of the {array.ndim} axes of p, found {axis}")
-        moved = np.moveaxis(array, axis, -1).astype(np.float64)
-        self._shape = moved.shape[:-1]
-        self._trials = moved.shape[-1]
-        self._p = moved.reshape(int(np.prod(self._shape)), self._trials)
-        self._sums = _native.PoissonBinomialSums(self._p)
-        self._rows = np.arange(len(self._p)).reshape(self._shape)
+        moved = array if array.ndim == 1 else np.moveaxis(array, axis, -1)
+        self._shape: tuple[int, ...] = moved.shape[:-1]
+        self._trials: int = moved.shape[-1]
+        self._count = math.prod(self._shape)
+        rows = moved.reshape(self._count, self._trials).astype(np.float64, copy=False)
+        self._sums = _native.PoissonBinomialSums(rows)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PoissonBinomial, (self._p.reshape(*self._shape, self._trials),)
+        return PoissonBinomial, (self.p,)
 
     def __repr__(self) -> str:
         return f"<PoissonBinomial of {self._trials} trials, sums of shape {self._shape}>"
@@ -55,7 +56,7 @@ class PoissonBinomial:
     @property
     def p(self) -> NDArray[np.float64]:
         """The probabilities, trials last, as a copy."""
-        return self._p.reshape(*self._shape, self._trials).copy()
+        return self._sums.probabilities().reshape(*self._shape, self._trials)
 
     def pmf(self, k: ArrayLike) -> Any:
         """P(K = k); 0 where k is not a whole number."""
@@ -156,9 +157,10 @@ class PoissonBinomial:
             raise ValueError(f"size: expected a shape that ends with that of the sums, {self._shape}, found {size}")
         if isinstance(random_state, np.random.Generator):
             random_state = int(random_state.integers(1 << 63))
-        seeds = np.random.SeedSequence(random_state).generate_state(len(self._p), np.uint64)
-        drawn = self._sums.sample(seeds.tolist(), int(np.prod(lead)))
-        return np.moveaxis(drawn.reshape(*self._shape, *lead), range(len(self._shape)), range(-len(self._shape), 0))[()]
+        seeds = np.random.SeedSequence(random_state).generate_state(self._count, np.uint64)
+        drawn = self._sums.sample(seeds.tolist(), math.prod(lead))
+        axes = len(self._shape)
+        return np.moveaxis(drawn.reshape((*self._shape, *lead)), range(axes), range(-axes, 0))[()]
 
     def gradient(self, k: ArrayLike, function: str = "logpmf") -> tuple[Any, NDArray[np.float64]]:
         """A function at k, and its derivatives by the probabilities, trials on the last axis.
@@ -169,11 +171,12 @@ class PoissonBinomial:
         if function not in names:
             raise ValueError(f"function: expected one of logpmf, cdf, sf, found {function!r}")
         name, after = names[function]
-        numbers, whole, shape = self._numbers(k)
-        if not whole.all():
+        numbers, whole, _ = self._numbers(k)
+        if whole is not None and not whole.all():
             raise ValueError("k: expected whole numbers")
-        rows = np.broadcast_to(self._rows, shape)
-        values, slopes = self._sums.gradient(name, rows.ravel(), np.broadcast_to(numbers + after, shape).ravel())
+        shape = np.broadcast_shapes(numbers.shape, self._shape)
+        asked = np.broadcast_to(np.minimum(numbers, self._trials) + after, shape).ravel()
+        values, slopes = self._sums.gradient(name, self._rows(shape), asked)
         return values.reshape(shape)[()], slopes.reshape(*shape, self._trials)
 
     def plan(self) -> str:
@@ -183,45 +186,50 @@ class PoissonBinomial:
     def _moment(self, which: int) -> Any:
         return self._sums.moments()[which].reshape(self._shape)[()]
 
-    def _numbers(self, k: ArrayLike, ceil: bool = False) -> tuple[NDArray[np.int64], NDArray[np.bool_], tuple[int, ...]]:
-        """k as int64 from -1 to n + 1 (rounded down, nan as 0), where it was whole, and the shape of the results."""
+    def _rows(self, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        """The number of the sum that each result of a shape is of."""
+        return np.broadcast_to(np.arange(self._count).reshape(self._shape), shape).ravel()
+
+    def _numbers(self, k: ArrayLike, ceil: bool = False) -> tuple[NDArray[np.int64], Any, Any]:
+        """k as int64, rounded down (nan as 0); where it was whole and where it was nan, or None for integers."""
         array = np.asarray(k)
         if array.dtype == object:
             array = array.astype(np.float64)
-        if array.dtype.kind == "u":
-            numbers = np.minimum(array.astype(np.uint64), np.uint64(self._trials + 1)).astype(np.int64)
-            whole = np.ones(array.shape, bool)
-        elif array.dtype.kind in "ib":
-            numbers = np.clip(array.astype(np.int64), -1, self._trials + 1)
-            whole = np.ones(array.shape, bool)
-        elif array.dtype.kind == "f":
-            array = array.astype(np.float64)
-            rounded = np.clip(np.ceil(array) if ceil else np.floor(array), -1, self._trials + 1)
-            numbers = np.where(np.isnan(rounded), 0, rounded).astype(np.int64)
-            whole = np.isinf(array) | (array == np.floor(array))
-        else:
+        kind = array.dtype.kind
+        if kind in "ib":
+            return array.astype(np.int64, copy=False), None, None
+        if kind == "u":
+            return np.minimum(array, np.uint64(2**62)).astype(np.int64), None, None
+        if kind != "f":
             raise TypeError(f"k: expected real numbers, found {array.dtype}")
-        return numbers, whole, np.broadcast_shapes(array.shape, self._shape)
+        array = array.astype(np.float64)
+        none = np.isnan(array)
+        rounded = np.clip(np.ceil(array) if ceil else np.floor(array), -1, self._trials + 1)
+        return np.where(none, 0, rounded).astype(np.int64), np.isinf(array) | (array == np.floor(array)), none
 
     def _evaluate(
         self, name: str, k: ArrayLike, none: float = 0.0, *, whole: bool = False, after: int = 0, ceil: bool = False
     ) -> Any:
-        numbers, is_whole, shape = self._numbers(k, ceil)
-        rows = np.broadcast_to(self._rows, shape).ravel()
-        asked = np.broadcast_to(numbers + after, shape).ravel()
-        # Those of one sum together: then all of them come from one table.
-        if len(self._p) > 1 and rows.size > len(self._p):
-            order = np.argsort(rows, kind="stable")
-            found = np.empty(rows.size)
-            found[order] = self._sums.evaluate(name, rows[order], asked[order])
+        numbers, is_whole, is_nan = self._numbers(k, ceil)
+        # An operation on an array without axes gives a number, which is not an array.
+        numbers = np.asarray(np.minimum(numbers, self._trials) + after if after else numbers)
+        if not self._shape:
+            found = self._sums.evaluate_first(name, numbers).reshape(numbers.shape)
         else:
-            found = self._sums.evaluate(name, rows, asked)
-        found = found.reshape(shape)
-        if whole and not is_whole.all():
-            found = np.where(is_whole, found, none)
-        array = np.asarray(k)
-        if array.dtype.kind in "fO":
-            found = np.where(np.isnan(array.astype(np.float64)), np.nan, found)
+            shape = np.broadcast_shapes(numbers.shape, self._shape)
+            rows, asked = self._rows(shape), np.broadcast_to(numbers, shape).ravel()
+            if rows.size > self._count:
+                # Those of one sum together: then all of them come from one table.
+                order = np.argsort(rows, kind="stable")
+                found = np.empty(rows.size)
+                found[order] = self._sums.evaluate(name, rows[order], asked[order])
+            else:
+                found = self._sums.evaluate(name, rows, asked)
+            found = found.reshape(shape)
+        if is_whole is not None:
+            if whole:
+                found = np.where(is_whole, found, none)
+            found = np.where(is_nan, np.nan, found)
         return found[()]
 
     def _quantile(self, q: ArrayLike, upper: bool) -> Any:
@@ -229,8 +237,7 @@ class PoissonBinomial:
         shape = np.broadcast_shapes(array.shape, self._shape)
         asked = np.broadcast_to(array, shape)
         inside = (asked >= 0) & (asked <= 1)
-        rows = np.broadcast_to(self._rows, shape)
-        found = self._sums.quantile(rows.ravel(), np.where(inside, asked, 0.5).ravel(), upper)
+        found = self._sums.quantile(self._rows(shape), np.where(inside, asked, 0.5).ravel(), upper)
         found = np.where(inside, found.reshape(shape).astype(np.float64), np.nan)
         before, last = (1.0, 0.0) if upper else (0.0, 1.0)
         found = np.where(asked == before, -1.0, found)

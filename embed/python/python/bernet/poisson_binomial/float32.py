@@ -11,6 +11,7 @@ For tails with all their digits, logarithms and quantiles see `PoissonBinomial`.
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -112,4 +113,4 @@ def _columns(probabilities: ArrayLike, axis: int | None) -> tuple[Any, tuple[int
         raise ValueError(f"probability {index} is {array.ravel()[index]}, expected 0 to 1")
     array = array.astype(np.float32, copy=False)
     sums = array.shape[1:]
-    return np.ascontiguousarray(array.reshape(len(array), int(np.prod(sums)))), sums
+    return np.ascontiguousarray(array.reshape(len(array), math.prod(sums))), sums
