@@ -274,7 +274,8 @@ fn dataset(
     let expected = network.input_shape();
     let same = (height, width) == (expected.height, expected.width);
     let larger = height >= expected.height && width >= expected.width;
-    if !same && !(larger && cut) {
+    let fits = same || (larger && cut);
+    if !fits {
         let hint = match larger {
             true => "; crop=True cuts them to their centre",
             false => "",
