@@ -66,6 +66,13 @@ impl Run<'_> {
         trainer: &mut Trainer,
         observer: &mut impl Observer,
     ) -> Result<ControlFlow<()>, RunError> {
+        if self.validation.is_empty() {
+            return Err(RunError::Train(TrainError::Data {
+                what: "validation images",
+                expected: "at least 1, to measure each epoch by".into(),
+                found: "0".into(),
+            }));
+        }
         self.save(trainer)?;
         let mut searched = 0.0;
         if let Some(search) = trainer.config().search

@@ -1,8 +1,14 @@
 //! Arrays that come in: read where they lie if they are contiguous, copied if they are not.
 
 use crate::errors::value;
-use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
-use pyo3::{exceptions::PyTypeError, prelude::*};
+use numpy::{
+    Element, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn,
+    PyUntypedArrayMethods,
+};
+use pyo3::{
+    exceptions::{PyMemoryError, PyTypeError},
+    prelude::*,
+};
 use std::borrow::Cow;
 
 /// An array of one type, as an error calls it otherwise.
@@ -22,13 +28,52 @@ pub(crate) fn array<'py, T: Element>(
     Err(PyTypeError::new_err(text))
 }
 
-/// The values in the order in which they are counted, last index first.
-pub(crate) fn values<'a, T: Element + Copy>(array: &'a PyReadonlyArrayDyn<'_, T>) -> Cow<'a, [T]> {
+/// The values in the order in which they are counted, last index first. MemoryError where they have to be copied, and a view is
+/// larger than the memory that there is.
+pub(crate) fn laid_out<'a, T: Element + Copy>(
+    what: &str,
+    array: &'a PyReadonlyArrayDyn<'_, T>,
+) -> PyResult<Cow<'a, [T]>> {
     // A slice is to be had of Fortran's order too, which is not this one.
+    match array.as_slice() {
+        Ok(slice) if array.is_c_contiguous() => Ok(Cow::Borrowed(slice)),
+        _ => {
+            let mut copy = Vec::new();
+            copy.try_reserve_exact(array.len()).map_err(|_| {
+                let found = shape(array.shape());
+                PyMemoryError::new_err(format!(
+                    "{what}: there is no memory for a contiguous copy of the shape {found}"
+                ))
+            })?;
+            copy.extend(array.as_array().iter().copied());
+            Ok(Cow::Owned(copy))
+        }
+    }
+}
+
+/// As [`laid_out`], of what is known to be small.
+pub(crate) fn values<'a, T: Element + Copy>(array: &'a PyReadonlyArrayDyn<'_, T>) -> Cow<'a, [T]> {
     match array.as_slice() {
         Ok(slice) if array.is_c_contiguous() => Cow::Borrowed(slice),
         _ => Cow::Owned(array.as_array().iter().copied().collect()),
     }
+}
+
+/// Images: an array of uint8. TypeError with a way to make one of what was found.
+pub(crate) fn images<'py>(object: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArrayDyn<'py, u8>> {
+    const EXPECTED: &str = "uint8, 0 for paper and 255 for ink";
+    array::<u8>("images", object, EXPECTED).map_err(|error| {
+        let hint = match object.cast::<numpy::PyUntypedArray>() {
+            Ok(array) => match array.dtype().kind() {
+                b'f' => "if they are from 0 to 1: (images * 255).round().astype(numpy.uint8)",
+                b'b' => "images.astype(numpy.uint8) * 255 makes one",
+                b'i' | b'u' => "if they are from 0 to 255: images.astype(numpy.uint8)",
+                _ => return error,
+            },
+            Err(_) => "numpy.asarray(images, numpy.uint8) makes one of lists and pictures",
+        };
+        PyTypeError::new_err(format!("{}; {hint}", error.value(object.py())))
+    })
 }
 
 /// A shape as Python writes it.

@@ -1,5 +1,6 @@
 //! bernet for Python: the module `bernet._native`. What a user sees is in `python/bernet`.
 
+mod arguments;
 mod arrays;
 mod errors;
 mod model;

@@ -1,13 +1,15 @@
 //! Models.
 
 use crate::{
-    arrays::{array, shape, values},
+    arguments::whole,
+    arrays::{images, laid_out, shape},
     errors::{reading, value, writing},
 };
 use bernet::infer::{InferError, SharedSession};
-use bernet_kernels::isa::Level;
+use bernet_kernels::{isa::Level, threads};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::{
+    exceptions::PyTypeError,
     prelude::*,
     types::{PyByteArray, PyBytes},
 };
@@ -33,18 +35,31 @@ const KEPT: u64 = 1 << 18;
 /// `level` forces an instruction set ("portable", "avx2", …), the best by default; `threads` share the images of each call. Neither
 /// changes a result. OSError if the file cannot be read; ValueError if it is not a model, or there is no such level.
 #[pyfunction]
-#[pyo3(signature = (source, *, level=None, threads=1))]
+#[pyo3(signature = (source, *, level=None, threads=None), text_signature = "(source, *, level=None, threads=1)")]
 pub(crate) fn load(
     source: &Bound<'_, PyAny>,
     level: Option<&str>,
-    threads: usize,
+    threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Model> {
+    let threads = match threads {
+        None => 1,
+        Some(threads) => whole("threads", threads, 0, u64::MAX).map(|number| number as usize)?,
+    };
+    threads::checked(threads).map_err(value)?;
     let model = if let Ok(bytes) = source.cast::<PyBytes>() {
         bernet::model::Model::from_bytes(bytes.as_bytes()).map_err(value)?
     } else if let Ok(bytes) = source.cast::<PyByteArray>() {
         bernet::model::Model::from_bytes(&bytes.to_vec()).map_err(value)?
     } else {
-        let path: PathBuf = source.extract()?;
+        let path: PathBuf = source.extract().map_err(|error: PyErr| {
+            match error.is_instance_of::<PyTypeError>(source.py()) {
+                true => PyTypeError::new_err(format!(
+                    "source: expected a path, or the bytes of a .bnet file, found {}",
+                    source.get_type()
+                )),
+                false => error,
+            }
+        })?;
         source
             .py()
             .detach(|| bernet::model::Model::read(path))
@@ -77,13 +92,13 @@ impl Model {
     /// Runs something on images that are of a shape that the model reads.
     fn run<T: Send>(
         &self,
-        images: &Bound<'_, PyAny>,
+        object: &Bound<'_, PyAny>,
         work: impl Fn(&SharedSession, &[u8]) -> Result<T, InferError> + Sync,
     ) -> PyResult<T> {
-        let py = images.py();
-        let images = array::<u8>("images", images, "uint8, 0 for paper and 255 for ink")?;
+        let py = object.py();
+        let images = images(object)?;
         self.check_shape(&images)?;
-        let grey = values(&images);
+        let grey = laid_out("images", &images)?;
         let few = self.macs.saturating_mul(grey.len() as u64) <= KEPT * self.image_bytes() as u64;
         let result = match few {
             true => work(&self.session, &grey),
@@ -116,8 +131,22 @@ impl Model {
         };
         let expected = shape(expected).replacen('(', "(n, ", 1);
         let found = shape(images.shape());
+        let hint = match images.shape() {
+            one if *one == image || (input.channels == 1 && *one == image[..2]) => {
+                "; images[None] makes a batch of one image"
+            }
+            [_, channels, height, width]
+                if [*height, *width, *channels] == image && *channels > 1 =>
+            {
+                "; images.transpose(0, 2, 3, 1) has the channels last"
+            }
+            [_, 1, height, width] if [*height, *width, 1] == image => {
+                "; images[:, 0] has that shape"
+            }
+            _ => "",
+        };
         Err(value(format!(
-            "images: expected the shape {expected}, found {found}"
+            "images: expected the shape {expected}, found {found}{hint}"
         )))
     }
 

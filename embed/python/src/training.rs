@@ -1,21 +1,23 @@
 //! Training.
 
 use crate::{
-    arrays::{array, shape, values},
+    arguments::{labels, positive, whole, whole_or},
+    arrays::{images, laid_out, shape},
     errors::value,
     model::{Model, level},
 };
 use bernet::{
     data::{self, Dataset, THRESHOLD},
     model::Input,
-    train::{Config, MethodName, Network, Observer, Run, RunError, SEED, SEED_24, Trainer},
+    train::{Config, MethodName, NETS, Network, Observer, Run, RunError, Trainer},
 };
 use numpy::{PyArray1, PyArray3, PyArrayMethods, PyUntypedArrayMethods};
-use pyo3::prelude::*;
+use pyo3::{exceptions::PyTypeError, prelude::*, types::PyType};
 use std::ops::ControlFlow;
 
 /// What an epoch of training left behind.
-#[pyclass(frozen, get_all, module = "bernet")]
+#[pyclass(frozen, get_all, eq, module = "bernet")]
+#[derive(PartialEq)]
 pub(crate) struct Epoch {
     /// From 1.
     number: u32,
@@ -31,8 +33,50 @@ pub(crate) struct Epoch {
     seconds: f64,
 }
 
+/// What a pickle of an epoch holds.
+type Fields = (u32, f64, f64, f64, f64, f64);
+
 #[pymethods]
 impl Epoch {
+    #[new]
+    fn new(
+        number: u32,
+        loss: f64,
+        train_accuracy: f64,
+        validation_accuracy: f64,
+        frozen: f64,
+        seconds: f64,
+    ) -> Self {
+        Self {
+            number,
+            loss,
+            train_accuracy,
+            validation_accuracy,
+            frozen,
+            seconds,
+        }
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, Fields) {
+        let &Self {
+            number,
+            loss,
+            train_accuracy,
+            validation_accuracy,
+            frozen,
+            seconds,
+        } = slf.get();
+        let fields = (
+            number,
+            loss,
+            train_accuracy,
+            validation_accuracy,
+            frozen,
+            seconds,
+        );
+        (slf.get_type(), fields)
+    }
+
     fn __repr__(&self) -> String {
         let Self { number, loss, .. } = self;
         let accuracy = 100.0 * self.validation_accuracy;
@@ -83,35 +127,35 @@ impl Observer for Watch {
 /// Trains a binary net on images (uint8, (n, height, width), 0 for paper and 255 for ink) and their labels (integers from 0), and returns it
 /// as a Model. The last `validation` images, a twelfth by default, are held out to measure each epoch by.
 ///
-/// `net` is "seed" (28×28 pixels, 10 classes), "seed-24" (the 24×24 centre), or a description in TOML. `method` is "bernoulli" or
-/// "ste" (straight-through). `callback` is called with an Epoch after each; what it raises ends the training. The same arguments give the same
-/// net, bit for bit, with any number of cores. ValueError names what does not fit.
+/// `net` is "seed" (28×28 pixels, 10 classes), "seed-24" (their 24×24 centre), another name of a net that comes along, or a description in
+/// TOML. Images have the net's size; with `crop` larger ones are cut to their centre. `method` is "bernoulli" or "ste" (straight-through).
+/// `callback` is called with an Epoch after each; what it raises ends the training. The same arguments give the same net, bit for bit, with any
+/// number of cores. ValueError names what does not fit.
 #[pyfunction]
-#[pyo3(signature = (images, labels, *, net="seed", method="bernoulli", epochs=30, seed=1, batch=None, learning_rate=None,
-    validation=None, callback=None))]
+#[pyo3(
+    signature = (images, labels, *, net="seed", method="bernoulli", epochs=None, seed=None, batch=None, learning_rate=None,
+        validation=None, crop=false, callback=None),
+    text_signature = "(images, labels, *, net='seed', method='bernoulli', epochs=30, seed=1, batch=None, learning_rate=None, validation=None, crop=False, callback=None)"
+)]
 #[allow(
     clippy::too_many_arguments,
     reason = "they are keywords where they are called"
 )]
-pub(crate) fn train(
-    images: &Bound<'_, PyAny>,
-    labels: &Bound<'_, PyAny>,
+pub(crate) fn train<'py>(
+    images: &Bound<'py, PyAny>,
+    labels: &Bound<'py, PyAny>,
     net: &str,
     method: &str,
-    epochs: u32,
-    seed: u64,
-    batch: Option<usize>,
-    learning_rate: Option<f32>,
-    validation: Option<usize>,
-    callback: Option<Py<PyAny>>,
+    epochs: Option<&Bound<'py, PyAny>>,
+    seed: Option<&Bound<'py, PyAny>>,
+    batch: Option<&Bound<'py, PyAny>>,
+    learning_rate: Option<&Bound<'py, PyAny>>,
+    validation: Option<&Bound<'py, PyAny>>,
+    crop: bool,
+    callback: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Model> {
     let py = images.py();
-    let network = Network::from_toml(match net {
-        "seed" => SEED,
-        "seed-24" => SEED_24,
-        description => description,
-    })
-    .map_err(value)?;
+    let network = network(net)?;
     let method = match method {
         "bernoulli" => MethodName::Bernoulli,
         "ste" => MethodName::Ste,
@@ -120,37 +164,53 @@ pub(crate) fn train(
             return Err(value(text));
         }
     };
-    for (what, found, most) in [
-        ("epochs", u64::from(epochs), 100_000),
-        ("seed", seed, i64::MAX as u64),
-    ] {
-        let least = u64::from(what == "epochs");
-        if !(least..=most).contains(&found) {
-            let text = format!("{what}: expected {least} to {most}, found {found}");
-            return Err(value(text));
-        }
-    }
+    let epochs = whole_or("epochs", epochs, 1, 100_000)?.unwrap_or(30) as u32;
+    let seed = whole_or("seed", seed, 0, i64::MAX as u64)?.unwrap_or(1);
     let mut config = Config::new(method, network, epochs, seed);
     if let Some(rate) = learning_rate {
-        if !(rate > 0.0 && rate.is_finite()) {
-            let text = format!("learning_rate: expected more than 0, found {rate}");
-            return Err(value(text));
-        }
-        config.learning_rate = rate;
+        config.learning_rate = positive("learning_rate", rate)?;
     }
-    let dataset = dataset(images, labels, &config.network)?;
-    config.validation = validation.unwrap_or(dataset.len() / 12);
-    config.batch = batch.unwrap_or(config.batch);
+    if let Some(callback) = callback.as_ref().filter(|callback| !callback.is_callable()) {
+        let found = callback.get_type();
+        let text = format!("callback: expected a function of an Epoch, found {found}");
+        return Err(PyTypeError::new_err(text));
+    }
+    // The name says that it is the centre that is read.
+    let cut = crop || net == "seed-24";
+    let dataset = dataset(images, labels, &config.network, cut)?;
+
+    let all = dataset.len() as u64;
+    if all < 3 {
+        let text = format!(
+            "images: expected at least 3, two to train on and one to measure by, found {all}"
+        );
+        return Err(value(text));
+    }
+    let most = all - 2;
+    config.validation = match validation {
+        None => (all / 12).max(1) as usize,
+        Some(validation) => whole("validation", validation, 1, most)? as usize,
+    };
+    let trained_on = all - config.validation as u64;
+    match batch {
+        Some(batch) => config.batch = whole("batch", batch, 2, trained_on)? as usize,
+        None if config.batch as u64 > trained_on => {
+            let usual = config.batch;
+            return Err(value(format!(
+                "batch: it is {usual} where nothing else is said, and there are {trained_on} images to train on: pass \
+                 batch={} or another number from 2 to {trained_on}",
+                (trained_on / 8).max(2)
+            )));
+        }
+        None => {}
+    }
     let mut watch = Watch {
-        callback,
+        callback: callback.map(Bound::unbind),
         raised: None,
     };
 
     let trained = py.detach(|| {
         let (train, validation) = dataset.split(config.validation).map_err(value)?;
-        if validation.is_empty() {
-            return Err(value("validation: expected at least 1 image, found 0"));
-        }
         let run = Run {
             train: &train,
             validation: &validation,
@@ -168,46 +228,75 @@ pub(crate) fn train(
     Model::new(trained, None, 1)
 }
 
-/// Images and labels as bernet takes them.
+/// The net of a name, or of a description.
+fn network(net: &str) -> PyResult<Network> {
+    let known = NETS.iter().find(|(name, _)| *name == net);
+    let description = match known {
+        Some((_, description)) => description,
+        // A description has several lines of `key = value`.
+        None if !net.contains(['=', '\n']) => {
+            let names: Vec<_> = NETS.iter().map(|(name, _)| *name).collect();
+            return Err(value(format!(
+                "net: expected one of {}, or a description in TOML (of a file: pathlib.Path(\"net.toml\").read_text()), found {net:?}",
+                names.join(", ")
+            )));
+        }
+        None => net,
+    };
+    Network::from_toml(description).map_err(value)
+}
+
+/// Images and labels as bernet takes them. The images have the net's size, or are larger where they may be cut.
 fn dataset(
     images: &Bound<'_, PyAny>,
     labels: &Bound<'_, PyAny>,
     network: &Network,
+    cut: bool,
 ) -> PyResult<Dataset> {
+    /// Labels are bytes.
+    const MOST_CLASSES: usize = 1 << u8::BITS;
     let classes = network.classes().map_err(value)?;
-    let images = array::<u8>("images", images, "uint8, 0 for paper and 255 for ink")?;
-    let &[_, height, width] = images.shape() else {
-        let found = shape(images.shape());
+    if classes > MOST_CLASSES {
         return Err(value(format!(
-            "images: expected the shape (n, height, width), found {found}"
+            "net: expected at most {MOST_CLASSES} classes, found {classes}"
         )));
+    }
+    let images = self::images(images)?;
+    let (count, height, width) = match *images.shape() {
+        [count, height, width] | [count, height, width, 1] => (count, height, width),
+        _ => {
+            let found = shape(images.shape());
+            return Err(value(format!(
+                "images: expected the shape (n, height, width), found {found}"
+            )));
+        }
     };
+    let expected = network.input_shape();
+    let same = (height, width) == (expected.height, expected.width);
+    let larger = height >= expected.height && width >= expected.width;
+    let fits = same || (larger && cut);
+    if !fits {
+        let hint = match larger {
+            true => "; crop=True cuts them to their centre",
+            false => "",
+        };
+        return Err(value(format!(
+            "images: expected {}×{} pixels, the size that the net reads, found {height}×{width}{hint}",
+            expected.height, expected.width
+        )));
+    }
+    let labels = self::labels(labels, count, classes)?;
     let input = Input {
         height,
         width,
         channels: 1,
         threshold: Some(THRESHOLD),
     };
-    let bits = input.binarise(&values(&images)).map_err(value)?;
-
-    // Labels come as any integers; numpy converts them.
-    let labels = labels.call_method1("astype", ("int64",))?;
-    let labels = array::<i64>("labels", &labels, "integers")?;
-    let labels = values(&labels)
-        .iter()
-        .map(|&label| {
-            let known = u8::try_from(label)
-                .ok()
-                .filter(|&label| usize::from(label) < classes);
-            known.ok_or_else(|| {
-                value(format!(
-                    "labels: expected 0 to {}, found {label}",
-                    classes - 1
-                ))
-            })
-        })
-        .collect::<PyResult<Vec<_>>>()?;
-    Dataset::new(bits, labels, None, classes).map_err(value)
+    let grey = laid_out("images", &images)?;
+    let bits = input.binarise(&grey).map_err(value)?;
+    // A net that reads grey values takes them as they are.
+    let grey = network.input.grey.then(|| grey.into_owned());
+    Dataset::new(bits, labels, grey, classes).map_err(value)
 }
 
 /// Images and their labels.

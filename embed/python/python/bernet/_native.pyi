@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -39,6 +39,16 @@ class Model:
 
 @final
 class Epoch:
+    def __new__(
+        cls,
+        number: int,
+        loss: float,
+        train_accuracy: float,
+        validation_accuracy: float,
+        frozen: float,
+        seconds: float,
+    ) -> "Epoch": ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
     @property
     def number(self) -> int: ...
     @property
@@ -57,7 +67,7 @@ def load(
 ) -> Model: ...
 def train(
     images: NDArray[np.uint8],
-    labels: NDArray[Any],
+    labels: NDArray[Any] | Sequence[int],
     *,
     net: str = "seed",
     method: str = "bernoulli",
@@ -66,6 +76,7 @@ def train(
     batch: int | None = None,
     learning_rate: float | None = None,
     validation: int | None = None,
+    crop: bool = False,
     callback: Callable[[Epoch], object] | None = None,
 ) -> Model: ...
 def mnist() -> tuple[
