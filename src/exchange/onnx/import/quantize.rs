@@ -1,8 +1,9 @@
 //! QONNX's quantisers of arrays that depend on the inputs.
 
 use super::{
+    dynamic::Dynamic,
     elementwise::{apply, binary, channels},
-    net::{Dynamic, Net},
+    net::Net,
     operand::{Known, Operand, Operands},
 };
 use crate::exchange::onnx::{
