@@ -6,7 +6,7 @@ use super::{
     operand::{Operand, Operands},
     reshape::{expanded_dims, one_size},
 };
-use crate::exchange::onnx::constant::{Constant, count, normal_axis, slice_ranges, split_sizes};
+use crate::exchange::onnx::constant::{count, normal_axis, slice_ranges, split_sizes};
 use bernet_runtime::graph::{Kind, Op, VALUES_LIMIT};
 
 /// The most pieces that one node becomes.

@@ -99,13 +99,11 @@ impl Net {
     pub(super) fn float(&mut self, x: &Dynamic) -> Result<Dynamic, String> {
         match self.kind(x.value) {
             Kind::F32 => Ok(x.clone()),
-            Kind::Bit => self.map(
-                x,
-                Op::Affine {
-                    scale: vec![0.5],
-                    bias: vec![0.5],
-                },
-            ),
+            Kind::Bit => {
+                let signs = self.map(x, Op::Cast(Kind::F32))?;
+                let (scale, bias) = (vec![0.5], vec![0.5]);
+                self.map(&signs, Op::Affine { scale, bias })
+            }
             Kind::U8 | Kind::I32 => self.map(x, Op::Cast(Kind::F32)),
         }
     }
