@@ -1,7 +1,8 @@
 //! Operators on single elements, of one array or several that are broadcast.
 
 use super::{
-    net::{Dynamic, Net},
+    dynamic::Dynamic,
+    net::Net,
     operand::{Operand, Operands, array},
 };
 use crate::exchange::onnx::{

@@ -1,27 +1,30 @@
 //! A file's nodes, one after the other, as nodes of a graph.
 
+mod dynamic;
 mod elementwise;
+mod image;
+mod inputs;
 mod movement;
 mod net;
 mod operand;
+mod pooling;
 mod product;
 mod quantize;
 mod reduce;
 mod reshape;
-mod window;
+mod resize;
 
 use super::{
-    constant::{Budget, Constant, count, evaluate, type_of},
+    constant::{Budget, Constant, evaluate},
     error::ImportError,
     node::Node,
-    proto::data_type,
     quant,
-    source::{Declared, Size, Source},
+    source::{Declared, Source},
 };
-use bernet_runtime::graph::{
-    ArrayLayout, Graph, Input, Kind, Output, Pixels, Shape, VALUES_LIMIT, Value,
-};
-use net::{Batch, Dynamic, Net, spread};
+use bernet_runtime::graph::{ArrayLayout, Graph, Input, Kind, Output, Pixels, Shape, Value};
+use dynamic::Dynamic;
+use inputs::Array;
+use net::{Batch, Net, spread};
 use operand::{Known, Operand, Operands};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -35,154 +38,13 @@ pub(super) fn graph(
     source: &Source,
     sizes: &BTreeMap<String, Vec<usize>>,
 ) -> Result<(Graph, Vec<String>), ImportError> {
-    let inputs = inputs(source, sizes)?;
-    let batch = batch(&inputs);
+    let inputs = inputs::inputs(source, sizes)?;
+    let batch = inputs::batch(&inputs);
     let first = with_batch(source, &inputs, batch);
     match (first, batch) {
         // A first axis of fixed size may be another thing than a batch.
         (Err(error), Batch::Fixed(_)) => with_batch(source, &inputs, Batch::One).map_err(|_| error),
         (result, _) => result,
-    }
-}
-
-/// An input with all its sizes.
-struct Array {
-    name: String,
-    kind: Kind,
-    /// `None` for an open batch.
-    first: Option<usize>,
-    dims: Vec<usize>,
-    /// What is said of its type.
-    note: Option<String>,
-}
-
-fn inputs(
-    source: &Source,
-    sizes: &BTreeMap<String, Vec<usize>>,
-) -> Result<Vec<Array>, ImportError> {
-    for name in sizes.keys() {
-        if !source.inputs.iter().any(|input| input.name == *name) {
-            let names: Vec<_> = source.inputs.iter().map(|input| &*input.name).collect();
-            return Err(ImportError::Input {
-                name: name.clone(),
-                why: format!(
-                    "there is no such input; expected one of {}",
-                    names.join(", ")
-                ),
-            });
-        }
-    }
-    let of = |input: &Declared| {
-        self::input(input, sizes.get(&input.name)).map_err(|why| ImportError::Input {
-            name: input.name.clone(),
-            why,
-        })
-    };
-    source.inputs.iter().map(of).collect()
-}
-
-fn input(declared: &Declared, given: Option<&Vec<usize>>) -> Result<Array, String> {
-    let mut note = None;
-    let kind = match declared.data_type {
-        data_type::FLOAT => Kind::F32,
-        data_type::DOUBLE | data_type::FLOAT16 | data_type::BFLOAT16 => {
-            let (name, _) = type_of(declared.data_type)?;
-            note = Some(format!(
-                "input {:?} is {name} in the file; it is float32 here, as is all arithmetic",
-                declared.name
-            ));
-            Kind::F32
-        }
-        data_type::UINT8 => Kind::U8,
-        data_type::INT32 | data_type::INT64 | data_type::INT8 | data_type::INT16 => Kind::I32,
-        data_type::UINT16 => Kind::I32,
-        data_type::BOOL => Kind::Bit,
-        0 => return Err("expected a tensor, found another type".into()),
-        other => {
-            let (name, _) = type_of(other)?;
-            return Err(format!("expected floats, integers or bool, found {name}"));
-        }
-    };
-    let option = "say its sizes, for instance --input-shape NAME=1,3,224,224";
-    let sizes = match (&declared.dims, given) {
-        (Some(declared), None) => declared.clone(),
-        (None, None) => {
-            return Err(format!("the file does not say its shape; {option}"));
-        }
-        (declared, Some(given)) => {
-            let fits = declared.as_ref().is_none_or(|declared| {
-                declared.len() == given.len()
-                    && declared
-                        .iter()
-                        .zip(given)
-                        .skip(1)
-                        .all(|(size, &given)| match size {
-                            Size::Fixed(size) => *size == given,
-                            Size::Open(_) => true,
-                        })
-            });
-            if !fits || given.contains(&0) {
-                return Err(format!(
-                    "shape: expected one that fits {declared:?}, found {given:?}"
-                ));
-            }
-            let first = declared.as_ref().and_then(|declared| declared.first());
-            let mut sizes: Vec<_> = given.iter().map(|&size| Size::Fixed(size)).collect();
-            if let (Some(first), Some(place)) = (first, sizes.first_mut()) {
-                place.clone_from(first);
-            }
-            sizes
-        }
-    };
-    let mut dims = Vec::with_capacity(sizes.len());
-    for (axis, size) in sizes.iter().enumerate() {
-        dims.push(match size {
-            Size::Fixed(size) => *size,
-            Size::Open(_) if axis == 0 => 1,
-            Size::Open(name) => {
-                let name = if name.is_empty() {
-                    format!("axis {axis}")
-                } else {
-                    format!("axis {axis}, {name:?},")
-                };
-                return Err(format!(
-                    "the file leaves the size of {name} open, and a net has images of one size; \
-                     {option}"
-                ));
-            }
-        });
-    }
-    if dims.is_empty() {
-        return Err("expected an array with axes, found a single number".into());
-    }
-    let item = count(&dims[1..]).filter(|&len| len <= VALUES_LIMIT);
-    if item.is_none() || dims[0] > VALUES_LIMIT {
-        return Err(format!(
-            "expected at most {VALUES_LIMIT} values an item, found {dims:?}"
-        ));
-    }
-    Ok(Array {
-        name: declared.name.clone(),
-        kind,
-        first: match sizes.first() {
-            Some(Size::Fixed(size)) => Some(*size),
-            _ => None,
-        },
-        dims,
-        note,
-    })
-}
-
-/// What the first axis of the inputs is.
-fn batch(inputs: &[Array]) -> Batch {
-    if inputs.iter().any(|input| input.first.is_none()) {
-        return Batch::Open;
-    }
-    let size = inputs[0].first.unwrap_or(1);
-    if size == 1 || inputs.iter().any(|input| input.first != Some(size)) {
-        Batch::One
-    } else {
-        Batch::Fixed(size)
     }
 }
 
@@ -516,8 +378,8 @@ fn dynamic(net: &mut Net, op: &str, operands: &Operands) -> Result<Vec<Dynamic>,
         "BatchNormalization" => product::batch_norm(net, operands)?,
         "InstanceNormalization" => product::instance_norm(net, operands)?,
         "LayerNormalization" => product::layer_norm(net, operands)?,
-        "MaxPool" | "AveragePool" => window::pool(net, op, operands)?,
-        "GlobalAveragePool" | "GlobalMaxPool" => window::global_pool(net, op, operands)?,
+        "MaxPool" | "AveragePool" => pooling::pool(net, op, operands)?,
+        "GlobalAveragePool" | "GlobalMaxPool" => pooling::global_pool(net, op, operands)?,
         "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceL1" | "ReduceL2"
         | "ReduceSumSquare" => reduce::of_node(net, op, operands)?,
         "Softmax" | "LogSoftmax" => reduce::softmax(net, op, operands)?,
@@ -535,8 +397,8 @@ fn dynamic(net: &mut Net, op: &str, operands: &Operands) -> Result<Vec<Dynamic>,
         "Pad" => movement::pad(net, operands)?,
         "Expand" => movement::expand(net, operands)?,
         "Tile" => movement::tile(net, operands)?,
-        "DepthToSpace" | "SpaceToDepth" => movement::depth_and_space(net, op, operands)?,
-        "Resize" | "Upsample" => movement::resize(net, op, operands)?,
+        "DepthToSpace" | "SpaceToDepth" => resize::depth_and_space(net, op, operands)?,
+        "Resize" | "Upsample" => resize::resize(net, op, operands)?,
         "Quant" => quantize::quant(net, operands)?,
         "BipolarQuant" => quantize::bipolar(net, operands)?,
         "MultiThreshold" => quantize::multi_threshold(net, operands)?,

@@ -1,6 +1,6 @@
 //! What a node reads: constants, and arrays that depend on the inputs.
 
-use super::net::{Dynamic, Net};
+use super::{dynamic::Dynamic, net::Net};
 use crate::exchange::onnx::{constant::Constant, node::Node};
 use bernet_runtime::graph::Kind;
 use std::rc::Rc;

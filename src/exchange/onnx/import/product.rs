@@ -1,10 +1,11 @@
 //! Convolutions, products with matrices, and normalisations.
 
 use super::{
+    dynamic::Dynamic,
     elementwise::{apply, channels},
-    net::{Dynamic, Net},
+    image::{Windows, check_batch_first, image, image_groups},
+    net::Net,
     operand::{Known, Operand, Operands},
-    window::Windows,
 };
 use crate::exchange::onnx::constant::{Constant, Data, transpose};
 use bernet_runtime::graph::{BinaryOp, Conv, ConvParams, Dense, Op, ReduceKind, UnaryOp};
@@ -62,42 +63,6 @@ pub(super) fn conv(net: &mut Net, operands: &Operands) -> Result<Dynamic, String
     };
     let value = net.node(Op::Conv(conv), &[value])?;
     Ok(image(net, &x, value))
-}
-
-/// The batch is the first axis, or there is one item.
-pub(super) fn check_batch_first(x: &Dynamic) -> Result<(), String> {
-    if x.batch.unwrap_or(0) == 0 && x.dims[0] == 1 {
-        return Ok(());
-    }
-    Err(format!(
-        "expected the batch on the first axis, found {}",
-        x.describe()
-    ))
-}
-
-/// Channels are axis 1, lines and pixels the axes after it.
-pub(super) fn image_groups(spatial: &[usize]) -> [Vec<usize>; 3] {
-    match *spatial {
-        [height, width] => [vec![height], vec![width], vec![1]],
-        [width] => [vec![], vec![width], vec![1]],
-        _ => [vec![], spatial.to_vec(), vec![1]],
-    }
-}
-
-/// The array `[N, C, H, W]` or `[N, C, L]` that a value is.
-pub(super) fn image(net: &Net, x: &Dynamic, value: bernet_runtime::graph::ValueId) -> Dynamic {
-    let shape = net.shape(value);
-    let mut dims = vec![1, shape.channels, shape.height, shape.width];
-    let mut order = vec![0, 2, 3, 1];
-    if x.rank() == 3 {
-        (dims, order) = (vec![1, shape.channels, shape.width], vec![0, 2, 1]);
-    }
-    Dynamic {
-        value,
-        dims,
-        batch: x.batch,
-        order,
-    }
 }
 
 /// Sums over an axis with the rows of a matrix; the axis then has as many places as rows.

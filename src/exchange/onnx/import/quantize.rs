@@ -1,8 +1,9 @@
 //! QONNX's quantisers of arrays that depend on the inputs.
 
 use super::{
+    dynamic::Dynamic,
     elementwise::{apply, binary, channels},
-    net::{Dynamic, Net},
+    net::Net,
     operand::{Known, Operand, Operands},
 };
 use crate::exchange::onnx::{
@@ -230,13 +231,10 @@ pub(super) fn multi_threshold(net: &mut Net, operands: &Operands) -> Result<Dyna
             })
             .collect();
         let bits = net.map(&x, Op::RealThreshold(list))?;
+        let bits = net.map(&bits, Op::Cast(Kind::I32))?;
         sum = Some(match sum {
-            None if count == 1 => bits,
-            None => net.map(&bits, Op::Cast(Kind::I32))?,
-            Some(sum) => {
-                let bits = net.map(&bits, Op::Cast(Kind::I32))?;
-                apply(net, Op::Binary(BinaryOp::Add), &[sum, bits])?
-            }
+            None => bits,
+            Some(sum) => apply(net, Op::Binary(BinaryOp::Add), &[sum, bits])?,
         });
     }
     let sum = sum.ok_or("expected thresholds, found none")?;

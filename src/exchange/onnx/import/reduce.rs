@@ -1,8 +1,9 @@
 //! Functions over whole axes.
 
 use super::{
+    dynamic::Dynamic,
     elementwise::apply,
-    net::{Dynamic, Groups, Net},
+    net::{Groups, Net},
     operand::Operands,
 };
 use crate::exchange::onnx::constant::{flatten_axis, reduced_axes};

@@ -1,7 +1,8 @@
 //! Operators that give an array other axes and leave its values in their order.
 
 use super::{
-    net::{Batch, Dynamic, Net},
+    dynamic::Dynamic,
+    net::{Batch, Net},
     operand::{Known, Operands, SIZES},
 };
 use crate::exchange::onnx::{

@@ -84,6 +84,20 @@ fn multi_threshold_counts_for_each_channel() {
 }
 
 #[test]
+fn multi_threshold_of_one_makes_bits() {
+    // FINN writes ±1 as 2 · [x ≥ t] − 1.
+    Net::new(&[OPEN, 2])
+        .floats("t", &[1, 1], &[0.5])
+        .node(
+            "MultiThreshold",
+            "x t",
+            "y",
+            &[float("out_scale", 2.0), float("out_bias", -1.0)],
+        )
+        .gives(&[0.5, 0.25], &[1, 2], &[1.0, -1.0]);
+}
+
+#[test]
 fn trunc_cuts_the_lower_bits() {
     Net::new(&[1, 3])
         .floats("scale", &[], &[0.5])

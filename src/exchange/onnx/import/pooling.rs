@@ -1,105 +1,13 @@
-//! Windows over images: their places, and pools.
+//! Pools of windows, and of whole images.
 
 use super::{
-    net::{Dynamic, Net},
+    dynamic::Dynamic,
+    image::{Windows, check_batch_first, image, image_groups, sizes},
+    net::Net,
     operand::Operands,
-    product::{check_batch_first, image, image_groups},
+    reduce::reduce,
 };
-use crate::exchange::onnx::node::Node;
-use bernet_runtime::graph::{Axis, BinaryOp, Op, PoolKind, PoolParams, ReduceKind};
-
-/// Where windows are, of two dimensions; one has a height of 1.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Windows {
-    pub(super) kernel: [usize; 2],
-    pub(super) stride: [usize; 2],
-    pub(super) dilation: [usize; 2],
-    /// Top, left, bottom, right.
-    pub(super) padding: [usize; 4],
-    /// What rounding up adds to the bottom and right.
-    extra: [usize; 2],
-}
-
-/// Sizes of an attribute; the default for each axis where it is left out.
-fn sizes(node: &Node, name: &str, count: usize, default: usize) -> Result<Vec<usize>, String> {
-    let Some(listed) = node.integers(name) else {
-        return Ok(vec![default; count]);
-    };
-    let sizes: Option<Vec<usize>> = listed
-        .iter()
-        .map(|&size| u32::try_from(size).ok().map(|size| size as usize))
-        .collect();
-    sizes
-        .filter(|sizes| sizes.len() == count)
-        .ok_or_else(|| format!("{name}: expected {count} sizes, found {listed:?}"))
-}
-
-impl Windows {
-    /// The attributes of a node, for images of this height and width, or lines of this length.
-    pub(super) fn of(
-        node: &Node,
-        kernel: &[usize],
-        image: &[usize],
-        ceil: bool,
-    ) -> Result<Self, String> {
-        let count = image.len();
-        if !(1..=2).contains(&count) || kernel.len() != count {
-            return Err(format!(
-                "expected windows of one or two dimensions, found {kernel:?}"
-            ));
-        }
-        let stride = sizes(node, "strides", count, 1)?;
-        let dilation = sizes(node, "dilations", count, 1)?;
-        let mut padding = sizes(node, "pads", 2 * count, 0)?;
-        if stride.contains(&0) || dilation.contains(&0) || kernel.contains(&0) {
-            return Err("kernel, strides and dilations: expected at least 1, found 0".into());
-        }
-        let mut extra = vec![0; count];
-        let automatic = node.text("auto_pad", "NOTSET")?;
-        for axis in 0..count {
-            let span = (kernel[axis] - 1)
-                .checked_mul(dilation[axis])
-                .and_then(|far| far.checked_add(1))
-                .ok_or("the window is too large")?;
-            match automatic {
-                "NOTSET" | "" => {}
-                "VALID" => (padding[axis], padding[axis + count]) = (0, 0),
-                "SAME_UPPER" | "SAME_LOWER" => {
-                    let places = image[axis].div_ceil(stride[axis]);
-                    let needed = ((places - 1) * stride[axis] + span).saturating_sub(image[axis]);
-                    let (less, more) = (needed / 2, needed - needed / 2);
-                    let upper = automatic == "SAME_UPPER";
-                    padding[axis] = if upper { less } else { more };
-                    padding[axis + count] = if upper { more } else { less };
-                }
-                other => return Err(format!("auto_pad: {other:?} is not known")),
-            }
-            let padded = image[axis] + padding[axis] + padding[axis + count];
-            if ceil && padded >= span {
-                let mut places = (padded - span).div_ceil(stride[axis]) + 1;
-                // No window begins in the padding after the image.
-                if (places - 1) * stride[axis] >= image[axis] + padding[axis] {
-                    places -= 1;
-                }
-                let reached = (places - 1) * stride[axis] + span;
-                extra[axis] = reached.saturating_sub(padded);
-            }
-        }
-        let two = |list: &[usize], default: usize| match *list {
-            [width] => [default, width],
-            _ => [list[0], list[1]],
-        };
-        let [top, left] = two(&padding[..count], 0);
-        let [bottom, right] = two(&padding[count..], 0);
-        Ok(Self {
-            kernel: two(kernel, 1),
-            stride: two(&stride, 1),
-            dilation: two(&dilation, 1),
-            padding: [top, left, bottom, right],
-            extra: two(&extra, 0),
-        })
-    }
-}
+use bernet_runtime::graph::{Axis, BinaryOp, Op, PoolKind, PoolParams, ReduceKind, ValueId};
 
 /// `MaxPool` and `AveragePool`.
 pub(super) fn pool(net: &mut Net, op: &str, operands: &Operands) -> Result<Dynamic, String> {
@@ -189,11 +97,7 @@ pub(super) fn pool(net: &mut Net, op: &str, operands: &Operands) -> Result<Dynam
 }
 
 /// The largest of values some places apart, first down and then across.
-fn dilated_max(
-    net: &mut Net,
-    value: bernet_runtime::graph::ValueId,
-    windows: &Windows,
-) -> Result<bernet_runtime::graph::ValueId, String> {
+fn dilated_max(net: &mut Net, value: ValueId, windows: &Windows) -> Result<ValueId, String> {
     let mut value = value;
     for (index, axis) in [Axis::Height, Axis::Width].into_iter().enumerate() {
         let (kernel, step) = (windows.kernel[index], windows.stride[index]);
@@ -238,5 +142,5 @@ pub(super) fn global_pool(net: &mut Net, op: &str, operands: &Operands) -> Resul
         ReduceKind::Mean
     };
     let axes: Vec<bool> = (0..x.rank()).map(|axis| axis > 1).collect();
-    super::reduce::reduce(net, &x, kind, &axes)
+    reduce(net, &x, kind, &axes)
 }
