@@ -1,6 +1,6 @@
 //! Files on disk.
 
-use super::{FormatError, from_bytes, net, to_bytes, version};
+use super::{FormatError, VERSION, from_bytes, legacy, net, to_bytes, version};
 use crate::graph::Graph;
 use alloc::{format, vec::Vec};
 use std::{
@@ -70,8 +70,11 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, FileCause> {
     let mut file = File::open(path)?;
     let mut bytes = Vec::new();
     (&mut file).take(BEGINNING).read_to_end(&mut bytes)?;
-    version(&bytes)?;
-    let announced = net::announced_length(&bytes)? as u64;
+    let announced = match version(&bytes)? {
+        1..=4 => legacy::announced_length(&bytes)?,
+        VERSION => net::announced_length(&bytes)?,
+        found => return Err(FormatError::Version { found }.into()),
+    } as u64;
     // One byte more, to see that there is more.
     let rest = announced
         .saturating_add(1)

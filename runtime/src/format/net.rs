@@ -75,7 +75,8 @@ pub(super) fn read(file: &[u8]) -> Result<Graph, FormatError> {
     Ok(graph)
 }
 
-fn check_checksum(file: &[u8], offset: usize) -> Result<(), FormatError> {
+/// Whether the checksum at an offset is that of what comes before it.
+pub(super) fn check_checksum(file: &[u8], offset: usize) -> Result<(), FormatError> {
     let mut stored = [0; CHECKSUM];
     stored.copy_from_slice(&file[offset..]);
     let (stored, computed) = (u32::from_le_bytes(stored), crc32fast::hash(&file[..offset]));
