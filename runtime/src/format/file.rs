@@ -2,7 +2,7 @@
 
 use super::{FormatError, VERSION, from_bytes, legacy, net, to_bytes, version};
 use crate::graph::Graph;
-use alloc::{format, vec::Vec};
+use alloc::{boxed::Box, format, vec::Vec};
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
@@ -33,7 +33,13 @@ pub enum FileCause {
     Io(#[from] io::Error),
     /// The bytes, or the graph.
     #[error(transparent)]
-    Format(#[from] FormatError),
+    Format(Box<FormatError>),
+}
+
+impl From<FormatError> for FileCause {
+    fn from(error: FormatError) -> Self {
+        Self::Format(Box::new(error))
+    }
 }
 
 /// Reads a `.bnet` file.

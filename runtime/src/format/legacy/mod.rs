@@ -130,7 +130,7 @@ pub(super) fn read(file: &[u8], version: u32) -> Result<Graph, FormatError> {
     graph.add_output("logits", value)?;
     let classes = graph.value(value).shape.channels;
     graph.outputs[0].layout = ArrayLayout::flat(classes);
-    graph.metadata = read_metadata(&body[sections[2].clone()], sections[2].start)?;
+    graph.metadata = read_metadata(&body[..sections[2].end], sections[2].start)?;
     let oldest = oldest_version(&records, &graph);
     check(oldest == version, 8, "version of .bnet", oldest, version)?;
     graph.validate()?;
@@ -266,11 +266,11 @@ fn read_sections(
 
 /// Pairs of key and value to the end of the section, the keys ascending, each text after four bytes
 /// of its length.
-fn read_metadata(section: &[u8], offset: usize) -> Result<BTreeMap<String, String>, FormatError> {
-    let mut source = Source::new(section, 0);
+fn read_metadata(body: &[u8], start: usize) -> Result<BTreeMap<String, String>, FormatError> {
+    let mut source = Source::new(body, start);
     let mut texts = metadata::Texts::default();
     while source.left() > 0 {
-        let at = offset + source.at();
+        let at = source.at();
         let mut text = |what| {
             let bytes = source.bytes(format_args!("length of a {what}"), 4)?;
             let length = long(bytes, 0) as usize;
