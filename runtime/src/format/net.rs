@@ -34,6 +34,7 @@ pub(super) fn write(graph: &Graph) -> Result<Vec<u8>, FormatError> {
 }
 
 /// The length of a file according to its beginning, which has magic and version.
+#[cfg(feature = "std")]
 pub(super) fn announced_length(beginning: &[u8]) -> Result<usize, FormatError> {
     let mut source = Source::new(beginning, LENGTH_AT);
     let rest = source.size("length of the rest of the file")?;
