@@ -8,6 +8,7 @@ use bernet::{
 };
 use bernet_fuzz::net;
 use bernet_kernels::conformance::Generator;
+use bernet_runtime::{format, testing::random_graph};
 use flate2::{Compression, write::GzEncoder};
 use std::{collections::HashSet, error::Error, fs, io::Write, mem::discriminant, path::Path};
 
@@ -47,6 +48,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     write("onnx", "real", &real_onnx())?;
+
+    // Graphs among many that have an operator that none before them has.
+    let mut known = HashSet::new();
+    for seed in 0..400 {
+        let graph = random_graph(seed, 6);
+        let bytes = format::to_bytes(&graph)?;
+        let operators = graph.nodes.iter().map(|node| node.op.name());
+        if bytes.len() <= 1024 && operators.clone().any(|name| !known.contains(name)) {
+            known.extend(operators);
+            write("graph", &format!("graph-{seed}"), &bytes)?;
+        }
+    }
 
     let images: Vec<u8> = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 2]
         .into_iter()

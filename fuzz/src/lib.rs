@@ -9,6 +9,7 @@ use bernet_kernels::{
     conformance::Generator,
     xnor::{Geometry, Options, PaddingValue, Threshold, Window},
 };
+use bernet_runtime::format::{MAGIC, VERSION};
 use std::sync::LazyLock;
 
 /// A model's bytes with length and checksum made right, so that what lies behind those checks is reached.
@@ -21,6 +22,30 @@ pub fn seal_model(mut bytes: Vec<u8>) -> Vec<u8> {
         bytes[body..].copy_from_slice(&checksum.to_le_bytes());
     }
     bytes
+}
+
+/// The parts of a file of version 5 between the length and the checksum, with those made right. What does not begin as such a
+/// file is taken for the parts between.
+pub fn seal_graph(bytes: &[u8]) -> Vec<u8> {
+    let mut body = bytes;
+    if let Some(rest) = bytes.strip_prefix(&MAGIC)
+        && let Some(rest) = rest.get(4..rest.len().saturating_sub(4))
+    {
+        let length = rest.iter().position(|byte| byte & 0x80 == 0);
+        body = &rest[length.map_or(0, |last| last + 1)..];
+    }
+    let mut file = MAGIC.to_vec();
+    file.extend(VERSION.to_le_bytes());
+    let mut length = body.len() + 4;
+    while length >= 0x80 {
+        file.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    file.push(length as u8);
+    file.extend(body);
+    let checksum = crc32fast::hash(&file);
+    file.extend(checksum.to_le_bytes());
+    file
 }
 
 /// Magic and version of a checkpoint, from a whole one.

@@ -43,6 +43,7 @@ pub mod format;
 pub mod onnx;
 mod real;
 mod summary;
+mod to_graph;
 
 pub use check::{
     DILATION_LIMIT, DIMENSION_LIMIT, GREY_DEPTH_LIMIT, LAYERS_LIMIT, METADATA_LIMIT, ModelError,
@@ -50,6 +51,7 @@ pub use check::{
 };
 pub use real::{RealConv, RealExpectation, RealThreshold};
 pub use summary::{LayerSummary, Summary};
+pub use to_graph::ToGraphError;
 
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},

@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-import bnet_reader  # noqa: E402
+import bnet_reader_4 as bnet_reader  # noqa: E402
 
 
 def signs(count):

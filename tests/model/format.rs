@@ -125,7 +125,7 @@ fn compare_with_python(model: &Model) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.bnet");
     model.write(&path).unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bnet_reader.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bnet_reader_4.py");
     let output = match Command::new("python3").arg(script).arg(&path).output() {
         Ok(output) => output,
         Err(error) if error.kind() == ErrorKind::NotFound => {

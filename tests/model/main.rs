@@ -4,6 +4,7 @@ mod any;
 mod crafted;
 mod crafted_layers;
 mod format;
+mod graph;
 mod inference;
 mod metadata;
 mod mutated;

@@ -1,8 +1,8 @@
 //! Files on disk.
 
-use super::{FormatError, from_bytes, net, to_bytes, version};
+use super::{FormatError, VERSION, from_bytes, legacy, net, to_bytes, version};
 use crate::graph::Graph;
-use alloc::{format, vec::Vec};
+use alloc::{boxed::Box, format, vec::Vec};
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
@@ -33,7 +33,13 @@ pub enum FileCause {
     Io(#[from] io::Error),
     /// The bytes, or the graph.
     #[error(transparent)]
-    Format(#[from] FormatError),
+    Format(Box<FormatError>),
+}
+
+impl From<FormatError> for FileCause {
+    fn from(error: FormatError) -> Self {
+        Self::Format(Box::new(error))
+    }
 }
 
 /// Reads a `.bnet` file.
@@ -70,8 +76,11 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, FileCause> {
     let mut file = File::open(path)?;
     let mut bytes = Vec::new();
     (&mut file).take(BEGINNING).read_to_end(&mut bytes)?;
-    version(&bytes)?;
-    let announced = net::announced_length(&bytes)? as u64;
+    let announced = match version(&bytes)? {
+        1..=4 => legacy::announced_length(&bytes)?,
+        VERSION => net::announced_length(&bytes)?,
+        found => return Err(FormatError::Version { found }.into()),
+    } as u64;
     // One byte more, to see that there is more.
     let rest = announced
         .saturating_add(1)

@@ -103,22 +103,38 @@ pub(super) fn read(source: &mut Source) -> Result<BTreeMap<String, String>, Form
     texts(&inflated, 0)
 }
 
-/// Pairs of key and value, the keys ascending.
+/// Pairs of key and value.
 fn texts(bytes: &[u8], offset: usize) -> Result<BTreeMap<String, String>, FormatError> {
     let mut source = Source::new(bytes, 0);
-    let mut metadata: BTreeMap<String, String> = BTreeMap::new();
+    let mut texts = Texts::default();
     while source.left() > 0 {
         let at = offset + source.at();
         let key = source.text("metadata key")?;
         let value = source.text("metadata value")?;
+        texts.add(at, key, value)?;
+    }
+    Ok(texts.finish())
+}
+
+/// Pairs whose keys ascend strictly.
+#[derive(Default)]
+pub(super) struct Texts(BTreeMap<String, String>);
+
+impl Texts {
+    /// Adds a pair that is at an offset of the file.
+    pub(super) fn add(&mut self, at: usize, key: String, value: String) -> Result<(), FormatError> {
         let quoted = |text: &str| format!("{:?}", text.chars().take(40).collect::<String>());
-        if let Some((last, _)) = metadata.last_key_value()
+        if let Some((last, _)) = self.0.last_key_value()
             && *last >= key
         {
             let after = format!("one after {}", quoted(last));
             return Err(field(at, "metadata key", after, quoted(&key)));
         }
-        metadata.insert(key, value);
+        self.0.insert(key, value);
+        Ok(())
     }
-    Ok(metadata)
+
+    pub(super) fn finish(self) -> BTreeMap<String, String> {
+        self.0
+    }
 }

@@ -27,6 +27,7 @@
 mod error;
 #[cfg(feature = "std")]
 mod file;
+mod legacy;
 mod lists;
 mod metadata;
 mod net;
@@ -63,15 +64,21 @@ pub fn to_bytes(graph: &Graph) -> Result<Vec<u8>, FormatError> {
     net::write(graph)
 }
 
-/// Reads a graph from the bytes of a whole `.bnet` file.
+/// Reads a graph from the bytes of a whole `.bnet` file of any version.
+///
+/// Versions 1 to 4 hold chains of layers. The graph of one has an input `image` of bits or bytes and
+/// an output `logits`; bits and integer sums are those of the chain. Real numbers were of double
+/// precision and are rounded: see `docs/bnet-format-4.md`.
 ///
 /// The bytes need not be trusted: time is linear in their number, and the memory taken is at most
 /// four times theirs and 64 MiB.
 ///
 /// # Errors
-/// [`FormatError`] for anything but the bytes that [`to_bytes`] writes for some graph.
+/// [`FormatError`] for anything but the bytes that [`to_bytes`], or the writer of an older version,
+/// writes for some net.
 pub fn from_bytes(bytes: &[u8]) -> Result<Graph, FormatError> {
     match version(bytes)? {
+        version @ 1..=4 => legacy::read(bytes, version),
         VERSION => net::read(bytes),
         found => Err(FormatError::Version { found }),
     }

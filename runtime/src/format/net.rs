@@ -34,6 +34,7 @@ pub(super) fn write(graph: &Graph) -> Result<Vec<u8>, FormatError> {
 }
 
 /// The length of a file according to its beginning, which has magic and version.
+#[cfg(feature = "std")]
 pub(super) fn announced_length(beginning: &[u8]) -> Result<usize, FormatError> {
     let mut source = Source::new(beginning, LENGTH_AT);
     let rest = source.size("length of the rest of the file")?;
@@ -75,7 +76,8 @@ pub(super) fn read(file: &[u8]) -> Result<Graph, FormatError> {
     Ok(graph)
 }
 
-fn check_checksum(file: &[u8], offset: usize) -> Result<(), FormatError> {
+/// Whether the checksum at an offset is that of what comes before it.
+pub(super) fn check_checksum(file: &[u8], offset: usize) -> Result<(), FormatError> {
     let mut stored = [0; CHECKSUM];
     stored.copy_from_slice(&file[offset..]);
     let (stored, computed) = (u32::from_le_bytes(stored), crc32fast::hash(&file[..offset]));

@@ -153,16 +153,21 @@ impl<'a> Source<'a> {
     /// A length and as many bytes of UTF-8.
     pub(super) fn text(&mut self, what: impl Display) -> Result<String, FormatError> {
         let length = self.size(format_args!("length of {what}"))?;
+        self.utf8(what, length)
+    }
+
+    /// So many bytes of UTF-8.
+    pub(super) fn utf8(
+        &mut self,
+        what: impl Display,
+        length: usize,
+    ) -> Result<String, FormatError> {
         let at = self.at;
         let bytes = self.bytes(&what, length)?;
         let text = core::str::from_utf8(bytes).map_err(|error| {
             let wrong = error.valid_up_to();
-            field(
-                at + wrong,
-                what,
-                "UTF-8",
-                format_args!("byte {:#04x}", bytes[wrong]),
-            )
+            let found = format_args!("byte {:#04x}", bytes[wrong]);
+            field(at + wrong, what, "UTF-8", found)
         })?;
         Ok(text.into())
     }

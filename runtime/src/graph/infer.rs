@@ -267,6 +267,8 @@ fn of_one(op: &Op, input: Value, place: &Place) -> Result<Value, GraphError> {
                 shape.len(),
                 format!("{dims:?} and {to}"),
             )?;
+            // As in a layout; more would cost a step for each axis at each element.
+            place.check(dims.len() <= 16, "axes", "at most 16", dims.len())?;
             super::check::check_permutation(place, perm, dims.len())?;
             Ok(Value {
                 kind: input.kind,

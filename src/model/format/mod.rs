@@ -1,6 +1,6 @@
 //! The `.bnet` file: a model as bytes.
 //!
-//! `docs/bnet-format.md` is the specification, written for a second implementation; in short:
+//! `docs/bnet-format-4.md` is the specification, written for a second implementation; in short:
 //!
 //! ```text
 //! header          64 bytes: magic, version, counts, the input, the file's length
