@@ -23,7 +23,7 @@
 pub mod data;
 #[cfg(feature = "train")]
 mod durable;
-#[cfg(any(feature = "npy", feature = "onnx", feature = "tflite"))]
+#[cfg(any(feature = "c", feature = "npy", feature = "onnx", feature = "tflite"))]
 pub mod exchange;
 #[cfg(feature = "train")]
 pub mod infer;

@@ -2,20 +2,35 @@
 
 use super::printable;
 use anyhow::{Context, Result};
-use bernet::model::{
-    Model,
-    onnx::{self, Dialect},
+use bernet::{
+    exchange::c,
+    model::{
+        Model,
+        onnx::{self, Dialect},
+    },
 };
-use std::{io::Write, path::PathBuf};
+use bernet_runtime::format;
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
-/// Write a model as ONNX, which other engines run to the same labels and logits. Its input is pixel/255.
+/// Write a model as ONNX, which other engines run to the same labels and logits (its input is pixel/255), or as C99 for small devices.
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("format").required(true).args(["onnx", "c"])))]
 pub(super) struct Arguments {
     /// The model, a .bnet file.
     model: PathBuf,
     /// The .onnx file to write.
     #[arg(long, value_name = "OUT.onnx")]
-    onnx: PathBuf,
+    onnx: Option<PathBuf>,
+    /// The folder for NAME.h and NAME.c: C99 without a library, a heap or floats.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["qonnx", "xnor"])]
+    c: Option<PathBuf>,
+    /// Prefix of the files and functions of C, and in capitals of the macros.
+    #[arg(long, value_name = "NAME", default_value = "net", requires = "c")]
+    name: String,
     /// Mark weights and activations as bits by QONNX's BipolarQuant; without, all operators are standard ONNX.
     #[arg(long)]
     qonnx: bool,
@@ -25,15 +40,53 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
+    if let Some(folder) = &arguments.c {
+        return write_c(arguments, folder, out);
+    }
+    let Some(path) = &arguments.onnx else {
+        unreachable!("the parser asks for one of both");
+    };
     let model = Model::read(&arguments.model)?;
     let dialect = match arguments {
         Arguments { qonnx: true, .. } => Dialect::Qonnx,
         Arguments { xnor: true, .. } => Dialect::Bernet,
         _ => Dialect::Standard,
     };
-    let name = arguments.onnx.display().to_string();
-    let bytes =
-        onnx::export_file(&model, dialect, &arguments.onnx).with_context(|| name.clone())?;
+    let name = path.display().to_string();
+    let bytes = onnx::export_file(&model, dialect, path).with_context(|| name.clone())?;
     writeln!(out, "{}: {bytes} bytes", printable(&name))?;
+    Ok(())
+}
+
+fn write_c(arguments: &Arguments, folder: &Path, out: &mut impl Write) -> Result<()> {
+    let path = &arguments.model;
+    let graph = format::read(path)?;
+    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    let file = path.file_name().unwrap_or(path.as_os_str());
+    let options = c::Options {
+        name: arguments.name.clone(),
+        source: format!(
+            "{}: {} bytes, CRC-32 {:08x}",
+            file.to_string_lossy(),
+            bytes.len(),
+            crc32fast::hash(&bytes)
+        ),
+    };
+    let files = c::export(&graph, &options).with_context(|| path.display().to_string())?;
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    for (ending, text) in [("h", &files.header), ("c", &files.source)] {
+        let path = folder.join(format!("{}.{ending}", options.name));
+        let name = path.display().to_string();
+        fs::write(path, text).with_context(|| name.clone())?;
+        writeln!(out, "{}: {} bytes", printable(&name), text.len())?;
+    }
+    writeln!(
+        out,
+        "constants {} bytes, working memory {} bytes",
+        files.constant_bytes, files.arena_bytes
+    )?;
+    for note in &files.notes {
+        writeln!(out, "note: {note}")?;
+    }
     Ok(())
 }

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 #[cfg(feature = "npy")]
 pub mod array;
+#[cfg(feature = "c")]
+pub mod c;
 #[cfg(feature = "npy")]
 pub mod npy;
 #[cfg(feature = "onnx")]

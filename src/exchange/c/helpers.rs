@@ -1,0 +1,172 @@
+//! The small functions of C that steps call; only those that one calls are written.
+
+/// Each with its name after the prefix; `NET` and `net` stand for the prefix. One that calls
+/// another comes after it.
+const HELPERS: [(&str, &str); 10] = [
+    (
+        "popcount",
+        "/* How many bits are 1. */
+static uint32_t net_popcount(uint32_t x)
+{
+#if defined(__ARM_NEON) || defined(__riscv_zbb) || defined(__POPCNT__)
+    return (uint32_t)__builtin_popcount(x);
+#else
+    x = x - ((x >> 1) & 0x55555555u);
+    x = (x & 0x33333333u) + ((x >> 2) & 0x33333333u);
+    x = (x + (x >> 4)) & 0x0f0f0f0fu;
+    x = x + (x >> 8);
+    return (x + (x >> 16)) & 0x3fu;
+#endif
+}
+",
+    ),
+    (
+        "differ",
+        "/* How many bits of so many words differ. */
+static uint32_t net_differ(const uint32_t *x, const uint32_t *weights, uint32_t words)
+{
+    uint32_t count = 0u;
+    for (uint32_t i = 0u; i < words; i++) {
+        count += net_popcount(x[i] ^ weights[i]);
+    }
+    return count;
+}
+",
+    ),
+    (
+        "differ_in",
+        "/* How many bits of so many words differ where `valid` has a 1. */
+static uint32_t net_differ_in(const uint32_t *x, const uint32_t *weights, const uint32_t *valid,
+                              uint32_t words)
+{
+    uint32_t count = 0u;
+    for (uint32_t i = 0u; i < words; i++) {
+        count += net_popcount((x[i] ^ weights[i]) & valid[i]);
+    }
+    return count;
+}
+",
+    ),
+    (
+        "total",
+        "/* The sum of so many bytes. */
+static int32_t net_total(const uint8_t *x, uint32_t count)
+{
+    int32_t sum = 0;
+    for (uint32_t i = 0u; i < count; i++) {
+        sum += x[i];
+    }
+    return sum;
+}
+",
+    ),
+    (
+        "chosen",
+        "/* The sum of those of so many bytes whose weight is +1. */
+static int32_t net_chosen(const uint8_t *x, const uint32_t *weights, uint32_t count)
+{
+    uint32_t sum = 0u;
+    uint32_t word = 0u;
+    for (uint32_t i = 0u; i < count; i++) {
+        word = (i & 31u) == 0u ? weights[i >> 5] : word >> 1;
+        sum += x[i] & (0u - (word & 1u));
+    }
+    return (int32_t)sum;
+}
+",
+    ),
+    (
+        "bit",
+        "/* Bit i. */
+static int net_bit(const uint32_t *x, uint32_t i)
+{
+    return (int)((x[i >> 5] >> (i & 31u)) & 1u);
+}
+",
+    ),
+    (
+        "sign",
+        "/* Bit i as +1 or -1. */
+static int32_t net_sign(const uint32_t *x, uint32_t i)
+{
+    return 2 * (int32_t)((x[i >> 5] >> (i & 31u)) & 1u) - 1;
+}
+",
+    ),
+    (
+        "set",
+        "/* Sets bit i, which is 0, where `holds`. */
+static void net_set(uint32_t *y, uint32_t i, int holds)
+{
+    y[i >> 5] |= (uint32_t)holds << (i & 31u);
+}
+",
+    ),
+    (
+        "copy_bits",
+        "/* Adds by or to the bits from `to` on so many bits from `from` on. */
+static void net_copy_bits(uint32_t *y, uint32_t to, const uint32_t *x, uint32_t from,
+                          uint32_t count)
+{
+    while (count > 0u) {
+        const uint32_t part = count < 32u ? count : 32u;
+        const uint32_t skip = from & 31u;
+        const uint32_t shift = to & 31u;
+        uint32_t word = x[from >> 5] >> skip;
+        if (skip + part > 32u) {
+            word |= x[(from >> 5) + 1u] << (32u - skip);
+        }
+        if (part < 32u) {
+            word &= ((uint32_t)1 << part) - 1u;
+        }
+        y[to >> 5] |= word << shift;
+        if (shift + part > 32u) {
+            y[(to >> 5) + 1u] |= word >> (32u - shift);
+        }
+        from += part;
+        to += part;
+        count -= part;
+    }
+}
+",
+    ),
+    (
+        "copy_bytes",
+        "/* Copies so many bytes. */
+static void net_copy_bytes(uint8_t *y, uint32_t to, const uint8_t *x, uint32_t from,
+                           uint32_t count)
+{
+    for (uint32_t i = 0u; i < count; i++) {
+        y[to + i] = x[from + i];
+    }
+}
+",
+    ),
+];
+
+/// Sets bits: a loop of its own, as it is called for padding alone.
+const ONES: (&str, &str) = (
+    "ones",
+    "/* Sets so many bits from `to` on. */
+static void net_ones(uint32_t *y, uint32_t to, uint32_t count)
+{
+    for (uint32_t i = to; i < to + count; i++) {
+        y[i >> 5] |= (uint32_t)1 << (i & 31u);
+    }
+}
+",
+);
+
+/// The helpers that a text calls, for a prefix.
+pub(super) fn called(text: &str, prefix: &str) -> String {
+    let calls = |text: &str, name: &str| text.contains(&format!("{prefix}_{name}("));
+    let mut helpers = String::new();
+    let popcount = calls(text, "differ") || calls(text, "differ_in");
+    for (name, body) in HELPERS.iter().chain([&ONES]) {
+        if calls(text, name) || (*name == "popcount" && popcount) {
+            helpers.push_str(&body.replace("net_", &format!("{prefix}_")));
+            helpers.push('\n');
+        }
+    }
+    helpers
+}

@@ -1,0 +1,41 @@
+//! What an export is told beside the graph.
+
+use super::error::ExportError;
+
+/// Names in the files of C.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// The prefix of functions, and in capitals of macros: `net`.
+    pub name: String,
+    /// What the net is, the first line of the files: name, bytes, hash.
+    pub source: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            name: "net".into(),
+            source: "A net of bits.".into(),
+        }
+    }
+}
+
+/// Words of C99, C11 and C++ that may be a prefix of nothing but themselves: `int_run` is fine, but
+/// `INT_H` and the file `int.h` are better avoided.
+const RESERVED: [&str; 8] = [
+    "int", "char", "float", "double", "std", "stdint", "main", "void",
+];
+
+impl Options {
+    /// Refuses a prefix that is no identifier.
+    pub(super) fn check(&self) -> Result<(), ExportError> {
+        let name = &self.name;
+        let first = name.bytes().next().is_some_and(|c| c.is_ascii_alphabetic());
+        let rest = name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
+        if first && rest && name.len() <= 40 && !RESERVED.contains(&name.as_str()) {
+            Ok(())
+        } else {
+            Err(ExportError::Name(name.clone()))
+        }
+    }
+}
