@@ -341,7 +341,7 @@ fn gather(code: &mut Code, product: &Product<'_>, prefix: &str) -> String {
     let (run, runs) = product.runs();
     code.count("ky", tall);
     let [top, left, ..] = product.params.padding;
-    if runs == 1 {
+    if runs == 1 && !product.padded() {
         let copy = if bits { "copy_bits" } else { "copy_bytes" };
         code.line(format!(
             "{prefix}_{copy}(patch, ky * {run}u, x, (({oy} * {down}u + ky * {dilate_y}u) * {width}u \
