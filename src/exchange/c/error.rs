@@ -12,7 +12,7 @@ pub enum ExportError {
     Graph(#[from] GraphError),
     /// The prefix is not one that C allows.
     #[error(
-        "name {0:?}: expected a letter and up to 39 letters, digits and underscores, and no word of C"
+        "name {0:?}: expected a letter and up to 39 letters, digits and underscores, and no header of C"
     )]
     Name(String),
     /// The net has not one input and one output.

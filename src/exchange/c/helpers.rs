@@ -2,13 +2,19 @@
 
 /// Each with its name after the prefix; `NET` and `net` stand for the prefix. One that calls
 /// another comes after it.
-const HELPERS: [(&str, &str); 10] = [
+const HELPERS: [(&str, &str); 11] = [
     (
         "popcount",
-        "/* How many bits are 1. */
+        "#if defined(__ARM_NEON) || defined(__riscv_zbb) || defined(__POPCNT__)
+#define NET_HAS_POPCOUNT 1
+#else
+#define NET_HAS_POPCOUNT 0
+#endif
+
+/* How many bits are 1. */
 static uint32_t net_popcount(uint32_t x)
 {
-#if defined(__ARM_NEON) || defined(__riscv_zbb) || defined(__POPCNT__)
+#if NET_HAS_POPCOUNT
     return (uint32_t)__builtin_popcount(x);
 #else
     x = x - ((x >> 1) & 0x55555555u);
@@ -21,12 +27,48 @@ static uint32_t net_popcount(uint32_t x)
 ",
     ),
     (
+        "add",
+        "#if !NET_HAS_POPCOUNT
+/* Adds two bits to a third, 32 times; returns what is carried. */
+static uint32_t net_add(uint32_t *sum, uint32_t a, uint32_t b)
+{
+    const uint32_t either = a ^ b;
+    const uint32_t carry = (a & b) | (either & *sum);
+    *sum ^= either;
+    return carry;
+}
+#endif
+",
+    ),
+    (
         "differ",
         "/* How many bits of so many words differ. */
 static uint32_t net_differ(const uint32_t *x, const uint32_t *weights, uint32_t words)
 {
     uint32_t count = 0u;
-    for (uint32_t i = 0u; i < words; i++) {
+    uint32_t i = 0u;
+#if !NET_HAS_POPCOUNT
+    /* Adders of one bit count eight words at a time. */
+    if (words >= 8u) {
+        uint32_t ones = 0u;
+        uint32_t twos = 0u;
+        uint32_t fours = 0u;
+        for (; i + 8u <= words; i += 8u) {
+            const uint32_t *a = &x[i];
+            const uint32_t *b = &weights[i];
+            const uint32_t two0 = net_add(&ones, a[0] ^ b[0], a[1] ^ b[1]);
+            const uint32_t two1 = net_add(&ones, a[2] ^ b[2], a[3] ^ b[3]);
+            const uint32_t four0 = net_add(&twos, two0, two1);
+            const uint32_t two2 = net_add(&ones, a[4] ^ b[4], a[5] ^ b[5]);
+            const uint32_t two3 = net_add(&ones, a[6] ^ b[6], a[7] ^ b[7]);
+            const uint32_t four1 = net_add(&twos, two2, two3);
+            count += net_popcount(net_add(&fours, four0, four1));
+        }
+        count = 8u * count + 4u * net_popcount(fours) + 2u * net_popcount(twos)
+            + net_popcount(ones);
+    }
+#endif
+    for (; i < words; i++) {
         count += net_popcount(x[i] ^ weights[i]);
     }
     return count;
@@ -161,10 +203,12 @@ static void net_ones(uint32_t *y, uint32_t to, uint32_t count)
 pub(super) fn called(text: &str, prefix: &str) -> String {
     let calls = |text: &str, name: &str| text.contains(&format!("{prefix}_{name}("));
     let mut helpers = String::new();
-    let popcount = calls(text, "differ") || calls(text, "differ_in");
+    let differ = calls(text, "differ");
+    let popcount = differ || calls(text, "differ_in");
     for (name, body) in HELPERS.iter().chain([&ONES]) {
-        if calls(text, name) || (*name == "popcount" && popcount) {
-            helpers.push_str(&body.replace("net_", &format!("{prefix}_")));
+        if calls(text, name) || (*name == "popcount" && popcount) || (*name == "add" && differ) {
+            let body = body.replace("net_", &format!("{prefix}_"));
+            helpers.push_str(&body.replace("NET_", &format!("{}_", prefix.to_uppercase())));
             helpers.push('\n');
         }
     }

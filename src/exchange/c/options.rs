@@ -20,10 +20,11 @@ impl Default for Options {
     }
 }
 
-/// Words of C99, C11 and C++ that may be a prefix of nothing but themselves: `int_run` is fine, but
-/// `INT_H` and the file `int.h` are better avoided.
-const RESERVED: [&str; 8] = [
-    "int", "char", "float", "double", "std", "stdint", "main", "void",
+/// The headers of C99: a file of such a name would be included in their place.
+const HEADERS: [&str; 24] = [
+    "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits",
+    "locale", "math", "setjmp", "signal", "stdarg", "stdbool", "stddef", "stdint", "stdio",
+    "stdlib", "string", "tgmath", "time", "wchar", "wctype",
 ];
 
 impl Options {
@@ -32,7 +33,7 @@ impl Options {
         let name = &self.name;
         let first = name.bytes().next().is_some_and(|c| c.is_ascii_alphabetic());
         let rest = name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
-        if first && rest && name.len() <= 40 && !RESERVED.contains(&name.as_str()) {
+        if first && rest && name.len() <= 40 && !HEADERS.contains(&name.to_lowercase().as_str()) {
             Ok(())
         } else {
             Err(ExportError::Name(name.clone()))
