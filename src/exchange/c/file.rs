@@ -359,7 +359,7 @@ impl File<'_> {
             code.count("i", count);
             code.line("image[i] = bits[i];");
             code.close(1);
-            if len % 32 != 0 {
+            if !len.is_multiple_of(32) {
                 let mask = (1_u32 << (len % 32)) - 1;
                 code.line(format!("image[{}] &= 0x{mask:08x}u;", count - 1));
             }
