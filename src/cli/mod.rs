@@ -1,6 +1,7 @@
 //! Parse, call, print, exit code. Whatever goes wrong is one line on stderr and a code other than 0.
 
 mod bench;
+mod bench_net;
 mod convert;
 mod eval;
 mod experiment;
