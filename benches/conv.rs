@@ -5,7 +5,7 @@ mod support;
 use bernet_kernels::{
     bits::{BitTensor, Shape},
     conformance::{self, Generator},
-    xnor::{Conv2d, Geometry, Options, PaddingValue, Scratch, Threshold},
+    xnor::{Conv2d, Geometry, Options, PaddingValue, Threshold, Workspace},
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -32,8 +32,15 @@ fn convolutions(criterion: &mut Criterion) {
                         width: size,
                         channels,
                     };
-                    conformance::convolution(level, &geometry, Options::default(), input, 1)
-                        .expect("the right answer");
+                    conformance::convolution(
+                        level,
+                        threads,
+                        &geometry,
+                        Options::default(),
+                        input,
+                        1,
+                    )
+                    .expect("the right answer");
                     let mut generator = Generator(1);
                     let lines = support::random(&mut generator, size, size * channels);
                     let input = BitTensor::from_lines(input, lines).expect("lines of the shape");
@@ -47,7 +54,7 @@ fn convolutions(criterion: &mut Criterion) {
                         };
                         channels
                     ];
-                    let mut scratch = Scratch::default();
+                    let mut workspace = Workspace::with_threads(threads);
                     let mut out = BitTensor::zeros(input.shape());
                     let work = size * size * channels * geometry.depth();
                     group.throughput(Throughput::Elements(work as u64));
@@ -56,7 +63,12 @@ fn convolutions(criterion: &mut Criterion) {
                         |bencher| {
                             pool.install(|| {
                                 bencher.iter(|| {
-                                    conv.activations_in(&mut scratch, &input, &thresholds, &mut out)
+                                    conv.activations_in(
+                                        &mut workspace,
+                                        &input,
+                                        &thresholds,
+                                        &mut out,
+                                    )
                                 })
                             });
                         },

@@ -5,7 +5,7 @@ mod support;
 use bernet_kernels::{
     bits::BitMatrix,
     conformance::{self, Fill, Generator},
-    xnor::{PackedWeights, Threshold, gemm_bits, gemm_i32},
+    xnor::{Epilogue, PackedWeights, Threshold, gemm_threads},
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -27,10 +27,12 @@ fn products(criterion: &mut Criterion) {
         support::levels(criterion, "gemm", threads, |group, level, pool| {
             for [m, n, k] in SHAPES {
                 let name = format!("{m}x{n}x{k}");
-                conformance::product(level, [m, n, k], Fill::Random(1)).expect("the right answer");
+                conformance::product(level, threads, [m, n, k], Fill::Random(1))
+                    .expect("the right answer");
                 let mut generator = Generator(1);
                 let a = support::random(&mut generator, m, k);
-                let weights = PackedWeights::new(level, &support::random(&mut generator, n, k));
+                let weights = PackedWeights::new(level, &support::random(&mut generator, n, k))
+                    .expect("weights that fit");
                 let thresholds = vec![
                     Threshold {
                         at_least: 0,
@@ -42,11 +44,20 @@ fn products(criterion: &mut Criterion) {
                 let mut bits = BitMatrix::zeros(m, n);
                 group.throughput(Throughput::Elements((m * n * k) as u64));
                 group.bench_function(format!("{name} to i32"), |bencher| {
-                    pool.install(|| bencher.iter(|| gemm_i32(&a, &weights, &mut sums)));
+                    pool.install(|| {
+                        bencher.iter(|| {
+                            let sums = Epilogue::Sums((&mut sums).into());
+                            gemm_threads(threads, &a, &weights, sums)
+                        })
+                    });
                 });
                 group.bench_function(format!("{name} to bits"), |bencher| {
                     pool.install(|| {
-                        bencher.iter(|| gemm_bits(&a, &weights, &thresholds, &mut bits))
+                        bencher.iter(|| {
+                            let (thresholds, out) = (&thresholds[..], bits.view_mut());
+                            let bits = Epilogue::Bits { thresholds, out };
+                            gemm_threads(threads, &a, &weights, bits)
+                        })
                     });
                 });
             }

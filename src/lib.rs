@@ -6,6 +6,7 @@
 //! [`bernet_kernels`], which other engines embed.
 //!
 //! ```
+//! # #[cfg(feature = "train")] {
 //! use bernet::{data, infer, model::Model};
 //! use bernet_kernels::isa::Level;
 //!
@@ -14,13 +15,23 @@
 //! let test = data::load_embedded().test;
 //! let predictions = session.classify(test.images())?;
 //! assert!(infer::right(&predictions, test.labels()) > 9_700);
+//! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "train")]
 pub mod data;
+#[cfg(feature = "train")]
 mod durable;
+#[cfg(any(feature = "npy", feature = "onnx", feature = "tflite"))]
+pub mod exchange;
+#[cfg(feature = "train")]
 pub mod infer;
+#[cfg(feature = "train")]
 pub mod measure;
+#[cfg(feature = "train")]
 pub mod model;
+#[cfg(feature = "train")]
 pub mod report;
+#[cfg(feature = "train")]
 pub mod train;

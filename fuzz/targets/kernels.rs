@@ -88,6 +88,7 @@ fn check(level: Level, what: &What) -> Result<(), String> {
             seed,
         } => conformance::product(
             level,
+            1,
             shape(rows, columns, depth),
             Fill::Random(seed.into()),
         ),
@@ -95,15 +96,15 @@ fn check(level: Level, what: &What) -> Result<(), String> {
             rows,
             columns,
             depth,
-        } => conformance::product(level, shape(rows, columns, depth), Fill::Opposite),
+        } => conformance::product(level, 1, shape(rows, columns, depth), Fill::Opposite),
         What::Convolution { seed } => {
             let (geometry, options, input) = small_convolution(seed);
-            conformance::convolution(level, &geometry, options, input, seed)
+            conformance::convolution(level, 1, &geometry, options, input, seed)
         }
         What::ByteConvolution { seed } => {
             let (mut geometry, options, input) = small_convolution(seed);
             geometry.padding_value = PaddingValue::Zero;
-            conformance::byte_convolution(level, &geometry, options, input, seed)
+            conformance::byte_convolution(level, 1, &geometry, options, input, seed)
         }
         What::Bytes {
             columns,

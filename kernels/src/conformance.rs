@@ -4,21 +4,25 @@
 //! ```
 //! use bernet_kernels::{conformance, isa::Level};
 //!
-//! conformance::product(Level::best(), [7, 33, 100], conformance::Fill::Random(1))?;
+//! conformance::product(Level::best(), 1, [7, 33, 100], conformance::Fill::Random(1))?;
 //! # Ok::<(), String>(())
 //! ```
 
 use crate::{
     Error,
-    bits::{BitMatrix, BitRows, BitTensor, Shape},
+    bits::{BitMatrix, BitTensor, BitView, BitViewMut, Shape},
     isa::Level,
     portable,
     xnor::{
-        Affine, BinaryConv2d, ByteConv2d, Conv2d, Geometry, Options, PackedWeights, PaddingValue,
-        RowsMut, Scratch, Threshold, gemm_affine, gemm_bits, gemm_i32,
+        Affine, BinaryConv2d, ByteConv2d, Conv2d, Epilogue, Geometry, Options, PackedWeights,
+        PaddingValue, RowsMut, Threshold, Workspace, gemm_threads,
     },
 };
 use alloc::{format, string::String, vec, vec::Vec};
+
+mod epilogues;
+
+use epilogues::Case;
 
 /// A pinned generator (SplitMix64: Steele, Lea and Flood, 2014), so that a failure is named by its seed alone.
 #[derive(Clone, Debug)]
@@ -122,40 +126,76 @@ impl Fill {
 ///
 /// # Errors
 /// Says which element differs, expected and found.
-pub fn product(level: Level, shape: [usize; 3], fill: Fill) -> Result<(), String> {
+pub fn product(level: Level, threads: usize, shape: [usize; 3], fill: Fill) -> Result<(), String> {
     let [m, n, k] = shape;
     let (mut generator, a, w) = fill.operands(shape);
     let place = format!("{level}, product {m}×{n}×{k}, {fill:?}");
     let failed = |error: Error| format!("{place}: {error}");
     let thresholds = generator.thresholds(n, k);
     let numbers = generator.numbers(n);
-    let weights = PackedWeights::new(level, &w);
+    let weights = PackedWeights::new(level, &w).map_err(failed)?;
     let mut found = Outputs::new(m, n);
-    gemm_i32(&a, &weights, &mut found.sums).map_err(failed)?;
+    let sums = Epilogue::Sums((&mut found.sums).into());
+    gemm_threads(threads, &a, &weights, sums).map_err(failed)?;
     // Into rows further apart, what lies between them untouched.
     let wider = n + generator.below(3);
     let mut scaled = vec![f32::NAN; (m - 1) * wider + n];
     let rows = RowsMut::new(&mut scaled, wider);
-    gemm_affine(&a, &weights, numbers.affine(), rows).map_err(failed)?;
+    let (transform, out) = (numbers.affine().into(), rows);
+    let scaled_rows = Epilogue::Numbers { transform, out };
+    gemm_threads(threads, &a, &weights, scaled_rows).map_err(failed)?;
     for (row, to) in scaled.chunks(wider).zip(found.scaled.chunks_mut(n)) {
         to.copy_from_slice(&row[..n]);
         if !row[n..].iter().all(|value| value.is_nan()) {
             return Err(format!("{place}: written between rows of out"));
         }
     }
-    // The same rows, further apart.
-    let stride = a.row_words() + generator.below(3);
-    let mut words = vec![u64::MAX; m * stride];
-    for (to, row) in words.chunks_mut(stride).zip(0..) {
-        to[..a.row_words()].copy_from_slice(a.row(row));
-    }
-    let rows = BitRows::new(&words, m, k, stride).map_err(failed)?;
-    gemm_bits(rows, &weights, &thresholds, &mut found.bits).map_err(failed)?;
+    // The same rows, further apart, and so the bits.
+    let (words, stride) = apart(a.view(), generator.below(3));
+    let rows = BitView::matrix(&words, m, k, stride).map_err(failed)?;
+    let (mut words, stride) = apart(found.bits.view(), generator.below(3));
+    let out = BitViewMut::matrix(&mut words, m, n, stride).map_err(failed)?;
+    let bits = Epilogue::Bits {
+        thresholds: &thresholds,
+        out,
+    };
+    gemm_threads(threads, rows, &weights, bits).map_err(failed)?;
+    found.bits =
+        together(&words, found.bits.view(), stride).map_err(|what| format!("{place}: {what}"))?;
+    Case::random(&mut generator, Shape::matrix(m, n))
+        .check(&found.sums, |epilogue| {
+            gemm_threads(threads, rows, &weights, epilogue)
+        })
+        .map_err(|what| format!("{place}, {what}"))?;
     let expected = |row, column| portable::dot(a.row(row), w.row(column), k);
     let words = a.row_words();
     found
         .compare(expected, [1 << 22, words], &thresholds, &numbers)
         .map_err(|what| format!("{place}, {what}"))
+}
+
+/// The lines of some bits, so many words further apart than they need to be; all bits between them are 1.
+fn apart(view: BitView<'_>, gap: usize) -> (Vec<u64>, usize) {
+    let (row_words, stride) = (view.row_words(), view.row_words() + gap);
+    let mut words = vec![u64::MAX; view.rows() * stride];
+    for (to, row) in words.chunks_mut(stride).zip(0..) {
+        to[..row_words].copy_from_slice(view.row(row));
+    }
+    words.truncate(words.len() - gap);
+    (words, stride)
+}
+
+/// The lines that [`apart`] moved, after something was written to them: nothing may have been written between them.
+fn together(words: &[u64], like: BitView<'_>, stride: usize) -> Result<BitMatrix, String> {
+    let row_words = like.row_words();
+    let mut lines = Vec::new();
+    for line in words.chunks(stride) {
+        lines.extend_from_slice(&line[..row_words]);
+        if line[row_words..].iter().any(|&word| word != u64::MAX) {
+            return Err("written between lines of out".into());
+        }
+    }
+    BitMatrix::from_words(like.rows(), like.columns(), lines).map_err(|error| format!("{error}"))
 }
 
 /// A convolution, as sums, scaled and as bits.
@@ -164,6 +204,7 @@ pub fn product(level: Level, shape: [usize; 3], fill: Fill) -> Result<(), String
 /// Says which element differs, expected and found.
 pub fn convolution(
     level: Level,
+    threads: usize,
     geometry: &Geometry,
     options: Options,
     input: Shape,
@@ -180,17 +221,39 @@ pub fn convolution(
     let conv = Conv2d::with_options(level, *geometry, options, &w).map_err(failed)?;
     let output = conv.output_shape(input.shape()).map_err(failed)?;
     let mut found = Outputs::new(output.batch * output.height * output.width, n);
-    let mut scratch = Scratch::default();
-    conv.sums_in(&mut scratch, &input, &mut found.sums)
+    let mut workspace = Workspace::with_threads(threads);
+    conv.sums_in(&mut workspace, &input, &mut found.sums)
         .map_err(failed)?;
-    conv.affine(&mut scratch, &input, numbers.affine(), &mut found.scaled)
+    // From lines further apart, to pixels further apart and lines further apart.
+    let (words, stride) = apart(input.view(), generator.below(3));
+    let view = BitView::new(&words, input.shape(), stride).map_err(failed)?;
+    let wider = n + generator.below(3);
+    let mut scaled = vec![f32::NAN; (found.bits.rows() - 1) * wider + n];
+    let rows = RowsMut::new(&mut scaled, wider);
+    conv.affine(&mut workspace, view, numbers.affine(), rows)
         .map_err(failed)?;
+    for (row, to) in scaled.chunks(wider).zip(found.scaled.chunks_mut(n)) {
+        to.copy_from_slice(&row[..n]);
+        if !row[n..].iter().all(|value| value.is_nan()) {
+            return Err(format!("{place}: written between pixels of out"));
+        }
+    }
     let mut bits = BitTensor::zeros(output);
-    conv.activations_in(&mut scratch, &input, &thresholds, &mut bits)
+    let (mut words, stride) = apart(bits.view(), generator.below(3));
+    let out = BitViewMut::new(&mut words, output, stride).map_err(failed)?;
+    conv.activations_in(&mut workspace, view, &thresholds, out)
         .map_err(failed)?;
+    bits = together(&words, bits.view(), stride)
+        .and_then(|lines| BitTensor::from_lines(output, lines).map_err(failed))
+        .map_err(|what| format!("{place}: {what}"))?;
+    Case::random(&mut generator, output)
+        .check(&found.sums, |epilogue| {
+            conv.run(&mut workspace, view, epilogue)
+        })
+        .map_err(|what| format!("{place}, {what}"))?;
     let mut once = BitTensor::zeros(output);
     BinaryConv2d::new(conv, thresholds.clone())
-        .and_then(|conv| conv.activations_in(&mut scratch, &input, &mut once))
+        .and_then(|conv| conv.activations_in(&mut workspace, &input, &mut once))
         .map_err(failed)?;
     if once != bits {
         return Err(format!(
@@ -209,6 +272,7 @@ pub fn convolution(
 /// As [`convolution`].
 pub fn byte_convolution(
     level: Level,
+    threads: usize,
     geometry: &Geometry,
     options: Options,
     shape: Shape,
@@ -233,15 +297,20 @@ pub fn byte_convolution(
     let conv = ByteConv2d::new(level, *geometry, options, &w).map_err(failed)?;
     let output = conv.output_shape(shape).map_err(failed)?;
     let mut found = Outputs::new(output.batch * output.height * output.width, n);
-    let mut scratch = Scratch::default();
-    conv.sums(&mut scratch, shape, &input, &mut found.sums)
+    let mut workspace = Workspace::with_threads(threads);
+    conv.sums(&mut workspace, shape, &input, &mut found.sums)
         .map_err(failed)?;
     let scaled = &mut found.scaled;
-    conv.affine(&mut scratch, shape, &input, numbers.affine(), scaled)
+    conv.affine(&mut workspace, shape, &input, numbers.affine(), scaled)
         .map_err(failed)?;
     let mut bits = BitTensor::zeros(output);
-    conv.activations(&mut scratch, shape, &input, &thresholds, &mut bits)
+    conv.activations(&mut workspace, shape, &input, &thresholds, &mut bits)
         .map_err(failed)?;
+    Case::random(&mut generator, output)
+        .check(&found.sums, |epilogue| {
+            conv.run(&mut workspace, shape, &input, epilogue)
+        })
+        .map_err(|what| format!("{place}, {what}"))?;
     let expected = |at| portable::byte_convolution_sum(geometry, options, &w, shape, &input, at);
     found
         .compare_tensor(&bits, expected, depth, &thresholds, &numbers)

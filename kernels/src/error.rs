@@ -55,6 +55,11 @@ pub enum Error {
         /// Its value, as text.
         found: String,
     },
+    /// Parts of an epilogue that contradict each other.
+    Epilogue(
+        /// What, and what was expected.
+        &'static str,
+    ),
     /// More accuracy is asked for than any form has.
     Accuracy {
         /// The least that can be asked for.
@@ -90,6 +95,7 @@ impl fmt::Display for Error {
             Self::Mean { what, index, found } => {
                 write!(f, "{what}: mean {index} is {found}, expected −1 to 1")
             }
+            Self::Epilogue(what) => f.write_str(what),
             Self::Accuracy { least } => write!(f, "accuracy: expected at least {least:e}"),
         }
     }

@@ -51,6 +51,9 @@ macro_rules! compiled_for {
     ([$($feature:tt)*] $(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
         $(#[$meta])* $(#[target_feature(enable = $feature)])* $vis fn $($rest)*
     };
+    ([$($feature:tt)*] $(#[$meta:meta])* $vis:vis unsafe fn $($rest:tt)*) => {
+        $(#[$meta])* $(#[target_feature(enable = $feature)])* $vis unsafe fn $($rest)*
+    };
     ($level:ident, $($function:tt)*) => {
         $crate::isa::features! { $level => compiled_for $($function)* }
     };

@@ -18,6 +18,10 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg_attr(
+    not(feature = "poisson-binomial"),
+    allow(dead_code, reason = "lanes of floats serve the distributions")
+)]
 mod arch;
 pub mod bits;
 #[cfg(any(test, feature = "conformance"))]
@@ -25,8 +29,12 @@ pub mod conformance;
 mod error;
 pub mod isa;
 pub mod packing;
+#[cfg(feature = "poisson-binomial")]
 pub mod poisson_binomial;
 pub mod portable;
+pub mod real;
+#[cfg(feature = "rayon")]
+pub mod threads;
 pub mod xnor;
 
 pub use error::Error;

@@ -16,7 +16,7 @@
 
 use crate::{
     Error,
-    bits::{BitMatrix, BitTensor, Shape, WORD},
+    bits::{BitViewMut, Shape, WORD},
     isa::{Level, dispatch},
     xnor::tile::Tile,
 };
@@ -61,74 +61,76 @@ pub enum Order {
     Nchw,
 }
 
-/// The signs of numbers, row by row.
+/// The signs of numbers, line by line.
 ///
 /// # Errors
-/// [`Error::Size`] where there are not `rows · columns` of them.
-pub fn signs<T: Sign>(level: Level, values: &[T], out: &mut BitMatrix) -> Result<(), Error> {
-    matrix(level, values, T::is_plus, out)
+/// [`Error::Size`] where there are not as many as `out` has values.
+pub fn signs<'a, T: Sign>(
+    level: Level,
+    values: &[T],
+    out: impl Into<BitViewMut<'a>>,
+) -> Result<(), Error> {
+    lines(level, values, T::is_plus, out.into())
 }
 
-/// +1 where a byte is at least the threshold, row by row.
+/// +1 where a byte is at least the threshold, line by line.
 ///
 /// # Errors
-/// [`Error::Size`] where there are not `rows · columns` bytes.
-pub fn at_least(
+/// [`Error::Size`] where there are not as many bytes as `out` has values.
+pub fn at_least<'a>(
     level: Level,
     values: &[u8],
     threshold: u8,
-    out: &mut BitMatrix,
+    out: impl Into<BitViewMut<'a>>,
 ) -> Result<(), Error> {
-    matrix(level, values, |value| value >= threshold, out)
+    lines(level, values, |value| value >= threshold, out.into())
 }
 
 /// The signs of a tensor's numbers.
 ///
 /// # Errors
 /// [`Error::Size`] where there are not as many as the shape says.
-pub fn tensor_signs<T: Sign>(
+pub fn tensor_signs<'a, T: Sign>(
     level: Level,
     order: Order,
     values: &[T],
-    out: &mut BitTensor,
+    out: impl Into<BitViewMut<'a>>,
 ) -> Result<(), Error> {
-    tensor(level, order, values, T::is_plus, out)
+    tensor(level, order, values, T::is_plus, out.into())
 }
 
 /// +1 where a byte of a tensor is at least the threshold.
 ///
 /// # Errors
 /// [`Error::Size`] where there are not as many bytes as the shape says.
-pub fn tensor_at_least(
+pub fn tensor_at_least<'a>(
     level: Level,
     order: Order,
     values: &[u8],
     threshold: u8,
-    out: &mut BitTensor,
+    out: impl Into<BitViewMut<'a>>,
 ) -> Result<(), Error> {
-    tensor(level, order, values, |value| value >= threshold, out)
+    tensor(level, order, values, |value| value >= threshold, out.into())
 }
 
-pub(crate) fn matrix<T: Copy>(
+fn lines<T: Copy>(
     level: Level,
     values: &[T],
     plus: impl Fn(T) -> bool,
-    out: &mut BitMatrix,
+    mut out: BitViewMut<'_>,
 ) -> Result<(), Error> {
-    let columns = out.columns();
-    Error::check_size(
-        "values (rows · columns)",
-        out.rows() * columns,
-        values.len(),
-    )?;
+    let (rows, columns) = (out.rows(), out.columns());
+    Error::check_size("values", rows.saturating_mul(columns), values.len())?;
+    if columns == 0 {
+        return Ok(());
+    }
     dispatch!(level, token => token.vectorize(#[inline(always)] || {
-        let row_words = out.row_words().max(1);
         let mut values = values;
-        for row in out.words_mut().chunks_exact_mut(row_words) {
+        for row in 0..rows {
             let mut rest = columns;
-            for word in row {
+            for word in out.row_mut(row) {
                 let some = rest.min(WORD);
-                // Values after the row's are looked at too where there are any, 64 at a time, and masked off.
+                // Values after the line's are read too where there are any, 64 at a time, and masked off.
                 let bits = match values.first_chunk::<WORD>() {
                     Some(values) => token.bits(&values.map(|value| u8::from(plus(value)))),
                     None => {
@@ -150,10 +152,10 @@ fn tensor<T: Copy>(
     order: Order,
     values: &[T],
     plus: impl Fn(T) -> bool,
-    out: &mut BitTensor,
+    mut out: BitViewMut<'_>,
 ) -> Result<(), Error> {
     if order == Order::Nhwc {
-        return matrix(level, values, plus, out.lines_mut());
+        return lines(level, values, plus, out);
     }
     let Shape {
         batch,
@@ -161,12 +163,16 @@ fn tensor<T: Copy>(
         width,
         channels,
     } = out.shape();
-    Error::check_size("values", batch * height * width * channels, values.len())?;
+    let count = out.rows().saturating_mul(out.columns());
+    Error::check_size("values", count, values.len())?;
+    if values.is_empty() {
+        return Ok(());
+    }
     dispatch!(level, token => token.vectorize(#[inline(always)] || {
         for line in 0..batch * height {
             let first = line / height * channels * height * width + line % height * width;
             let (mut pixel, mut channel) = (0, 0);
-            for word in out.lines_mut().row_mut(line) {
+            for word in out.row_mut(line) {
                 let mut flags = [0; WORD];
                 for flag in &mut flags {
                     if pixel == width {
@@ -188,7 +194,10 @@ fn tensor<T: Copy>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::Generator;
+    use crate::{
+        bits::{BitMatrix, BitTensor},
+        conformance::Generator,
+    };
     use std::{vec, vec::Vec};
 
     #[test]

@@ -2,7 +2,7 @@
 
 use bernet_kernels::{
     Error,
-    bits::{BitMatrix, BitRows, BitTensor, Shape},
+    bits::{BitMatrix, BitTensor, BitView, BitViewMut, Shape},
     isa::Level,
     poisson_binomial::{Factors, Gradient, Layer, Plan, PowerSums, Scratch, gradient, survival},
     xnor::{
@@ -46,16 +46,33 @@ fn matrices() {
         ),
     );
     says(
-        BitRows::new(&[0; 9], 2, 65, 1),
-        "stride: expected 2, found 1",
+        BitView::matrix(&[0; 9], 2, 65, 1),
+        "stride (at least the words of a line): expected 2, found 1",
     );
     says(
-        BitRows::new(&[0; 4], 2, 65, 3),
+        BitView::matrix(&[0; 4], 2, 65, 3),
         "words: expected 5, found 4",
     );
     says(
-        BitRows::new(&[0, 2, 0, 0, 2], 2, 65, 3),
+        BitView::matrix(&[0, 2, 0, 0, 2], 2, 65, 3),
         "row 0: a bit after the last column is set",
+    );
+    says(
+        BitViewMut::matrix(&mut [0; 4], 2, 65, 3),
+        "words: expected 5, found 4",
+    );
+    let huge = Shape {
+        batch: usize::MAX,
+        height: 2,
+        width: 1,
+        channels: 1,
+    };
+    says(
+        BitView::new(&[], huge, 1),
+        &format!(
+            "batch · height or width · channels is {}, expected a product that fits in memory",
+            usize::MAX
+        ),
     );
     let shape = Shape {
         batch: 2,
@@ -168,7 +185,7 @@ fn convolutions() {
             "depth is 0, expected 1 to 2³⁰ − 1",
         );
     }
-    let weights = PackedWeights::new(Level::best(), &weights);
+    let weights = PackedWeights::new(Level::best(), &weights).unwrap();
     says(
         gemm_i32(&BitMatrix::zeros(1, 3), &weights, &mut [0; 2]),
         "columns of a (depth): expected 2, found 3",

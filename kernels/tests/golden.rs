@@ -5,7 +5,7 @@ use bernet_kernels::{
     isa::Level,
     poisson_binomial::{self, Factors, Form, Gradient},
     xnor::{
-        Conv2d, Geometry, Options, PackedWeights, PaddingValue, Scratch, Threshold, gemm_bits,
+        Conv2d, Geometry, Options, PackedWeights, PaddingValue, Threshold, Workspace, gemm_bits,
         gemm_i32,
     },
 };
@@ -72,7 +72,7 @@ fn product(case: &Case<'_>, level: Level) {
         panic!("rows, columns, depth");
     };
     let (a, w) = (case.bits("a", k), case.bits("w", k));
-    let weights = PackedWeights::new(level, &w);
+    let weights = PackedWeights::new(level, &w).unwrap();
     let mut sums = vec![0; m * n];
     gemm_i32(&a, &weights, &mut sums).unwrap();
     assert_eq!(sums, case.numbers("sums"), "{level}, {m}×{n}×{k}");
@@ -115,7 +115,7 @@ fn convolution(case: &Case<'_>, level: Level) {
     assert_eq!(sums, case.numbers("sums"), "{level}, {geometry:?}");
     let mut activations = BitTensor::zeros(output);
     conv.activations_in(
-        &mut Scratch::default(),
+        &mut Workspace::default(),
         &x,
         &case.thresholds(),
         &mut activations,

@@ -3,13 +3,13 @@
 #![cfg(unix)]
 
 use bernet_kernels::{
-    bits::{BitMatrix, BitRows, BitTensor, Shape},
+    bits::{BitMatrix, BitTensor, BitView, Shape},
     conformance::Generator,
     isa::Level,
     packing::{self, Order},
     xnor::{
         Affine, ByteConv2d, Conv2d, Geometry, Options, PackedWeights, PaddingValue, RowsMut,
-        Scratch, Threshold, gemm_affine, gemm_bits, gemm_i32, sum_pool,
+        Threshold, Workspace, gemm_affine, gemm_bits, gemm_i32, sum_pool,
     },
 };
 use std::{
@@ -129,7 +129,7 @@ fn products() {
             [13, 100, 577],
         ] {
             let (a, w) = (random(&mut generator, m, k), random(&mut generator, n, k));
-            let weights = PackedWeights::new(level, &w);
+            let weights = PackedWeights::new(level, &w).unwrap();
             let threshold = Threshold {
                 at_least: 1,
                 invert: n % 2 == 1,
@@ -138,7 +138,7 @@ fn products() {
             gemm_i32(&a, &weights, &mut expected).unwrap();
             for place in places() {
                 let words = Guarded::new(a.words(), place);
-                let rows = BitRows::new(&words, m, k, a.row_words()).unwrap();
+                let rows = BitView::matrix(&words, m, k, a.row_words()).unwrap();
                 let mut sums = Guarded::new(&vec![0; m * n], place);
                 gemm_i32(rows, &weights, &mut *sums).unwrap();
                 assert_eq!(*sums, *expected, "{level}, {m}×{n}×{k}, {place:?}");
@@ -176,7 +176,7 @@ fn products() {
                     to[..a.row_words()].copy_from_slice(a.row(row));
                 }
                 let words = Guarded::new(&words, place);
-                let rows = BitRows::new(&words, m, k, far).unwrap();
+                let rows = BitView::matrix(&words, m, k, far).unwrap();
                 let mut sums = Guarded::new(&vec![7; (m - 1) * wide + n], place);
                 gemm_i32(rows, &weights, RowsMut::new(&mut sums, wide)).unwrap();
                 for (row, expected) in sums.chunks(wide).zip(expected.chunks(n)) {
@@ -222,7 +222,7 @@ fn convolutions() {
             conv.sums(&input, &mut expected).unwrap();
             for place in places() {
                 let mut sums = Guarded::new(&vec![0; 5 * 7 * 33], place);
-                conv.sums_in(&mut Scratch::default(), &input, &mut sums)
+                conv.sums_in(&mut Workspace::default(), &input, &mut *sums)
                     .unwrap();
                 assert_eq!(*sums, *expected, "{level}, {channels} channels, {place:?}");
                 let (scale, bias) = (
@@ -234,7 +234,7 @@ fn convolutions() {
                     bias: &bias,
                 };
                 let mut scaled = Guarded::new(&vec![0.0_f32; 5 * 7 * 33], place);
-                conv.affine(&mut Scratch::default(), &input, affine, &mut scaled)
+                conv.affine(&mut Workspace::default(), &input, affine, &mut *scaled)
                     .unwrap();
                 let mut pairs = scaled.iter().zip(&expected);
                 assert!(pairs.all(|(&found, &sum)| found == 2.0 * sum as f32 + 0.5));
@@ -243,7 +243,7 @@ fn convolutions() {
                     channels: 33,
                     ..shape
                 });
-                conv.activations_in(&mut Scratch::default(), &input, &thresholds, &mut bits)
+                conv.activations_in(&mut Workspace::default(), &input, &thresholds, &mut bits)
                     .unwrap();
                 assert!((0..expected.len()).all(|at| {
                     let (pixel, channel) = (at / 33, at % 33);
@@ -279,12 +279,12 @@ fn bytes_of_first_layers_and_pools() {
     for level in Level::available() {
         let conv = ByteConv2d::new(level, geometry, Options::default(), &weights).unwrap();
         let mut expected = vec![0; 3 * 7 * 17];
-        conv.sums(&mut Scratch::default(), shape, &pixels, &mut expected)
+        conv.sums(&mut Workspace::default(), shape, &pixels, &mut expected)
             .unwrap();
         for place in every_byte() {
             let pixels = Guarded::new(&pixels, place);
             let mut sums = Guarded::new(&vec![i32::MIN; 3 * 7 * 17], place);
-            conv.sums(&mut Scratch::default(), shape, &pixels, &mut sums)
+            conv.sums(&mut Workspace::default(), shape, &pixels, &mut *sums)
                 .unwrap();
             assert_eq!(*sums, *expected, "{level}, {place:?}");
             let mut sums = Guarded::new(&[0; 3], place);

@@ -53,7 +53,7 @@ fn products_equal_naive_loops() {
                 random_matrix(&mut generator, m, k),
                 random_matrix(&mut generator, n, k),
             );
-            let weights = PackedWeights::new(level, &w);
+            let weights = PackedWeights::new(level, &w).unwrap();
             let mut sums = vec![0; m * n];
             gemm_i32(&a, &weights, &mut sums).unwrap();
             let thresholds = random_thresholds(&mut generator, n);
@@ -161,7 +161,7 @@ fn convolutions_equal_naive_loops() {
 
 #[test]
 fn what_does_not_fit_is_an_error() {
-    let weights = PackedWeights::new(Level::best(), &BitMatrix::zeros(2, 70));
+    let weights = PackedWeights::new(Level::best(), &BitMatrix::zeros(2, 70)).unwrap();
     let a = BitMatrix::zeros(3, 70);
     let size = |what, expected, found| {
         Err(Error::Size {

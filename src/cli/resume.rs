@@ -108,6 +108,7 @@ pub(super) fn check_settings(
             "method" => values(&|config| config.method.name().into()),
             "epochs" | "preset" => values(&|config| config.epochs.to_string()),
             "gradient" => values(&|config| config.distribution.name().into()),
+            "activations" => values(&|config| config.activations.name().into()),
             "surrogate" => values(&|config| config.surrogate.name().into()),
             "normalisation" => values(&|config| config.normalisation.name().into()),
             "seed" => values(&|config| config.seed.to_string()),

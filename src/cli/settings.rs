@@ -3,7 +3,7 @@
 use super::level;
 use anyhow::{Context, Result, anyhow, ensure};
 use bernet::train::{
-    Binarise, Config, Distribution, Freezing, MethodName, NETS, Network, NetworkError,
+    Activations, Binarise, Config, Distribution, Freezing, MethodName, NETS, Network, NetworkError,
     Normalisation, Surrogate, Warp,
 };
 use bernet_kernels::isa::Level;
@@ -25,6 +25,10 @@ pub(super) struct Arguments {
     /// What the Bernoulli method computes of a layer: one sample of the weights, or exact distributions with this gradient.
     #[arg(long, default_value = Distribution::Sampled.name(), value_parser = named(Distribution::ALL, Distribution::name))]
     pub(super) gradient: Distribution,
+    /// What the layers of an exact `--gradient` hand on: the more probable bit, a bit drawn with its probability, or its mean, a real
+    /// number (mean field) [default: mode].
+    #[arg(long, value_parser = named(Activations::ALL, Activations::name))]
+    activations: Option<Activations>,
     /// What `--method ste` takes for the derivative of sign.
     #[arg(long, default_value = Surrogate::default().name(), value_parser = named(Surrogate::ALL, Surrogate::name))]
     pub(super) surrogate: Surrogate,
@@ -65,8 +69,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     pub(super) resume: bool,
     /// Threads [default: all cores]. The result does not depend on them.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) threads: Option<u16>,
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<usize>,
     /// The instruction set of the binary kernels [default: the best].
     #[arg(long, value_parser = level)]
     pub(super) level: Option<Level>,
@@ -140,6 +144,21 @@ pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
         "--gradient belongs to --method bernoulli"
     );
     ensure!(
+        exact || arguments.activations.is_none(),
+        "--activations belongs to an exact --gradient: a sampled net's are bits anyway"
+    );
+    let literal = arguments.normalisation == Normalisation::Literal;
+    let activations = match arguments.activations {
+        Some(activations) => activations,
+        // Bits are no probabilities that could be normalised.
+        None if literal || !exact => Activations::Mean,
+        None => Activations::Mode,
+    };
+    ensure!(
+        !literal || activations == Activations::Mean,
+        "--normalisation literal normalises probabilities: it goes with --activations mean"
+    );
+    ensure!(
         arguments.surrogate == Surrogate::default() || arguments.method == MethodName::Ste,
         "--surrogate belongs to --method ste"
     );
@@ -156,7 +175,7 @@ pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
     let mut config = Config::new(arguments.method, network, epochs, arguments.seed);
     // 5000 of MNIST's 60 000.
     config.validation = images / 12;
-    config.distribution = arguments.gradient;
+    config = config.exact(arguments.gradient, activations);
     config.surrogate = arguments.surrogate;
     config.warp = warp(arguments.warp);
     config = config.normalising(arguments.normalisation);
@@ -203,7 +222,7 @@ fn toml_error(text: &str, error: &toml::de::Error) -> String {
     let message = error.message().replace('\n', "; ");
     match error.span() {
         Some(span) => {
-            let before = &text[..span.start.min(text.len())];
+            let before = text.get(..span.start).unwrap_or(text);
             let line = before.matches('\n').count() + 1;
             let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
             format!("line {line}, column {column}: {message}")
@@ -233,6 +252,7 @@ pub(super) fn command(config: &Config, arguments: &Arguments, images: usize) -> 
     command += &format!(" --epochs {} --seed {}", config.epochs, config.seed);
     if config.distribution != Distribution::Sampled {
         command += &format!(" --gradient {}", config.distribution.name());
+        command += &format!(" --activations {}", config.activations.name());
     }
     if config.surrogate != Surrogate::default() {
         command += &format!(" --surrogate {}", config.surrogate.name());
@@ -253,7 +273,6 @@ pub(super) fn command(config: &Config, arguments: &Arguments, images: usize) -> 
     }
     let mut preset = Config {
         validation: images / 12,
-        distribution: config.distribution,
         surrogate: config.surrogate,
         warp: config.warp.and_then(|given| warp(given.probability)),
         ..Config::new(
@@ -263,6 +282,7 @@ pub(super) fn command(config: &Config, arguments: &Arguments, images: usize) -> 
             config.seed,
         )
     }
+    .exact(config.distribution, config.activations)
     .normalising(config.normalisation);
     if config.search.is_some() {
         preset = preset.searching();

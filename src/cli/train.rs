@@ -11,7 +11,7 @@ use bernet::{
     data::{self, Source},
     infer::{self, Prediction, Session},
     model::Model,
-    train::{Config, MethodName, Run, Trainer, images_for},
+    train::{Config, Distribution, MethodName, Run, Trainer, images_for},
 };
 use bernet_kernels::isa::Level;
 use std::{fs, io::Write, path::Path, time::Instant};
@@ -19,10 +19,7 @@ use std::{fs, io::Write, path::Path, time::Instant};
 /// Trains as the arguments say; `given` are the names of those that stand on the command line.
 pub(super) fn run(arguments: &Arguments, given: &[&str], out: &mut impl Write) -> Result<()> {
     if let Some(threads) = arguments.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.into())
-            .build_global()
-            .context("threads")?;
+        bernet_kernels::threads::set_shared(threads)?;
     }
     let source = source(arguments.data.as_deref())?;
     let trained = train(arguments, given, &source)?;
@@ -126,7 +123,7 @@ pub(super) fn train(arguments: &Arguments, given: &[&str], source: &Source) -> R
         Trainer::new(config(arguments, source.train.len())?)?
     };
     trainer.set_data(data);
-    let (train, validation) = source.train.split(trainer.config().validation)?;
+    let (train, validation) = trainer.config().split(&source.train)?;
     let level = arguments.level.unwrap_or_else(Level::best);
     let run = Run {
         train: &train,
@@ -197,7 +194,7 @@ fn real_net(
         epochs,
         config.seed,
     ))?;
-    let (train, validation) = source.train.split(config.validation)?;
+    let (train, validation) = config.split(&source.train)?;
     let run = Run {
         train: &train,
         validation: &validation,
@@ -225,7 +222,14 @@ fn real_net(
 fn introduce(trainer: &Trainer, source: &Source, level: Level) {
     let config = trainer.config();
     let method = match config.method {
-        MethodName::Bernoulli => format!("bernoulli ({})", config.distribution.name()),
+        MethodName::Bernoulli if config.distribution == Distribution::Sampled => {
+            "bernoulli (sampled)".into()
+        }
+        MethodName::Bernoulli => format!(
+            "bernoulli ({}, activations: {})",
+            config.distribution.name(),
+            config.activations.name()
+        ),
         MethodName::Ste => format!("ste ({})", config.surrogate.name()),
         other => other.name().into(),
     };

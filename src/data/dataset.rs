@@ -2,6 +2,10 @@
 
 use super::Error;
 use bernet_kernels::bits::{BitMatrix, BitTensor, Shape, WORD};
+use rand_pcg::{
+    Pcg64Mcg,
+    rand_core::{Rng, SeedableRng},
+};
 use std::{borrow::Cow, ops::Range};
 
 /// Labelled images of one shape, one bit a pixel; ink is +1, paper −1.
@@ -129,13 +133,48 @@ impl Dataset {
         self.gather(range.len(), range)
     }
 
-    /// Divides into a training part and the last `validation` images. The order of the source is
-    /// kept: of the 60 000 training digits of MNIST, the last 5 000 are the usual validation split,
-    /// and nothing random has to be recorded.
+    /// Divides into a training part and `validation` images drawn at random, of each class its share. Both parts are in
+    /// random order, so that a source that is sorted by label serves as well as a shuffled one. The same source is always divided in the
+    /// same way: nothing random has to be recorded, and all that is chosen on its validation images is chosen on the same ones.
+    ///
+    /// ```
+    /// let mnist = bernet::data::load_embedded();
+    /// let (_, validation) = mnist.train.split(5_000)?;
+    /// // 5923 of the 60 000 training digits are zeros.
+    /// assert_eq!(validation.class_counts()[0], 494);
+    /// # Ok::<(), bernet::data::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Mismatch`] where no training image would be left.
     pub fn split(&self, validation: usize) -> Result<(Self, Self), Error> {
+        self.check_split(validation)?;
+        let mut left = shares(&self.class_counts(), validation);
+        let (mut training, mut held_out) = (Vec::new(), Vec::new());
+        for place in permutation(self.len()) {
+            let left = &mut left[usize::from(self.labels[place])];
+            if *left > 0 {
+                *left -= 1;
+                held_out.push(place);
+            } else {
+                training.push(place);
+            }
+        }
+        Ok((self.select(&training), self.select(&held_out)))
+    }
+
+    /// Divides into a training part and the last `validation` images; the order of the source is kept. The last images need
+    /// not be like the others: of MNIST's training digits they are easier.
+    ///
+    /// # Errors
+    /// As [`split`](Self::split).
+    pub fn split_last(&self, validation: usize) -> Result<(Self, Self), Error> {
+        self.check_split(validation)?;
+        let training = self.len() - validation;
+        Ok((self.subset(0..training), self.subset(training..self.len())))
+    }
+
+    fn check_split(&self, validation: usize) -> Result<(), Error> {
         if validation >= self.len() {
             return Err(Error::mismatch(
                 "validation images",
@@ -143,8 +182,7 @@ impl Dataset {
                 validation,
             ));
         }
-        let training = self.len() - validation;
-        Ok((self.subset(0..training), self.subset(training..self.len())))
+        Ok(())
     }
 
     /// The middle `height × width` pixels of every image; an odd remainder leaves the larger margin
@@ -213,6 +251,34 @@ impl Dataset {
             classes: self.classes,
         }
     }
+}
+
+/// `total` divided in proportion to the counts, whose sum is larger: rounded down, and one more for the largest remainders.
+fn shares(counts: &[usize], total: usize) -> Vec<usize> {
+    let all: usize = counts.iter().sum();
+    let exact = |class: usize| counts[class] as u128 * total as u128;
+    let mut shares: Vec<usize> = (0..counts.len())
+        .map(|class| (exact(class) / all as u128) as usize)
+        .collect();
+    let mut classes: Vec<usize> = (0..counts.len()).collect();
+    // Ties go to the lower class.
+    classes.sort_by_key(|&class| std::cmp::Reverse(exact(class) % all as u128));
+    let missing = total - shares.iter().sum::<usize>();
+    for &class in &classes[..missing] {
+        shares[class] += 1;
+    }
+    shares
+}
+
+/// A permutation of `0..n`, always the same one (Fisher and Yates).
+fn permutation(n: usize) -> Vec<usize> {
+    let mut random = Pcg64Mcg::seed_from_u64(0);
+    let mut order: Vec<usize> = (0..n).collect();
+    for last in (1..n).rev() {
+        // Far below 2⁶⁴, so that the modulo's bias does not matter.
+        order.swap(last, (random.next_u64() % (last as u64 + 1)) as usize);
+    }
+    order
 }
 
 /// `width` bits of a line from bit `left` on, moved to bit 0.

@@ -37,7 +37,7 @@ pub use session::{Prediction, Session, Trace, right};
 pub use shared::SharedSession;
 
 use crate::model::ModelError;
-use bernet_kernels::bits::Shape;
+use bernet_kernels::{bits::Shape, threads::ThreadsError};
 use thiserror::Error;
 
 /// Why a model cannot be run, or not on these images.
@@ -65,11 +65,6 @@ pub enum InferError {
     #[error(transparent)]
     Kernel(#[from] bernet_kernels::Error),
     /// There are no such threads.
-    #[error("{number} threads: {cause}")]
-    Threads {
-        /// How many were asked for.
-        number: usize,
-        /// Why not.
-        cause: String,
-    },
+    #[error(transparent)]
+    Threads(#[from] ThreadsError),
 }

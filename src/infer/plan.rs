@@ -79,7 +79,7 @@ pub(super) struct Scratch {
     real_sums: Vec<f64>,
     grey: Vec<u8>,
     logits: Vec<i32>,
-    kernels: xnor::Scratch,
+    kernels: xnor::Workspace,
 }
 
 impl Plan {
@@ -171,17 +171,17 @@ impl Plan {
         for (step, output) in self.steps.iter().zip(&mut scratch.tensors) {
             match step {
                 &Step::Crop { top, left } => *output = crop(input, top, left, output.shape()),
-                Step::Conv(kernel) => kernel.activations_in(kernels, input, output)?,
+                Step::Conv(kernel) => kernel.activations_in(kernels, input, &mut *output)?,
                 Step::ByteConv { kernel, thresholds } => {
                     let shape = grey_values(input, &mut scratch.grey);
-                    kernel.activations(kernels, shape, &scratch.grey, thresholds, output)?
+                    kernel.activations(kernels, shape, &scratch.grey, thresholds, &mut *output)?
                 }
                 Step::RealConv(kernel) => {
                     let shape = grey_values(input, &mut scratch.grey);
                     kernel.activations(shape, &scratch.grey, &mut scratch.real_sums, output);
                 }
                 Step::MaxPool(pool) => {
-                    max_pool(input, pool.kernel, pool.stride, pool.padding, output)?
+                    max_pool(input, pool.kernel, pool.stride, pool.padding, &mut *output)?
                 }
             }
             input = output;

@@ -8,9 +8,9 @@ use crate::model::{Input, Model};
 use bernet_kernels::{
     bits::{BitTensor, Shape},
     isa::Level,
-    xnor::on_this_thread,
+    threads::ThreadPool,
 };
-use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
+use rayon::prelude::*;
 use std::{ops::Range, sync::Arc};
 
 /// A model that is ready to run: laid out for one level, with the memory that it works in.
@@ -75,20 +75,11 @@ impl Session {
     /// Splits batches over so many threads. The results are the same.
     ///
     /// # Errors
-    /// [`InferError::Threads`] where the number is 0 or the threads cannot be had.
+    /// [`InferError::Threads`] where the number is 0 or too large, or the threads cannot be had.
     pub fn with_threads(mut self, number: usize) -> Result<Self, InferError> {
-        let error = |cause: String| InferError::Threads { number, cause };
-        if number == 0 {
-            return Err(error("expected at least 1".into()));
-        }
         self.pool = match number {
             1 => None,
-            _ => Some(Arc::new(
-                ThreadPoolBuilder::new()
-                    .num_threads(number)
-                    .build()
-                    .map_err(|cause| error(cause.to_string()))?,
-            )),
+            _ => Some(Arc::new(ThreadPool::new(number)?)),
         };
         self.scratch = scratch(number);
         Ok(self)
@@ -229,11 +220,9 @@ impl Session {
         };
         let logits = logits.chunks_mut(share * plan.classes());
         match &self.pool {
-            None => on_this_thread(|| {
-                logits
-                    .zip(scratch)
-                    .try_for_each(|(logits, scratch)| run_share(0, scratch, logits))
-            }),
+            None => logits
+                .zip(scratch)
+                .try_for_each(|(logits, scratch)| run_share(0, scratch, logits)),
             Some(pool) => {
                 let shares: Vec<_> = logits.zip(scratch).enumerate().collect();
                 pool.install(|| {
@@ -242,7 +231,7 @@ impl Session {
                         .try_for_each(|(index, (logits, scratch))| {
                             run_share(index * share, scratch, logits)
                         })
-                })
+                })?
             }
         }
     }

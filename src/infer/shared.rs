@@ -18,8 +18,7 @@
 
 use super::{InferError, Prediction, Session};
 use crate::model::{Input, Model};
-use bernet_kernels::isa::Level;
-use std::sync::{Mutex, PoisonError};
+use bernet_kernels::{isa::Level, threads::Idle};
 
 /// A model that is ready to run on grey images, and that any number of threads may use at once.
 ///
@@ -30,7 +29,7 @@ pub struct SharedSession {
     input: Input,
     /// The one that the others are made from.
     first: Session,
-    idle: Mutex<Vec<Session>>,
+    idle: Idle<Session>,
 }
 
 impl SharedSession {
@@ -42,7 +41,7 @@ impl SharedSession {
         Ok(Self {
             input: model.input,
             first: Session::new(model, level)?.with_threads(threads)?,
-            idle: Mutex::default(),
+            idle: Idle::default(),
         })
     }
 
@@ -96,12 +95,9 @@ impl SharedSession {
 
     /// Does some work with a session that nobody else uses. One whose work panics does not come back.
     fn with<R>(&self, work: impl FnOnce(&mut Session) -> R) -> R {
-        // Whoever panicked did so outside the lock, which is held for a push or a pop.
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = idle().pop();
-        let mut session = taken.unwrap_or_else(|| self.first.clone());
+        let mut session = self.idle.take().unwrap_or_else(|| self.first.clone());
         let result = work(&mut session);
-        idle().push(session);
+        self.idle.put(session);
         result
     }
 }

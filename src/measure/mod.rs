@@ -32,11 +32,6 @@ pub enum MeasureError {
     #[error("wrong answer: {0}")]
     Wrong(String),
     /// Threads that the system does not give.
-    #[error("{threads} threads: {source}")]
-    Threads {
-        /// How many were wanted.
-        threads: usize,
-        /// What the system says.
-        source: rayon::ThreadPoolBuildError,
-    },
+    #[error(transparent)]
+    Threads(#[from] bernet_kernels::threads::ThreadsError),
 }

@@ -5,12 +5,15 @@ use super::{
     timing::{Threads, alone, in_turns},
 };
 use bernet_kernels::{
-    conformance::Generator,
     isa::Level,
     poisson_binomial::{
         Activations, Factors, Form, Gradient, Layer, Scratch, gradient, places, specification,
         spin, survival,
     },
+};
+use rand_pcg::{
+    Pcg64Mcg,
+    rand_core::{Rng, SeedableRng},
 };
 use serde::Serialize;
 
@@ -50,9 +53,9 @@ pub struct BernoulliSpeed {
 
 /// Numbers in [0, 1).
 fn uniform(count: usize) -> Vec<f32> {
-    let mut generator = Generator(1);
+    let mut generator = Pcg64Mcg::seed_from_u64(1);
     (0..count)
-        .map(|_| (generator.word() >> 40) as f32 / (1 << 24) as f32)
+        .map(|_| (generator.next_u64() >> 40) as f32 / (1 << 24) as f32)
         .collect()
 }
 

@@ -1,6 +1,7 @@
 //! Two things timed in turns.
 
 use super::MeasureError;
+use bernet_kernels::threads::{ThreadsError, checked};
 use std::time::{Duration, Instant};
 
 /// Turns that each of the two takes.
@@ -17,13 +18,15 @@ impl Threads {
     /// As many threads.
     ///
     /// # Errors
-    /// [`MeasureError::Threads`] where the system does not give them.
+    /// [`MeasureError::Threads`] where there are none or too many, or the system does not give them.
     pub fn new(threads: usize) -> Result<Self, MeasureError> {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.max(1))
-            .build()
-            .map(Self)
-            .map_err(|source| MeasureError::Threads { threads, source })
+        let number = checked(threads)?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(number).build();
+        let pool = pool.map_err(|cause| ThreadsError::System {
+            number,
+            cause: cause.to_string(),
+        })?;
+        Ok(Self(pool))
     }
 
     /// How many there are.

@@ -3,12 +3,16 @@
 use super::{MeasureError, Threads, timing::in_turns};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
-    conformance::{self, Fill, Generator},
     isa::Level,
+    portable,
     xnor::{
-        self, ByteConv2d, Conv2d, Geometry, Options, PackedWeights, PaddingValue, Scratch,
-        Threshold, gemm_bits, gemm_i32,
+        self, ByteConv2d, Conv2d, Epilogue, Geometry, Options, PackedWeights, PaddingValue,
+        Threshold, Workspace, gemm_threads,
     },
+};
+use rand_pcg::{
+    Pcg64Mcg,
+    rand_core::{Rng, SeedableRng},
 };
 use serde::Serialize;
 
@@ -59,8 +63,42 @@ const SIGN: Threshold = Threshold {
     invert: false,
 };
 
-fn random(generator: &mut Generator, rows: usize, columns: usize) -> BitMatrix {
-    BitMatrix::from_fn(rows, columns, |_, _| generator.word() >> 63 == 1)
+fn random(generator: &mut Pcg64Mcg, rows: usize, columns: usize) -> BitMatrix {
+    BitMatrix::from_fn(rows, columns, |_, _| generator.next_u64() >> 63 == 1)
+}
+
+/// Sums that are checked, at places spread over the output.
+const CHECKED: usize = 1000;
+
+/// What a kernel wrote for a sum.
+#[derive(Debug)]
+enum Found {
+    Sum(i32),
+    Bit(bool),
+}
+
+/// Compares some of an output's sums, or their signs, with those of the reference.
+fn check(
+    outputs: usize,
+    reference: impl Fn(usize) -> i32,
+    found: impl Fn(usize) -> Found,
+) -> Result<(), MeasureError> {
+    // A step that shares no factor with the size would meet every channel; an odd one is near enough.
+    let step = (outputs / CHECKED) | 1;
+    for at in (0..outputs).step_by(step) {
+        let expected = reference(at);
+        let found = found(at);
+        let right = match found {
+            Found::Sum(sum) => sum == expected,
+            Found::Bit(bit) => bit == SIGN.apply(expected),
+        };
+        if !right {
+            return Err(MeasureError::Wrong(format!(
+                "at {at}: expected the sum {expected}, found {found:?}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Times an `M × N × K` product.
@@ -73,18 +111,31 @@ pub fn gemm(
     output: Output,
     threads: &Threads,
 ) -> Result<XnorSpeed, MeasureError> {
-    threads
-        .install(|| conformance::product(level, [m, n, k], Fill::Random(1)))
-        .map_err(MeasureError::Wrong)?;
-    let mut generator = Generator(1);
-    let a = random(&mut generator, m, k);
-    let weights = PackedWeights::new(level, &random(&mut generator, n, k));
+    let mut generator = Pcg64Mcg::seed_from_u64(1);
+    let (a, w) = (random(&mut generator, m, k), random(&mut generator, n, k));
+    let weights = PackedWeights::new(level, &w)?;
     let thresholds = vec![SIGN; n];
     let (mut sums, mut bits) = (vec![0; m * n], BitMatrix::zeros(m, n));
-    let run = || match output {
-        Output::I32 => gemm_i32(&a, &weights, &mut sums),
-        Output::Bits => gemm_bits(&a, &weights, &thresholds, &mut bits),
+    let run = |sums: &mut [i32], bits: &mut BitMatrix| {
+        let epilogue = match output {
+            Output::I32 => Epilogue::Sums(sums.into()),
+            Output::Bits => Epilogue::Bits {
+                thresholds: &thresholds,
+                out: bits.view_mut(),
+            },
+        };
+        gemm_threads(threads.count(), &a, &weights, epilogue)
     };
+    threads.install(|| run(&mut sums, &mut bits))?;
+    check(
+        m * n,
+        |at| portable::dot(a.row(at / n), w.row(at % n), k),
+        |at| match output {
+            Output::I32 => Found::Sum(sums[at]),
+            Output::Bits => Found::Bit(bits.get(at / n, at % n)),
+        },
+    )?;
+    let run = || run(&mut sums, &mut bits);
     let case = Case {
         kernel: "gemm",
         level,
@@ -119,17 +170,31 @@ pub fn convolution(
         width,
         channels,
     };
-    threads
-        .install(|| conformance::convolution(level, &geometry, Options::default(), shape, 1))
-        .map_err(MeasureError::Wrong)?;
-    let mut generator = Generator(1);
+    let mut generator = Pcg64Mcg::seed_from_u64(1);
     let lines = random(&mut generator, height, width * channels);
     let input = BitTensor::from_lines(shape, lines)?;
     let weights = random(&mut generator, channels, geometry.depth());
     let conv = Conv2d::new(level, geometry, &weights)?;
     let thresholds = vec![SIGN; channels];
-    let (mut scratch, mut out) = (Scratch::default(), BitTensor::zeros(shape));
-    let run = || conv.activations_in(&mut scratch, &input, &thresholds, &mut out);
+    let mut workspace = Workspace::with_threads(threads.count());
+    let mut out = BitTensor::zeros(shape);
+    threads.install(|| conv.activations_in(&mut workspace, &input, &thresholds, &mut out))?;
+    let place = |at: usize| {
+        let (pixel, channel) = (at / channels, at % channels);
+        [0, pixel / width, pixel % width, channel]
+    };
+    check(
+        height * width * channels,
+        |at| {
+            let options = Options::default();
+            portable::convolution_sum(&geometry, options, &weights, &input, place(at))
+        },
+        |at| {
+            let [image, y, x, channel] = place(at);
+            Found::Bit(out.get(image, y, x, channel))
+        },
+    )?;
+    let run = || conv.activations_in(&mut workspace, &input, &thresholds, &mut out);
     let output = match padding_value {
         PaddingValue::MinusOne => "bits, padding -1",
         PaddingValue::Zero => "bits, padding 0",
@@ -170,24 +235,42 @@ pub fn first_layer(
         channels,
     };
     let options = Options::default();
-    threads
-        .install(|| conformance::byte_convolution(level, &geometry, options, shape, 1))
-        .map_err(MeasureError::Wrong)?;
-    let mut generator = Generator(1);
+    let mut generator = Pcg64Mcg::seed_from_u64(1);
     let input: Vec<u8> = (0..height * width * channels)
-        .map(|_| generator.word() as u8)
+        .map(|_| generator.next_u64() as u8)
         .collect();
     let weights = random(&mut generator, geometry.outputs, geometry.depth());
     let conv = ByteConv2d::new(level, geometry, options, &weights)?;
     let positions = conv.output_shape(shape)?;
     let count = positions.height * positions.width * geometry.outputs;
     let thresholds = vec![SIGN; geometry.outputs];
-    let (mut scratch, mut bits) = (Scratch::default(), BitTensor::zeros(positions));
+    let mut workspace = Workspace::with_threads(threads.count());
+    let mut bits = BitTensor::zeros(positions);
     let mut sums = vec![0; count];
-    let run = || match output {
-        Output::I32 => conv.sums(&mut scratch, shape, &input, &mut sums),
-        Output::Bits => conv.activations(&mut scratch, shape, &input, &thresholds, &mut bits),
+    let mut run = |sums: &mut [i32], bits: &mut BitTensor| match output {
+        Output::I32 => conv.sums(&mut workspace, shape, &input, sums),
+        Output::Bits => conv.activations(&mut workspace, shape, &input, &thresholds, bits),
     };
+    threads.install(|| run(&mut sums, &mut bits))?;
+    let place = |at: usize| {
+        let (pixel, channel) = (at / geometry.outputs, at % geometry.outputs);
+        [0, pixel / positions.width, pixel % positions.width, channel]
+    };
+    check(
+        count,
+        |at| {
+            let place = place(at);
+            portable::byte_convolution_sum(&geometry, options, &weights, shape, &input, place)
+        },
+        |at| match output {
+            Output::I32 => Found::Sum(sums[at]),
+            Output::Bits => {
+                let [image, y, x, channel] = place(at);
+                Found::Bit(bits.get(image, y, x, channel))
+            }
+        },
+    )?;
+    let run = || run(&mut sums, &mut bits);
     let case = Case {
         kernel: "first-layer",
         level,

@@ -7,7 +7,7 @@ use super::layer::Place;
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
-    xnor::{Affine, Conv2d, Scratch, on_this_thread},
+    xnor::{Affine, Conv2d, Workspace},
 };
 use rayon::prelude::*;
 
@@ -34,7 +34,7 @@ pub(crate) fn sums(place: &Place, input: &[f32], weights: &[f32], sums: &mut [f3
     let sums = sums.par_chunks_mut(IMAGES * place.positions() * n);
     inputs
         .zip(sums)
-        .for_each_init(Scratch::default, |scratch, (input, sums)| {
+        .for_each_init(Workspace::default, |workspace, (input, sums)| {
             let lines = input.len() / (width * channels);
             let shape = Shape {
                 batch: lines / height,
@@ -42,8 +42,7 @@ pub(crate) fn sums(place: &Place, input: &[f32], weights: &[f32], sums: &mut [f3
             };
             let bits = BitMatrix::from_signs(lines, width * channels, input)
                 .and_then(|lines| BitTensor::from_lines(shape, lines));
-            let done =
-                bits.and_then(|bits| on_this_thread(|| layer.affine(scratch, &bits, affine, sums)));
+            let done = bits.and_then(|bits| layer.affine(workspace, &bits, affine, sums));
             done.expect("whole images, and room for their sums");
         });
 }

@@ -169,3 +169,67 @@ impl Normalisation {
         }
     }
 }
+
+/// What a hidden layer hands on, where the Bernoulli method computes exact distributions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activations {
+    /// The mean of the output bit, a real number (mean field): the next layer's inputs are probabilities. The net that is trained is a
+    /// real-valued one, and loses much when its activations become bits.
+    #[default]
+    Mean,
+    /// The more probable bit. Distributions are those over the weights alone.
+    Mode,
+    /// A bit drawn with its probability.
+    Sample,
+}
+
+impl Activations {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Mean, Self::Mode, Self::Sample];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Mode => "mode",
+            Self::Sample => "sample",
+        }
+    }
+}
+
+/// The noise on a threshold, where activations are hard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Noise {
+    /// Of density `(1 + 2t²)⁻²` in units of its width, Student's with three degrees of freedom: a unit far from its threshold still
+    /// learns.
+    #[default]
+    HeavyTailed,
+    /// Normal, its width the standard deviation.
+    Normal,
+}
+
+impl Noise {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::HeavyTailed, Self::Normal];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HeavyTailed => "heavy-tailed",
+            Self::Normal => "normal",
+        }
+    }
+}
+
+/// Which training images are held out to choose by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldOut {
+    /// The last ones in the order of the source, as trainings before this choice was there.
+    #[default]
+    Last,
+    /// Images drawn at random, of each class its share; the same ones in every training on the same data.
+    Random,
+}

@@ -1,7 +1,7 @@
 //! Everything that decides a run besides the data: stored with the checkpoint and in the model.
 
 use super::{
-    choices::{Distribution, MethodName, Normalisation, Surrogate},
+    choices::{Activations, Distribution, HeldOut, MethodName, Noise, Normalisation, Surrogate},
     error::TrainError,
     layer::Initial,
     loss::Objective,
@@ -11,11 +11,17 @@ use super::{
     search::{FirstLayer, Search},
     warp::Warp,
 };
+use crate::data::Dataset;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
 /// Far beyond any sensible number, and far from where f32 ends.
 const LARGEST: f32 = 1e9;
+
+/// Whether a setting is as it was before there was a choice; such a configuration is written as before.
+fn is_default<T: Default + PartialEq>(setting: &T) -> bool {
+    *setting == T::default()
+}
 
 /// A run, resolved to the last number.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -25,6 +31,12 @@ pub struct Config {
     pub method: MethodName,
     /// What the Bernoulli method computes; the others do not ask.
     pub distribution: Distribution,
+    /// What a hidden layer hands on, where the Bernoulli method is exact.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub activations: Activations,
+    /// The noise on thresholds, where activations are hard.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub noise: Noise,
     /// What the straight-through estimator differentiates; the others do not ask.
     #[serde(default)]
     pub surrogate: Surrogate,
@@ -40,8 +52,11 @@ pub struct Config {
     pub epochs: u32,
     /// Images a step.
     pub batch: usize,
-    /// Images at the end of the training set that are held out to choose by.
+    /// Images of the training set that are held out to choose by.
     pub validation: usize,
+    /// Which images those are.
+    #[serde(default)]
+    pub held_out: HeldOut,
     /// The peak of the learning rate, for latents and batch normalisation alike.
     pub learning_rate: f32,
     /// Steps in which the rate rises to its peak.
@@ -81,6 +96,8 @@ impl Config {
         let shared = Self {
             method,
             distribution: Distribution::Sampled,
+            activations: Activations::Mean,
+            noise: Noise::default(),
             surrogate: Surrogate::default(),
             normalisation: Normalisation::default(),
             objective: Objective::default(),
@@ -89,6 +106,7 @@ impl Config {
             epochs,
             batch: 256,
             validation: 5000,
+            held_out: HeldOut::Random,
             learning_rate: 0.05,
             warm_up: 300,
             adam: Adam {
@@ -190,6 +208,14 @@ impl Config {
                 found: "true".into(),
             });
         }
+        let hard = self.activations != Activations::Mean;
+        if hard && self.normalises_probabilities() {
+            return Err(TrainError::Config {
+                what: "normalisation".into(),
+                expected: "moments, where activations are hard: bits are no probabilities".into(),
+                found: self.normalisation.name().into(),
+            });
+        }
         within("learning rate", self.learning_rate, 0.0..=LARGEST)?;
         // Adam divides by 1 − decay.
         let decay = 0.0..=1.0 - f32::EPSILON;
@@ -219,6 +245,52 @@ impl Config {
             within("freezing.parts", parts as f32, 1.0..=LARGEST)?;
         }
         Ok(())
+    }
+
+    /// The same by exact distributions with this gradient, and the settings tuned for what the layers hand on.
+    ///
+    /// ```
+    /// use bernet::train::{Activations, Config, Distribution, MethodName, Network, SEED};
+    ///
+    /// let config = Config::new(MethodName::Bernoulli, Network::from_toml(SEED)?, 60, 1);
+    /// let config = config.exact(Distribution::Three, Activations::Mode);
+    /// assert_eq!((config.temperature.from, config.width.to), (0.3, 0.7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn exact(self, distribution: Distribution, activations: Activations) -> Self {
+        let exact = Self {
+            distribution,
+            activations,
+            ..self
+        };
+        if distribution == Distribution::Sampled || activations == Activations::Mean {
+            return exact;
+        }
+        Self {
+            shift_probability: 0.5,
+            temperature: Geometric {
+                from: 0.3,
+                to: 0.02,
+                until: 0.9,
+            },
+            width: Geometric {
+                from: 3.0,
+                to: 0.7,
+                until: 0.9,
+            },
+            ..exact
+        }
+    }
+
+    /// The images to train on, and those held out to choose by.
+    ///
+    /// # Errors
+    /// [`data::Error::Mismatch`](crate::data::Error::Mismatch) where no training image would be left.
+    pub fn split(&self, data: &Dataset) -> Result<(Dataset, Dataset), crate::data::Error> {
+        match self.held_out {
+            HeldOut::Last => data.split_last(self.validation),
+            HeldOut::Random => data.split(self.validation),
+        }
     }
 
     /// The same with batch normalisation of something else, and the activations' temperature that goes with it: the talk's T, where

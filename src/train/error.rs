@@ -60,6 +60,9 @@ pub enum TrainError {
         /// The first layer with a sum that is not finite, from 1, or what else is not.
         layer: String,
     },
+    /// The system does not give the threads that share the work.
+    #[error(transparent)]
+    Threads(#[from] bernet_kernels::threads::ThreadsError),
     /// A kernel refused.
     #[error("kernel: {0}")]
     Kernel(#[from] bernet_kernels::Error),

@@ -2,6 +2,7 @@
 
 use super::{batch, error::TrainError, layer::Place, loss, trainer::Trainer};
 use crate::data::Dataset;
+use bernet_kernels::threads;
 
 /// Images whose sums give the moments of a net that is evaluated in f32: so many, or fewer where a layer's values would take more
 /// than 256 MB.
@@ -16,7 +17,7 @@ impl Trainer {
     pub fn evaluate_real(&mut self, train: &Dataset, test: &Dataset) -> Result<f64, TrainError> {
         self.check(train)?;
         self.check(test)?;
-        let answers = self.answers(train, test);
+        let answers = threads::install(|| self.answers(train, test))?;
         let pairs = answers.iter().zip(test.labels());
         let right = pairs.filter(|(answer, label)| **answer == usize::from(**label));
         Ok(right.count() as f64 / test.len() as f64)

@@ -20,6 +20,7 @@ use crate::{
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
+    threads,
     xnor::{ByteConv2d, Conv2d, Options, Threshold, max_pool},
 };
 use rayon::prelude::*;
@@ -35,6 +36,15 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::Data`] where the data do not suit the net; [`TrainError::Kernel`].
     pub fn binarise(
+        &self,
+        data: &Dataset,
+        threshold: u8,
+        level: Level,
+    ) -> Result<Model, TrainError> {
+        threads::install(|| self.binarise_in_place(data, threshold, level))?
+    }
+
+    fn binarise_in_place(
         &self,
         data: &Dataset,
         threshold: u8,

@@ -3,7 +3,7 @@
 use bernet_kernels::{
     Error,
     bits::{BitTensor, Shape},
-    xnor::{ByteConv2d, Conv2d, Scratch, Threshold},
+    xnor::{ByteConv2d, Conv2d, Threshold, Workspace},
 };
 
 /// A layer that makes integer sums of images, and bits of the sums.
@@ -62,7 +62,7 @@ impl Kernel for ByteConv2d {
     }
 
     fn sums(&self, images: &Grey, out: &mut [i32]) -> Result<(), Error> {
-        self.sums(&mut Scratch::default(), images.shape, &images.values, out)
+        self.sums(&mut Workspace::default(), images.shape, &images.values, out)
     }
 
     fn activations(
@@ -72,6 +72,6 @@ impl Kernel for ByteConv2d {
         out: &mut BitTensor,
     ) -> Result<(), Error> {
         let Grey { shape, values } = images;
-        self.activations(&mut Scratch::default(), *shape, values, thresholds, out)
+        self.activations(&mut Workspace::default(), *shape, values, thresholds, out)
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{
     matrix,
-    methods::Kept,
+    methods::{HardKept, Kept},
     parameter::Parameter,
     random::{Purpose, Random},
 };
@@ -207,6 +207,8 @@ pub(crate) struct Cache {
     pub(crate) patch_gradient: Vec<f32>,
     /// What a method of exact distributions keeps.
     pub(crate) kept: Kept,
+    /// The same of the one with hard activations.
+    pub(crate) hard: HardKept,
     /// What a Gaussian method remembers of each sum, `R × N`: its variance, or the normal number that it was drawn with.
     pub(crate) spread: Vec<f32>,
 }

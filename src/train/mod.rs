@@ -61,7 +61,9 @@ mod trainer;
 mod warp;
 
 pub use checkpoint::CheckpointError;
-pub use choices::{Distribution, MethodName, Normalisation, Surrogate};
+pub use choices::{
+    Activations, Distribution, HeldOut, MethodName, Noise, Normalisation, Surrogate,
+};
 pub use config::Config;
 pub use epoch::{Epoch, EpochLoss};
 pub use error::TrainError;

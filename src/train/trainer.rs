@@ -15,6 +15,7 @@ use super::{
     schedule,
 };
 use crate::data::Dataset;
+use bernet_kernels::threads;
 use std::{ops::ControlFlow, time::Instant};
 
 /// The logits are divided by this much before the first step; it is trained from there.
@@ -160,7 +161,8 @@ impl Trainer {
         let mut sum = Loss::default();
         for (index, indices) in order.chunks_exact(batch).enumerate() {
             let done = number * steps + index as u64;
-            let loss = self.step(train, indices, done, steps * u64::from(self.config.epochs))?;
+            let all = steps * u64::from(self.config.epochs);
+            let loss = threads::install(|| self.step(train, indices, done, all))??;
             sum.total += loss.total;
             sum.right += loss.right;
             if step((index + 1) as f64 / steps as f64).is_break() {

@@ -74,7 +74,7 @@ impl From<LevelError> for Failure {
 impl From<InferError> for Failure {
     fn from(error: InferError) -> Self {
         let status = match error {
-            InferError::Threads { .. } => BERNET_ARGUMENT,
+            InferError::Threads(_) => BERNET_ARGUMENT,
             _ => BERNET_MODEL,
         };
         Self::new(status, error)

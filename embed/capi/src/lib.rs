@@ -1,8 +1,9 @@
 //! bernet for C: `bernet.h` says what each function does, in the words of the documentation here, from which cbindgen makes it.
 //!
-//! Every function that can fail returns a `bernet_status` and leaves a text for `bernet_last_error`. Three facts make the
+//! Every function that can fail returns a `bernet_status` and leaves a text for `bernet_last_error`. Four facts make the
 //! boundary safe, each in a file of its own: `registry` (a handle is a number that is looked up, never an address that is
-//! followed), `boundary` (no panic leaves a function), and `memory` (what a caller's pointers are checked for).
+//! followed), `boundary` (no panic leaves a function), `memory` (what a caller's pointers are checked for), and `fork` (no lock is
+//! held when a process is forked).
 #![allow(
     non_camel_case_types,
     unreachable_pub,
@@ -10,6 +11,7 @@
 )]
 
 mod boundary;
+mod fork;
 mod memory;
 mod model;
 mod registry;

@@ -102,9 +102,11 @@ pub unsafe extern "C" fn bernet_model_input(
     })
 }
 
-/// Writes to text what a model's metadata say of a key ("accuracy", "licence", "command"), in UTF-8 with a zero byte at the end, and to
-/// *length (which may be null) the bytes that it takes, the zero byte included. Where capacity is less, nothing is written to text
-/// and the status is BERNET_SIZE: ask with a capacity of 0 first. A key that is not there is BERNET_ARGUMENT.
+/// Writes to text what a model's metadata say of a key, in UTF-8 with a zero byte at the end, and to *length (which may be null) the
+/// bytes that it takes, the zero byte included. Where capacity is less, nothing is written to text and the status is BERNET_SIZE:
+/// ask with a capacity of 0 first. A key that is not there is BERNET_ARGUMENT, and the text names those that are. bernet train
+/// writes "method", "seed", "epochs", "net", "configuration" and "validation accuracy"; models of other origin may have others
+/// or none.
 ///
 /// # Safety
 /// key ends with a zero byte; text leads to capacity bytes, length to a size_t.

@@ -2,7 +2,10 @@
 //! handle that was freed, freed twice, made up, or of the other kind is an error and not a crash, and one that is freed
 //! while another thread works with it lives until that thread is done. A look-up costs some 50 ns.
 
-use crate::boundary::{Failure, bernet_status::*};
+use crate::{
+    boundary::{Failure, bernet_status::*},
+    fork,
+};
 use std::{
     collections::BTreeMap,
     ptr::without_provenance_mut,
@@ -36,6 +39,7 @@ impl<T> Registry<T> {
             last.checked_add(1)
         });
         let last = taken.map_err(|_| Failure::new(BERNET_INTERNAL, "handles have run out"))?;
+        let _no_fork = fork::held_off();
         let mut living = self.living.write().unwrap_or_else(PoisonError::into_inner);
         living.insert(last + 1, Arc::new(thing));
         Ok(without_provenance_mut(last + 1))
@@ -43,6 +47,7 @@ impl<T> Registry<T> {
 
     /// What a handle stands for.
     pub(crate) fn get<Handle>(&self, handle: *const Handle) -> Result<Arc<T>, Failure> {
+        let _no_fork = fork::held_off();
         let living = self.living.read().unwrap_or_else(PoisonError::into_inner);
         let found = living.get(&handle.addr()).map(Arc::clone);
         found.ok_or_else(|| self.unknown(handle))
@@ -53,10 +58,11 @@ impl<T> Registry<T> {
         if handle.is_null() {
             return Ok(());
         }
+        let no_fork = fork::held_off();
         let mut living = self.living.write().unwrap_or_else(PoisonError::into_inner);
         let found = living.remove(&handle.addr());
-        // Its memory is given back after the lock is.
-        drop(living);
+        // Its memory is given back after the locks are.
+        drop((living, no_fork));
         found.map(drop).ok_or_else(|| self.unknown(handle))
     }
 

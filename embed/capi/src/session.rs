@@ -23,9 +23,9 @@ static SESSIONS: Registry<SharedSession> = Registry::new("session");
 /// Makes a model ready to run and *session a handle of it: to be ended by bernet_session_free. The model may be freed before.
 ///
 /// level names the instruction set, one of "portable", "sse42", "avx2", "avx512", "avx512-vpopcnt", "neon", "simd128"; null takes the
-/// best that the CPU has. So many threads share the images of each call, 1 for the caller's own; results do not depend on level or
-/// threads. Where it fails, *session is null: BERNET_ARGUMENT for a level that this CPU does not have, or for threads that
-/// cannot be had.
+/// best that the CPU has. So many threads share the images of each call, 1 for the caller's own and at most 64, or four for each that
+/// the machine runs at once; results do not depend on level or threads. They end before bernet_session_free returns. Where it
+/// fails, *session is null: BERNET_ARGUMENT for a level that this CPU does not have, or for threads that cannot be had.
 ///
 /// # Safety
 /// level ends with a zero byte; session leads to a pointer.
@@ -36,8 +36,6 @@ pub unsafe extern "C" fn bernet_session_new(
     threads: usize,
     session: *mut *mut bernet_session,
 ) -> bernet_status {
-    /// More threads than any machine has: a number that is meant so is a mistake.
-    const MOST_THREADS: usize = 1024;
     // SAFETY: handed on to the caller.
     unsafe {
         made("session", session, || {
@@ -46,10 +44,6 @@ pub unsafe extern "C" fn bernet_session_new(
                 true => Level::best(),
                 false => Level::by_name(memory::name("level", level)?)?,
             };
-            if !(1..=MOST_THREADS).contains(&threads) {
-                let text = format!("threads: expected 1 to {MOST_THREADS}, found {threads}");
-                return Err(Failure::new(BERNET_ARGUMENT, text));
-            }
             SESSIONS.insert(SharedSession::new(&model, level, threads)?)
         })
     }

@@ -124,6 +124,9 @@ int main(int count, char **arguments) {
     size_t length = 0;
     EXPECT(BERNET_POINTER, "key: it is null", bernet_model_metadata(model, NULL, text, sizeof text, &length));
     EXPECT(BERNET_ARGUMENT, "expected one of", bernet_model_metadata(model, "colour", text, sizeof text, &length));
+    const char *keys[] = {"method", "seed", "epochs", "net", "configuration", "validation accuracy"}; /* the header's */
+    for (int key = 0; key < 6; key++)
+        EXPECT(BERNET_SIZE, "room for", bernet_model_metadata(model, keys[key], NULL, 0, NULL));
     EXPECT(BERNET_ARGUMENT, "UTF-8", bernet_model_metadata(model, "\xc3(", text, sizeof text, &length));
     EXPECT(BERNET_SIZE, "room for", bernet_model_metadata(model, "method", NULL, 0, &length));
     CHECK(length == strlen("ste") + 1);
@@ -144,6 +147,7 @@ int main(int count, char **arguments) {
     EXPECT(BERNET_ARGUMENT, "UTF-8", bernet_session_new(model, "\xff", 1, &no_session));
     EXPECT(BERNET_ARGUMENT, "threads", bernet_session_new(model, NULL, 0, &no_session));
     EXPECT(BERNET_ARGUMENT, "threads", bernet_session_new(model, NULL, (size_t)-1, &no_session));
+    EXPECT(BERNET_ARGUMENT, "threads: expected 1 to ", bernet_session_new(model, NULL, 100000, &no_session));
     CHECK(bernet_session_level(NULL) == NULL);
     CHECK(bernet_session_level((bernet_session *)model) == NULL);
 

@@ -1,13 +1,13 @@
 //! What becomes of the sums of a layer: numbers, or bits.
 
 use crate::{
-    host::{Context, Element, Info},
-    sign_pack::copy,
+    context::Context,
+    host::{Element, Inputs, zeros},
 };
 use bernet_kernels::{
     Error,
-    bits::{BitMatrix, BitRows, BitTensor, Shape},
-    xnor::{Affine, Conv2d, PackedWeights, Scratch, Threshold, gemm_affine, gemm_bits},
+    bits::{BitMatrix, BitView, BitTensor, Shape, WORD},
+    xnor::{Affine, Conv2d, PackedWeights, Workspace, Threshold, gemm_affine, gemm_bits},
 };
 use ort_sys::ONNXTensorElementDataType as Type;
 use std::ffi::CStr;
@@ -22,12 +22,18 @@ pub(crate) trait Ending: Sized + Send + Sync + 'static {
     const REQUIRED: usize;
     const OUTPUT: Type;
 
-    fn new(info: &Info<'_>, outputs: usize) -> Result<Self, String>;
+    fn new(inputs: &impl Inputs, outputs: usize) -> Result<Self, String>;
+
+    /// The output of a product of no rows.
+    fn no_rows(&self, context: Context<'_>) -> Result<(), String>;
+
+    /// The output of a convolution of no images.
+    fn no_images(&self, context: Context<'_>, shape: Shape) -> Result<(), String>;
 
     /// `[M, N]`.
     fn matmul(
         &self,
-        a: BitRows<'_>,
+        a: BitView<'_>,
         weights: &PackedWeights,
         context: Context<'_>,
     ) -> Result<(), String>;
@@ -37,7 +43,7 @@ pub(crate) trait Ending: Sized + Send + Sync + 'static {
         &self,
         kernel: &Conv2d,
         input: &BitTensor,
-        scratch: &mut Scratch,
+        scratch: &mut Workspace,
         shape: Shape,
         context: Context<'_>,
     ) -> Result<(), String>;
@@ -65,16 +71,30 @@ impl Ending for Scaled {
     const REQUIRED: usize = 2;
     const OUTPUT: Type = f32::TYPE;
 
-    fn new(info: &Info<'_>, outputs: usize) -> Result<Self, String> {
+    fn new(inputs: &impl Inputs, outputs: usize) -> Result<Self, String> {
         Ok(Self {
-            scale: for_each_output(info, outputs, 2, "scale", 1.0)?,
-            bias: for_each_output(info, outputs, 3, "bias", 0.0)?,
+            scale: for_each_output(inputs, outputs, 2, "scale", 1.0)?,
+            bias: for_each_output(inputs, outputs, 3, "bias", 0.0)?,
         })
+    }
+
+    fn no_rows(&self, context: Context<'_>) -> Result<(), String> {
+        context.fill::<f32, 2>([0, self.scale.len()], |_| Ok(()))
+    }
+
+    fn no_images(&self, context: Context<'_>, shape: Shape) -> Result<(), String> {
+        let Shape {
+            height,
+            width,
+            channels,
+            ..
+        } = shape;
+        context.fill::<f32, 4>([0, channels, height, width], |_| Ok(()))
     }
 
     fn matmul(
         &self,
-        a: BitRows<'_>,
+        a: BitView<'_>,
         weights: &PackedWeights,
         context: Context<'_>,
     ) -> Result<(), String> {
@@ -88,7 +108,7 @@ impl Ending for Scaled {
         &self,
         kernel: &Conv2d,
         input: &BitTensor,
-        scratch: &mut Scratch,
+        scratch: &mut Workspace,
         shape: Shape,
         context: Context<'_>,
     ) -> Result<(), String> {
@@ -99,11 +119,11 @@ impl Ending for Scaled {
             channels,
         } = shape;
         let positions = height * width;
-        let mut pixels = vec![0.0; batch * positions * channels];
-        kernel
-            .affine(scratch, input, self.affine(), &mut pixels)
-            .map_err(text)?;
         context.fill::<f32, 4>([batch, channels, height, width], |out| {
+            let mut pixels = zeros("y", out.len())?;
+            kernel
+                .affine(scratch, input, self.affine(), &mut pixels)
+                .map_err(text)?;
             let images = out.chunks_exact_mut(channels * positions);
             for (out, pixels) in images.zip(pixels.chunks_exact(positions * channels)) {
                 for (channel, plane) in out.chunks_exact_mut(positions).enumerate() {
@@ -129,9 +149,9 @@ impl Ending for Thresholds {
     const REQUIRED: usize = 2;
     const OUTPUT: Type = u64::TYPE;
 
-    fn new(info: &Info<'_>, outputs: usize) -> Result<Self, String> {
-        let least = for_each_output(info, outputs, 2, "at_least", 0)?;
-        let invert = for_each_output(info, outputs, 3, "invert", 0)?;
+    fn new(inputs: &impl Inputs, outputs: usize) -> Result<Self, String> {
+        let least = for_each_output(inputs, outputs, 2, "at_least", 0)?;
+        let invert = for_each_output(inputs, outputs, 3, "invert", 0)?;
         let thresholds = least.into_iter().zip(invert);
         Ok(Self(
             thresholds
@@ -143,43 +163,52 @@ impl Ending for Thresholds {
         ))
     }
 
+    fn no_rows(&self, context: Context<'_>) -> Result<(), String> {
+        context.fill::<u64, 2>([0, self.0.len().div_ceil(WORD)], |_| Ok(()))
+    }
+
+    fn no_images(&self, context: Context<'_>, shape: Shape) -> Result<(), String> {
+        fill_lines(context, shape, |_| Ok(()))
+    }
+
     fn matmul(
         &self,
-        a: BitRows<'_>,
+        a: BitView<'_>,
         weights: &PackedWeights,
         context: Context<'_>,
     ) -> Result<(), String> {
-        let mut bits = BitMatrix::zeros(a.rows(), self.0.len());
-        gemm_bits(a, weights, &self.0, &mut bits).map_err(text)?;
-        context.fill([bits.rows(), bits.row_words()], copy(&bits))
+        let (rows, columns) = (a.rows(), self.0.len());
+        context.fill([rows, columns.div_ceil(WORD)], |out| {
+            let mut bits = matrix(rows, columns)?;
+            gemm_bits(a, weights, &self.0, &mut bits).map_err(text)?;
+            out.copy_from_slice(bits.words());
+            Ok(())
+        })
     }
 
     fn convolve(
         &self,
         kernel: &Conv2d,
         input: &BitTensor,
-        scratch: &mut Scratch,
+        scratch: &mut Workspace,
         shape: Shape,
         context: Context<'_>,
     ) -> Result<(), String> {
-        let mut out = BitTensor::zeros(shape);
-        kernel
-            .activations_in(scratch, input, &self.0, &mut out)
-            .map_err(text)?;
-        let lines = out.lines();
-        context.fill([shape.batch, shape.height, lines.row_words()], copy(lines))
+        fill_lines(context, shape, |bits| {
+            kernel.activations_in(scratch, input, &self.0, bits)
+        })
     }
 }
 
 /// A constant with a number for each output, which may be left out.
 fn for_each_output<T: Element>(
-    info: &Info<'_>,
+    inputs: &impl Inputs,
     outputs: usize,
     index: usize,
     what: &str,
     default: T,
 ) -> Result<Vec<T>, String> {
-    match info.constant(index, what)? {
+    match inputs.at(index, what)? {
         None => Ok(vec![default; outputs]),
         Some(tensor) if tensor.shape == [outputs] => Ok(tensor.values.to_vec()),
         Some(tensor) => Err(format!(
@@ -187,6 +216,28 @@ fn for_each_output<T: Element>(
             tensor.shape
         )),
     }
+}
+
+/// A matrix of zeros, or an error where there is no memory for it.
+pub(crate) fn matrix(rows: usize, columns: usize) -> Result<BitMatrix, String> {
+    let words = rows.saturating_mul(columns.div_ceil(WORD));
+    BitMatrix::from_words(rows, columns, zeros("y", words)?).map_err(text)
+}
+
+/// Fills an output `[N, H, ⌈W·C/64⌉]` with the bits of a tensor.
+pub(crate) fn fill_lines(
+    context: Context<'_>,
+    shape: Shape,
+    make: impl FnOnce(&mut BitTensor) -> Result<(), Error>,
+) -> Result<(), String> {
+    let columns = shape.width.saturating_mul(shape.channels);
+    context.fill([shape.batch, shape.height, columns.div_ceil(WORD)], |out| {
+        let lines = matrix(shape.batch.saturating_mul(shape.height), columns)?;
+        let mut bits = BitTensor::from_lines(shape, lines).map_err(text)?;
+        make(&mut bits).map_err(text)?;
+        out.copy_from_slice(bits.lines().words());
+        Ok(())
+    })
 }
 
 pub(crate) fn text(error: Error) -> String {

@@ -2,11 +2,11 @@
 
 use ort_sys::{
     ONNXTensorElementDataType::{self as Type, *},
-    OrtApi, OrtApiBase, OrtErrorCode, OrtKernelContext, OrtKernelInfo, OrtStatusPtr, OrtValue,
+    OrtApi, OrtApiBase, OrtErrorCode, OrtStatusPtr, OrtValue,
 };
 use std::{
+    borrow::Cow,
     ffi::{CStr, CString},
-    marker::PhantomData,
     ptr, slice,
 };
 
@@ -18,29 +18,67 @@ const VERSION: u32 = 17;
 pub(crate) struct Api(&'static OrtApi);
 
 /// A type of a tensor's elements.
-pub(crate) trait Element: Copy {
+///
+/// # Safety
+/// Any bytes are a value of it, and it has no padding.
+pub(crate) unsafe trait Element: Copy + Default + 'static {
     const TYPE: Type;
 }
 
-impl Element for f32 {
+// SAFETY: a plain number.
+unsafe impl Element for f32 {
     const TYPE: Type = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
 }
 
-impl Element for u64 {
+// SAFETY: a plain number.
+unsafe impl Element for u64 {
     const TYPE: Type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT64;
 }
 
-impl Element for i32 {
+// SAFETY: a plain number.
+unsafe impl Element for i32 {
     const TYPE: Type = ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
 }
 
-/// A tensor that comes in.
-pub(crate) struct Tensor<'a, T> {
+/// A tensor that comes in. Its values lie with the host, or are a copy where the host's buffer is not aligned for them.
+pub(crate) struct Tensor<'a, T: Clone> {
     pub(crate) shape: Vec<usize>,
-    pub(crate) values: &'a [T],
+    pub(crate) values: Cow<'a, [T]>,
 }
 
-impl<T> Tensor<'_, T> {
+/// A tensor's inputs besides the first: constants of the graph, or values of one run.
+pub(crate) trait Inputs {
+    /// The input at an index; none where an optional one is left out.
+    fn at<T: Element>(&self, index: usize, what: &str) -> Result<Option<Tensor<'_, T>>, String>;
+}
+
+/// So many zeros, or an error where there is no memory for them.
+pub(crate) fn zeros<T: Element>(what: &str, length: usize) -> Result<Vec<T>, String> {
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(length)
+        .map_err(|_| no_memory::<T>(what, length))?;
+    values.resize(length, T::default());
+    Ok(values)
+}
+
+/// A copy, or an error where there is no memory for it.
+pub(crate) fn copied<T: Element>(what: &str, values: &[T]) -> Result<Vec<T>, String> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(values.len())
+        .map_err(|_| no_memory::<T>(what, values.len()))?;
+    copy.extend_from_slice(values);
+    Ok(copy)
+}
+
+fn no_memory<T>(what: &str, length: usize) -> String {
+    let bytes = length.saturating_mul(size_of::<T>());
+    format!(
+        "{what}: there is no memory for {bytes} bytes; smaller padding or a smaller batch takes less"
+    )
+}
+
+impl<T: Clone> Tensor<'_, T> {
     /// The shape, of so many dimensions.
     pub(crate) fn dimensions<const N: usize>(&self, what: &str) -> Result<[usize; N], String> {
         self.shape.as_slice().try_into().map_err(|_| {
@@ -103,7 +141,7 @@ impl Api {
 
     /// # Safety
     /// `value` is a tensor of the host's that nobody writes to and that lives during `'a`.
-    unsafe fn tensor<'a, T: Element>(
+    pub(crate) unsafe fn tensor<'a, T: Element>(
         self,
         what: &str,
         value: *const OrtValue,
@@ -132,179 +170,23 @@ impl Api {
             }
             self.check((self.0.GetTensorMutableData)(value.cast_mut(), &mut data))?;
             let length = shape.iter().product();
+            let from: *const T = data.cast_const().cast();
             let values = match length {
-                0 => &[][..],
-                _ => slice::from_raw_parts(data.cast_const().cast(), length),
+                0 => Cow::Borrowed(&[][..]),
+                _ if from.is_aligned() => Cow::Borrowed(slice::from_raw_parts(from, length)),
+                // A buffer that a caller has bound lies where the caller put it.
+                _ => {
+                    let mut copy: Vec<T> = zeros(what, length)?;
+                    let bytes = length * size_of::<T>();
+                    ptr::copy_nonoverlapping(
+                        data.cast_const().cast::<u8>(),
+                        copy.as_mut_ptr().cast(),
+                        bytes,
+                    );
+                    Cow::Owned(copy)
+                }
             };
             Ok(Tensor { shape, values })
-        }
-    }
-}
-
-/// What an operator is made from: its attributes, and inputs that are constants.
-pub(crate) struct Info<'a> {
-    api: Api,
-    info: *const OrtKernelInfo,
-    lifetime: PhantomData<&'a ()>,
-}
-
-impl<'a> Info<'a> {
-    /// # Safety
-    /// `info` is the host's and lives during `'a`.
-    pub(crate) unsafe fn new(api: Api, info: *const OrtKernelInfo) -> Self {
-        Self {
-            api,
-            info,
-            lifetime: PhantomData,
-        }
-    }
-
-    /// An attribute that is a whole number, at least `least`.
-    pub(crate) fn integer(&self, name: &CStr, default: i64, least: i64) -> Result<i64, String> {
-        let mut value = default;
-        // SAFETY: the name ends with a zero byte, the place is our own.
-        let status = unsafe {
-            (self.api.0.KernelInfoGetAttribute_int64)(self.info, name.as_ptr(), &mut value)
-        };
-        self.defined(status)?;
-        check_least(name, value, least)
-    }
-
-    /// An attribute that is `N` whole numbers, each at least `least`.
-    pub(crate) fn integers<const N: usize>(
-        &self,
-        name: &CStr,
-        default: [i64; N],
-        least: i64,
-    ) -> Result<[usize; N], String> {
-        let (mut values, mut size) = (default, N);
-        // SAFETY: the name ends with a zero byte; no more than the announced size is written.
-        let status = unsafe {
-            (self.api.0.KernelInfoGetAttributeArray_int64)(
-                self.info,
-                name.as_ptr(),
-                values.as_mut_ptr(),
-                &mut size,
-            )
-        };
-        if self.defined(status)? && size != N {
-            return Err(format!("{name:?}: expected {N} numbers, found {size}"));
-        }
-        for value in values {
-            check_least(name, value, least)?;
-        }
-        Ok(values.map(|value| value as usize))
-    }
-
-    /// Whether an attribute is there; what else is wrong is an error.
-    fn defined(&self, status: OrtStatusPtr) -> Result<bool, String> {
-        match self.api.check(status) {
-            Ok(()) => Ok(true),
-            Err(text) if text.contains("No attribute with") => Ok(false),
-            Err(text) => Err(text),
-        }
-    }
-
-    /// An input that is an initialiser, so that it can be prepared once; none where an optional one is left out.
-    pub(crate) fn constant<T: Element>(
-        &self,
-        index: usize,
-        what: &str,
-    ) -> Result<Option<Tensor<'a, T>>, String> {
-        let (mut count, mut is_constant, mut value) = (0, 0, ptr::null());
-        // SAFETY: the places are our own; a constant lives as long as the session.
-        unsafe {
-            self.api
-                .check((self.api.0.KernelInfo_GetInputCount)(self.info, &mut count))?;
-            if index >= count {
-                return Ok(None);
-            }
-            self.api
-                .check((self.api.0.KernelInfoGetConstantInput_tensor)(
-                    self.info,
-                    index,
-                    &mut is_constant,
-                    &mut value,
-                ))?;
-            if is_constant == 0 || value.is_null() {
-                return Err(format!(
-                    "{what}: expected an initialiser, found a tensor that is computed"
-                ));
-            }
-            self.api.tensor(what, value).map(Some)
-        }
-    }
-}
-
-fn check_least(name: &CStr, value: i64, least: i64) -> Result<i64, String> {
-    if value < least || value > i64::from(u32::MAX) {
-        return Err(format!(
-            "{name:?}: expected at least {least}, found {value}"
-        ));
-    }
-    Ok(value)
-}
-
-/// What an operator works on: inputs and outputs of one run.
-pub(crate) struct Context<'a> {
-    api: Api,
-    context: *mut OrtKernelContext,
-    lifetime: PhantomData<&'a ()>,
-}
-
-impl<'a> Context<'a> {
-    /// # Safety
-    /// `context` is the host's, for one run, which takes `'a`.
-    pub(crate) unsafe fn new(api: Api, context: *mut OrtKernelContext) -> Self {
-        Self {
-            api,
-            context,
-            lifetime: PhantomData,
-        }
-    }
-
-    /// The first input.
-    pub(crate) fn input<T: Element>(&self, what: &str) -> Result<Tensor<'a, T>, String> {
-        let mut value = ptr::null();
-        // SAFETY: the place is our own; nobody writes to an input during a run.
-        unsafe {
-            self.api.check((self.api.0.KernelContext_GetInput)(
-                self.context,
-                0,
-                &mut value,
-            ))?;
-            self.api.tensor(what, value)
-        }
-    }
-
-    /// The output, of this shape, handed over to be filled. It is asked for once, so that there are no two of it.
-    pub(crate) fn fill<T: Element, const N: usize>(
-        self,
-        shape: [usize; N],
-        fill: impl FnOnce(&mut [T]) -> Result<(), String>,
-    ) -> Result<(), String> {
-        let (mut value, mut data) = (ptr::null_mut(), ptr::null_mut());
-        let sizes = shape.map(|size| size as i64);
-        let length = shape.iter().product();
-        // SAFETY: the places are our own; the host makes the tensor that is asked for, of the type that the operator announces, and
-        // nobody else sees it during the run.
-        unsafe {
-            self.api.check((self.api.0.KernelContext_GetOutput)(
-                self.context,
-                0,
-                sizes.as_ptr(),
-                N,
-                &mut value,
-            ))?;
-            self.api
-                .check((self.api.0.GetTensorMutableData)(value, &mut data))?;
-            if length == 0 {
-                return fill(&mut []);
-            }
-            let data: *mut T = data.cast();
-            // What the host hands over need not be initialised, a slice must.
-            ptr::write_bytes(data, 0, length);
-            fill(slice::from_raw_parts_mut(data, length))
         }
     }
 }

@@ -1,15 +1,19 @@
 //! Binary layers as custom operators of ONNX Runtime, in the domain `bernet`; README says what each takes and gives.
 //!
-//! An operator is a type that implements `operator::Operator`, in safe code; `host` is all that speaks the host's C interface, of version
-//! 17 (ONNX Runtime 1.17 and later). Nothing is linked: the host hands its functions over when it loads the library.
+//! An operator is a type that implements `operator::Operator`, in safe code; `host`, `info` and `context` are all that speaks the host's C
+//! interface, of version 17 (ONNX Runtime 1.17 and later). Nothing is linked: the host hands its functions over when it loads the library.
 
+mod context;
 mod convolution;
 mod ending;
 mod host;
+mod info;
 mod matmul;
 mod max_pool;
 mod operator;
+mod prepared;
 mod sign_pack;
+mod spelling;
 
 use convolution::Convolution;
 use ending::{Scaled, Thresholds};

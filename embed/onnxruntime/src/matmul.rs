@@ -1,18 +1,30 @@
 //! Matrix products.
 
 use crate::{
+    context::Context,
     ending::{Ending, signs, text},
-    host::{Context, Info},
+    host::Inputs,
+    info::Info,
     operator::Operator,
+    prepared::Prepared,
 };
-use bernet_kernels::{bits::BitRows, isa::Level, xnor::PackedWeights};
+use bernet_kernels::{bits::BitView, isa::Level, xnor::PackedWeights};
 use ort_sys::ONNXTensorElementDataType as Type;
 use std::ffi::CStr;
 
 /// Packed `[M, ⌈K/64⌉]` times weights `[K, N]`, as the host's MatMul has them.
-pub(crate) struct MatMul<E> {
-    weights: PackedWeights,
-    ending: E,
+pub(crate) struct MatMul<E>(Prepared<(PackedWeights, E)>);
+
+fn prepare<E: Ending>(inputs: &impl Inputs) -> Result<(PackedWeights, E), String> {
+    let weights = inputs
+        .at::<f32>(1, "weights")?
+        .ok_or("weights: there are none")?;
+    let [depth, outputs] = weights.dimensions("weights")?;
+    let ending = E::new(inputs, outputs)?;
+    let bits = signs(outputs, depth, &weights.values, |output, k| {
+        k * outputs + output
+    })?;
+    Ok((PackedWeights::new(Level::best(), &bits).map_err(text)?, ending))
 }
 
 impl<E: Ending> Operator for MatMul<E> {
@@ -22,29 +34,27 @@ impl<E: Ending> Operator for MatMul<E> {
     const OUTPUT: Type = E::OUTPUT;
 
     fn new(info: &Info<'_>) -> Result<Self, String> {
-        let weights = info
-            .constant::<f32>(1, "weights")?
-            .ok_or("weights: there are none")?;
-        let [depth, outputs] = weights.dimensions("weights")?;
-        let ending = E::new(info, outputs)?;
-        let bits = signs(outputs, depth, weights.values, |output, k| {
-            k * outputs + output
-        })?;
-        let weights = PackedWeights::new(Level::best(), &bits);
-        Ok(Self { weights, ending })
+        Prepared::new(info, Self::INPUTS, |inputs| prepare(inputs)).map(Self)
     }
 
     fn compute(&self, context: Context<'_>) -> Result<(), String> {
         let a = context.input::<u64>("a")?;
         let [rows, words] = a.dimensions("a")?;
-        let depth = self.weights.depth();
+        let prepared = self
+            .0
+            .get(&context, Self::INPUTS, |inputs| prepare(inputs))?;
+        let (weights, ending) = &*prepared;
+        let depth = weights.depth();
         if words != depth.div_ceil(64) {
             let expected = depth.div_ceil(64);
             return Err(format!(
                 "a: expected rows of {expected} words, for a depth of {depth}, found {words}"
             ));
         }
-        let a = BitRows::new(a.values, rows, depth, words).map_err(text)?;
-        self.ending.matmul(a, &self.weights, context)
+        if rows == 0 {
+            return ending.no_rows(context);
+        }
+        let a = BitView::matrix(&a.values, rows, depth, words).map_err(text)?;
+        ending.matmul(a, weights, context)
     }
 }

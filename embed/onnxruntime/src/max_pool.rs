@@ -1,13 +1,15 @@
 //! Maxima of bits.
 
 use crate::{
-    ending::text,
-    host::{Context, Element, Info},
+    context::Context,
+    ending::{fill_lines, text},
+    host::Element,
+    info::Info,
     operator::Operator,
-    sign_pack::{copy, images},
+    sign_pack::Images,
 };
 use bernet_kernels::{
-    bits::{BitTensor, Shape},
+    bits::Shape,
     xnor::{Geometry, PaddingValue, max_pool},
 };
 use ort_sys::ONNXTensorElementDataType as Type;
@@ -25,6 +27,8 @@ impl Operator for MaxPool {
     const INPUTS: &'static [Type] = &[u64::TYPE];
     const REQUIRED: usize = 1;
     const OUTPUT: Type = u64::TYPE;
+    const ATTRIBUTES: &'static [&'static str] =
+        &["channels", "kernel_shape", "pads", "strides", "width"];
 
     fn new(info: &Info<'_>) -> Result<Self, String> {
         let channels = info.integer(c"channels", 0, 1)? as usize;
@@ -49,12 +53,18 @@ impl Operator for MaxPool {
             padding,
             ..
         } = self.geometry;
-        let input = images(&context, self.width, channels)?;
-        let shape = self.geometry.output_shape(input.shape()).map_err(text)?;
-        let mut out = BitTensor::zeros(shape);
-        max_pool(&input, kernel, stride, padding, &mut out).map_err(text)?;
-        let Shape { batch, height, .. } = shape;
-        let lines = out.lines();
-        context.fill([batch, height, lines.row_words()], copy(lines))
+        let input = Images::of(&context, self.width, channels)?;
+        let shape = self.geometry.output_shape(input.one()).map_err(text)?;
+        let shape = Shape {
+            batch: input.batch(),
+            ..shape
+        };
+        if shape.batch == 0 {
+            return fill_lines(context, shape, |_| Ok(()));
+        }
+        let input = input.bits()?;
+        fill_lines(context, shape, |out| {
+            max_pool(&input, kernel, stride, padding, out)
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Operators as the host sees them: a table of functions each.
 
-use crate::host::{Api, Context, Info};
+use crate::{context::Context, host::Api, info::Info};
 use ort_sys::{
     ONNXTensorElementDataType as Type, OrtApi, OrtCustomOp, OrtCustomOpInputOutputCharacteristic,
     OrtErrorCode, OrtKernelContext, OrtKernelInfo, OrtMemType, OrtStatusPtr,
@@ -22,6 +22,8 @@ pub(crate) trait Operator: Sized + Send + Sync + 'static {
     const REQUIRED: usize;
     /// The type of its output.
     const OUTPUT: Type;
+    /// The names of its attributes.
+    const ATTRIBUTES: &'static [&'static str] = &[];
 
     /// Prepares a node of a graph: attributes are read, weights are laid out.
     fn new(info: &Info<'_>) -> Result<Self, String>;
@@ -61,7 +63,7 @@ pub(crate) const fn definition<O: Operator>() -> &'static OrtCustomOp {
             KernelComputeV2: Some(compute::<O>),
             InferOutputShapeFn: None,
             GetStartVersion: Some(one),
-            GetEndVersion: Some(last_version),
+            GetEndVersion: Some(one),
         }
     }
 }
@@ -78,7 +80,11 @@ unsafe extern "system" fn create<O: Operator>(
         (api, Info::new(api, info))
     };
     let made = caught(|| {
-        let operator = O::new(&info)?;
+        let made = info.check_names(O::ATTRIBUTES).and_then(|()| O::new(&info));
+        let operator = made.map_err(|text| {
+            let (node, kind) = (info.node(), O::NAME.to_string_lossy());
+            format!("node {node:?} (bernet {kind}): {text}")
+        })?;
         // SAFETY: the host's place for a pointer.
         unsafe { *kernel = Box::into_raw(Box::new(Kernel { api, operator })).cast() };
         Ok(())
@@ -169,8 +175,4 @@ unsafe extern "system" fn memory_type(_: *const OrtCustomOp, _: usize) -> OrtMem
 
 unsafe extern "system" fn one(_: *const OrtCustomOp) -> c_int {
     1
-}
-
-unsafe extern "system" fn last_version(_: *const OrtCustomOp) -> c_int {
-    c_int::MAX
 }

@@ -1,11 +1,14 @@
 //! Signs of floats, packed.
 
 use crate::{
-    host::{Context, Element, Info},
+    context::Context,
+    ending::{fill_lines, matrix, text},
+    host::{Element, Tensor, copied},
+    info::Info,
     operator::Operator,
 };
 use bernet_kernels::{
-    bits::{BitMatrix, BitTensor, Shape},
+    bits::{BitMatrix, BitTensor, Shape, WORD},
     isa::Level,
     packing::{self, Order},
 };
@@ -29,22 +32,26 @@ impl Operator for SignPack {
     fn compute(&self, context: Context<'_>) -> Result<(), String> {
         let x = context.input::<f32>("x")?;
         match *x.shape {
-            [rows, columns] => {
-                let mut bits = BitMatrix::zeros(rows, columns);
-                packing::signs(self.0, x.values, &mut bits).map_err(|error| error.to_string())?;
-                context.fill([rows, bits.row_words()], copy(&bits))
-            }
+            [rows, columns] => context.fill([rows, columns.div_ceil(WORD)], |out| {
+                if out.is_empty() {
+                    return Ok(());
+                }
+                let mut bits = matrix(rows, columns)?;
+                packing::signs(self.0, &x.values, &mut bits).map_err(text)?;
+                out.copy_from_slice(bits.words());
+                Ok(())
+            }),
             [batch, channels, height, width] => {
-                let mut bits = BitTensor::zeros(Shape {
+                let shape = Shape {
                     batch,
                     height,
                     width,
                     channels,
-                });
-                packing::tensor_signs(self.0, Order::Nchw, x.values, &mut bits)
-                    .map_err(|error| error.to_string())?;
-                let lines = bits.lines();
-                context.fill([batch, height, lines.row_words()], copy(lines))
+                };
+                fill_lines(context, shape, |bits| match batch {
+                    0 => Ok(()),
+                    _ => packing::tensor_signs(self.0, Order::Nchw, &x.values, bits),
+                })
             }
             _ => Err(format!(
                 "x: expected [M, K] or [N, C, H, W], found the shape {:?}",
@@ -55,36 +62,54 @@ impl Operator for SignPack {
 }
 
 /// Packed images that come in, `[N, H, ⌈W·C/64⌉]`.
-pub(crate) fn images(
-    context: &Context<'_>,
-    width: usize,
-    channels: usize,
-) -> Result<BitTensor, String> {
-    let x = context.input::<u64>("x")?;
-    let [batch, height, words] = x.dimensions("x")?;
-    let columns = width.saturating_mul(channels);
-    let expected = columns.div_ceil(64);
-    if words != expected {
-        return Err(format!(
-            "x: expected lines of {expected} words, for {width} pixels of {channels} channels, found {words}"
-        ));
-    }
-    let shape = Shape {
-        batch,
-        height,
-        width,
-        channels,
-    };
-    // A 32nd of what the host's own tensors take: a copy does not show.
-    BitMatrix::from_words(batch * height, columns, x.values.to_vec())
-        .and_then(|lines| BitTensor::from_lines(shape, lines))
-        .map_err(|error| error.to_string())
+pub(crate) struct Images<'a> {
+    shape: Shape,
+    words: Tensor<'a, u64>,
 }
 
-/// Fills an output with packed rows.
-pub(crate) fn copy(bits: &BitMatrix) -> impl FnOnce(&mut [u64]) -> Result<(), String> {
-    |out| {
-        out.copy_from_slice(bits.words());
-        Ok(())
+impl<'a> Images<'a> {
+    pub(crate) fn of(context: &Context<'a>, width: usize, channels: usize) -> Result<Self, String> {
+        let words = context.input::<u64>("x")?;
+        let [batch, height, found] = words.dimensions("x")?;
+        let expected = width.saturating_mul(channels).div_ceil(WORD);
+        if found != expected {
+            return Err(format!(
+                "x: expected lines of {expected} words, for {width} pixels of {channels} channels, found {found}"
+            ));
+        }
+        let shape = Shape {
+            batch,
+            height,
+            width,
+            channels,
+        };
+        Ok(Self { shape, words })
+    }
+
+    /// How many there are, which may be none.
+    pub(crate) fn batch(&self) -> usize {
+        self.shape.batch
+    }
+
+    /// The shape of one.
+    pub(crate) fn one(&self) -> Shape {
+        Shape {
+            batch: 1,
+            ..self.shape
+        }
+    }
+
+    /// A copy of them: a 32nd of what the host's own tensors take.
+    pub(crate) fn bits(&self) -> Result<BitTensor, String> {
+        let Shape {
+            batch,
+            height,
+            width,
+            channels,
+        } = self.shape;
+        let words = copied("x", &self.words.values)?;
+        BitMatrix::from_words(batch * height, width.saturating_mul(channels), words)
+            .and_then(|lines| BitTensor::from_lines(self.shape, lines))
+            .map_err(text)
     }
 }

@@ -13,7 +13,7 @@ class Graph:
     """A graph that grows node by node, each reading the one before."""
 
     def __init__(self, shape, kind=TensorProto.FLOAT):
-        self.nodes, self.constants = [], []
+        self.nodes, self.constants, self.more = [], [], []
         self.input = helper.make_tensor_value_info("x", kind, shape)
         self.last = "x"
 
@@ -38,18 +38,19 @@ class Graph:
         self.node("Mul", signs).node("GreaterOrEqual", limit)
         return self.node("Where", np.float32(1), np.float32(-1))
 
-    def session(self, kind=TensorProto.FLOAT):
+    def session(self, kind=TensorProto.FLOAT, version=1, **options):
         output = helper.make_tensor_value_info(self.last, kind, None)
-        graph = helper.make_graph(self.nodes, "graph", [self.input], [output], self.constants)
-        domains = [helper.make_opsetid("", 17), helper.make_opsetid("bernet", 1), helper.make_opsetid("com.microsoft", 1)]
-        return session(helper.make_model(graph, opset_imports=domains, ir_version=8).SerializeToString())
+        graph = helper.make_graph(self.nodes, "graph", [self.input, *self.more], [output], self.constants)
+        domains = [helper.make_opsetid("", 17), helper.make_opsetid("bernet", version), helper.make_opsetid("com.microsoft", 1)]
+        return session(helper.make_model(graph, opset_imports=domains, ir_version=8).SerializeToString(), **options)
 
     def run(self, x, kind=TensorProto.FLOAT):
         return self.session(kind).run(None, {"x": x})[0]
 
 
-def session(model, threads=1):
+def session(model, threads=1, level=onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL):
     options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
     options.intra_op_num_threads = options.inter_op_num_threads = threads
     options.log_severity_level = 4
     options.register_custom_ops_library(LIBRARY)

@@ -4,6 +4,7 @@ mod arrays;
 mod errors;
 mod model;
 mod poisson_binomial;
+mod sums;
 mod training;
 
 /// What is compiled of the package bernet.
@@ -12,7 +13,9 @@ mod _native {
     #[pymodule_export]
     use crate::model::{Model, load};
     #[pymodule_export]
-    use crate::poisson_binomial::{distribution, gradient, survival_and_mass};
+    use crate::poisson_binomial::{gradient, survival_and_mass};
+    #[pymodule_export]
+    use crate::sums::PoissonBinomialSums;
     #[pymodule_export]
     use crate::training::{Epoch, mnist, train};
 }

@@ -1,4 +1,4 @@
-//! Poisson-binomial distributions, as `python/bernet/poisson_binomial.py` calls them: probabilities of shape (factors, sums).
+//! Poisson-binomial distributions of layers, as `python/bernet/poisson_binomial/float32.py` calls them: probabilities of shape (factors, sums).
 
 use crate::{
     arrays::{array, values},
@@ -6,7 +6,7 @@ use crate::{
 };
 use bernet_kernels::{
     isa::Level,
-    poisson_binomial::{self as kernels, Factors, Form, Gradient, Scratch, specification},
+    poisson_binomial::{self as kernels, Factors, Form, Gradient, Scratch},
 };
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -109,35 +109,6 @@ pub(crate) fn gradient<'py>(
         .map_err(|error: bernet_kernels::Error| value(error))?;
     let dz_dv = PyArray1::from_vec(py, dz_dv).reshape([factors, sums])?;
     Ok((PyArray1::from_vec(py, survival), dz_dv))
-}
-
-/// P(K = k) for k = 0 … factors of each sum, (factors + 1, sums) of float64, by the scalar specification.
-#[pyfunction]
-pub(crate) fn distribution<'py>(
-    probabilities: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    let py = probabilities.py();
-    let (probabilities, [factors, sums]) = columns(probabilities)?;
-    let v = values(&probabilities);
-    let masses = py
-        .detach(|| {
-            Factors::new(&v, sums)?;
-            let mut masses = vec![0.0; (factors + 1) * sums];
-            for sum in 0..sums {
-                let column: Vec<f64> = v
-                    .iter()
-                    .skip(sum)
-                    .step_by(sums)
-                    .map(|&p| p.into())
-                    .collect();
-                for (k, mass) in specification::distribution(&column).into_iter().enumerate() {
-                    masses[k * sums + sum] = mass;
-                }
-            }
-            Ok(masses)
-        })
-        .map_err(|error: bernet_kernels::Error| value(error))?;
-    PyArray1::from_vec(py, masses).reshape([factors + 1, sums])
 }
 
 fn columns<'py>(

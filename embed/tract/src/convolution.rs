@@ -8,7 +8,7 @@ use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
     packing::{self, Order},
-    xnor::{Conv2d, Geometry, Options, PaddingValue, Scratch, Window},
+    xnor::{Conv2d, Geometry, Options, PaddingValue, Workspace, Window},
 };
 use std::sync::Arc;
 use tract_onnx::tract_hir::{
@@ -119,7 +119,7 @@ impl EvalOp for XnorConvolution {
         let mut output = Tensor::zero::<f32>(&dims)?;
         let mut values = output.try_as_plain_ram_mut()?;
         let values = values.as_slice_mut::<f32>()?;
-        let (kernel, scratch) = (&self.kernel, &mut Scratch::default());
+        let (kernel, scratch) = (&self.kernel, &mut Workspace::default());
         match (&self.ending, self.order) {
             (Ending::Scaled(scaled), Order::Nhwc) => {
                 kernel.affine(scratch, &bits, scaled.affine(), values)?

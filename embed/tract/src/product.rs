@@ -179,7 +179,7 @@ pub(crate) fn rule(
     let bits = BitMatrix::from_signs(outputs, depth, values)?;
     let replacement = XnorProduct {
         axes,
-        weights: Arc::new(PackedWeights::new(Level::best(), &bits)),
+        weights: Arc::new(PackedWeights::new(Level::best(), &bits)?),
         ending: Ending::Scaled(Scaled {
             scale: magnitudes.iter().map(|alpha| alpha * activation).collect(),
             bias: vec![0.0; outputs],

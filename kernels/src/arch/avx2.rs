@@ -129,9 +129,10 @@ compiled_for! { Avx2,
     /// Cutting the weights' nibbles apart here would halve the panel, but takes six of the instructions that are scarce (5 %
     /// slower); steps unrolled by hand let the compiler reorder the additions and spill sums (also slower).
     ///
-    /// `steps` lie within the rows, and the panel is at least as deep.
+    /// # Safety
+    /// The rows must hold `steps`, and the panel as many steps from where it points to.
     #[inline]
-    fn add_steps<const R: usize, const V: usize>(
+    unsafe fn add_steps<const R: usize, const V: usize>(
         rows: &[*const u8; R],
         steps: core::ops::Range<usize>,
         panel: &mut *const u8,
@@ -140,12 +141,12 @@ compiled_for! { Avx2,
         for step in steps {
             let weights: [_; V] = core::array::from_fn(|v| {
                 let nibbles = panel.wrapping_add(v * Avx2::STEP_BYTES).cast::<__m256i>();
-                // SAFETY: the panel is as deep as the rows, whose steps are counted here.
+                // SAFETY: the caller's panel has as many steps.
                 unsafe { [_mm256_loadu_si256(nibbles), _mm256_loadu_si256(nibbles.add(1))] }
             });
             *panel = panel.wrapping_add(V * Avx2::STEP_BYTES);
             for r in 0..R {
-                // SAFETY: all steps lie within the rows.
+                // SAFETY: the caller's rows hold all steps.
                 let byte = unsafe { *rows[r].add(step) };
                 let [low_table, high_table] = &nibbles::TABLES.0[usize::from(byte)];
                 let (low_table, high_table) = (broadcast(low_table), broadcast(high_table));
@@ -172,13 +173,17 @@ compiled_for! { Avx2,
     ) -> [u64; R] {
         let rows = patches.pointers(starts, Avx2::STEP);
         let steps = patches.segments * patches.steps;
-        assert!(panel.len() >= steps * V * Avx2::STEP_BYTES, "a panel as deep as the rows");
+        assert!(panel.len() >= patches.panel_steps() * V * Avx2::STEP_BYTES, "a panel as deep as the rows");
         assert!(steps * 8 < 256, "counts that fit in bytes");
         let mut panel = panel.as_ptr();
         let mut sums = [[_mm256_setzero_si256(); V]; R];
         for segment in 0..patches.segments {
+            if segment > 0 {
+                panel = panel.wrapping_add(patches.gap * V * Avx2::STEP_BYTES);
+            }
             let first = segment * patches.stride;
-            add_steps(&rows, first..first + patches.steps, &mut panel, &mut sums);
+            // SAFETY: `pointers` has checked that all steps of all segments lie within the words; the panel is as deep.
+            unsafe { add_steps(&rows, first..first + patches.steps, &mut panel, &mut sums) };
         }
         let bounds = bounds.as_chunks::<{ Avx2::LANES }>().0;
         let mut bits = [0; R];
@@ -207,17 +212,21 @@ compiled_for! { Avx2,
         counts: &mut [Counts; R],
     ) {
         let rows = patches.pointers(starts, Avx2::STEP);
-        assert!(panel.len() >= patches.segments * patches.steps * V * Avx2::STEP_BYTES, "a panel as deep as the rows");
+        assert!(panel.len() >= patches.panel_steps() * V * Avx2::STEP_BYTES, "a panel as deep as the rows");
         let mut panel = panel.as_ptr();
         let mut wide = [[[_mm256_setzero_si256(); 2]; V]; R];
         let (mut flushed, mut room) = (false, nibbles::CHUNKS);
         for segment in 0..patches.segments {
+            if segment > 0 {
+                panel = panel.wrapping_add(patches.gap * V * Avx2::STEP_BYTES);
+            }
             let mut step = segment * patches.stride;
             let end = step + patches.steps;
             while step < end {
                 let stop = end.min(step + nibbles::STEPS);
                 let mut sums = [[_mm256_setzero_si256(); V]; R];
-                add_steps(&rows, step..stop, &mut panel, &mut sums);
+                // SAFETY: `pointers` has checked that all steps of all segments lie within the words; the panel is as deep.
+                unsafe { add_steps(&rows, step..stop, &mut panel, &mut sums) };
                 step = stop;
                 for r in 0..R {
                     for v in 0..V {
@@ -253,6 +262,7 @@ compiled_for! { Avx2,
         const REGISTER: usize = size_of::<__m256i>();
         let rows = patches.pointers(starts, NEIGHBOURS);
         assert!(panel.len() >= patches.segments * patches.steps * V * REGISTER, "a panel as deep as the rows");
+        assert_eq!(patches.gap, 0, "bytes are counted to their full depth");
         let mut panel = panel.as_ptr();
         let mut wide = [[_mm256_set1_epi32(base); V]; R];
         let mut sums = [[_mm256_setzero_si256(); V]; R];

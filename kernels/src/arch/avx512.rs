@@ -65,7 +65,7 @@ impl Tile for Avx512Vpopcnt {
         starts: &[usize; R],
         panel: &[u8],
         base: &[i32; MAX_COLUMNS],
-        to: (usize, usize),
+        to: (usize, usize, &[usize; R]),
         out: &mut [i32],
     ) {
         // SAFETY: the token exists only where the CPU has the level's features.
@@ -193,6 +193,7 @@ compiled_for! { Avx512,
         const REGISTER: usize = size_of::<__m512i>();
         let rows = patches.pointers(starts, NEIGHBOURS);
         assert!(panel.len() >= patches.segments * patches.steps * V * REGISTER, "a panel as deep as the rows");
+        assert_eq!(patches.gap, 0, "bytes are counted to their full depth");
         let mut panel = panel.as_ptr();
         let mut wide = [[_mm512_set1_epi32(base); V]; R];
         let mut sums = [[_mm512_setzero_si512(); V]; R];
@@ -331,12 +332,15 @@ compiled_for! { Avx512,
         counts: &mut [Counts; R],
     ) {
         let rows = patches.pointers(starts, Avx512::STEP);
-        assert!(panel.len() >= patches.segments * patches.steps * Avx512::LANES, "a panel as deep as the rows");
+        assert!(panel.len() >= patches.panel_steps() * Avx512::LANES, "a panel as deep as the rows");
         let mut panel = panel.as_ptr();
         let low_nibbles = _mm512_set1_epi8(15);
         let mut wide = [[_mm512_setzero_si512(); 2]; R];
         let (mut flushed, mut room) = (false, nibbles::CHUNKS);
         for segment in 0..patches.segments {
+            if segment > 0 {
+                panel = panel.wrapping_add(patches.gap * Avx512::LANES);
+            }
             let mut step = segment * patches.stride;
             let end = step + patches.steps;
             while step < end {

@@ -9,9 +9,10 @@ use core::arch::x86_64::*;
 compiled_for! { Avx512Vpopcnt,
     /// One step of a tile; where it counts in part, the mask is one instruction with the exclusive or.
     ///
-    /// The step lies within the rows, and its registers within the panel.
+    /// # Safety
+    /// The rows must hold the step at byte `at`, and the panel a step from where it points to.
     #[inline]
-    fn popcount_step<const R: usize, const V: usize, const PART: bool>(
+    unsafe fn popcount_step<const R: usize, const V: usize, const PART: bool>(
         rows: &[*const u8; R],
         at: usize,
         panel: *const u8,
@@ -19,11 +20,11 @@ compiled_for! { Avx512Vpopcnt,
         sums: &mut [[__m512i; V]; R],
     ) {
         let weights: [_; V] = core::array::from_fn(|v| {
-            // SAFETY: they lie within the panel.
+            // SAFETY: the caller's panel holds the step.
             unsafe { _mm512_loadu_si512(panel.add(v * size_of::<__m512i>()).cast()) }
         });
         for r in 0..R {
-            // SAFETY: the step lies within the row.
+            // SAFETY: the caller's rows hold the step.
             let step = _mm512_set1_epi32(unsafe { rows[r].add(at).cast::<i32>().read_unaligned() });
             for v in 0..V {
                 let differing = match PART {
@@ -51,20 +52,24 @@ compiled_for! { Avx512Vpopcnt,
         const STEP: usize = Avx512Vpopcnt::STEP;
         const REGISTER: usize = size_of::<__m512i>();
         let rows = patches.pointers(starts, STEP);
-        assert!(panel.len() >= patches.segments * patches.steps * V * REGISTER, "a panel as deep as the rows");
+        assert!(panel.len() >= patches.panel_steps() * V * REGISTER, "a panel as deep as the rows");
         let mut panel = panel.as_ptr();
         let mut sums = [[_mm512_setzero_si512(); V]; R];
         let whole = if patches.last == u32::MAX { patches.steps } else { patches.steps - 1 };
         let last = _mm512_set1_epi32(patches.last as i32);
         for segment in 0..patches.segments {
+            if segment > 0 {
+                panel = panel.wrapping_add(patches.gap * V * REGISTER);
+            }
             let first = segment * patches.stride;
             for at in (first..first + whole * STEP).step_by(STEP) {
-                // `pointers` has checked that all steps of all segments lie within the words; the panel is as deep.
-                popcount_step::<R, V, false>(&rows, at, panel, last, &mut sums);
+                // SAFETY: `pointers` has checked that all steps of all segments lie within the words; the panel is as deep.
+                unsafe { popcount_step::<R, V, false>(&rows, at, panel, last, &mut sums) };
                 panel = panel.wrapping_add(V * REGISTER);
             }
             if whole < patches.steps {
-                popcount_step::<R, V, true>(&rows, first + whole * STEP, panel, last, &mut sums);
+                // SAFETY: as above, of the last step.
+                unsafe { popcount_step::<R, V, true>(&rows, first + whole * STEP, panel, last, &mut sums) };
                 panel = panel.wrapping_add(V * REGISTER);
             }
         }
@@ -121,10 +126,11 @@ compiled_for! { Avx512Vpopcnt,
         starts: &[usize; R],
         panel: &[u8],
         base: &[i32; MAX_COLUMNS],
-        (columns, stride): (usize, usize),
+        (first, columns, offsets): (usize, usize, &[usize; R]),
         out: &mut [i32],
     ) {
-        assert!(columns <= V * 16 && (R - 1) * stride + columns <= out.len(), "room for the sums");
+        let room = out.len().checked_sub(first + columns).expect("room for the sums");
+        assert!(columns <= V * 16 && offsets.iter().all(|&offset| offset <= room), "room for the sums");
         let sums = popcount_sums::<R, V>(patches, starts, panel);
         let base = base.as_chunks::<16>().0;
         for v in 0..V {
@@ -133,8 +139,8 @@ compiled_for! { Avx512Vpopcnt,
             let mask = (u64::MAX >> (64 - columns) >> (v * 16)) as u16;
             for r in 0..R {
                 let sum = _mm512_sub_epi32(base, _mm512_slli_epi32::<1>(sums[r][v]));
-                let to = out.as_mut_ptr().wrapping_add(r * stride + v * 16);
-                // SAFETY: all columns of the last row are within `out`, and what is masked out is not written. (A store with a mask takes
+                let to = out.as_mut_ptr().wrapping_add(offsets[r] + first + v * 16);
+                // SAFETY: all columns of each row are within `out`, and what is masked out is not written. (A store with a mask takes
                 // longer.)
                 unsafe {
                     match mask {

@@ -78,11 +78,14 @@ compiled_for! { Neon,
         counts: &mut [Counts; R],
     ) {
         let rows = patches.pointers(starts, Neon::STEP);
-        assert!(panel.len() >= patches.segments * patches.steps * V * Neon::LANES, "a panel as deep as the rows");
+        assert!(panel.len() >= patches.panel_steps() * V * Neon::LANES, "a panel as deep as the rows");
         let mut panel = panel.as_ptr();
         let mut wide = [[[vdupq_n_u16(0); 2]; V]; R];
         let (mut flushed, mut room) = (false, CHUNKS);
         for segment in 0..patches.segments {
+            if segment > 0 {
+                panel = panel.wrapping_add(patches.gap * V * Neon::LANES);
+            }
             let mut step = segment * patches.stride;
             let end = step + patches.steps;
             while step < end {

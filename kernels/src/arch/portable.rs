@@ -30,6 +30,9 @@ impl Tile for Portable {
             .0
             .iter();
         for segment in 0..patches.segments {
+            if segment > 0 && patches.gap > 0 {
+                panel.nth(patches.gap - 1);
+            }
             let rows = starts.map(|start| {
                 &patches.words[(start + segment * patches.stride) / 8..][..patches.steps]
             });

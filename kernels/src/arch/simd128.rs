@@ -76,11 +76,14 @@ compiled_for! { Simd128,
         counts: &mut [Counts; R],
     ) {
         let rows = patches.pointers(starts, Simd128::STEP);
-        assert!(panel.len() >= patches.segments * patches.steps * V * Simd128::LANES, "a panel as deep as the rows");
+        assert!(panel.len() >= patches.panel_steps() * V * Simd128::LANES, "a panel as deep as the rows");
         let mut panel = panel.as_ptr();
         let mut wide = [[[u16x8_splat(0); 2]; V]; R];
         let (mut flushed, mut room) = (false, CHUNKS);
         for segment in 0..patches.segments {
+            if segment > 0 {
+                panel = panel.wrapping_add(patches.gap * V * Simd128::LANES);
+            }
             let mut step = segment * patches.stride;
             let end = step + patches.steps;
             while step < end {

@@ -77,11 +77,14 @@ compiled_for! { Sse42,
         counts: &mut [Counts; R],
     ) {
         let rows = patches.pointers(starts, Sse42::STEP);
-        assert!(panel.len() >= patches.segments * patches.steps * V * Sse42::STEP_BYTES, "a panel as deep as the rows");
+        assert!(panel.len() >= patches.panel_steps() * V * Sse42::STEP_BYTES, "a panel as deep as the rows");
         let mut panel = panel.as_ptr();
         let mut wide = [[[_mm_setzero_si128(); 2]; V]; R];
         let (mut flushed, mut room) = (false, nibbles::CHUNKS);
         for segment in 0..patches.segments {
+            if segment > 0 {
+                panel = panel.wrapping_add(patches.gap * V * Sse42::STEP_BYTES);
+            }
             let mut step = segment * patches.stride;
             let end = step + patches.steps;
             while step < end {

@@ -57,7 +57,7 @@ fn products_at_the_edges_of_tiles_and_words() {
     report(share(shapes.enumerate()).flat_map(|(seed, shape)| {
         levels
             .iter()
-            .filter_map(move |&level| product(level, shape, Fill::Random(seed as u64)).err())
+            .filter_map(move |&level| product(level, 1, shape, Fill::Random(seed as u64)).err())
     }));
 }
 
@@ -69,7 +69,7 @@ fn counts_do_not_overflow() {
     report(DEPTHS.iter().flat_map(|&depth| {
         levels
             .iter()
-            .filter_map(move |&level| product(level, [5, 65, depth], Fill::Opposite).err())
+            .filter_map(move |&level| product(level, 1, [5, 65, depth], Fill::Opposite).err())
     }));
 }
 
@@ -78,7 +78,7 @@ fn random_products() {
     let levels = levels("random products");
     proptest!(|(m in 1_usize..60, n in 1_usize..150, k in 1_usize..700, seed: u64)| {
         for &level in &levels {
-            product(level, [m, n, k], Fill::Random(seed)).map_err(TestCaseError::fail)?;
+            product(level, 1, [m, n, k], Fill::Random(seed)).map_err(TestCaseError::fail)?;
         }
     });
 }
@@ -90,7 +90,7 @@ fn few_columns_of_little_depth() {
     proptest!(|(m in 12_usize..100, n in 1_usize..36, k in 1_usize..75, seed: u64)| {
         for &level in &levels {
             for fill in [Fill::Random(seed), Fill::Opposite] {
-                product(level, [m, n, k], fill).map_err(TestCaseError::fail)?;
+                product(level, 1, [m, n, k], fill).map_err(TestCaseError::fail)?;
             }
         }
     });
@@ -102,7 +102,7 @@ fn random_convolutions() {
     proptest!(|(seed: u64)| {
         let (geometry, options, input) = random_convolution(&mut Generator(seed));
         for &level in &levels {
-            convolution(level, &geometry, options, input, seed).map_err(TestCaseError::fail)?;
+            convolution(level, 1, &geometry, options, input, seed).map_err(TestCaseError::fail)?;
         }
     });
 }
@@ -114,7 +114,7 @@ fn random_byte_convolutions() {
         let (mut geometry, options, input) = random_convolution(&mut Generator(seed));
         geometry.padding_value = PaddingValue::Zero;
         for &level in &levels {
-            byte_convolution(level, &geometry, options, input, seed).map_err(TestCaseError::fail)?;
+            byte_convolution(level, 1, &geometry, options, input, seed).map_err(TestCaseError::fail)?;
         }
     });
 }
@@ -151,7 +151,7 @@ fn byte_convolutions_of_many_blocks() {
         .flat_map(|layer| (0..6).map(move |seed| (layer, seed)));
     report(share(cases).flat_map(|((geometry, shape), seed)| {
         levels.iter().filter_map(move |&level| {
-            byte_convolution(level, geometry, Options::default(), *shape, seed).err()
+            byte_convolution(level, 1, geometry, Options::default(), *shape, seed).err()
         })
     }));
 }
@@ -200,7 +200,7 @@ fn convolutions_by_table() {
                     channels,
                 };
                 levels.iter().filter_map(move |&level| {
-                    convolution(level, &geometry, options, shape, seed).err()
+                    convolution(level, 1, &geometry, options, shape, seed).err()
                 })
             })
         },
@@ -292,7 +292,7 @@ fn convolutions_of_many_blocks() {
             .enumerate()
             .flat_map(|(seed, (geometry, input))| {
                 levels.iter().filter_map(move |&level| {
-                    convolution(level, geometry, Options::default(), *input, seed as u64).err()
+                    convolution(level, 1, geometry, Options::default(), *input, seed as u64).err()
                 })
             }),
     );
@@ -325,10 +325,24 @@ fn any_number_of_threads() {
         let fill = Fill::Random(threads as u64);
         pool.install(|| {
             [
-                product(level, [61, 300, 2000], fill),
-                product(level, [1, 8200, 8193], fill),
-                convolution(level, &geometry, Options::default(), input, threads as u64),
-                byte_convolution(level, &geometry, Options::default(), input, threads as u64),
+                product(level, threads, [61, 300, 2000], fill),
+                product(level, threads, [1, 8200, 8193], fill),
+                convolution(
+                    level,
+                    threads,
+                    &geometry,
+                    Options::default(),
+                    input,
+                    threads as u64,
+                ),
+                byte_convolution(
+                    level,
+                    threads,
+                    &geometry,
+                    Options::default(),
+                    input,
+                    threads as u64,
+                ),
             ]
         })
         .into_iter()

@@ -110,7 +110,7 @@ pub(super) fn survival<F: Float>(
     } else {
         0.0
     };
-    match form.for_block(block.count, strain) {
+    let (survival, mass, passed) = match form.for_block(block.count, strain) {
         Form::Spectral => {
             let spectrum = Spectrum::new(float, &block, rows, memory);
             (spectrum.survival, spectrum.mass, 0)
@@ -123,7 +123,8 @@ pub(super) fn survival<F: Float>(
             let y = distribution(float, form, form == Form::Full, &block, rows, memory);
             (y.survival, y.mass, y.passed)
         }
-    }
+    };
+    (survival, float.min(mass, survival), passed)
 }
 
 /// The distribution of the block's sums, as far as `form` computes it: the `whole` of it, or what is undecided.

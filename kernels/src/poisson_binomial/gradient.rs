@@ -127,7 +127,7 @@ pub(super) fn gradient<F: Float>(
         }
     };
     spread(float, source, &block, beside, results, write);
-    (survival, mass)
+    (survival, float.min(mass, survival))
 }
 
 /// The one-sided recursions of all factors.
@@ -173,7 +173,9 @@ pub(super) fn precise<F: Float>(
             step(low, high);
         }
         for i in 0..TOGETHER {
-            results[i] = float.mul(open, float.mul(scale[i], x[i]));
+            // A probability; in a tail rounding may have left less than 0.
+            let x = float.max(zero, x[i]);
+            results[i] = float.mul(open, float.mul(scale[i], x));
         }
     }
 }

@@ -21,9 +21,15 @@
 //! | mean and variance | [`moments`] | f64 |
 //! | `P(K ≥ h)` and `P(K = h)` at one cut | [`survival`](fn@survival) | any [`Form`]; [`Form::Fastest`] picks the cheapest that is right to 1e-6 |
 //! | these and all `∂z/∂v_j` | [`gradient`] | any [`Gradient`]; [`Gradient::Fastest`] likewise, to 1e-5 of the largest |
+//! | any of it with all digits: tails, logarithms, quantiles, samples | [`double::PoissonBinomial`] | f64 |
 //! | a dense layer, forward and backward | [`Layer`] | power sums, and the exact forms where those do not reach |
 //! | survival from power sums | [`PowerSums`] | as above, with a bound of its own error |
 //! | what will be taken | [`Plan`] | |
+//!
+//! **Accuracy.** 1e-6 absolutely, for up to [`MAX_FACTORS`] factors; [`Form::Fastest`] and [`Gradient::Fastest`] for up to 2²⁴, by f64 beyond
+//! [`MAX_FACTORS`]. The gradient is right to 1e-5 of its largest entry, or to 5e-7 where that is below 0.05. Only [`pmf`], [`cdf`],
+//! [`survivals`], [`Form::Full`] and [`Gradient::Autograd`] keep a small *relative* error in tails; the other forms end at about 1e-7: a
+//! survival of 5e-13 may be 0, and survivals at neighbouring cuts need not be monotone. Tails are what [`double`] is for.
 //!
 //! # Distributions
 //!
@@ -79,7 +85,7 @@
 //!
 //! Each form is derived where it is written: the recursion in `forward.rs`, one-sided recursions in `gradient.rs`, the systems of
 //! equations in `equations.rs`, reverse mode in `autograd.rs`, the characteristic function in `spectral.rs` and `circle.rs`, power sums in
-//! `power_sums.rs`, the normal approximation in `normal.rs`, layers in `layer/`. `specification.rs` is the scalar text that all are
+//! `power_sums.rs`, the normal approximation in `normal.rs`, layers in `layer/`, f64 in `double/`. `specification.rs` is the scalar text that all are
 //! tested against, on every instruction set, by `conformance`; `ceiling.rs` counts operations.
 //!
 //! # Probabilities of 16 bits
@@ -95,11 +101,14 @@ mod ceiling;
 mod circle;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+#[cfg(feature = "double")]
+pub mod double;
 mod equations;
 mod forward;
 mod functions;
 mod gradient;
 mod layer;
+mod many;
 mod normal;
 mod plan;
 mod pmf;
@@ -118,6 +127,7 @@ use alloc::{string::ToString, vec::Vec};
 
 pub use ceiling::{places, spin};
 pub use layer::{Activations, Layer};
+pub use many::MAX_FACTORS;
 pub use normal::{normal_distribution, normal_samples};
 pub use plan::{Plan, strain};
 pub use pmf::{cdf, moments, pmf, survivals};
@@ -196,7 +206,8 @@ pub enum Form {
     Spectral,
     /// The normal approximation, with continuity correction.
     Normal,
-    /// The cheapest of those that are right to 1e-6, by the number of factors that are not certain and their [`strain`].
+    /// The cheapest of those that are right to 1e-6, by the number of factors that are not certain and their [`strain`]; in f64 above
+    /// [`MAX_FACTORS`].
     Fastest,
 }
 
@@ -221,7 +232,8 @@ pub enum Gradient {
     Spectral,
     /// The derivative of the normal approximation.
     Normal,
-    /// The cheapest of those that are exact, by the number of factors that are not certain and their [`strain`].
+    /// The cheapest of those that are exact, by the number of factors that are not certain and their [`strain`]; in f64 above
+    /// [`MAX_FACTORS`].
     Fastest,
 }
 
@@ -263,8 +275,11 @@ impl Scratch {
 /// Lanes are sums; a factor that is certain in a sum costs it nothing: it only shifts the cut. (By the fastest form, one of few factors costs nothing
 /// where it is certain in all lanes.)
 ///
+/// The mass is never above the survival. Neither is monotone in the cut beyond 1e-6: for tails see [`double`].
+///
 /// # Errors
-/// [`Error::Size`] where `survival` or `mass` is not as long as there are sums.
+/// [`Error::Size`] where `survival` or `mass` is not as long as there are sums; [`Error::Dimension`] for more than [`MAX_FACTORS`] by
+/// another form than the fastest, which computes them in f64.
 pub fn survival(
     level: Level,
     form: Form,
@@ -275,6 +290,12 @@ pub fn survival(
     scratch: &mut Scratch,
 ) -> Result<(), Error> {
     check_outputs(factors, survival, mass)?;
+    if factors.count() > MAX_FACTORS {
+        return match form {
+            Form::Fastest => many::survival(factors, cut, survival, mass),
+            _ => Err(many::refuse(factors.count())),
+        };
+    }
     dispatch!(level, float => float.run(forward::Survival { form, factors, cut, survival, mass, scratch }));
     Ok(())
 }
@@ -282,7 +303,8 @@ pub fn survival(
 /// Besides [`survival`](fn@survival) and mass, `dz_dv[j · sums + s] = ∂ survival[s] / ∂ v[j · sums + s]`.
 ///
 /// # Errors
-/// [`Error::Size`] where `survival`, `mass` or `dz_dv` (factors · sums) has another length.
+/// [`Error::Size`] where `survival`, `mass` or `dz_dv` (factors · sums) has another length; [`Error::Dimension`] for more than
+/// [`MAX_FACTORS`] by another method than the fastest.
 #[allow(
     clippy::too_many_arguments,
     reason = "three results and the scratch memory are written in place"
@@ -303,6 +325,12 @@ pub fn gradient(
         factors.probabilities.len(),
         dz_dv.len(),
     )?;
+    if factors.count() > MAX_FACTORS {
+        return match method {
+            Gradient::Fastest => many::gradient(factors, cut, survival, mass, dz_dv),
+            _ => Err(many::refuse(factors.count())),
+        };
+    }
     dispatch!(level, float => float.run(gradient::WithGradient { method, factors, cut, survival, mass, dz_dv, scratch }));
     Ok(())
 }

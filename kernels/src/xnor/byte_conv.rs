@@ -1,19 +1,22 @@
 //! First layers: convolutions of 8-bit unsigned input with ±1 weights.
 
 use super::{
-    Affine, Geometry, Options, PackedWeights, PaddingValue, Real, Scratch, Threshold,
-    activations::Bits,
+    bits_out::Bits,
     bytes::Bytes,
-    conv::{numbers, over_bands},
-    geometry::Window,
-    output::{Scaled, Stage, Sums},
-    patches::{Band, BandBorder, Places, Worker},
-    product::{Rows, Starts, product},
-    tile::{Patches, Tile},
+    conv::numbers,
+    epilogue::{Affine, Epilogue, RowsMut, Signs, Threshold, Transform},
+    geometry::{Geometry, Options, PaddingValue, Window},
+    pack::PackedWeights,
+    patches::{Band, Windows},
+    product::{Block, Group, Places, Rows, Starts, product},
+    reals::{Real, Reals},
+    stage::{Stage, Sums},
+    tile::Tile,
+    workspace::{Worker, Workspace, over_bands},
 };
 use crate::{
     Error,
-    bits::{BitMatrix, BitTensor, Shape, bytes_mut, read_bits},
+    bits::{BitMatrix, BitViewMut, Shape, bytes_mut, read_bits},
     isa::{Level, dispatch},
 };
 
@@ -23,7 +26,7 @@ use crate::{
 /// use bernet_kernels::{
 ///     bits::{BitMatrix, Shape},
 ///     isa::Level,
-///     xnor::{ByteConv2d, Geometry, Options, PaddingValue, Scratch},
+///     xnor::{ByteConv2d, Geometry, Options, PaddingValue, Workspace},
 /// };
 ///
 /// let geometry = Geometry {
@@ -38,7 +41,7 @@ use crate::{
 /// let conv = ByteConv2d::new(Level::best(), geometry, Options::default(), &weights)?;
 /// let shape = Shape { batch: 1, height: 1, width: 3, channels: 1 };
 /// let mut sums = [0; 2];
-/// conv.sums(&mut Scratch::default(), shape, &[200, 7, 255], &mut sums)?;
+/// conv.sums(&mut Workspace::default(), shape, &[200, 7, 255], &mut sums)?;
 /// assert_eq!(sums, [193, -248]);
 /// # Ok::<(), bernet_kernels::Error>(())
 /// ```
@@ -96,7 +99,7 @@ impl ByteConv2d {
                 }
             }
         }
-        let weights = dispatch!(level, token => PackedWeights::pack(level, Bytes(token), &minus));
+        let weights = dispatch!(level, token => PackedWeights::pack(level, Bytes(token), &minus))?;
         Ok(Self { window, weights })
     }
 
@@ -113,20 +116,92 @@ impl ByteConv2d {
         self.window.output_shape(input)
     }
 
+    /// Words of each thread's part of a workspace that a call may take on an input of that shape: an upper bound.
+    ///
+    /// # Errors
+    /// As [`Geometry::output_shape`].
+    pub fn workspace_words(&self, input: Shape) -> Result<usize, Error> {
+        let output = self.output_shape(input)?;
+        let window = &self.window;
+        let Geometry {
+            channels,
+            padding: [_, left, _, right],
+            ..
+        } = window.geometry;
+        let line = (left + input.width + right) * channels;
+        let bytes = Band::most_lines(window, output).saturating_mul(line);
+        Ok((bytes + step(self.level())).div_ceil(size_of::<u64>()))
+    }
+
+    /// Makes room in a workspace for inputs of that shape, and of fewer images: calls on these allocate nothing.
+    ///
+    /// # Errors
+    /// As [`Geometry::output_shape`].
+    pub fn reserve(&self, workspace: &mut Workspace, input: Shape) -> Result<(), Error> {
+        workspace.reserve([self.workspace_words(input)?, 0]);
+        Ok(())
+    }
+
+    /// What the epilogue makes of the sums of all output pixels.
+    ///
+    /// # Errors
+    /// As [`Geometry::output_shape`]; [`Error::Size`] where `input` is not as long as `shape` says or a part of the epilogue does not
+    /// suit the output shape, [`Error::Epilogue`] where it contradicts itself.
+    pub fn run(
+        &self,
+        workspace: &mut Workspace,
+        shape: Shape,
+        input: &[u8],
+        epilogue: Epilogue<'_>,
+    ) -> Result<(), Error> {
+        match epilogue {
+            Epilogue::Sums(out) => self.sums(workspace, shape, input, out),
+            Epilogue::Bits { thresholds, out } => {
+                self.activations(workspace, shape, input, thresholds, out)
+            }
+            Epilogue::Numbers { transform, out } => {
+                self.reals(workspace, (shape, input), transform, Some(out), None)
+            }
+            Epilogue::NumbersAndSigns {
+                transform,
+                out,
+                signs,
+            } => self.reals(workspace, (shape, input), transform, Some(out), Some(signs)),
+            Epilogue::Signs { transform, signs } => {
+                self.reals::<f32>(workspace, (shape, input), transform, None, Some(signs))
+            }
+        }
+    }
+
+    fn reals<T: Real>(
+        &self,
+        workspace: &mut Workspace,
+        (shape, input): (Shape, &[u8]),
+        transform: Transform<'_>,
+        out: Option<RowsMut<'_, T>>,
+        signs: Option<Signs<'_>>,
+    ) -> Result<(), Error> {
+        let output = self.check(shape, input)?;
+        let out = out.map(|out| numbers(output, out)).transpose()?;
+        let stage = Reals::new(output, transform, out, signs)?;
+        self.bands(workspace, shape, input, output, stage);
+        Ok(())
+    }
+
     /// The sums, in NHWC order.
     ///
     /// # Errors
     /// As [`Geometry::output_shape`]; [`Error::Size`] where `input` is not as long as `shape` says or `out` as the output shape.
-    pub fn sums(
+    pub fn sums<'v>(
         &self,
-        scratch: &mut Scratch,
+        workspace: &mut Workspace,
         shape: Shape,
         input: &[u8],
-        out: &mut [i32],
+        out: impl Into<RowsMut<'v, i32>>,
     ) -> Result<(), Error> {
         let output = self.check(shape, input)?;
-        let numbers = numbers(output, out)?;
-        self.run(scratch, shape, input, output, Sums(numbers));
+        let numbers = numbers(output, out.into())?;
+        self.bands(workspace, shape, input, output, Sums(numbers));
         Ok(())
     }
 
@@ -134,37 +209,33 @@ impl ByteConv2d {
     ///
     /// # Errors
     /// As [`ByteConv2d::sums`]; [`Error::Size`] where there are not as many scales and biases as outputs.
-    pub fn affine<T: Real>(
+    pub fn affine<'v, T: Real + 'v>(
         &self,
-        scratch: &mut Scratch,
+        workspace: &mut Workspace,
         shape: Shape,
         input: &[u8],
         affine: Affine<'_>,
-        out: &mut [T],
+        out: impl Into<RowsMut<'v, T>>,
     ) -> Result<(), Error> {
-        let output = self.check(shape, input)?;
-        affine.check(output.channels)?;
-        let numbers = numbers(output, out)?;
-        self.run(scratch, shape, input, output, Scaled { numbers, affine });
-        Ok(())
+        let input = (shape, input);
+        self.reals(workspace, input, affine.into(), Some(out.into()), None)
     }
 
     /// The activations, packed.
     ///
     /// # Errors
     /// As [`ByteConv2d::sums`]; [`Error::Size`] where thresholds or the shape of `out` differ.
-    pub fn activations(
+    pub fn activations<'v>(
         &self,
-        scratch: &mut Scratch,
+        workspace: &mut Workspace,
         shape: Shape,
         input: &[u8],
         thresholds: &[Threshold],
-        out: &mut BitTensor,
+        out: impl Into<BitViewMut<'v>>,
     ) -> Result<(), Error> {
         let output = self.check(shape, input)?;
-        Error::check_size("thresholds (outputs)", output.channels, thresholds.len())?;
-        let stage = Bits::of_tensor(out, output, thresholds, &[])?;
-        self.run(scratch, shape, input, output, stage);
+        let stage = Bits::new(out.into(), output, thresholds, &[])?;
+        self.bands(workspace, shape, input, output, stage);
         Ok(())
     }
 
@@ -181,9 +252,9 @@ impl ByteConv2d {
         Ok(output)
     }
 
-    fn run<S: Stage>(
+    fn bands<S: Stage>(
         &self,
-        scratch: &mut Scratch,
+        workspace: &mut Workspace,
         shape: Shape,
         input: &[u8],
         output: Shape,
@@ -191,7 +262,7 @@ impl ByteConv2d {
     ) {
         // A byte is as much work as eight bits.
         let depth = self.weights.depth();
-        over_bands(scratch, output, depth, stage, &|band, worker, stage| {
+        over_bands(workspace, output, depth, stage, &|band, worker, stage| {
             self.band(shape, input, band, output, worker, stage);
         });
     }
@@ -219,7 +290,7 @@ impl ByteConv2d {
             step,
             &mut worker.lines,
         );
-        let places = Places {
+        let windows = Windows {
             window,
             group: 0,
             height,
@@ -227,10 +298,16 @@ impl ByteConv2d {
             image_lines,
         };
         let rows = band.images.len() * height * width;
-        let steps = line_bytes(self.level(), window) / step;
+        let group = Group {
+            segments: window.geometry.kernel[0],
+            stride: stride * window.options.dilation[0],
+            steps: line_bytes(self.level(), window) / step,
+            last: u32::MAX,
+            ..Group::default()
+        };
         dispatch!(self.level(), token => {
-            let source = ByteRows { words: &worker.lines, stride, places, steps };
-            product(Bytes(token), self.weights.panels(), rows, source, &None::<BandBorder<'_>>, stage);
+            let source = ByteRows { words: &worker.lines, stride, windows, group };
+            product(Bytes(token), self.weights.panels(), rows, source, None, stage);
         });
     }
 }
@@ -290,24 +367,26 @@ struct ByteRows<'a> {
     words: &'a [u64],
     /// Bytes from a line to the next.
     stride: usize,
-    places: Places<'a>,
-    /// Of a kernel line.
-    steps: usize,
+    windows: Windows<'a>,
+    group: Group,
 }
 
 impl Rows for ByteRows<'_> {
     #[inline(always)]
-    fn block(&mut self, rows: core::ops::Range<usize>, starts: &mut Starts) -> Patches<'_> {
-        for (start, (line, byte, _)) in starts.iter_mut().zip(self.places.groups(rows, 1)) {
+    fn block(
+        &mut self,
+        rows: core::ops::Range<usize>,
+        starts: &mut Starts,
+        places: &mut Places,
+    ) -> Block<'_> {
+        self.windows.places(rows.clone(), places);
+        self.group.rows = rows.len();
+        for (start, (line, byte, _)) in starts.iter_mut().zip(self.windows.groups(rows, 1)) {
             *start = line * self.stride + byte;
         }
-        let Window { geometry, options } = self.places.window;
-        Patches {
+        Block {
             words: self.words,
-            segments: geometry.kernel[0],
-            stride: self.stride * options.dilation[0],
-            steps: self.steps,
-            last: u32::MAX,
+            groups: core::slice::from_ref(&self.group),
         }
     }
 }

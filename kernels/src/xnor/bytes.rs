@@ -61,6 +61,7 @@ impl<T: Tile> Tile for Bytes<T> {
             segments: 1,
             stride: 0,
             steps: DEPTH / Self::STEP,
+            gap: 0,
             last: u32::MAX,
         };
         let starts = core::array::from_fn(|row| row * DEPTH);
@@ -110,6 +111,7 @@ pub(super) fn count<const R: usize, const V: usize>(
 ) {
     // A product is within ±255.
     const STEPS: usize = 128;
+    assert_eq!(patches.gap, 0, "bytes are counted to their full depth");
     let mut panel = panel.as_chunks::<LANES>().0.as_chunks::<V>().0.iter();
     let mut wide = [[[base; LANES]; V]; R];
     let mut sums = [[[0_i16; LANES]; V]; R];

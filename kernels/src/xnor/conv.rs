@@ -25,21 +25,25 @@
 //! ```
 
 use super::{
-    Affine, Geometry, Options, PackedWeights, PaddingValue, Real, Threshold,
-    activations::Bits,
+    bits_out::Bits,
+    border::{BandBorder, ZeroBorder},
+    epilogue::{Affine, Epilogue, RowsMut, Signs, Threshold, Transform},
     gather::Gathered,
-    geometry::Window,
-    output::{Numbers, Scaled, Stage, Sums},
-    parallel::{over, parts},
-    patches::{Band, BandBorder, InPlace, Lines, Places, Run, Worker, ZeroBorder},
+    geometry::{Geometry, Options, PaddingValue, Window},
+    inside::{self, Inside},
+    pack::PackedWeights,
+    patches::{Band, InPlace, Lines, Run, Windows},
     product::product,
+    reals::{Real, Reals},
+    stage::{Numbers, Stage, Sums},
     tables::Tables,
     tile::Tile,
     words::{self, Folded},
+    workspace::{Worker, Workspace, over_bands},
 };
 use crate::{
     Error,
-    bits::{BitMatrix, BitTensor, Shape, WORD, copy_bits},
+    bits::{BitMatrix, BitView, BitViewMut, Shape, WORD, copy_bits},
     isa::{Level, dispatch},
 };
 use alloc::vec::Vec;
@@ -53,6 +57,9 @@ pub struct Conv2d {
     weights: Vec<PackedWeights>,
     /// A kernel line of the windows, where they are read in place.
     run: Option<Run>,
+    /// Whether taps on padding are passed over.
+    inside: bool,
+    /// The bases at the border, where padding does not count and is not passed over.
     border: Option<ZeroBorder>,
     /// For activations, where they are the fastest way.
     tables: Option<Tables>,
@@ -64,7 +71,7 @@ pub struct Conv2d {
 /// use bernet_kernels::{
 ///     bits::{BitMatrix, BitTensor, Shape},
 ///     isa::Level,
-///     xnor::{BinaryConv2d, Conv2d, Geometry, PaddingValue, Scratch, Threshold},
+///     xnor::{BinaryConv2d, Conv2d, Geometry, PaddingValue, Threshold, Workspace},
 /// };
 ///
 /// let geometry = Geometry {
@@ -80,7 +87,7 @@ pub struct Conv2d {
 /// let line = BitMatrix::from_signs(1, 3, &[1.0, -1.0, -1.0])?;
 /// let input = BitTensor::from_lines(Shape { batch: 1, height: 1, width: 3, channels: 1 }, line)?;
 /// let mut out = BitTensor::zeros(Shape { width: 2, ..input.shape() });
-/// conv.activations_in(&mut Scratch::default(), &input, &mut out)?;
+/// conv.activations_in(&mut Workspace::default(), &input, &mut out)?;
 /// assert!(out.get(0, 0, 0, 0) && !out.get(0, 0, 1, 0));
 /// # Ok::<(), bernet_kernels::Error>(())
 /// ```
@@ -114,28 +121,32 @@ impl BinaryConv2d {
         })
     }
 
+    /// The convolution.
+    pub fn conv(&self) -> &Conv2d {
+        &self.conv
+    }
+
+    /// The thresholds, one for each output.
+    pub fn thresholds(&self) -> &[Threshold] {
+        &self.thresholds
+    }
+
     /// The activations, packed.
     ///
     /// # Errors
     /// As [`Geometry::output_shape`]; [`Error::Size`] where the shape of `out` differs.
-    pub fn activations_in(
+    pub fn activations_in<'v>(
         &self,
-        scratch: &mut Scratch,
-        input: &BitTensor,
-        out: &mut BitTensor,
+        workspace: &mut Workspace,
+        input: impl Into<BitView<'v>>,
+        out: impl Into<BitViewMut<'v>>,
     ) -> Result<(), Error> {
+        let input = input.into();
         let shape = self.conv.output_shape(input.shape())?;
-        let stage = Bits::of_tensor(out, shape, &self.thresholds, &self.folded)?;
-        self.conv.activate(scratch, input, shape, stage);
+        let stage = Bits::new(out.into(), shape, &self.thresholds, &self.folded)?;
+        self.conv.activate(workspace, input, shape, stage);
         Ok(())
     }
-}
-
-/// What a convolution works in. It grows to what a call needs, a few tens of kilobytes a thread; a call that finds it large
-/// enough allocates nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Scratch {
-    workers: Vec<Worker>,
 }
 
 impl Conv2d {
@@ -170,14 +181,18 @@ impl Conv2d {
             let rows = group * outputs..(group + 1) * outputs;
             PackedWeights::new(level, &lengthened(weights, rows, lines, line))
         };
-        let packed: Vec<_> = (0..options.groups).map(group).collect();
+        let packed = (0..options.groups)
+            .map(group)
+            .collect::<Result<Vec<_>, _>>()?;
         let does_not_count =
             geometry.padding_value == PaddingValue::Zero && geometry.padding != [0; 4];
-        let border = does_not_count.then(|| ZeroBorder::new(&window, weights));
+        let inside = run.is_some_and(|run| inside::suits(&window, run));
+        let border = (does_not_count && !inside).then(|| ZeroBorder::new(&window, weights));
         let mut conv = Self {
             window,
             weights: packed,
             run,
+            inside,
             border,
             tables: None,
         };
@@ -211,27 +226,111 @@ impl Conv2d {
         self.window.output_shape(input)
     }
 
+    /// Words of each thread's part of a workspace that a call may take on an input of that shape: an upper bound.
+    ///
+    /// # Errors
+    /// As [`Geometry::output_shape`].
+    pub fn workspace_words(&self, input: Shape) -> Result<usize, Error> {
+        let [lines, rows] = self.workspace_sizes(input)?;
+        Ok(lines.saturating_add(rows))
+    }
+
+    /// Makes room in a workspace for inputs of that shape, and of fewer images: calls on these allocate nothing.
+    ///
+    /// # Errors
+    /// As [`Geometry::output_shape`].
+    pub fn reserve(&self, workspace: &mut Workspace, input: Shape) -> Result<(), Error> {
+        workspace.reserve(self.workspace_sizes(input)?);
+        Ok(())
+    }
+
+    fn workspace_sizes(&self, input: Shape) -> Result<[usize; 2], Error> {
+        let output = self.output_shape(input)?;
+        let window = &self.window;
+        let reach = self.run.map_or(0, |run| run.reach(window, output.width));
+        let lines = Lines::most_words(window, input, output, reach);
+        // Rows that are gathered, words of rows that are one, or sums of tables.
+        let gathered = Gathered::words(window);
+        let words = words::most_words(output);
+        let sums = self
+            .tables
+            .as_ref()
+            .map_or(0, |tables| tables.line_words(output.width));
+        Ok([lines, gathered.max(words).max(sums)])
+    }
+
+    /// What the epilogue makes of the sums of all output pixels.
+    ///
+    /// # Errors
+    /// As [`Geometry::output_shape`]; [`Error::Size`] where a part of the epilogue does not suit the output shape,
+    /// [`Error::Epilogue`] where it contradicts itself.
+    pub fn run<'v>(
+        &self,
+        workspace: &mut Workspace,
+        input: impl Into<BitView<'v>>,
+        epilogue: Epilogue<'_>,
+    ) -> Result<(), Error> {
+        let input = input.into();
+        match epilogue {
+            Epilogue::Sums(out) => self.sums_in(workspace, input, out),
+            Epilogue::Bits { thresholds, out } => {
+                self.activations_in(workspace, input, thresholds, out)
+            }
+            Epilogue::Numbers { transform, out } => {
+                self.reals(workspace, input, transform, Some(out), None)
+            }
+            Epilogue::NumbersAndSigns {
+                transform,
+                out,
+                signs,
+            } => self.reals(workspace, input, transform, Some(out), Some(signs)),
+            Epilogue::Signs { transform, signs } => {
+                self.reals::<f32>(workspace, input, transform, None, Some(signs))
+            }
+        }
+    }
+
+    fn reals<T: Real>(
+        &self,
+        workspace: &mut Workspace,
+        input: BitView<'_>,
+        transform: Transform<'_>,
+        out: Option<RowsMut<'_, T>>,
+        signs: Option<Signs<'_>>,
+    ) -> Result<(), Error> {
+        let shape = self.output_shape(input.shape())?;
+        let out = out.map(|out| numbers(shape, out)).transpose()?;
+        let stage = Reals::new(shape, transform, out, signs)?;
+        self.bands(workspace, input, shape, stage);
+        Ok(())
+    }
+
     /// The sums, in NHWC order.
     ///
     /// # Errors
     /// As [`Geometry::output_shape`]; [`Error::Size`] where `out` is not as long as the output shape.
-    pub fn sums(&self, input: &BitTensor, out: &mut [i32]) -> Result<(), Error> {
-        self.sums_in(&mut Scratch::default(), input, out)
+    pub fn sums<'v>(
+        &self,
+        input: impl Into<BitView<'v>>,
+        out: impl Into<RowsMut<'v, i32>>,
+    ) -> Result<(), Error> {
+        self.sums_in(&mut Workspace::default(), input, out)
     }
 
-    /// As [`Conv2d::sums`], in a scratch that is kept.
+    /// As [`Conv2d::sums`], in a workspace that is kept.
     ///
     /// # Errors
     /// As [`Conv2d::sums`].
-    pub fn sums_in(
+    pub fn sums_in<'v, 'o>(
         &self,
-        scratch: &mut Scratch,
-        input: &BitTensor,
-        out: &mut [i32],
+        workspace: &mut Workspace,
+        input: impl Into<BitView<'v>>,
+        out: impl Into<RowsMut<'o, i32>>,
     ) -> Result<(), Error> {
+        let input = input.into();
         let shape = self.output_shape(input.shape())?;
-        let numbers = numbers(shape, out)?;
-        self.run(scratch, input, shape, Sums(numbers));
+        let numbers = numbers(shape, out.into())?;
+        self.bands(workspace, input, shape, Sums(numbers));
         Ok(())
     }
 
@@ -239,79 +338,90 @@ impl Conv2d {
     ///
     /// # Errors
     /// As [`Conv2d::sums`]; [`Error::Size`] where there are not as many scales and biases as outputs.
-    pub fn affine<T: Real>(
+    pub fn affine<'v, T: Real + 'v>(
         &self,
-        scratch: &mut Scratch,
-        input: &BitTensor,
+        workspace: &mut Workspace,
+        input: impl Into<BitView<'v>>,
         affine: Affine<'_>,
-        out: &mut [T],
+        out: impl Into<RowsMut<'v, T>>,
     ) -> Result<(), Error> {
-        let shape = self.output_shape(input.shape())?;
-        affine.check(shape.channels)?;
-        let numbers = numbers(shape, out)?;
-        self.run(scratch, input, shape, Scaled { numbers, affine });
-        Ok(())
+        self.reals(
+            workspace,
+            input.into(),
+            affine.into(),
+            Some(out.into()),
+            None,
+        )
     }
 
     /// The activations, packed.
     ///
     /// # Errors
     /// As [`Geometry::output_shape`]; [`Error::Size`] where thresholds or the shape of `out` differ.
-    pub fn activations(
+    pub fn activations<'v>(
         &self,
-        input: &BitTensor,
+        input: impl Into<BitView<'v>>,
         thresholds: &[Threshold],
-        out: &mut BitTensor,
+        out: impl Into<BitViewMut<'v>>,
     ) -> Result<(), Error> {
-        self.activations_in(&mut Scratch::default(), input, thresholds, out)
+        self.activations_in(&mut Workspace::default(), input, thresholds, out)
     }
 
-    /// As [`Conv2d::activations`], in a scratch that is kept.
+    /// As [`Conv2d::activations`], in a workspace that is kept.
     ///
     /// # Errors
     /// As [`Conv2d::activations`].
-    pub fn activations_in(
+    pub fn activations_in<'v, 'o>(
         &self,
-        scratch: &mut Scratch,
-        input: &BitTensor,
+        workspace: &mut Workspace,
+        input: impl Into<BitView<'v>>,
         thresholds: &[Threshold],
-        out: &mut BitTensor,
+        out: impl Into<BitViewMut<'o>>,
     ) -> Result<(), Error> {
+        let input = input.into();
         let shape = self.output_shape(input.shape())?;
-        Error::check_size("thresholds (outputs)", shape.channels, thresholds.len())?;
-        let stage = Bits::of_tensor(out, shape, thresholds, &[])?;
-        self.activate(scratch, input, shape, stage);
+        let stage = Bits::new(out.into(), shape, thresholds, &[])?;
+        self.activate(workspace, input, shape, stage);
         Ok(())
     }
 
-    fn activate(&self, scratch: &mut Scratch, input: &BitTensor, shape: Shape, stage: Bits<'_>) {
-        match &self.tables {
-            None => self.run(scratch, input, shape, stage),
-            Some(tables) => {
-                let window = &self.window;
-                over_bands(
-                    scratch,
-                    shape,
-                    window.depth(),
-                    stage,
-                    &|band, worker, stage| {
-                        tables.band(window, input, band, shape.width, worker, stage);
-                    },
-                );
-            }
-        }
+    fn activate(
+        &self,
+        workspace: &mut Workspace,
+        input: BitView<'_>,
+        shape: Shape,
+        stage: Bits<'_>,
+    ) {
+        let Some(tables) = &self.tables else {
+            return self.bands(workspace, input, shape, stage);
+        };
+        let window = &self.window;
+        over_bands(
+            workspace,
+            shape,
+            window.depth(),
+            stage,
+            &|band, worker, stage| tables.band(window, input, band, shape.width, worker, stage),
+        );
     }
 
     /// Whether each row is a word, and the level has a way for those.
     fn is_word(&self) -> bool {
-        self.border.is_none()
+        !self.inside
+            && self.border.is_none()
             && self.window.depth() <= WORD
             && dispatch!(self.level(), token => takes_words(token))
     }
 
-    fn run<S: Stage>(&self, scratch: &mut Scratch, input: &BitTensor, output: Shape, stage: S) {
+    fn bands<S: Stage>(
+        &self,
+        workspace: &mut Workspace,
+        input: BitView<'_>,
+        output: Shape,
+        stage: S,
+    ) {
         let depth = self.window.depth();
-        over_bands(scratch, output, depth, stage, &|band, worker, stage| {
+        over_bands(workspace, output, depth, stage, &|band, worker, stage| {
             self.band(input, band, output, worker, stage);
         });
     }
@@ -319,7 +429,7 @@ impl Conv2d {
     /// One band of output lines.
     fn band<S: Stage>(
         &self,
-        input: &BitTensor,
+        input: BitView<'_>,
         band: &Band,
         output: Shape,
         worker: &mut Worker,
@@ -327,11 +437,26 @@ impl Conv2d {
     ) {
         let window = &self.window;
         let (height, width) = (band.lines.len(), output.width);
+        let rows = band.images.len() * height * width;
+        let panels = |group: usize| {
+            let mut panels = self.weights[group].panels();
+            panels.first = group * window.outputs();
+            panels.bits = window.depth();
+            panels
+        };
+        if let (true, Some(run)) = (self.inside, self.run) {
+            for group in 0..self.weights.len() {
+                let source = Inside::new(window, group, run, input, band, width);
+                dispatch!(self.level(), token => {
+                    product(token, panels(group), rows, source, None, stage);
+                });
+            }
+            return;
+        }
         let is_word = S::WORDS && self.is_word();
         let run = if is_word { None } else { self.run };
         let reach = run.map_or(0, |run| run.reach(window, width));
         let lines = Lines::new(window, input, band, reach, &mut worker.lines);
-        let rows = band.images.len() * height * width;
         let border = self.border.as_ref().map(|sums| BandBorder {
             sums,
             window,
@@ -339,26 +464,27 @@ impl Conv2d {
             lines: band.lines.clone(),
             width,
         });
-        for (group, weights) in self.weights.iter().enumerate() {
-            let places = Places {
+        let border = border.as_ref();
+        for group in 0..self.weights.len() {
+            let windows = Windows {
                 window,
                 group,
                 height,
                 width,
                 image_lines: lines.image_lines,
             };
-            let mut panels = weights.panels();
-            panels.first = group * window.outputs();
-            panels.bits = window.depth();
-            dispatch!(weights.level(), token => {
+            let panels = panels(group);
+            dispatch!(self.level(), token => {
                 if is_word {
-                    let (rows, line) = words::gather(token, lines, places, band.images.len(), &mut worker.rows);
+                    let images = band.images.len();
+                    let (rows, line) = words::gather(token, lines, windows, images, &mut worker.rows);
                     stage.store_words(token, rows, line, panels);
                 } else if let Some(run) = run {
-                    product(token, panels, rows, InPlace { lines, places, run }, &border, stage);
+                    let source = InPlace::new(lines, windows, run);
+                    product(token, panels, rows, source, border, stage);
                 } else {
-                    let source = Gathered::new(token, lines, places, &mut worker.rows);
-                    product(token, panels, rows, source, &border, stage);
+                    let source = Gathered::new(token, lines, windows, &mut worker.rows);
+                    product(token, panels, rows, source, border, stage);
                 }
             });
         }
@@ -387,51 +513,7 @@ fn takes_words<T: Tile>(_: T) -> bool {
     T::WORDS
 }
 
-/// Hands the bands of an output to `work`, shared among threads where they are worth it; `depth` is the bits of a sum.
-pub(super) fn over_bands<S: Stage>(
-    scratch: &mut Scratch,
-    output: Shape,
-    depth: usize,
-    mut stage: S,
-    work: &(impl Fn(&Band, &mut Worker, &mut S) + Sync),
-) {
-    let lines = output.batch * output.height;
-    let size = [output.width, output.channels, depth]
-        .into_iter()
-        .fold(lines, usize::saturating_mul);
-    let parts = parts(lines, size);
-    if scratch.workers.len() < parts {
-        scratch.workers.resize_with(parts, Worker::default);
-    }
-    // As little as one band is not worth cutting up.
-    if let (1, Some(band)) = (parts, Band::one(output)) {
-        return work(&band, &mut scratch.workers[0], &mut stage);
-    }
-    over(
-        0..lines,
-        stage,
-        &mut scratch.workers[..parts],
-        &S::split,
-        &|lines, mut stage, worker| {
-            for band in Band::all(output, lines) {
-                let (mut band_stage, rest) = stage.split(band.lines.len() * band.images.len());
-                work(&band, worker, &mut band_stage);
-                stage = rest;
-            }
-        },
-    );
-}
-
-/// An output's numbers, NHWC.
-pub(super) fn numbers<T>(shape: Shape, out: &mut [T]) -> Result<Numbers<'_, T>, Error> {
-    Error::check_size(
-        "out",
-        shape.batch * shape.height * shape.width * shape.channels,
-        out.len(),
-    )?;
-    Ok(Numbers {
-        out,
-        outputs: shape.channels,
-        line_rows: shape.width,
-    })
+/// An output's numbers, NHWC: a row for each pixel.
+pub(super) fn numbers<T>(shape: Shape, out: RowsMut<'_, T>) -> Result<Numbers<'_, T>, Error> {
+    Numbers::new(out, shape.rows(), shape.width, shape.channels)
 }

@@ -8,11 +8,10 @@
 //! a row by itself takes 20.
 
 use super::{
-    Geometry, Options,
-    geometry::Window,
-    patches::{Lines, Places},
-    product::{BLOCK, Rows, Starts},
-    tile::{Patches, Tile},
+    geometry::{Geometry, Options, Window},
+    patches::{Lines, Windows},
+    product::{Block, Group, Places, Rows, Starts},
+    tile::{BLOCK, Tile},
 };
 use crate::bits::{WORD, read_bits};
 use alloc::vec::Vec;
@@ -24,11 +23,11 @@ const TOGETHER: usize = 4;
 /// Rows that are gathered from their lines.
 pub(super) struct Gathered<'a> {
     lines: Lines<'a>,
-    places: Places<'a>,
+    windows: Windows<'a>,
     /// The rows of a block, and room for lanes that are no rows.
     rows: &'a mut [u64],
     row_words: usize,
-    steps: usize,
+    group: Group,
     /// The taps of a kernel line: so many runs of neighbouring bits, of so many bits.
     runs: usize,
     run: usize,
@@ -38,11 +37,11 @@ impl<'a> Gathered<'a> {
     pub(super) fn new<T: Tile>(
         _: T,
         lines: Lines<'a>,
-        places: Places<'a>,
+        windows: Windows<'a>,
         rows: &'a mut Vec<u64>,
     ) -> Self {
-        let Window { geometry, options } = places.window;
-        let channels = places.window.channels();
+        let Window { geometry, options } = windows.window;
+        let channels = windows.window.channels();
         // They are one run, unless something lies between them.
         let (runs, run) = match options {
             Options {
@@ -51,18 +50,28 @@ impl<'a> Gathered<'a> {
             } => (1, geometry.kernel[1] * channels),
             _ => (geometry.kernel[1], channels),
         };
-        let depth = places.window.depth();
+        let depth = windows.window.depth();
         let row_words = depth.div_ceil(WORD);
-        rows.resize(rows.len().max((BLOCK + TOGETHER - 1) * row_words), 0);
+        rows.resize(rows.len().max(Self::words(windows.window)), 0);
         Self {
             lines,
-            places,
+            windows,
             rows,
             row_words,
-            steps: depth.div_ceil(8 * T::STEP),
+            group: Group {
+                segments: 1,
+                steps: depth.div_ceil(8 * T::STEP),
+                last: u32::MAX,
+                ..Group::default()
+            },
             runs,
             run,
         }
+    }
+
+    /// Words that a block of rows takes.
+    pub(super) fn words(window: &Window) -> usize {
+        (BLOCK + TOGETHER - 1) * window.depth().div_ceil(WORD)
     }
 
     /// Gathers the rows, up to `G` of a line at a time. More than one lie `across` bits apart, within a word.
@@ -73,7 +82,7 @@ impl<'a> Gathered<'a> {
                 kernel, channels, ..
             },
             options,
-        } = *self.places.window;
+        } = *self.windows.window;
         let line_bits = self.lines.line_words * WORD;
         let (down, tap) = (
             line_bits * options.dilation[0],
@@ -83,7 +92,7 @@ impl<'a> Gathered<'a> {
         // Of each group of rows: the bit where the first one's window begins, how many they are, and the word in work.
         let mut groups = [(0, 0, [0; G]); BLOCK];
         let mut count = 0;
-        for (line, bit, rows) in self.places.groups(rows, G) {
+        for (line, bit, rows) in self.windows.groups(rows, G) {
             groups[count] = (line * line_bits + bit, rows, [0; G]);
             count += 1;
         }
@@ -131,22 +140,21 @@ impl<'a> Gathered<'a> {
 
 impl Rows for Gathered<'_> {
     #[inline(always)]
-    fn block(&mut self, rows: Range<usize>, starts: &mut Starts) -> Patches<'_> {
+    fn block(&mut self, rows: Range<usize>, starts: &mut Starts, places: &mut Places) -> Block<'_> {
+        self.windows.places(rows.clone(), places);
+        self.group.rows = rows.len();
         for (row, start) in starts.iter_mut().enumerate() {
             *start = row * self.row_words * size_of::<u64>();
         }
-        let across = self.places.across();
+        let across = self.windows.across();
         if across * (TOGETHER - 1) + self.run <= WORD {
             self.gather::<TOGETHER>(rows, across);
         } else {
             self.gather::<1>(rows, across);
         }
-        Patches {
+        Block {
             words: self.rows,
-            segments: 1,
-            stride: 0,
-            steps: self.steps,
-            last: u32::MAX,
+            groups: core::slice::from_ref(&self.group),
         }
     }
 }

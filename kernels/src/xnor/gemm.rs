@@ -4,120 +4,95 @@
 //! use bernet_kernels::{bits::BitMatrix, isa::Level, xnor::{PackedWeights, gemm_i32}};
 //!
 //! let a = BitMatrix::from_signs(2, 3, &[1.0, -1.0, 1.0, 1.0, 1.0, 1.0])?;
-//! let weights = PackedWeights::new(Level::best(), &BitMatrix::from_signs(1, 3, &[1.0, 1.0, -1.0])?);
+//! let weights = PackedWeights::new(Level::best(), &BitMatrix::from_signs(1, 3, &[1.0, 1.0, -1.0])?)?;
 //! let mut out = [0; 2];
 //! gemm_i32(&a, &weights, &mut out)?;
 //! assert_eq!(out, [-1, 1]);
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```
 //!
-//! No function here allocates. Activations may be a [`BitMatrix`] or any [`BitRows`], whatever lies between their rows; numbers may
-//! be written to rows that lie apart, [`RowsMut`].
+//! No function here allocates. Activations are the lines of a view, [`BitView`], whatever lies between them; bits go to another,
+//! and numbers to rows that may lie apart, [`RowsMut`]. A product is the calling thread's, unless threads are asked for
+//! ([`gemm_threads`]).
 
 use super::{
-    Affine, PackedWeights, Real, Threshold,
-    activations::Bits,
-    output::{Numbers, Scaled, Stage, Sums},
-    pack::Panels,
+    bits_out::Bits,
+    epilogue::{Affine, Epilogue, RowsMut, Signs, Threshold, Transform},
+    pack::{PackedWeights, Panels},
     parallel::{over, parts},
-    patches::BandBorder,
-    product::{Rows, Starts, product},
-    tile::{Patches, Strided, Tile},
+    product::{Block, Group, Places, Rows, Starts, product},
+    reals::{Real, Reals},
+    stage::{Numbers, Stage, Sums},
+    tile::{Strided, Tile},
 };
 use crate::{
     Error,
-    bits::{BitMatrix, BitRows, WORD},
+    bits::{BitView, BitViewMut, Shape, WORD},
     isa::dispatch,
 };
-use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Where the numbers of a matrix product go: a slice of just its rows, one after the other (any `&mut` slice, array or vector
-/// converts), or rows that lie further apart.
+/// What the epilogue makes of the sums `Σ_k a[m][k] · w[n][k]`, for `a` of `M × K` and weights of `N × K`.
 ///
-/// ```
-/// use bernet_kernels::{bits::BitMatrix, isa::Level, xnor::{PackedWeights, RowsMut, gemm_i32}};
+/// # Errors
+/// [`Error::Size`] where the depths differ or a part of the epilogue does not suit `M × N`; [`Error::Epilogue`] where it contradicts
+/// itself; [`Error::Dimension`] where a dimension is 0.
+pub fn gemm<'a>(
+    a: impl Into<BitView<'a>>,
+    weights: &PackedWeights,
+    epilogue: Epilogue<'_>,
+) -> Result<(), Error> {
+    gemm_threads(1, a, weights, epilogue)
+}
+
+/// As [`gemm`], shared by up to so many threads of Rayon's current pool, where the feature `rayon` is on. Results are the same for any
+/// number.
 ///
-/// let weights = PackedWeights::new(Level::best(), &BitMatrix::zeros(1, 3));
-/// let mut wide = [7; 5];
-/// gemm_i32(&BitMatrix::zeros(2, 3), &weights, RowsMut::new(&mut wide, 3))?;
-/// assert_eq!(wide, [3, 7, 7, 3, 7]);
-/// # Ok::<(), bernet_kernels::Error>(())
-/// ```
-#[derive(Debug)]
-pub struct RowsMut<'a, T> {
-    values: &'a mut [T],
-    stride: Option<usize>,
-}
-
-impl<'a, T> RowsMut<'a, T> {
-    /// Rows `stride` numbers apart. What lies between them, or after the last, is not touched.
-    pub fn new(values: &'a mut [T], stride: usize) -> Self {
-        Self {
-            values,
-            stride: Some(stride),
+/// # Errors
+/// As [`gemm`].
+pub fn gemm_threads<'a>(
+    threads: usize,
+    a: impl Into<BitView<'a>>,
+    weights: &PackedWeights,
+    epilogue: Epilogue<'_>,
+) -> Result<(), Error> {
+    let a = a.into();
+    let shape = check(a, weights)?;
+    match epilogue {
+        Epilogue::Sums(out) => {
+            let numbers = numbers(shape, out)?;
+            run(threads, a, weights, Sums(numbers));
+        }
+        Epilogue::Bits { thresholds, out } => {
+            let stage = Bits::new(lines(out)?, shape, thresholds, &[])?;
+            run(threads, a, weights, stage);
+        }
+        Epilogue::Numbers { transform, out } => {
+            reals(threads, a, weights, transform, Some(out), None)?;
+        }
+        Epilogue::NumbersAndSigns {
+            transform,
+            out,
+            signs,
+        } => reals(threads, a, weights, transform, Some(out), Some(signs))?,
+        Epilogue::Signs { transform, signs } => {
+            reals::<f32>(threads, a, weights, transform, None, Some(signs))?;
         }
     }
-
-    /// As `rows` rows of `columns`, both at least 1 and their product not too large.
-    fn numbers(self, rows: usize, columns: usize) -> Result<Numbers<'a, T>, Error> {
-        let found = self.values.len();
-        let stride = self.stride.unwrap_or(columns);
-        if let Some(stride) = self.stride {
-            let needed = (rows - 1).saturating_mul(stride).saturating_add(columns);
-            Error::check_size("stride of out (at least N)", stride.max(columns), stride)?;
-            Error::check_size(
-                "out (at least (M − 1) · stride + N)",
-                needed.max(found),
-                found,
-            )?;
-        } else {
-            Error::check_size("out (M · N)", rows * columns, found)?;
-        }
-        Ok(Numbers {
-            out: self.values,
-            outputs: stride,
-            line_rows: 1,
-        })
-    }
-}
-
-impl<'a, T> From<&'a mut [T]> for RowsMut<'a, T> {
-    fn from(values: &'a mut [T]) -> Self {
-        Self {
-            values,
-            stride: None,
-        }
-    }
-}
-
-impl<'a, T, const N: usize> From<&'a mut [T; N]> for RowsMut<'a, T> {
-    fn from(values: &'a mut [T; N]) -> Self {
-        values.as_mut_slice().into()
-    }
-}
-
-impl<'a, T> From<&'a mut Vec<T>> for RowsMut<'a, T> {
-    fn from(values: &'a mut Vec<T>) -> Self {
-        values.as_mut_slice().into()
-    }
+    Ok(())
 }
 
 /// `out[m · N + n] = Σ_k a[m][k] · w[n][k]`, for `a` of `M × K` and weights of `N × K`.
 ///
 /// # Errors
-/// [`Error::Size`] where the depths differ, `out` is not `M · N` long, or its rows are too close or too few; [`Error::Dimension`] where a dimension is 0 or the depth
-/// is 2³⁰ or above.
+/// [`Error::Size`] where the depths differ, `out` is not `M · N` long, or its rows are too close or too few; [`Error::Dimension`] where
+/// a dimension is 0.
 pub fn gemm_i32<'a>(
-    a: impl Into<BitRows<'a>>,
+    a: impl Into<BitView<'a>>,
     weights: &PackedWeights,
     out: impl Into<RowsMut<'a, i32>>,
 ) -> Result<(), Error> {
-    let a = a.into();
-    check(a, weights)?;
-    let numbers = out.into().numbers(a.rows(), weights.outputs())?;
-    run(a, weights, Sums(numbers));
-    Ok(())
+    gemm(a, weights, Epilogue::Sums(out.into()))
 }
 
 /// `out[m · N + n] = scale[n] · Σ_k a[m][k] · w[n][k] + bias[n]`, as `f32` or, with the feature `half`, as `f16` or `bf16`.
@@ -126,58 +101,83 @@ pub fn gemm_i32<'a>(
 /// [`Error::Size`] where depths or the number of scales or biases differ, or `out` does not fit, as for [`gemm_i32`];
 /// [`Error::Dimension`] as there.
 pub fn gemm_affine<'a, T: Real + 'a>(
-    a: impl Into<BitRows<'a>>,
+    a: impl Into<BitView<'a>>,
     weights: &PackedWeights,
     affine: Affine<'_>,
     out: impl Into<RowsMut<'a, T>>,
 ) -> Result<(), Error> {
-    let a = a.into();
-    affine.check(weights.outputs())?;
-    check(a, weights)?;
-    let numbers = out.into().numbers(a.rows(), weights.outputs())?;
-    run(a, weights, Scaled { numbers, affine });
-    Ok(())
+    reals(1, a.into(), weights, affine.into(), Some(out.into()), None)
 }
 
 /// `out[m][n] = threshold[n](Σ_k a[m][k] · w[n][k])`: the product and the activation, packed.
 ///
 /// # Errors
-/// [`Error::Size`] where depths, the number of thresholds, or the shape of `out` (`M × N`) differ; [`Error::Dimension`] as
+/// [`Error::Size`] where depths, the number of thresholds, or lines of `out` (`M` of `N` values) differ; [`Error::Dimension`] as
 /// [`gemm_i32`].
 pub fn gemm_bits<'a>(
-    a: impl Into<BitRows<'a>>,
+    a: impl Into<BitView<'a>>,
     weights: &PackedWeights,
     thresholds: &[Threshold],
-    out: &mut BitMatrix,
+    out: impl Into<BitViewMut<'a>>,
 ) -> Result<(), Error> {
-    let a = a.into();
-    check(a, weights)?;
-    Error::check_size("thresholds (N)", weights.outputs(), thresholds.len())?;
-    Error::check_size("rows of out (M)", a.rows(), out.rows())?;
-    Error::check_size("columns of out (N)", weights.outputs(), out.columns())?;
-    let line_words = out.row_words();
-    let words = out.words_mut();
-    words.fill(0);
-    run(a, weights, Bits::new(words, line_words, 1, thresholds));
+    let out = out.into();
+    gemm(a, weights, Epilogue::Bits { thresholds, out })
+}
+
+fn reals<T: Real>(
+    threads: usize,
+    a: BitView<'_>,
+    weights: &PackedWeights,
+    transform: Transform<'_>,
+    out: Option<RowsMut<'_, T>>,
+    signs: Option<Signs<'_>>,
+) -> Result<(), Error> {
+    let shape = check(a, weights)?;
+    let out = out.map(|out| numbers(shape, out)).transpose()?;
+    let signs = match signs {
+        None => None,
+        Some(Signs { at_least, out }) => Some(Signs {
+            at_least,
+            out: lines(out)?,
+        }),
+    };
+    run(
+        threads,
+        a,
+        weights,
+        Reals::new(shape, transform, out, signs)?,
+    );
     Ok(())
 }
 
-fn check(a: BitRows<'_>, weights: &PackedWeights) -> Result<(), Error> {
+/// The shape of the output: its rows are images of a pixel.
+fn check(a: BitView<'_>, weights: &PackedWeights) -> Result<Shape, Error> {
     Error::check_size("columns of a (depth)", weights.depth(), a.columns())?;
-    PackedWeights::check_depth(weights.depth())?;
-    Error::check_product("M · N", &[a.rows(), weights.outputs()]).map(drop)
+    Error::check_product("M · N", &[a.rows(), weights.outputs()])?;
+    Ok(Shape::matrix(a.rows(), weights.outputs()))
+}
+
+fn numbers<T>(shape: Shape, out: RowsMut<'_, T>) -> Result<Numbers<'_, T>, Error> {
+    Numbers::new(out, shape.batch, 1, shape.channels)
+}
+
+/// The lines of some bits, whatever their shape, as rows of a matrix.
+fn lines(out: BitViewMut<'_>) -> Result<BitViewMut<'_>, Error> {
+    let (rows, columns, stride) = (out.rows(), out.columns(), out.stride());
+    BitViewMut::matrix(out.into_words(), rows, columns, stride)
 }
 
 /// More threads than this do not share one product.
 const MOST_PARTS: usize = 256;
 
-fn run<S: Stage>(a: BitRows<'_>, weights: &PackedWeights, stage: S) {
+fn run<S: Stage>(threads: usize, a: BitView<'_>, weights: &PackedWeights, stage: S) {
     let work = a
         .rows()
         .saturating_mul(weights.outputs())
         .saturating_mul(weights.depth());
     let words = weights.outputs().div_ceil(WORD);
-    let parts = parts(if a.rows() == 1 { words } else { a.rows() }, work);
+    let lines = if a.rows() == 1 { words } else { a.rows() };
+    let parts = parts(lines, work, threads);
     let mut workers = [(); MOST_PARTS];
     let workers = &mut workers[..parts.min(MOST_PARTS)];
     dispatch!(weights.level(), token => {
@@ -199,7 +199,7 @@ fn run<S: Stage>(a: BitRows<'_>, weights: &PackedWeights, stage: S) {
 
 fn rows<T: Tile, S: Stage>(
     token: T,
-    a: BitRows<'_>,
+    a: BitView<'_>,
     rows: Range<usize>,
     panels: Panels<'_>,
     mut stage: S,
@@ -217,38 +217,35 @@ fn rows<T: Tile, S: Stage>(
     let source = Matrix {
         a,
         first: rows.start,
-        steps: a.columns().div_ceil(8 * T::STEP),
+        group: Group {
+            segments: 1,
+            steps: a.columns().div_ceil(8 * T::STEP),
+            last: u32::MAX,
+            ..Group::default()
+        },
     };
-    product(
-        token,
-        panels,
-        rows.len(),
-        source,
-        &None::<BandBorder<'_>>,
-        &mut stage,
-    );
+    product(token, panels, rows.len(), source, None, &mut stage);
 }
 
 /// The rows of a matrix, where they are.
 struct Matrix<'a> {
-    a: BitRows<'a>,
+    a: BitView<'a>,
     first: usize,
-    steps: usize,
+    group: Group,
 }
 
 impl Rows for Matrix<'_> {
     #[inline(always)]
-    fn block(&mut self, rows: Range<usize>, starts: &mut Starts) -> Patches<'_> {
+    fn block(&mut self, rows: Range<usize>, starts: &mut Starts, places: &mut Places) -> Block<'_> {
+        self.group.rows = rows.len();
         let row_bytes = self.a.stride() * size_of::<u64>();
-        for (start, row) in starts.iter_mut().zip(rows) {
+        for ((start, place), row) in starts.iter_mut().zip(places).zip(rows) {
             *start = (self.first + row) * row_bytes;
+            *place = [row, 0];
         }
-        Patches {
+        Block {
             words: self.a.words(),
-            segments: 1,
-            stride: 0,
-            steps: self.steps,
-            last: u32::MAX,
+            groups: core::slice::from_ref(&self.group),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     Error,
     bits::{BitMatrix, Shape},
 };
+use core::ops::Range;
 
 /// What a tap outside the image counts as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
@@ -153,6 +154,31 @@ impl Window {
                 .saturating_mul(self.options.dilation[axis])
                 .saturating_add(1)
         })
+    }
+
+    /// The taps of an axis that lie inside an image of that size, of the window at a position; none may.
+    pub(super) fn inside(&self, axis: usize, position: usize, size: usize) -> Range<usize> {
+        let Geometry {
+            kernel,
+            stride,
+            padding,
+            ..
+        } = self.geometry;
+        let taps = |end: usize| {
+            end.saturating_sub(position * stride[axis])
+                .div_ceil(self.options.dilation[axis])
+                .min(kernel[axis])
+        };
+        taps(padding[axis])..taps(padding[axis] + size)
+    }
+
+    /// The positions of an axis whose taps all lie inside an image of that size.
+    pub(super) fn whole(&self, axis: usize, size: usize) -> Range<usize> {
+        let Geometry {
+            stride, padding, ..
+        } = self.geometry;
+        let room = (padding[axis] + size).checked_sub(self.span()[axis]);
+        padding[axis].div_ceil(stride[axis])..room.map_or(0, |room| room / stride[axis] + 1)
     }
 
     /// Groups and dilation must make sense.

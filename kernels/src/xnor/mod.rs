@@ -1,21 +1,26 @@
 //! XNOR-popcount matrix products and convolutions.
 
-mod activations;
+mod bits_out;
+mod border;
 mod byte_conv;
 pub(crate) mod bytes;
 mod conv;
+pub mod epilogue;
 mod gather;
 mod gemm;
 mod geometry;
-mod output;
+mod inside;
 mod pack;
 mod parallel;
 mod patches;
 mod pool;
 mod product;
+mod reals;
+mod stage;
 mod tables;
 pub(crate) mod tile;
 mod words;
+mod workspace;
 
 use crate::isa::{Level, dispatch};
 use tile::Tile;
@@ -40,10 +45,13 @@ pub fn spin_bytes(level: Level, rounds: u64) -> u64 {
 }
 
 pub use byte_conv::ByteConv2d;
-pub use conv::{BinaryConv2d, Conv2d, Scratch};
-pub use gemm::{RowsMut, gemm_affine, gemm_bits, gemm_i32};
+pub use conv::{BinaryConv2d, Conv2d};
+pub use epilogue::{
+    Activation, Affine, Epilogue, Residual, Rows, RowsMut, Signs, Threshold, Transform,
+};
+pub use gemm::{gemm, gemm_affine, gemm_bits, gemm_i32, gemm_threads};
 pub use geometry::{Geometry, Options, PaddingValue, Window};
-pub use output::{Affine, Real, Threshold};
 pub use pack::PackedWeights;
-pub use parallel::on_this_thread;
 pub use pool::{max_pool, sum_pool};
+pub use reals::Real;
+pub use workspace::Workspace;

@@ -20,7 +20,7 @@ use core::ops::Range;
 /// use bernet_kernels::{bits::BitMatrix, isa::Level, xnor::PackedWeights};
 ///
 /// let level = Level::best();
-/// let packed = PackedWeights::new(level, &BitMatrix::from_fn(10, 100, |n, k| n * k % 3 == 0));
+/// let packed = PackedWeights::new(level, &BitMatrix::from_fn(10, 100, |n, k| n * k % 3 == 0))?;
 /// let (layout, bytes) = (PackedWeights::layout(level), packed.bytes().to_vec());
 /// let again = PackedWeights::from_bytes(level, layout, [10, 100], &bytes)?;
 /// assert_eq!(again.bytes(), bytes);
@@ -53,17 +53,32 @@ pub(crate) struct Panel<'a> {
 
 impl PackedWeights {
     /// Lays out `weights`, one row for each of the `N` outputs, `K` columns.
-    pub fn new(level: Level, weights: &BitMatrix) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] where `K` is 0, or 2³⁰ or above, or the panels do not fit in memory.
+    pub fn new(level: Level, weights: &BitMatrix) -> Result<Self, Error> {
+        Self::check_depth(weights.columns())?;
         dispatch!(level, token => Self::pack(level, token, weights))
     }
 
     /// Lays them out for tile `T`, of that level.
-    pub(super) fn pack<T: Tile>(level: Level, _: T, weights: &BitMatrix) -> Self {
+    pub(super) fn pack<T: Tile>(level: Level, _: T, weights: &BitMatrix) -> Result<Self, Error> {
         let (outputs, depth) = (weights.rows(), weights.columns());
         let size = |registers| panel_lines::<T>(depth, registers);
         let full = T::LANES * T::REGISTERS;
-        let count = count_lines::<T>(outputs, depth).expect("the panels fit in memory");
-        let mut lines = vec![CacheLine([0; 8]); count];
+        let too_large = Error::Dimension {
+            what: "outputs",
+            found: outputs,
+            expected: "so many that the packed weights fit in memory",
+        };
+        let Some(count) = count_lines::<T>(outputs, depth) else {
+            return Err(too_large);
+        };
+        let mut lines = Vec::new();
+        if lines.try_reserve_exact(count).is_err() {
+            return Err(too_large);
+        }
+        lines.resize(count, CacheLine([0; 8]));
         let steps = depth.div_ceil(8 * T::STEP);
         for (panel, lines) in lines.chunks_mut(size(T::REGISTERS).max(1)).enumerate() {
             let first = panel * full;
@@ -79,17 +94,17 @@ impl PackedWeights {
                 }
             }
         }
-        Self {
+        Ok(Self {
             level,
             outputs,
             depth,
             lines,
-        }
+        })
     }
 
     /// Takes panels that were packed before, `outputs × depth` (`N × K`), from their [`bytes`](Self::bytes).
     ///
-    /// Whether the bytes are weights nobody can see; arbitrary ones give arbitrary sums, and nothing worse.
+    /// The contents are not validated: arbitrary bytes give wrong sums, never undefined behaviour.
     ///
     /// # Errors
     /// [`Error::Layout`] where they were not laid out as the level's are; [`Error::Size`] where there are too few bytes or too many.
@@ -133,7 +148,7 @@ impl PackedWeights {
                 .wrapping_add(0x1405_7b7e_f767_814f);
             word >> 63 == 1
         });
-        let packed = Self::new(level, &matrix);
+        let packed = Self::new(level, &matrix).expect("a small matrix");
         packed
             .bytes()
             .iter()
@@ -273,7 +288,7 @@ mod tests {
             .map(|level| (level, PackedWeights::layout(level)))
             .collect();
         for &(level, layout) in &layouts {
-            let packed = PackedWeights::new(level, &w);
+            let packed = PackedWeights::new(level, &w).unwrap();
             let again =
                 PackedWeights::from_bytes(level, layout, [77, 300], packed.bytes()).unwrap();
             let (mut expected, mut found) = (vec![0; 3 * 77], vec![1; 3 * 77]);
@@ -295,7 +310,7 @@ mod tests {
             }
             for &(other, foreign) in &layouts {
                 let taken = PackedWeights::from_bytes(level, foreign, [77, 300], packed.bytes());
-                let same = PackedWeights::new(other, &w).bytes() == packed.bytes();
+                let same = PackedWeights::new(other, &w).unwrap().bytes() == packed.bytes();
                 assert_eq!(taken.is_ok(), same, "{level} takes panels of {other}");
             }
         }

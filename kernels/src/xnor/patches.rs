@@ -7,18 +7,16 @@
 //! rows at a time.
 
 use super::{
-    Geometry, Options, PaddingValue,
-    geometry::Window,
-    output::Columns,
-    product::{BLOCK, Border, Corners, Rows, Starts},
-    tile::{Patches, Tile},
+    geometry::{Geometry, PaddingValue, Window},
+    product::{Block, Group, Places, Rows, Starts},
+    tile::{BLOCK, Tile},
 };
-use crate::bits::{BitMatrix, BitTensor, Shape, WORD, copy_bits, read_bits, set_bits};
-use alloc::{vec, vec::Vec};
+use crate::bits::{BitView, Shape, WORD, copy_bits, set_bits};
+use alloc::vec::Vec;
 use core::ops::Range;
 
 /// Output positions of a band, about: ten blocks of rows.
-const BAND: usize = 10 * BLOCK;
+pub(super) const BAND: usize = 10 * BLOCK;
 
 /// Some output lines of one image, or all those of some images.
 #[derive(Clone, Debug)]
@@ -40,6 +38,21 @@ impl Band {
             images: 0..batch,
             lines: 0..height,
         })
+    }
+
+    /// Input lines, padded, that a band of such an output takes at most.
+    pub(super) fn most_lines(window: &Window, output: Shape) -> usize {
+        let lines = |images: usize, lines: usize| {
+            let last = lines.max(1) - 1;
+            let lines = last.saturating_mul(window.geometry.stride[0]);
+            lines
+                .saturating_add(window.span()[0])
+                .saturating_mul(images)
+        };
+        let most = (BAND / output.width.max(1)).max(1);
+        let images = (most / output.height.max(1)).min(output.batch);
+        let whole = lines(images, output.height);
+        whole.max(lines(1, most.min(output.height)))
     }
 
     /// The bands of some output lines, counted over all images, in their order.
@@ -71,13 +84,6 @@ impl Band {
     }
 }
 
-/// What one thread works in.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Worker {
-    pub(super) lines: Vec<u64>,
-    pub(super) rows: Vec<u64>,
-}
-
 /// The input lines of a band, padded.
 #[derive(Clone, Copy)]
 pub(super) struct Lines<'a> {
@@ -88,10 +94,22 @@ pub(super) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
+    /// Words that a copy takes at most.
+    pub(super) fn most_words(window: &Window, input: Shape, output: Shape, reach: usize) -> usize {
+        let Geometry {
+            channels,
+            padding: [_, left, _, right],
+            ..
+        } = window.geometry;
+        let line = (left + input.width + right) * channels;
+        let line_words = reach.max(line).div_ceil(WORD);
+        Band::most_lines(window, output).saturating_mul(line_words)
+    }
+
     /// Lines in which `reach` bits can be read.
     pub(super) fn new(
         window: &Window,
-        input: &'a BitTensor,
+        input: BitView<'a>,
         band: &Band,
         reach: usize,
         scratch: &'a mut Vec<u64>,
@@ -100,10 +118,10 @@ impl<'a> Lines<'a> {
         let geometry = &window.geometry;
         let [top, left, _, right] = geometry.padding;
         let first = band.lines.start * geometry.stride[0];
-        let line_words = input.lines().row_words();
-        if geometry.padding == [0; 4] && reach <= line_words * WORD {
-            let words =
-                &input.lines().words()[(band.images.start * shape.height + first) * line_words..];
+        // What lies between lines may be read, and is masked off; nothing lies after the last.
+        if geometry.padding == [0; 4] && reach <= input.row_words() * WORD {
+            let line_words = input.stride();
+            let words = &input.words()[(band.images.start * shape.height + first) * line_words..];
             return Self {
                 words,
                 line_words,
@@ -125,7 +143,7 @@ impl<'a> Lines<'a> {
                 copy_bits(
                     to,
                     padded[0],
-                    input.lines().row(image * shape.height + line - top),
+                    input.row(image * shape.height + line - top),
                     0,
                     padded[1],
                 );
@@ -158,7 +176,7 @@ fn fill_ones(words: &mut [u64], bits: Range<usize>) {
 
 /// Where in its lines the window of each of a band's rows begins.
 #[derive(Clone, Copy)]
-pub(super) struct Places<'a> {
+pub(super) struct Windows<'a> {
     pub(super) window: &'a Window,
     pub(super) group: usize,
     /// Output lines of an image within the band, and pixels a line.
@@ -167,7 +185,7 @@ pub(super) struct Places<'a> {
     pub(super) image_lines: usize,
 }
 
-impl Places<'_> {
+impl Windows<'_> {
     /// The line, the bit in it, and how many of `rows` follow it in that line, `most` of them together.
     #[inline(always)]
     pub(super) fn groups(
@@ -202,6 +220,23 @@ impl Places<'_> {
         })
     }
 
+    /// Where the rows go: output lines are counted within the band.
+    #[inline(always)]
+    pub(super) fn places(self, rows: Range<usize>, places: &mut Places) {
+        let (mut line, mut pixel) = (0, 0);
+        // Divisions take longer than small products.
+        if rows.start > 0 {
+            (line, pixel) = (rows.start / self.width, rows.start % self.width);
+        }
+        for place in &mut places[..rows.len()] {
+            *place = [line, pixel];
+            pixel += 1;
+            if pixel == self.width {
+                (line, pixel) = (line + 1, 0);
+            }
+        }
+    }
+
     /// Bits from the window of one row to that of the next in its line.
     pub(super) fn across(self) -> usize {
         let Geometry {
@@ -213,17 +248,34 @@ impl Places<'_> {
 
 /// Rows that the tile reads where they are.
 pub(super) struct InPlace<'a> {
-    pub(super) lines: Lines<'a>,
-    pub(super) places: Places<'a>,
-    pub(super) run: Run,
+    lines: Lines<'a>,
+    windows: Windows<'a>,
+    group: Group,
+}
+
+impl<'a> InPlace<'a> {
+    pub(super) fn new(lines: Lines<'a>, windows: Windows<'a>, run: Run) -> Self {
+        let Window { geometry, options } = windows.window;
+        Self {
+            lines,
+            windows,
+            group: Group {
+                segments: geometry.kernel[0],
+                stride: lines.line_words * size_of::<u64>() * options.dilation[0],
+                steps: run.steps,
+                last: run.last,
+                ..Group::default()
+            },
+        }
+    }
 }
 
 /// A kernel line of a window that is read in place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Run {
-    steps: usize,
+    pub(super) steps: usize,
     /// The bits of the last step that count.
-    last: u32,
+    pub(super) last: u32,
     /// Bits of all steps.
     pub(super) bits: usize,
 }
@@ -271,153 +323,16 @@ impl Run {
 
 impl Rows for InPlace<'_> {
     #[inline(always)]
-    fn block(&mut self, rows: Range<usize>, starts: &mut Starts) -> Patches<'_> {
+    fn block(&mut self, rows: Range<usize>, starts: &mut Starts, places: &mut Places) -> Block<'_> {
+        self.windows.places(rows.clone(), places);
+        self.group.rows = rows.len();
         let stride = self.lines.line_words * size_of::<u64>();
-        for (start, (line, bit, _)) in starts.iter_mut().zip(self.places.groups(rows, 1)) {
+        for (start, (line, bit, _)) in starts.iter_mut().zip(self.windows.groups(rows, 1)) {
             *start = line * stride + bit / 8;
         }
-        let Window { geometry, options } = self.places.window;
-        let stride = stride * options.dilation[0];
-        Patches {
+        Block {
             words: self.lines.words,
-            segments: geometry.kernel[0],
-            stride,
-            steps: self.run.steps,
-            last: self.run.last,
-        }
-    }
-}
-
-/// Padding that does not count: sums of weights from which the bases of border positions follow.
-///
-/// Padding is gathered as −1, so a tap outside the image adds −w where it should add nothing: the sum lacks the sum of the
-/// weights outside, which is the sum of all of them less the sum of those inside. The taps inside are a rectangle of the
-/// kernel, whose sum takes four look-ups in the summed-area table.
-#[derive(Clone, Debug)]
-pub(super) struct ZeroBorder {
-    /// `[i][j][n]`: the sum of output `n`'s weights in kernel lines below `i`, kernel columns below `j`.
-    table: Vec<i32>,
-    outputs: usize,
-}
-
-impl ZeroBorder {
-    pub(super) fn new(window: &Window, weights: &BitMatrix) -> Self {
-        let Geometry {
-            kernel, outputs, ..
-        } = window.geometry;
-        let channels = window.channels();
-        let mut table = vec![0; (kernel[0] + 1) * (kernel[1] + 1) * outputs];
-        let at = |i: usize, j: usize, n: usize| (i * (kernel[1] + 1) + j) * outputs + n;
-        for i in 0..kernel[0] {
-            for j in 0..kernel[1] {
-                for n in 0..outputs {
-                    let tap = (i * kernel[1] + j) * channels;
-                    let ones: u32 = (0..channels)
-                        .step_by(WORD)
-                        .map(|c| {
-                            read_bits(weights.row(n), tap + c, WORD.min(channels - c)).count_ones()
-                        })
-                        .sum();
-                    table[at(i + 1, j + 1, n)] = table[at(i, j + 1, n)] + table[at(i + 1, j, n)]
-                        - table[at(i, j, n)]
-                        + 2 * ones as i32
-                        - channels as i32;
-                }
-            }
-        }
-        Self { table, outputs }
-    }
-}
-
-/// The border of one band.
-pub(super) struct BandBorder<'a> {
-    pub(super) sums: &'a ZeroBorder,
-    pub(super) window: &'a Window,
-    pub(super) input: Shape,
-    /// The band's lines of an image.
-    pub(super) lines: Range<usize>,
-    /// Pixels of an output line.
-    pub(super) width: usize,
-}
-
-impl BandBorder<'_> {
-    /// Where in the table the corners of the taps inside the image are, for the window at line `y` and pixel `x` of the output: those that
-    /// count, then those that are taken off again.
-    fn corners(&self, y: usize, x: usize) -> [usize; 4] {
-        let Window {
-            geometry:
-                Geometry {
-                    kernel,
-                    stride,
-                    padding,
-                    ..
-                },
-            options: Options { dilation, .. },
-        } = *self.window;
-        let inside = |axis: usize, position: usize, size: usize| {
-            let taps = |end: usize| {
-                end.saturating_sub(position * stride[axis])
-                    .div_ceil(dilation[axis])
-                    .min(kernel[axis])
-            };
-            [taps(padding[axis]), taps(padding[axis] + size)]
-        };
-        let (lines, pixels) = (
-            inside(0, y, self.input.height),
-            inside(1, x, self.input.width),
-        );
-        let at = |line: usize, pixel: usize| {
-            (lines[line] * (kernel[1] + 1) + pixels[pixel]) * self.sums.outputs
-        };
-        [at(0, 0), at(1, 1), at(0, 1), at(1, 0)]
-    }
-
-    /// The output lines, or pixels, whose taps are all inside the image.
-    fn whole(&self, axis: usize, size: usize) -> Range<usize> {
-        let Geometry {
-            stride, padding, ..
-        } = self.window.geometry;
-        let room = (padding[axis] + size).checked_sub(self.window.span()[axis]);
-        padding[axis].div_ceil(stride[axis])..room.map_or(0, |room| room / stride[axis] + 1)
-    }
-}
-
-impl Border for Option<BandBorder<'_>> {
-    #[inline(always)]
-    fn rows(&self, rows: Range<usize>, corners: &mut Corners) -> u64 {
-        let Some(border) = self else { return 0 };
-        let Shape { height, width, .. } = border.input;
-        let (lines, pixels) = (border.whole(0, height), border.whole(1, width));
-        let mut x = rows.start % border.width;
-        let mut y = rows.start / border.width % border.lines.len();
-        let mut bits = 0;
-        for row in 0..rows.len() {
-            let line = border.lines.start + y;
-            if !(lines.contains(&line) && pixels.contains(&x)) {
-                bits |= 1 << row;
-                corners.get_or_insert([[0; 4]; BLOCK])[row] = border.corners(line, x);
-            }
-            x += 1;
-            if x == border.width {
-                (x, y) = (0, (y + 1) % border.lines.len());
-            }
-        }
-        bits
-    }
-
-    #[inline(always)]
-    fn base(&self, corners: &[usize; 4], first: usize, base: &mut Columns) {
-        let Some(border) = self else { return };
-        let (table, outputs) = (&border.sums.table, border.sums.outputs);
-        let sums = |at: usize| &table[at + first..][..outputs - first];
-        let all = sums(table.len() - outputs).iter();
-        let [a, b, c, d] = corners.map(sums);
-        let depth = border.window.depth() as i32;
-        for (base, ((all, (a, b)), (c, d))) in base
-            .iter_mut()
-            .zip(all.zip(a.iter().zip(b)).zip(c.iter().zip(d)))
-        {
-            *base = depth + (all - (a + b - c - d));
+            groups: core::slice::from_ref(&self.group),
         }
     }
 }

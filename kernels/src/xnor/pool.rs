@@ -17,29 +17,31 @@
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```
 
-use super::{Geometry, PaddingValue};
+use super::geometry::{Geometry, PaddingValue};
 use crate::{
     Error,
-    bits::{BitTensor, Shape, WORD, copy_bits, read_bits},
+    bits::{BitView, BitViewMut, Shape, WORD, copy_bits, read_bits, set_bits},
 };
-use alloc::vec;
+use core::ops::Range;
 
-/// The maximum of each channel under each window of a kernel. A tap on the padding (top, left, bottom, right) is −1, which is to say
-/// it does not count.
+/// Words of a line that are joined at a time.
+const JOINED: usize = 64;
+
+/// The maximum of each channel under each window of a kernel.
 ///
-/// A window's lines are joined first, whole words at a time (the rows of all channels side by side), and then the pixels of that
-/// one line; so the work for a pixel of the output is that of the window's width alone.
+/// A tap on the padding (top, left, bottom, right) is −1: it does not count. Nothing is allocated.
 ///
 /// # Errors
 /// [`Error::Dimension`] where the kernel does not fit or a dimension is 0; [`Error::Size`] where `out` does not have the shape that
 /// follows.
-pub fn max_pool(
-    input: &BitTensor,
+pub fn max_pool<'v>(
+    input: impl Into<BitView<'v>>,
     kernel: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 4],
-    out: &mut BitTensor,
+    out: impl Into<BitViewMut<'v>>,
 ) -> Result<(), Error> {
+    let (input, mut out) = (input.into(), out.into());
     let Shape {
         height,
         width,
@@ -56,50 +58,91 @@ pub fn max_pool(
     };
     let shape = geometry.output_shape(input.shape())?;
     out.check_shape(shape)?;
-    out.lines_mut().words_mut().fill(0);
+    out.clear();
     // The lines (axis 0) or pixels (axis 1) of the input that a window covers.
     let taps = |window: usize, axis: usize, size: usize| {
         let start = window * stride[axis];
         let end = (start + kernel[axis])
             .saturating_sub(padding[axis])
             .min(size);
-        start.saturating_sub(padding[axis])..end
+        start.saturating_sub(padding[axis]).min(end)..end
     };
-    let mut joined = vec![0; input.lines().row_words()];
+    // Windows that are joined together: as many as lie within the buffer, wherever in a word they begin.
+    let room = (JOINED - 1) * WORD;
+    let window = kernel[1].saturating_mul(channels);
+    let together = match room.checked_sub(window) {
+        Some(more) if channels < WORD => more / (stride[1].saturating_mul(channels)) + 1,
+        _ => 0,
+    };
     for line in 0..shape.batch * shape.height {
         let (image, y) = (line / shape.height, line % shape.height);
-        joined.fill(0);
-        for from in taps(y, 0, height).map(|y| input.lines().row(image * height + y)) {
-            joined
-                .iter_mut()
-                .zip(from)
-                .for_each(|(all, one)| *all |= one);
+        let lines = taps(y, 0, height);
+        let lines = lines.start + image * height..lines.end + image * height;
+        let to = out.row_mut(line);
+        if together == 0 {
+            for x in 0..shape.width {
+                pixel(input, lines.clone(), taps(x, 1, width), x, to);
+            }
+            continue;
         }
-        let to = out.lines_mut().row_mut(line);
-        for x in 0..shape.width {
-            for pixel in taps(x, 1, width) {
-                copy_bits(to, x * channels, &joined, pixel * channels, channels);
+        for first in (0..shape.width).step_by(together) {
+            let xs = first..shape.width.min(first + together);
+            let from = taps(first, 1, width).start;
+            let end = taps(xs.end - 1, 1, width).end.max(from);
+            let words = from * channels / WORD..(end * channels).div_ceil(WORD);
+            let mut joined = [0; JOINED];
+            for line in lines.clone() {
+                let line = &input.row(line)[words.clone()];
+                joined
+                    .iter_mut()
+                    .zip(line)
+                    .for_each(|(all, one)| *all |= one);
+            }
+            for x in xs {
+                for pixel in taps(x, 1, width) {
+                    let bit = pixel * channels - words.start * WORD;
+                    copy_bits(to, x * channels, &joined, bit, channels);
+                }
             }
         }
     }
     Ok(())
 }
 
+/// The maximum under one window, a word of channels at a time, into bits that are 0.
+#[inline(always)]
+fn pixel(input: BitView<'_>, lines: Range<usize>, pixels: Range<usize>, x: usize, to: &mut [u64]) {
+    let channels = input.shape().channels;
+    for first in (0..channels).step_by(WORD) {
+        let some = WORD.min(channels - first);
+        let mut bits = 0;
+        for line in lines.clone() {
+            let line = input.row(line);
+            for pixel in pixels.clone() {
+                bits |= read_bits(line, pixel * channels + first, some);
+            }
+        }
+        set_bits(to, x * channels + first, some, bits);
+    }
+}
+
 /// The sum of each channel over all of an image's pixels, `batch · channels` of them: `height · width` times the global average.
 ///
 /// # Errors
 /// [`Error::Size`] where `out` has another length.
-pub fn sum_pool(input: &BitTensor, out: &mut [i32]) -> Result<(), Error> {
+pub fn sum_pool<'v>(input: impl Into<BitView<'v>>, out: &mut [i32]) -> Result<(), Error> {
+    let input = input.into();
     let Shape {
         batch,
         height,
         width,
         channels,
     } = input.shape();
-    Error::check_size("out (batch · channels)", batch * channels, out.len())?;
+    let expected = batch.saturating_mul(channels);
+    Error::check_size("out (batch · channels)", expected, out.len())?;
     out.fill(-((height * width) as i32));
     for line in 0..batch * height {
-        let (from, image) = (input.lines().row(line), line / height);
+        let (from, image) = (input.row(line), line / height);
         for pixel in 0..width {
             for channel in (0..channels).step_by(WORD) {
                 let some = WORD.min(channels - channel);
@@ -119,7 +162,10 @@ pub fn sum_pool(input: &BitTensor, out: &mut [i32]) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{bits::BitMatrix, conformance::Generator};
+    use crate::{
+        bits::{BitMatrix, BitTensor},
+        conformance::Generator,
+    };
     use std::vec;
 
     #[test]

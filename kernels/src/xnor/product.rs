@@ -6,34 +6,50 @@
 //! streams from the second-level cache as well as from the first.
 
 use super::{
-    output::{Columns, Prepared, Stage},
+    border::{BandBorder, Corners},
     pack::{Panel, Panels},
-    tile::{Counts, MAX_COLUMNS, Patches, Tile},
+    stage::{Place, Prepared, Stage},
+    tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Tile},
 };
 use core::ops::Range;
-
-/// Rows of a block: at most 64, a multiple of every tile's, and enough to read the panel's weights from afar only once in a while.
-pub(crate) const BLOCK: usize = 48;
 
 /// Byte offsets into the patches of a block's rows.
 pub(crate) type Starts = [usize; BLOCK];
 
-/// Where the rows of a product come from.
-pub(crate) trait Rows {
-    /// Makes a block of rows ready.
-    fn block(&mut self, rows: Range<usize>, starts: &mut Starts) -> Patches<'_>;
+/// Where a block's rows go.
+pub(crate) type Places = [Place; BLOCK];
+
+/// Rows that are ready to be counted.
+pub(crate) struct Block<'a> {
+    /// What they lie in.
+    pub(crate) words: &'a [u64],
+    /// All of them, in their order.
+    pub(crate) groups: &'a [Group],
 }
 
-/// Where in a table of sums the base of each of a block's rows follows from; none where no row has had one yet.
-pub(crate) type Corners = Option<[[usize; 4]; BLOCK]>;
+/// Neighbouring rows of a block of which the same part of the depth is counted.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Group {
+    /// How many they are.
+    pub(crate) rows: usize,
+    /// Runs a row, and bytes from one to the next.
+    pub(crate) segments: usize,
+    pub(crate) stride: usize,
+    /// Steps a run; none where nothing counts.
+    pub(crate) steps: usize,
+    /// Bits of a run's last step that count.
+    pub(crate) last: u32,
+    /// Steps of the panel before the first run, and between two.
+    pub(crate) skip: usize,
+    pub(crate) gap: usize,
+    /// Bits that count, where those are not all of the panel's.
+    pub(crate) bits: Option<usize>,
+}
 
-/// The bases that rows have where not all of their depth counts.
-pub(crate) trait Border {
-    /// Which of a block's rows have bases of their own, a bit each, and their corners; those of the others are the depth.
-    fn rows(&self, rows: Range<usize>, corners: &mut Corners) -> u64;
-
-    /// The bases of the columns from `first` on, for a row with these corners.
-    fn base(&self, corners: &[usize; 4], first: usize, base: &mut Columns);
+/// Where the rows of a product come from.
+pub(crate) trait Rows {
+    /// Makes a block of rows ready: all that are asked for, or the first of them.
+    fn block(&mut self, rows: Range<usize>, starts: &mut Starts, places: &mut Places) -> Block<'_>;
 }
 
 /// Multiplies `rows` rows with the weights of the panels, which are laid out for tile `T`, and hands each sum to the stage.
@@ -42,7 +58,7 @@ pub(crate) fn product<T: Tile>(
     panels: Panels<'_>,
     rows: usize,
     mut source: impl Rows,
-    border: &impl Border,
+    border: Option<&BandBorder<'_>>,
     stage: &mut impl Stage,
 ) {
     token.vectorize(
@@ -50,41 +66,41 @@ pub(crate) fn product<T: Tile>(
         #[inline(always)]
         || {
             let mut starts = [0; BLOCK];
+            let mut places = [[0; 2]; BLOCK];
             let mut counts = [[0; MAX_COLUMNS]; 8];
             // (Room for what most products do without is not worth clearing for a small one.)
             let mut corners = None;
-            for first in (0..rows).step_by(BLOCK) {
-                let block = first..rows.min(first + BLOCK);
-                let patches = source.block(block.clone(), &mut starts);
-                stage.begin(block.clone());
-                let bordered = border.rows(block.clone(), &mut corners);
+            let mut first = 0;
+            while first < rows {
+                let block = rows.min(first + BLOCK);
+                let block = source.block(first..block, &mut starts, &mut places);
+                let taken = block.groups.iter().map(|group| group.rows).sum();
+                stage.begin(&places[..taken]);
+                let bordered = match border {
+                    Some(border) => border.rows(first..first + taken, &mut corners),
+                    None => 0,
+                };
                 let sweep = Sweep {
                     token,
-                    patches,
+                    block,
                     starts: &starts,
-                    first,
-                    rows: block.len(),
+                    border,
                     bordered,
                     corners: &corners,
                     depth: panels.bits,
                 };
                 for panel in panels.iter::<T>() {
                     match panel.registers {
-                        1 => sweep.panel::<1>(&panel, border, stage, &mut counts),
-                        2 if T::REGISTERS >= 2 => {
-                            sweep.panel::<2>(&panel, border, stage, &mut counts)
-                        }
-                        3 if T::REGISTERS >= 3 => {
-                            sweep.panel::<3>(&panel, border, stage, &mut counts)
-                        }
-                        4 if T::REGISTERS >= 4 => {
-                            sweep.panel::<4>(&panel, border, stage, &mut counts)
-                        }
+                        1 => sweep.panel::<1>(&panel, stage, &mut counts),
+                        2 if T::REGISTERS >= 2 => sweep.panel::<2>(&panel, stage, &mut counts),
+                        3 if T::REGISTERS >= 3 => sweep.panel::<3>(&panel, stage, &mut counts),
+                        4 if T::REGISTERS >= 4 => sweep.panel::<4>(&panel, stage, &mut counts),
                         registers => {
                             unreachable!("a tile has at most 4 registers, not {registers}")
                         }
                     }
                 }
+                first += taken;
             }
         },
     );
@@ -93,57 +109,100 @@ pub(crate) fn product<T: Tile>(
 /// A block of rows on its way across the panels.
 struct Sweep<'a, T> {
     token: T,
-    patches: Patches<'a>,
+    block: Block<'a>,
     starts: &'a Starts,
-    first: usize,
-    rows: usize,
+    border: Option<&'a BandBorder<'a>>,
+    /// Which rows have bases of their own.
     bordered: u64,
     corners: &'a Corners,
     depth: usize,
 }
 
 impl<T: Tile> Sweep<'_, T> {
-    #[inline(always)]
+    /// The block's rows meet a panel. Whatever the rows come from, this is one function, with the level's features.
+    #[inline(never)]
     fn panel<const V: usize>(
         &self,
         panel: &Panel<'_>,
-        border: &impl Border,
         stage: &mut impl Stage,
         counts: &mut [Counts; 8],
     ) {
-        let mut prepared = stage.prepare(self.token, panel.first, panel.columns);
-        let depth = [T::base(self.depth); MAX_COLUMNS];
-        stage.set_base::<T>(&mut prepared, &depth);
-        let mut row = if V == 1 && self.bordered == 0 {
-            let starts = &self.starts[..self.rows];
-            stage.store_narrow(self.token, &self.patches, starts, panel, &prepared)
-        } else {
-            0
+        self.token.vectorize(
+            #[inline(always)]
+            || {
+                let mut prepared = stage.prepare(self.token, panel.first, panel.columns);
+                let mut first = 0;
+                for group in self.block.groups {
+                    let rows = first..first + group.rows;
+                    let weights = &panel.weights[group.skip * V * T::STEP_BYTES..];
+                    first = rows.end;
+                    self.group::<V>(rows, group, weights, stage, &mut prepared, counts);
+                }
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn group<const V: usize>(
+        &self,
+        rows: Range<usize>,
+        group: &Group,
+        weights: &[u8],
+        stage: &mut impl Stage,
+        prepared: &mut Prepared,
+        counts: &mut [Counts; 8],
+    ) {
+        let depth = group.bits.unwrap_or(self.depth);
+        stage.set_base::<T>(prepared, &[T::base(depth); MAX_COLUMNS]);
+        if group.steps == 0 {
+            counts[0] = [0; MAX_COLUMNS];
+            for row in rows {
+                stage.store::<T, 1, V>(
+                    self.token,
+                    row,
+                    prepared,
+                    core::array::from_ref(&counts[0]),
+                );
+            }
+            return;
+        }
+        let patches = Patches {
+            words: self.block.words,
+            segments: group.segments,
+            stride: group.stride,
+            steps: group.steps,
+            gap: group.gap,
+            last: group.last,
         };
-        let bounds = if self.depth <= T::SHALLOW && self.bordered == 0 {
-            stage.bounds::<T>(&prepared)
+        let mut row = rows.start;
+        if V == 1 && self.bordered == 0 && group.gap == 0 {
+            let starts = &self.starts[rows.clone()];
+            row += stage.store_narrow(self.token, row, prepared, (&patches, starts, weights));
+        }
+        let bounds = if depth <= T::SHALLOW && self.bordered == 0 {
+            stage.bounds::<T>(prepared)
         } else {
             None
         };
-        while row < self.rows {
-            let rows = T::ROWS.min(self.rows - row);
+        while row < rows.end {
+            let some = T::ROWS.min(rows.end - row);
             macro_rules! tile {
                 ($($rows:literal)*) => {
-                    match rows {
+                    match some {
                         $($rows if T::ROWS >= $rows => {
                             let starts = self.starts[row..].first_chunk().expect("as many rows as a tile has");
                             if let Some(bounds) = &bounds {
-                                let bits = self.token.below::<$rows, V>(&self.patches, starts, panel.weights, bounds);
-                                stage.store_bits::<T>(self.first + row, &prepared, &bits);
-                                row += rows;
+                                let bits = self.token.below::<$rows, V>(&patches, starts, weights, bounds);
+                                stage.store_bits::<T>(row, prepared, &bits);
+                                row += some;
                                 continue;
                             }
                             let counts = counts.first_chunk_mut::<$rows>().expect("as many rows as a tile has");
                             if self.bordered >> row & ((1 << $rows) - 1) == 0 {
-                                stage.count::<T, $rows, V>(self.token, self.first + row, &prepared, (&self.patches, starts, panel.weights), counts);
+                                stage.count::<T, $rows, V>(self.token, row, prepared, (&patches, starts, weights), counts);
                             } else {
-                                self.token.count::<$rows, V>(&self.patches, starts, panel.weights, counts);
-                                self.store_bordered::<V>(row, panel.first, border, stage, &mut prepared, counts);
+                                self.token.count::<$rows, V>(&patches, starts, weights, counts);
+                                self.store_bordered::<V>(row, stage, prepared, counts);
                             }
                         })*
                         rows => unreachable!("a tile has at most 8 rows, not {rows}"),
@@ -151,7 +210,7 @@ impl<T: Tile> Sweep<'_, T> {
                 };
             }
             tile!(1 2 3 4 5 6 7 8);
-            row += rows;
+            row += some;
         }
     }
 
@@ -161,8 +220,6 @@ impl<T: Tile> Sweep<'_, T> {
     fn store_bordered<const V: usize>(
         &self,
         row: usize,
-        first: usize,
-        border: &impl Border,
         stage: &mut impl Stage,
         prepared: &mut Prepared,
         counts: &[Counts],
@@ -173,11 +230,11 @@ impl<T: Tile> Sweep<'_, T> {
                 let depth = [T::base(self.depth); MAX_COLUMNS];
                 let mut is_depth = true;
                 for (row, counts) in (row..).zip(counts) {
-                    if let Some(corners) = self.corners
+                    if let (Some(border), Some(corners)) = (self.border, self.corners)
                         && self.bordered >> row & 1 == 1
                     {
                         let mut base = depth;
-                        border.base(&corners[row], first, &mut base);
+                        border.base(&corners[row], prepared.first, &mut base);
                         stage.set_base::<T>(prepared, &base);
                         is_depth = false;
                     } else if !is_depth {
@@ -186,7 +243,7 @@ impl<T: Tile> Sweep<'_, T> {
                     }
                     stage.store::<T, 1, V>(
                         self.token,
-                        self.first + row,
+                        row,
                         prepared,
                         core::array::from_ref(counts),
                     );

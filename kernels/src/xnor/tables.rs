@@ -13,15 +13,16 @@
 //! not fill).
 
 use super::{
-    Threshold,
-    activations::Bits,
+    bits_out::Bits,
+    epilogue::Threshold,
     geometry::Window,
-    output::count_limit,
-    patches::{Band, Lines, Worker},
+    patches::{Band, Lines},
+    stage::count_limit,
     tile::Tile,
+    workspace::Worker,
 };
 use crate::{
-    bits::{BitMatrix, BitTensor, WORD, read_bits},
+    bits::{BitMatrix, BitView, WORD, read_bits},
     isa::{Level, dispatch},
 };
 use alloc::{vec, vec::Vec};
@@ -100,11 +101,16 @@ impl Tables {
         })
     }
 
+    /// Words of the sums of a line's windows.
+    pub(super) fn line_words(&self, width: usize) -> usize {
+        width * self.words
+    }
+
     /// The activations of one band of output lines.
     pub(super) fn band(
         &self,
         window: &Window,
-        input: &BitTensor,
+        input: BitView<'_>,
         band: &Band,
         width: usize,
         worker: &mut Worker,
@@ -162,7 +168,7 @@ impl Tables {
                     for (pieces, entries) in self.pieces.as_chunks().0.iter().zip(entries) {
                         let lines = pieces.map(|(line, start)| {
                             let line = (first + line * down) * lines.line_words;
-                            (&lines.words[line..][..lines.line_words], start)
+                            (&lines.words[line..], start)
                         });
                         self.take_away(lines, entries, across, within, sums);
                     }

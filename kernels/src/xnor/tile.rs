@@ -4,11 +4,14 @@
 //! depth (`STEP` bytes) the panel has one register row of weights, and each row of the tile meets it with its own step of
 //! activations, broadcast. The tile counts the differing bits; `dot = K − 2·count` is left to the output stage.
 
-use super::{Threshold, bytes};
+use super::{bytes, epilogue::Threshold};
 use crate::bits::WORD;
 
 /// The most columns a panel has, whatever the level.
 pub(crate) const MAX_COLUMNS: usize = 64;
+
+/// Rows of a block: at most 64, a multiple of every tile's, and enough to read the panel's weights from afar only once in a while.
+pub(crate) const BLOCK: usize = 48;
 
 /// The counts of a tile's row, a column each; those after the panel's last register are not written.
 pub(crate) type Counts = [u32; MAX_COLUMNS];
@@ -103,8 +106,8 @@ pub(crate) trait Tile: Copy + Send + Sync {
     /// Whether the level has [`count_sums`](Self::count_sums).
     const SUMS: bool = false;
 
-    /// The sums `base[c] − PER_COUNT · counts[r][c]` of the first `columns` columns, those of row `r` from `out[r · stride]` on, without
-    /// a way through memory.
+    /// The sums `base[c] − PER_COUNT · counts[r][c]` of the first `columns` columns, those of row `r` from `out[offsets[r] + first]` on,
+    /// without a way through memory.
     ///
     /// # Panics
     /// As [`count`](Self::count), and where the sums leave `out`.
@@ -114,7 +117,7 @@ pub(crate) trait Tile: Copy + Send + Sync {
         _starts: &[usize; R],
         _panel: &[u8],
         _base: &[i32; MAX_COLUMNS],
-        (_columns, _stride): (usize, usize),
+        (_first, _columns, _offsets): (usize, usize, &[usize; R]),
         _out: &mut [i32],
     ) {
         unreachable!("sums are made of counts")
@@ -227,12 +230,20 @@ pub(crate) struct Patches<'a> {
     pub(crate) stride: usize,
     /// Steps a run.
     pub(crate) steps: usize,
+    /// Steps of the panel that are passed over after each run.
+    pub(crate) gap: usize,
     /// The bits of a run's last step that count; all but for levels with [`Tile::PARTS`].
     #[allow(dead_code, reason = "some architectures have no such level")]
     pub(crate) last: u32,
 }
 
 impl Patches<'_> {
+    /// Steps of the panel from the first to the last that is counted.
+    #[inline(always)]
+    pub(crate) fn panel_steps(&self) -> usize {
+        (self.segments - 1) * (self.steps + self.gap) + self.steps
+    }
+
     /// The address of each row, once it is certain that every row of `STEP`-byte steps lies within the words.
     #[inline(always)]
     pub(crate) fn pointers<const R: usize>(

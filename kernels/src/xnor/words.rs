@@ -10,12 +10,12 @@
 //! shift, a rotation and a mask for eight rows.
 
 use super::{
-    Threshold,
+    epilogue::Threshold,
     pack::{Panel, Panels},
-    patches::{Lines, Places},
+    patches::{BAND, Lines, Windows},
     tile::{Strided, Tile},
 };
-use crate::bits::{WORD, bytes_mut, read_bits, set_bits};
+use crate::bits::{Shape, WORD, bytes_mut, read_bits, set_bits};
 use alloc::vec::Vec;
 
 /// Columns of a group: the lanes of a register, a bit each of an output's byte.
@@ -189,25 +189,32 @@ impl Place<'_> {
     }
 }
 
+/// Words that the rows of a band take at most, a word each.
+pub(super) fn most_words(output: Shape) -> usize {
+    BAND.max(output.width)
+        .saturating_mul(output.width.next_multiple_of(GROUP))
+        .div_ceil(output.width)
+}
+
 /// The rows of a convolution, a word each, of `images` images, and the words from one line of them to the next.
 pub(super) fn gather<'a, T: Tile>(
     token: T,
     lines: Lines<'a>,
-    places: Places<'_>,
+    windows: Windows<'_>,
     images: usize,
     rows: &'a mut Vec<u64>,
 ) -> (Strided<'a>, usize) {
-    let Places {
+    let Windows {
         height,
         width,
         image_lines,
         ..
-    } = places;
+    } = windows;
     let count = images * height * width;
-    let (window, channels) = (places.window, places.window.channels());
+    let (window, channels) = (windows.window, windows.window.channels());
     let geometry = &window.geometry;
     let options = window.options;
-    if places.across() == WORD
+    if windows.across() == WORD
         && geometry.kernel == [1, 1]
         && channels == WORD
         && geometry.stride[0] == 1
@@ -227,12 +234,12 @@ pub(super) fn gather<'a, T: Tile>(
     };
     let gather = Gather {
         lines,
-        places,
+        windows,
         runs,
         run,
         tap: geometry.channels * options.dilation[1],
     };
-    let together = runs == 1 && (GROUP - 1) * places.across() + run <= WORD;
+    let together = runs == 1 && (GROUP - 1) * windows.across() + run <= WORD;
     let line = if together {
         width.next_multiple_of(GROUP)
     } else {
@@ -264,7 +271,7 @@ pub(super) fn gather<'a, T: Tile>(
 
 struct Gather<'a, 'b> {
     lines: Lines<'a>,
-    places: Places<'b>,
+    windows: Windows<'b>,
     /// The taps of a kernel line: so many runs of neighbouring bits, of so many bits, so far apart.
     runs: usize,
     run: usize,
@@ -275,8 +282,8 @@ impl Gather<'_, '_> {
     /// The rows of an image, eight columns of windows at a time, from its top to its bottom.
     #[inline(always)]
     fn together(&self, first: usize, line: usize, rows: &mut [u64]) {
-        let window = self.places.window;
-        let (across, width) = (self.places.across(), self.places.width);
+        let window = self.windows.window;
+        let (across, width) = (self.windows.across(), self.windows.width);
         let (height, stride, down) = (
             window.geometry.kernel[0],
             window.geometry.stride[0],
@@ -302,7 +309,7 @@ impl Gather<'_, '_> {
         };
         let line_words = self.lines.line_words;
         for x in (0..width).step_by(GROUP) {
-            let start = self.places.group * window.channels() + x * across;
+            let start = self.windows.group * window.channels() + x * across;
             let (word, shift) = (start / WORD, start % WORD);
             let last = GROUP.min(width - x) - 1;
             let straddles = shift + last * across + self.run > WORD;
@@ -333,22 +340,22 @@ impl Gather<'_, '_> {
     /// The rows of an image, one after the other.
     #[inline(always)]
     fn singly(&self, first: usize, rows: &mut [u64]) {
-        let window = self.places.window;
-        let across = self.places.across();
+        let window = self.windows.window;
+        let across = self.windows.across();
         let (height, stride, down) = (
             window.geometry.kernel[0],
             window.geometry.stride[0],
             window.options.dilation[0],
         );
         let line_words = self.lines.line_words;
-        for (y, rows) in rows.chunks_exact_mut(self.places.width).enumerate() {
-            let mut start = self.places.group * window.channels();
+        for (y, rows) in rows.chunks_exact_mut(self.windows.width).enumerate() {
+            let mut start = self.windows.group * window.channels();
             for word in rows {
                 let mut filled = 0;
                 *word = 0;
                 for line in 0..height {
                     let at = (first + y * stride + line * down) * line_words;
-                    let from = &self.lines.words[at..][..line_words];
+                    let from = &self.lines.words[at..];
                     for tap in 0..self.runs {
                         *word |= read_bits(from, start + tap * self.tap, self.run) << filled;
                         filled += self.run;

@@ -3,15 +3,18 @@
 mod bernoulli;
 mod bnn;
 mod bnn_plus;
+mod distinct;
 mod exact;
 mod gaussian;
 mod gaussian_sampled;
+mod hard;
 mod real;
 mod straight_through;
 #[cfg(test)]
 mod testing;
 
 pub(crate) use exact::Kept;
+pub(crate) use hard::Kept as HardKept;
 
 use bernoulli::Sampled;
 use bnn::Bnn;
@@ -19,11 +22,12 @@ use bnn_plus::BnnPlus;
 use exact::{Exact, Literal};
 use gaussian::Gaussian;
 use gaussian_sampled::GaussianSampled;
+use hard::Hard;
 use real::Real;
 use straight_through::StraightThrough;
 
 use super::{
-    choices::{Distribution, MethodName},
+    choices::{Activations, Distribution, MethodName},
     config::Config,
     layer::{self, Cache, EPSILON, Layer, Place},
     pool::Pooling,
@@ -37,6 +41,9 @@ pub(crate) fn method(config: &Config) -> Box<dyn Method> {
     match config.method {
         MethodName::Bernoulli => match config.distribution {
             Distribution::Sampled => Box::new(Sampled),
+            exact if config.activations != Activations::Mean => {
+                Box::new(Hard::new(exact, config.activations, config.noise))
+            }
             exact => {
                 let exact = Exact::new(level, exact);
                 if config.normalises_probabilities() {

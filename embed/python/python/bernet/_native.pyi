@@ -5,7 +5,16 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Epoch", "Model", "distribution", "gradient", "load", "mnist", "survival_and_mass", "train"]
+__all__ = [
+    "Epoch",
+    "Model",
+    "PoissonBinomialSums",
+    "gradient",
+    "load",
+    "mnist",
+    "survival_and_mass",
+    "train",
+]
 
 @final
 class Model:
@@ -68,4 +77,20 @@ def survival_and_mass(
 def gradient(
     probabilities: NDArray[np.float32], cut: int, method: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
-def distribution(probabilities: NDArray[np.float32]) -> NDArray[np.float64]: ...
+
+@final
+class PoissonBinomialSums:
+    def __new__(cls, probabilities: NDArray[np.float64]) -> PoissonBinomialSums: ...
+    def evaluate(
+        self, function: str, rows: NDArray[np.int64], ks: NDArray[np.int64]
+    ) -> NDArray[np.float64]: ...
+    def quantile(
+        self, rows: NDArray[np.int64], qs: NDArray[np.float64], upper: bool
+    ) -> NDArray[np.int64]: ...
+    def moments(self) -> NDArray[np.float64]: ...
+    def entropy(self) -> NDArray[np.float64]: ...
+    def sample(self, seeds: list[int], count: int) -> NDArray[np.int64]: ...
+    def gradient(
+        self, function: str, rows: NDArray[np.int64], ks: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+    def plan(self, row: int) -> str: ...

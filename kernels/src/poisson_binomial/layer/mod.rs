@@ -38,6 +38,8 @@ mod exact;
 mod series;
 
 use super::{Plan, Scratch};
+#[cfg(feature = "rayon")]
+use crate::threads;
 use crate::{
     Error,
     arch::float::{Float, Kernel},
@@ -408,10 +410,13 @@ fn columns(rows: &mut [f32], samples: usize, block: usize) -> Vec<Vec<&mut [f32]
 /// Does all tasks, on as many threads as there are.
 fn each<T: Send>(tasks: Vec<T>, scratch: &mut Scratch, work: impl Fn(T, &mut Scratch) + Sync) {
     #[cfg(feature = "rayon")]
-    if tasks.len() > 1 && rayon::current_num_threads() > 1 {
+    if tasks.len() > 1 && threads::number() > 1 {
         use rayon::prelude::*;
-        let tasks = tasks.into_par_iter().with_max_len(1);
-        return tasks.for_each_init(Scratch::default, |scratch, task| work(task, scratch));
+        return threads::install(|| {
+            let tasks = tasks.into_par_iter().with_max_len(1);
+            tasks.for_each_init(Scratch::default, |scratch, task| work(task, scratch));
+        })
+        .expect("`number` has made the pool, in this process");
     }
     for task in tasks {
         work(task, scratch);

@@ -9,9 +9,8 @@
 //! thresholds that the soft net has learnt are lost. The other form, of the sums' moments, has the same distributions with another cut.
 
 use super::{
-    super::{Method, Moment, draw_means, regularise_means},
+    super::{Method, Moment, distinct::Distinct, draw_means, regularise_means},
     Cut, Exact, Gradients,
-    distinct::Distinct,
 };
 use crate::train::{
     layer::{self, Cache, Layer, Place},

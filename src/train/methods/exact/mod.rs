@@ -22,7 +22,6 @@
 //! ```
 
 mod blocks;
-mod distinct;
 mod literal;
 mod power_sums;
 mod recursion;
@@ -34,10 +33,11 @@ use super::{
         pool::Pooling,
         random::Random,
     },
-    Method, Moment, draw_means, regularise_means,
+    Method, Moment,
+    distinct::Distinct,
+    draw_means, regularise_means,
 };
 use crate::train::choices::Distribution;
-use distinct::Distinct;
 use power_sums::Distributions;
 use recursion::Recursion;
 

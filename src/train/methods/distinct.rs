@@ -13,18 +13,18 @@ const DEEPEST: usize = 64;
 
 /// Which rows of a matrix of ±1 are the same.
 #[derive(Debug)]
-pub(super) struct Distinct {
+pub(crate) struct Distinct {
     /// How many kinds there are.
-    pub(super) kinds: usize,
+    pub(crate) kinds: usize,
     /// A row of each kind, one after the other.
-    pub(super) rows: Vec<f32>,
+    pub(crate) rows: Vec<f32>,
     /// The kind of each row.
     kind: Vec<u32>,
 }
 
 impl Distinct {
     /// Of rows of `depth` values; nothing where a value is not ±1, or where too few repeat to be worth it.
-    pub(super) fn of(patches: &[f32], depth: usize) -> Option<Self> {
+    pub(crate) fn of(patches: &[f32], depth: usize) -> Option<Self> {
         if depth > DEEPEST {
             return None;
         }
@@ -50,7 +50,7 @@ impl Distinct {
     }
 
     /// Every row as its kind has it.
-    pub(super) fn spread(&self, kinds: &[f32], width: usize, matrix: &mut [f32]) {
+    pub(crate) fn spread(&self, kinds: &[f32], width: usize, matrix: &mut [f32]) {
         let rows = matrix.par_chunks_mut(matrix::BLOCK * width);
         rows.zip(self.kind.par_chunks(matrix::BLOCK))
             .for_each(|(rows, kind)| {
@@ -61,7 +61,7 @@ impl Distinct {
     }
 
     /// The sum of each kind's rows, in their order.
-    pub(super) fn sum(&self, matrix: &[f32], width: usize) -> Vec<f32> {
+    pub(crate) fn sum(&self, matrix: &[f32], width: usize) -> Vec<f32> {
         let mut sums = vec![0.0; self.kinds * width];
         for (row, kind) in matrix.chunks_exact(width).zip(&self.kind) {
             matrix::add(&mut sums[*kind as usize * width..][..width], row);

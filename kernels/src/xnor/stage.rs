@@ -5,38 +5,11 @@
 //! the count itself. (Products with bytes have a base of their own, and a 1 in place of the 2: [`Tile::PER_COUNT`].)
 
 use super::{
-    pack::{Panel, Panels},
-    tile::{Counts, MAX_COLUMNS, Patches, Strided, Tile},
+    epilogue::RowsMut,
+    pack::Panels,
+    tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Strided, Tile},
 };
 use crate::Error;
-use core::ops::Range;
-
-/// The activation of one output channel: `+1` where the sum is at least `at_least` (or, inverted, where it is less).
-///
-/// Batch normalisation and sign fold into it: `sign(γ (S − μ)/σ + β)` with `c = μ − β σ/γ` is `S ≥ ⌈c⌉` for γ > 0, and
-/// `S ≤ ⌊c⌋`, that is not `S ≥ ⌊c⌋ + 1`, for γ < 0.
-///
-/// ```
-/// use bernet_kernels::xnor::Threshold;
-///
-/// assert!(Threshold { at_least: 3, invert: false }.apply(3));
-/// assert!(!Threshold { at_least: 3, invert: true }.apply(3));
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-#[repr(C)]
-pub struct Threshold {
-    /// The least sum that counts.
-    pub at_least: i32,
-    /// Whether the result is inverted.
-    pub invert: bool,
-}
-
-impl Threshold {
-    /// The activation of a sum; `true` is +1.
-    pub fn apply(self, sum: i32) -> bool {
-        (sum >= self.at_least) != self.invert
-    }
-}
 
 /// The largest count with which the sum `base − per_count · count` is at least so large. Half of what saturates is still more than any
 /// count, as the depth is below 2³⁰.
@@ -83,16 +56,16 @@ impl Prepared {
     }
 }
 
-/// Takes counts, a row of a panel at a time.
+/// Takes counts, a row of a panel at a time. Rows are counted within a block, whose places [`begin`](Self::begin) says.
 pub(crate) trait Stage: Sized + Send {
     /// The first `lines` lines, and the rest. A line is one row of a matrix, or the pixels of a line of a tensor.
     fn split(self, lines: usize) -> (Self, Self);
 
-    /// Of a single row, the first `columns` columns and the rest; they are a multiple of [`WORD`].
+    /// Of a single row, the first `columns` columns and the rest; they are a multiple of [`WORD`](crate::bits::WORD).
     fn split_columns(self, columns: usize) -> (Self, Self);
 
-    /// Called before the rows of each block.
-    fn begin(&mut self, _rows: Range<usize>) {}
+    /// Called before the rows of each block: where they go.
+    fn begin(&mut self, places: &[Place]);
 
     /// What it needs for `columns` columns from `first` on: the bases, unless it says otherwise.
     #[inline(always)]
@@ -154,32 +127,56 @@ pub(crate) trait Stage: Sized + Send {
         unreachable!("no row is taken as a word")
     }
 
-    /// Counts and stores rows of the block, whose patches are at `starts`, for a panel of one register, if that is faster this
+    /// Counts and stores rows from `row` on, whose patches are at `starts`, for a panel of one register, if that is faster this
     /// way; how many of them it has done.
     #[inline(always)]
     fn store_narrow<T: Tile>(
         &mut self,
         _token: T,
-        _patches: &Patches<'_>,
-        _starts: &[usize],
-        _panel: &Panel<'_>,
+        _row: usize,
         _prepared: &Prepared,
+        (_patches, _starts, _panel): (&Patches<'_>, &[usize], &[u8]),
     ) -> usize {
         0
     }
 }
 
+/// Where a row goes: its line, and the pixel in it.
+pub(crate) type Place = [usize; 2];
+
+/// Of each row of a block, where its first number or bit goes.
+pub(crate) type Offsets = [usize; BLOCK];
+
 /// The numbers of an output, the rows `outputs` apart, `line_rows` rows to a line.
 pub(crate) struct Numbers<'a, T> {
-    pub(crate) out: &'a mut [T],
-    pub(crate) outputs: usize,
-    pub(crate) line_rows: usize,
+    out: &'a mut [T],
+    outputs: usize,
+    line_rows: usize,
+    offsets: Offsets,
 }
 
-impl<T> Numbers<'_, T> {
+impl<'a, T> Numbers<'a, T> {
+    /// Of `lines` lines of `line_rows` rows of `columns` numbers; none of them is 0.
+    pub(crate) fn new(
+        out: RowsMut<'a, T>,
+        lines: usize,
+        line_rows: usize,
+        columns: usize,
+    ) -> Result<Self, Error> {
+        let outputs = out.check(lines * line_rows, columns)?;
+        Ok(Self {
+            out: out.values,
+            outputs,
+            line_rows,
+            offsets: [0; BLOCK],
+        })
+    }
+
     /// After some lines.
     pub(crate) fn split(self, lines: usize) -> (Self, Self) {
+        // After the last row there may be fewer numbers than to the next.
         let place = lines * self.line_rows * self.outputs;
+        let place = place.min(self.out.len());
         self.split_columns(place)
     }
 
@@ -195,10 +192,17 @@ impl<T> Numbers<'_, T> {
         )
     }
 
-    /// The prepared columns of a row.
     #[inline(always)]
-    pub(crate) fn row(&mut self, row: usize, prepared: &Prepared) -> &mut [T] {
-        &mut self.out[row * self.outputs + prepared.first..][..prepared.columns]
+    pub(crate) fn begin(&mut self, places: &[Place]) {
+        for (offset, [line, pixel]) in self.offsets.iter_mut().zip(places) {
+            *offset = (line * self.line_rows + pixel) * self.outputs;
+        }
+    }
+
+    /// Some columns of a row of the block.
+    #[inline(always)]
+    pub(crate) fn row(&mut self, row: usize, first: usize, columns: usize) -> &mut [T] {
+        &mut self.out[self.offsets[row] + first..][..columns]
     }
 }
 
@@ -217,6 +221,11 @@ impl Stage for Sums<'_> {
     }
 
     #[inline(always)]
+    fn begin(&mut self, places: &[Place]) {
+        self.0.begin(places);
+    }
+
+    #[inline(always)]
     fn count<T: Tile, const R: usize, const V: usize>(
         &mut self,
         token: T,
@@ -226,9 +235,9 @@ impl Stage for Sums<'_> {
         counts: &mut [Counts; R],
     ) {
         if T::SUMS {
-            let Numbers { out, outputs, .. } = &mut self.0;
-            let out = &mut out[row * *outputs + prepared.first..];
-            let to = (prepared.columns, *outputs);
+            let Numbers { out, offsets, .. } = &mut self.0;
+            let offsets: &[usize; R] = offsets[row..].first_chunk().expect("rows of the block");
+            let to = (prepared.first, prepared.columns, offsets);
             token.count_sums::<R, V>(patches, starts, panel, &prepared.values, to, out);
         } else {
             token.count::<R, V>(patches, starts, panel, counts);
@@ -245,7 +254,7 @@ impl Stage for Sums<'_> {
         counts: &[Counts; R],
     ) {
         for (row, counts) in (row..).zip(counts) {
-            let out = self.0.row(row, prepared);
+            let out = self.0.row(row, prepared.first, prepared.columns);
             // A full panel has a constant number of columns, which the compiler then unrolls.
             let full = T::LANES * T::REGISTERS;
             if out.len() == full {
@@ -257,112 +266,6 @@ impl Stage for Sums<'_> {
                 out.iter_mut()
                     .zip(prepared.sums::<T>(counts))
                     .for_each(|(out, sum)| *out = sum);
-            }
-        }
-    }
-}
-
-/// A number that a sum can be written as.
-pub trait Real: Copy + Send + sealed::Sealed {
-    /// The nearest one.
-    fn from_f32(value: f32) -> Self;
-}
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-macro_rules! real {
-    ($($(#[$meta:meta])* $type:ty: $from:expr;)*) => {
-        $($(#[$meta])* impl sealed::Sealed for $type {}
-        $(#[$meta])* impl Real for $type {
-            #[inline(always)]
-            fn from_f32(value: f32) -> Self {
-                $from(value)
-            }
-        })*
-    };
-}
-
-real! {
-    f32: core::convert::identity;
-    #[cfg(feature = "half")] half::f16: half::f16::from_f32;
-    #[cfg(feature = "half")] half::bf16: half::bf16::from_f32;
-}
-
-/// A scale and a bias for each output channel: `out = scale · sum + bias`, computed in `f32` and rounded once more for shorter
-/// types.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Affine<'a> {
-    /// The scale of each output channel.
-    pub scale: &'a [f32],
-    /// The bias of each output channel.
-    pub bias: &'a [f32],
-}
-
-impl Affine<'_> {
-    pub(crate) fn check(&self, outputs: usize) -> Result<(), Error> {
-        Error::check_size("scale (outputs)", outputs, self.scale.len())?;
-        Error::check_size("bias (outputs)", outputs, self.bias.len())
-    }
-}
-
-/// Sums, scaled.
-pub(crate) struct Scaled<'a, T> {
-    pub(crate) numbers: Numbers<'a, T>,
-    pub(crate) affine: Affine<'a>,
-}
-
-impl<T: Real> Stage for Scaled<'_, T> {
-    fn split(self, lines: usize) -> (Self, Self) {
-        let (before, after) = self.numbers.split(lines);
-        (
-            Self {
-                numbers: before,
-                ..self
-            },
-            Self {
-                numbers: after,
-                ..self
-            },
-        )
-    }
-
-    fn split_columns(self, columns: usize) -> (Self, Self) {
-        let (before, after) = self.numbers.split_columns(columns);
-        let (scale, bias) = (
-            self.affine.scale.split_at(columns),
-            self.affine.bias.split_at(columns),
-        );
-        let [first, second] =
-            [(scale.0, bias.0), (scale.1, bias.1)].map(|(scale, bias)| Affine { scale, bias });
-        (
-            Self {
-                numbers: before,
-                affine: first,
-            },
-            Self {
-                numbers: after,
-                affine: second,
-            },
-        )
-    }
-
-    #[inline(always)]
-    fn store<U: Tile, const R: usize, const V: usize>(
-        &mut self,
-        _: U,
-        row: usize,
-        prepared: &Prepared,
-        counts: &[Counts; R],
-    ) {
-        for (row, counts) in (row..).zip(counts) {
-            let affine = self.affine.scale[prepared.first..]
-                .iter()
-                .zip(&self.affine.bias[prepared.first..]);
-            let out = self.numbers.row(row, prepared).iter_mut();
-            for ((out, (scale, bias)), sum) in out.zip(affine).zip(prepared.sums::<U>(counts)) {
-                *out = T::from_f32(scale * sum as f32 + bias);
             }
         }
     }

@@ -1,0 +1,122 @@
+//! One mass, or the two tails beside one number, as [`Wide`] numbers.
+//!
+//! Few factors are convolved (`direct.rs`). Else the sum is tilted to the number (`tilt.rs`) and read from its characteristic function
+//! (`spectrum.rs`), in time proportional to the number of factors. Within [`NEAR`] standard deviations of the mean no tilting is
+//! needed: there a mass is at least a seventh of the largest and a tail at least 1/45.
+//!
+//! Of the two tails the one on whose side the number lies is computed, and the other is 1 less it. Should the computed one be above ½
+//! (where σ is small), the other is computed instead. So each has its relative accuracy, and their sum is 1.
+
+use super::{
+    direct,
+    spectrum::{Purpose, Spectrum},
+    tilt::{Groups, Middle, Tilted},
+    wide::Wide,
+};
+
+/// Up to so many factors one number is had by convolution too.
+pub(super) const FEW: usize = 128;
+/// Below it a convolution's entries are near the end of f64.
+const LEAST: f64 = 1e-280;
+/// Standard deviations from the mean up to which nothing is tilted.
+const NEAR: f64 = 2.0;
+/// Standard deviation from which on.
+const BROAD: f64 = 3.0;
+
+/// The sum near `target`, tilted if need be.
+fn tilted<'a>(groups: &'a Groups, middle: &Middle, target: i64) -> Tilted<'a> {
+    let distance = target as f64 - middle.mean;
+    let deviation = libm::sqrt(middle.variance);
+    if deviation >= BROAD && distance.abs() <= NEAR * deviation {
+        return Tilted::untilted(groups, middle);
+    }
+    let start = (distance / middle.variance).clamp(-5.0, 5.0);
+    groups.saddle(target as f64, start)
+}
+
+/// `P(K = 0)`, or `P(K = m)`.
+pub(super) fn end(groups: &Groups, all: bool) -> Wide {
+    let (small, rest) = if all {
+        (&groups.low, &groups.high)
+    } else {
+        (&groups.high, &groups.low)
+    };
+    let small = small.iter().map(|&x| Wide::new(x, 0.0));
+    let rest = rest.iter().map(|&x| Wide::complement(x));
+    Wide::product(small.chain(rest))
+}
+
+/// `P(K = k)`.
+pub(super) fn mass(groups: &Groups, middle: &Middle, k: i64) -> Wide {
+    let count = groups.count() as i64;
+    if k < 0 || k > count {
+        return Wide::new(0.0, 0.0);
+    }
+    if k == 0 || k == count {
+        return end(groups, k != 0);
+    }
+    if groups.count() <= FEW {
+        let mass = direct::masses(groups)[k as usize];
+        if mass > LEAST {
+            return Wide::new(mass, 0.0);
+        }
+    }
+    let tilted = tilted(groups, middle, k);
+    let spectrum = Spectrum::new(&tilted, k, Purpose::Window(0));
+    spectrum.scale(k).scaled(spectrum.mass().max(0.0))
+}
+
+/// `P(K ≤ k)` and `P(K > k)`.
+pub(super) fn tails(groups: &Groups, middle: &Middle, k: i64) -> [Wide; 2] {
+    let count = groups.count() as i64;
+    let zero = Wide::new(0.0, 0.0);
+    if k < 0 {
+        return [zero, Wide::ONE];
+    }
+    if k >= count {
+        return [Wide::ONE, zero];
+    }
+    if groups.count() <= FEW {
+        let masses = direct::masses(groups);
+        let (low, high) = masses.split_at(k as usize + 1);
+        // Each from its own end.
+        let lower: f64 = low.iter().sum();
+        let upper: f64 = high.iter().rev().sum();
+        if lower.min(upper) > LEAST {
+            return beside(lower > upper, Wide::new(lower.min(upper), 0.0));
+        }
+    }
+    let upper = k as f64 + 0.5 > middle.mean;
+    let tail = |upper| {
+        if upper {
+            tail(groups, middle, k + 1, true)
+        } else {
+            tail(groups, middle, k, false)
+        }
+    };
+    let found = tail(upper);
+    if found.value() <= 0.5 {
+        return beside(upper, found);
+    }
+    beside(!upper, tail(!upper))
+}
+
+/// Both tails from the smaller one.
+fn beside(upper: bool, tail: Wide) -> [Wide; 2] {
+    let rest = Wide::complement(tail.value().min(1.0));
+    if upper { [rest, tail] } else { [tail, rest] }
+}
+
+/// `P(K ≥ k)`, or `P(K ≤ k)`.
+fn tail(groups: &Groups, middle: &Middle, k: i64, upper: bool) -> Wide {
+    if k == if upper { groups.count() as i64 } else { 0 } {
+        return end(groups, upper);
+    }
+    let mut tilted = tilted(groups, middle, k);
+    // Tilted the other way the weights would grow; so near the mean that is not needed.
+    if (tilted.theta < 0.0) == upper && tilted.theta != 0.0 {
+        tilted = Tilted::untilted(groups, middle);
+    }
+    let spectrum = Spectrum::new(&tilted, k, Purpose::Tail);
+    spectrum.scale(k).scaled(spectrum.tail(upper).max(0.0))
+}

@@ -1,0 +1,300 @@
+//! Counts to numbers, their signs, or both.
+//!
+//! The steps are those of `epilogue.rs`, a few lanes of a row at a time, which stay in registers from the first step to the last.
+//! Each step is a loop of its own that the compiler vectorises; none is fused with the next into one rounding.
+
+use super::{
+    bits_out::BitLines,
+    epilogue::{Activation, Residual, Rows, Signs, Transform, clamp, prelu},
+    stage::{Numbers, Offsets, Place, Prepared, Stage},
+    tile::{BLOCK, Counts, Tile},
+};
+use crate::{
+    Error,
+    bits::{Shape, WORD},
+};
+
+/// A number that a sum can be written as.
+pub trait Real: Copy + Send + sealed::Sealed {
+    /// The nearest one.
+    fn from_f32(value: f32) -> Self;
+    /// Its value.
+    fn to_f32(self) -> f32;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! real {
+    ($($(#[$meta:meta])* $type:ty: $from:expr, $to:expr;)*) => {
+        $($(#[$meta])* impl sealed::Sealed for $type {}
+        $(#[$meta])* impl Real for $type {
+            #[inline(always)]
+            fn from_f32(value: f32) -> Self {
+                $from(value)
+            }
+
+            #[inline(always)]
+            fn to_f32(self) -> f32 {
+                $to(self)
+            }
+        })*
+    };
+}
+
+real! {
+    f32: core::convert::identity, core::convert::identity;
+    #[cfg(feature = "half")] half::f16: half::f16::from_f32, half::f16::to_f32;
+    #[cfg(feature = "half")] half::bf16: half::bf16::from_f32, half::bf16::to_f32;
+}
+
+/// Numbers of a row that are worked on together.
+const LANES: usize = 16;
+
+/// Numbers, their signs, or both.
+pub(crate) struct Reals<'a, T> {
+    transform: Transform<'a>,
+    numbers: Option<Numbers<'a, T>>,
+    signs: Option<BitLines<'a>>,
+    /// The least number of each channel whose sign is +1.
+    at_least: Option<&'a [f32]>,
+    /// The channel of the first column, and the row of the first line.
+    column: usize,
+    row: usize,
+    line_rows: usize,
+    /// Where the residual of each of a block's rows begins.
+    residuals: Offsets,
+}
+
+impl<'a, T: Real> Reals<'a, T> {
+    /// For an output of that shape; each row is a pixel.
+    pub(crate) fn new(
+        shape: Shape,
+        transform: Transform<'a>,
+        numbers: Option<Numbers<'a, T>>,
+        signs: Option<Signs<'a>>,
+    ) -> Result<Self, Error> {
+        transform.check(shape.rows() * shape.width, shape.channels)?;
+        if numbers.is_none() && matches!(transform.residual, Residual::Out) {
+            return Err(Error::Epilogue(
+                "residual: expected rows or none, as numbers that are not kept have nothing to be added to",
+            ));
+        }
+        let (at_least, signs) = match signs {
+            None => (None, None),
+            Some(Signs { at_least, out }) => (at_least, Some(BitLines::new(out, shape)?)),
+        };
+        if let Some(at_least) = at_least {
+            Error::check_size("at_least (outputs)", shape.channels, at_least.len())?;
+        }
+        Ok(Self {
+            transform: Transform {
+                // Rows one after the other are rows as far apart as they are long.
+                residual: match transform.residual {
+                    Residual::Rows(rows) => {
+                        Residual::Rows(Rows::new(rows.values, rows.stride(shape.channels)))
+                    }
+                    other => other,
+                },
+                ..transform
+            },
+            numbers,
+            signs,
+            at_least,
+            column: 0,
+            row: 0,
+            line_rows: shape.width,
+            residuals: [0; BLOCK],
+        })
+    }
+
+    /// What comes after some lines, or columns, of the two halves.
+    fn after(
+        self,
+        [row, column]: [usize; 2],
+        numbers: [Option<Numbers<'a, T>>; 2],
+        signs: [Option<BitLines<'a>>; 2],
+    ) -> (Self, Self) {
+        let ([first, second], [first_signs, second_signs]) = (numbers, signs);
+        (
+            Self {
+                numbers: first,
+                signs: first_signs,
+                ..self
+            },
+            Self {
+                numbers: second,
+                signs: second_signs,
+                row: self.row + row,
+                column: self.column + column,
+                ..self
+            },
+        )
+    }
+
+    /// Some lanes of `R` rows from column `first` on, all of them or fewer; sets the flags of signs.
+    #[inline(always)]
+    fn lanes<U: Tile, const R: usize, const ALL: bool>(
+        &mut self,
+        row: usize,
+        first: usize,
+        prepared: &Prepared,
+        counts: &[Counts; R],
+        flags: &mut [[u8; WORD]; R],
+    ) {
+        let some = if ALL { LANES } else { prepared.columns - first };
+        let transform = self.transform;
+        let channel = self.column + prepared.first + first;
+        let of = |values: &[f32]| take(values, channel, some);
+        let (scale, bias) = (transform.scale.map(of), transform.bias.map(of));
+        let at_least = self.at_least.map_or([0.0; LANES], of);
+        let base = &prepared.values[first..];
+        let [low, high] = transform.clamp;
+        for (r, (counts, flags)) in counts.iter().zip(flags).enumerate() {
+            let mut x = [0.0; LANES];
+            for lane in 0..some {
+                let count = (counts[first + lane] as i32).wrapping_mul(U::PER_COUNT);
+                x[lane] = base[lane].wrapping_sub(count).max(low).min(high) as f32;
+            }
+            if let Some(scale) = &scale {
+                (0..LANES).for_each(|lane| x[lane] *= scale[lane]);
+            }
+            if let Some(bias) = &bias {
+                (0..LANES).for_each(|lane| x[lane] += bias[lane]);
+            }
+            activate(&mut x, &transform.activation, channel, some);
+            match (transform.residual, &mut self.numbers) {
+                (Residual::Rows(rows), _) => {
+                    let at = self.residuals[row + r] + channel;
+                    let residual = take(rows.values, at, some);
+                    (0..LANES).for_each(|lane| x[lane] += residual[lane]);
+                }
+                (Residual::Out, Some(numbers)) => {
+                    let before = numbers.row(row + r, prepared.first + first, some);
+                    for (x, before) in x.iter_mut().zip(before) {
+                        *x += before.to_f32();
+                    }
+                }
+                _ => {}
+            }
+            activate(&mut x, &transform.last, channel, some);
+            for lane in 0..some {
+                flags[first + lane] = u8::from(x[lane] >= at_least[lane]);
+            }
+            if let Some(numbers) = &mut self.numbers {
+                let out = numbers.row(row + r, prepared.first + first, some);
+                for (out, x) in out.iter_mut().zip(x) {
+                    *out = T::from_f32(x);
+                }
+            }
+        }
+    }
+}
+
+/// Lanes of some numbers from `first` on; those after `some` are 0.
+#[inline(always)]
+fn take(values: &[f32], first: usize, some: usize) -> [f32; LANES] {
+    let values = &values[first..][..some];
+    match values.first_chunk() {
+        Some(all) => *all,
+        None => {
+            let mut lanes = [0.0; LANES];
+            lanes[..some].copy_from_slice(values);
+            lanes
+        }
+    }
+}
+
+#[inline(always)]
+fn activate(x: &mut [f32; LANES], activation: &Activation<'_>, channel: usize, some: usize) {
+    match *activation {
+        Activation::None => {}
+        Activation::Clamp(low, high) => x.iter_mut().for_each(|x| *x = clamp(*x, low, high)),
+        Activation::Prelu(slopes) => {
+            let slopes = take(slopes, channel, some);
+            (0..LANES).for_each(|lane| x[lane] = prelu(x[lane], slopes[lane]));
+        }
+        Activation::ShiftedPrelu {
+            before,
+            slopes,
+            after,
+        } => {
+            let [before, slopes, after] =
+                [before, slopes, after].map(|values| take(values, channel, some));
+            for lane in 0..LANES {
+                x[lane] = prelu(x[lane] + before[lane], slopes[lane]) + after[lane];
+            }
+        }
+    }
+}
+
+impl<T: Real> Stage for Reals<'_, T> {
+    fn split(mut self, lines: usize) -> (Self, Self) {
+        let numbers = halves(self.numbers.take(), |numbers| numbers.split(lines));
+        let signs = halves(self.signs.take(), |signs| signs.split(lines));
+        let row = lines * self.line_rows;
+        self.after([row, 0], numbers, signs)
+    }
+
+    fn split_columns(mut self, columns: usize) -> (Self, Self) {
+        let numbers = halves(self.numbers.take(), |numbers| {
+            numbers.split_columns(columns)
+        });
+        let signs = halves(self.signs.take(), |signs| signs.split_columns(columns));
+        self.after([0, columns], numbers, signs)
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, places: &[Place]) {
+        if let Some(numbers) = &mut self.numbers {
+            numbers.begin(places);
+        }
+        if let Some(signs) = &mut self.signs {
+            signs.begin(places);
+        }
+        if let Residual::Rows(rows) = self.transform.residual {
+            let stride = rows.stride(0);
+            for (offset, [line, pixel]) in self.residuals.iter_mut().zip(places) {
+                *offset = (self.row + line * self.line_rows + pixel) * stride;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn store<U: Tile, const R: usize, const V: usize>(
+        &mut self,
+        token: U,
+        row: usize,
+        prepared: &Prepared,
+        counts: &[Counts; R],
+    ) {
+        let columns = prepared.columns;
+        let mut flags = [[0; WORD]; R];
+        let whole = columns - columns % LANES;
+        for first in (0..whole).step_by(LANES) {
+            self.lanes::<U, R, true>(row, first, prepared, counts, &mut flags);
+        }
+        if whole < columns {
+            self.lanes::<U, R, false>(row, whole, prepared, counts, &mut flags);
+        }
+        if let Some(signs) = &mut self.signs {
+            let bits = flags.each_ref().map(
+                #[inline(always)]
+                |flags| token.bits(flags),
+            );
+            signs.store::<U>(row, [prepared.first, columns], &bits, 0);
+        }
+    }
+}
+
+/// Both halves of what may not be there.
+fn halves<S>(whole: Option<S>, split: impl FnOnce(S) -> (S, S)) -> [Option<S>; 2] {
+    match whole {
+        None => [None, None],
+        Some(whole) => {
+            let (first, second) = split(whole);
+            [Some(first), Some(second)]
+        }
+    }
+}

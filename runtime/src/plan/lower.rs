@@ -1,0 +1,532 @@
+//! Nodes become steps; functions of single elements are gathered into one.
+
+use super::{
+    Element, Elementwise, Kernel, Operand, Options, Place, PlanError, Port, Slot, SlotId, Step,
+    elementwise::{elements, periodic},
+};
+use crate::{
+    execute::real::{RealConv, RealDense},
+    graph::{BinaryConv, ConvParams, Graph, Kind, Op, RealThreshold, Shape, Value, ValueId},
+    reference,
+    tensor::{Data, Tensor},
+};
+use alloc::{vec, vec::Vec};
+use bernet_kernels::{
+    bits::BitMatrix,
+    isa::Level,
+    xnor::{
+        BinaryConv2d, ByteConv2d, Conv2d, Geometry, Options as Spread, PaddingValue, Threshold,
+    },
+};
+
+/// A program without places in an arena.
+pub(super) struct Lowered {
+    pub(super) inputs: Vec<Port>,
+    pub(super) outputs: Vec<Port>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) steps: Vec<Step>,
+    pub(super) constants: Vec<Vec<u64>>,
+}
+
+struct Lowering<'a> {
+    graph: &'a Graph,
+    level: Level,
+    uses: Vec<usize>,
+    /// Values that are the same for every item, as they follow from constants alone.
+    constant: Vec<Option<Tensor>>,
+    /// The nodes that read each value.
+    readers: Vec<Vec<usize>>,
+    slots: Vec<Slot>,
+    /// Of each value, once it has one.
+    slot_of: Vec<Option<SlotId>>,
+    constants: Vec<Vec<u64>>,
+    steps: Vec<Step>,
+}
+
+pub(super) fn lower(graph: &Graph, options: &Options) -> Result<Lowered, PlanError> {
+    let mut readers = vec![Vec::new(); graph.values.len()];
+    let mut constant: Vec<Option<Tensor>> = vec![None; graph.values.len()];
+    for (index, node) in graph.nodes.iter().enumerate() {
+        for input in &node.inputs {
+            readers[input.index()].push(index);
+        }
+        let inputs: Option<Vec<_>> = node
+            .inputs
+            .iter()
+            .map(|input| constant[input.index()].as_ref())
+            .collect();
+        if let Some(inputs) = inputs {
+            let output = node.outputs[0];
+            let tensor = reference::compute(node, &inputs, graph.value(output).shape);
+            constant[output.index()] = Some(tensor);
+        }
+    }
+    let mut lowering = Lowering {
+        graph,
+        level: options.level,
+        uses: graph.uses(),
+        constant,
+        readers,
+        slots: Vec::new(),
+        slot_of: vec![None; graph.values.len()],
+        constants: Vec::new(),
+        steps: Vec::new(),
+    };
+    let port = |name: &str, value: ValueId, slot| Port {
+        name: name.into(),
+        kind: graph.value(value).kind,
+        shape: graph.value(value).shape,
+        slot,
+    };
+    let mut inputs = Vec::new();
+    for (number, input) in graph.inputs.iter().enumerate() {
+        let slot = lowering.slot(input.value, Place::Input(number));
+        inputs.push(port(&input.name, input.value, slot));
+    }
+    let groups = groups(&lowering, options.fuse);
+    for (index, group) in groups.iter().enumerate() {
+        match group {
+            Group::Inside => {}
+            Group::Alone => lowering.node(index)?,
+            Group::Chain(chain) => lowering.chain(index, chain),
+            Group::Threshold(conv) => lowering.conv_bits(*conv, index)?,
+        }
+    }
+    let outputs = graph
+        .outputs
+        .iter()
+        .map(|output| port(&output.name, output.value, lowering.of(output.value)))
+        .collect();
+    Ok(Lowered {
+        inputs,
+        outputs,
+        slots: lowering.slots,
+        steps: lowering.steps,
+        constants: lowering.constants,
+    })
+}
+
+/// How a node is lowered.
+enum Group {
+    /// With a later one.
+    Inside,
+    Alone,
+    /// As the last of some functions of elements, or the last that makes floats.
+    Chain(Chain),
+    /// A threshold on the sums of a node, which is inside.
+    Threshold(usize),
+}
+
+/// Functions of elements, in turn, and what makes bits of the last.
+struct Chain {
+    nodes: Vec<usize>,
+    bits: Option<usize>,
+}
+
+/// Decides how each node is lowered. A chain is lowered where its last function stands, when every
+/// other value that it reads has been made.
+fn groups(lowering: &Lowering<'_>, fuse: bool) -> Vec<Group> {
+    let graph = lowering.graph;
+    let producers = graph.producers();
+    let mut groups: Vec<_> = graph.nodes.iter().map(|_| Group::Alone).collect();
+    let mut done = vec![false; graph.nodes.len()];
+    for index in 0..graph.nodes.len() {
+        let node = &graph.nodes[index];
+        if done[index] || lowering.is_constant(node.outputs[0]) {
+            continue;
+        }
+        if let Op::Threshold(_) = node.op {
+            let source = node.inputs[0].index();
+            let conv = producers[source].filter(|&conv| {
+                let op = &graph.nodes[conv].op;
+                let sums = matches!(op, Op::BinaryConv(_) | Op::BinaryDense(_));
+                fuse && sums && lowering.uses[source] == 1
+            });
+            if let Some(conv) = conv {
+                (groups[conv], groups[index]) = (Group::Inside, Group::Threshold(conv));
+            }
+            continue;
+        }
+        if makes_bits(lowering, index) {
+            groups[index] = Group::Chain(Chain {
+                nodes: Vec::new(),
+                bits: Some(index),
+            });
+            continue;
+        }
+        if !is_elementwise(lowering, index) {
+            continue;
+        }
+        let mut chain = Chain {
+            nodes: vec![index],
+            bits: None,
+        };
+        let mut last = index;
+        while fuse {
+            let value = graph.nodes[last].outputs[0].index();
+            let next = match lowering.readers[value][..] {
+                [next] if lowering.uses[value] == 1 => next,
+                _ => break,
+            };
+            let goes_on = source(lowering, next, Some(graph.nodes[last].outputs[0])).is_some();
+            if done[next] || !goes_on || !is_elementwise(lowering, next) {
+                break;
+            }
+            groups[last] = Group::Inside;
+            chain.nodes.push(next);
+            done[next] = true;
+            last = next;
+        }
+        if fuse {
+            let value = graph.nodes[last].outputs[0].index();
+            let mut bits = lowering.readers[value].iter().copied();
+            chain.bits = bits.find(|&reader| makes_bits(lowering, reader));
+            if let Some(bits) = chain.bits {
+                groups[bits] = Group::Inside;
+                done[bits] = true;
+            }
+        }
+        groups[last] = Group::Chain(chain);
+    }
+    groups
+}
+
+/// Whether a node makes bits of floats.
+fn makes_bits(lowering: &Lowering<'_>, index: usize) -> bool {
+    let node = &lowering.graph.nodes[index];
+    match node.op {
+        Op::RealThreshold(_) => true,
+        Op::Sign => lowering.graph.value(node.inputs[0]).kind == Kind::F32,
+        _ => false,
+    }
+}
+
+/// Whether a node is a function of single elements that gives floats in the shape of one of its
+/// inputs, which is not a constant.
+fn is_elementwise(lowering: &Lowering<'_>, index: usize) -> bool {
+    let node = &lowering.graph.nodes[index];
+    let floats = lowering.graph.value(node.outputs[0]).kind == Kind::F32;
+    match &node.op {
+        Op::Binary(op) => floats && !op.is_comparison() && source(lowering, index, None).is_some(),
+        Op::Cast(_) | Op::Affine { .. } | Op::Unary(_) | Op::Prelu(_) | Op::Quantize(_) => floats,
+        _ => false,
+    }
+}
+
+/// Which input of a function of elements is the one that it goes over: `wanted`, if any, else the
+/// first that suits.
+fn source(lowering: &Lowering<'_>, index: usize, wanted: Option<ValueId>) -> Option<usize> {
+    let graph = lowering.graph;
+    let node = &graph.nodes[index];
+    let shape = graph.value(node.outputs[0]).shape;
+    node.inputs.iter().position(|id| {
+        wanted.is_none_or(|wanted| wanted == *id)
+            && graph.value(*id).shape == shape
+            && !lowering.is_constant(*id)
+    })
+}
+
+impl Lowering<'_> {
+    fn is_constant(&self, id: ValueId) -> bool {
+        self.constant[id.index()].is_some()
+    }
+
+    fn slot(&mut self, value: ValueId, place: Place) -> SlotId {
+        let slot = SlotId(self.slots.len());
+        self.slots.push(Slot::new(self.graph.value(value), place));
+        self.slot_of[value.index()] = Some(slot);
+        slot
+    }
+
+    /// A slot in the arena, whose place is decided later.
+    fn make(&mut self, value: ValueId) -> SlotId {
+        self.slot(value, Place::Arena(usize::MAX))
+    }
+
+    fn of(&self, value: ValueId) -> SlotId {
+        self.slot_of[value.index()].expect("a value has a slot before it is read")
+    }
+
+    fn push(&mut self, node: usize, kernel: Kernel, inputs: &[ValueId], output: ValueId) {
+        let inputs = inputs.iter().map(|id| self.of(*id)).collect();
+        let outputs = vec![self.make(output)];
+        let depth = depth(&self.graph.nodes[node].op);
+        self.steps.push(Step {
+            node,
+            kernel,
+            depth,
+            inputs,
+            outputs,
+        });
+    }
+
+    /// A node on its own.
+    fn node(&mut self, index: usize) -> Result<(), PlanError> {
+        let node = &self.graph.nodes[index];
+        let output = node.outputs[0];
+        if let Some(tensor) = &self.constant[output.index()] {
+            let words = constant_words(tensor);
+            self.slot(output, Place::Constant(self.constants.len()));
+            self.constants.push(words);
+            return Ok(());
+        }
+        let types: Vec<_> = node.inputs.iter().map(|id| self.graph.value(*id)).collect();
+        let refused = |cause| PlanError::Kernel { node: index, cause };
+        let kernel = match &node.op {
+            Op::Sign => Kernel::Threshold(vec![
+                Threshold {
+                    at_least: 0,
+                    invert: false,
+                };
+                types[0].shape.channels
+            ]),
+            Op::Threshold(list) => {
+                let channels = types[0].shape.channels;
+                let one = |channel| list[if list.len() == 1 { 0 } else { channel }];
+                Kernel::Threshold((0..channels).map(one).collect())
+            }
+            Op::Cast(_) if types[0].kind == self.graph.value(output).kind => Kernel::Copy,
+            Op::Cast(_) => Kernel::ToInt,
+            Op::BinaryConv(_) | Op::BinaryDense(_) => self.product(index, types[0])?,
+            Op::Conv(conv) => {
+                let shape = self.graph.value(output).shape;
+                Kernel::RealConv(RealConv::new(conv, types[0].shape, shape).map_err(refused)?)
+            }
+            Op::Dense(dense) => Kernel::RealDense(RealDense::new(dense).map_err(refused)?),
+            Op::Binary(op) => Kernel::Binary(*op),
+            Op::Select => Kernel::Select,
+            Op::Pool(pool) => Kernel::Pool(*pool),
+            Op::Reduce { kind, .. } => Kernel::Reduce(*kind),
+            Op::Softmax => Kernel::Softmax { logarithm: false },
+            Op::LogSoftmax => Kernel::Softmax { logarithm: true },
+            Op::ArgMax => Kernel::ArgMax,
+            Op::Concat(axis) => Kernel::Concat(*axis),
+            &Op::Slice {
+                axis, start, step, ..
+            } => Kernel::Slice { axis, start, step },
+            Op::Pad { before, value, .. } => Kernel::Pad {
+                before: *before,
+                value: *value,
+            },
+            Op::Reshape(to) => {
+                if types[0].kind != Kind::Bit || same_lines(types[0].shape, *to) {
+                    return self.view(node.inputs[0], output);
+                }
+                Kernel::Copy
+            }
+            Op::Transpose { dims, perm, .. } => {
+                let mut strides = vec![1; dims.len()];
+                for axis in (1..dims.len()).rev() {
+                    strides[axis - 1] = strides[axis] * dims[axis];
+                }
+                let axes = perm.iter().map(|&axis| (dims[axis], strides[axis]));
+                Kernel::Transpose(axes.collect())
+            }
+            Op::Constant(_) => unreachable!("a constant follows from constants alone"),
+            Op::RealThreshold(_)
+            | Op::Affine { .. }
+            | Op::Unary(_)
+            | Op::Prelu(_)
+            | Op::Quantize(_) => unreachable!("functions of elements are lowered as chains"),
+        };
+        let inputs = node.inputs.clone();
+        self.push(index, kernel, &inputs, output);
+        Ok(())
+    }
+
+    /// The same memory read as another shape.
+    fn view(&mut self, input: ValueId, output: ValueId) -> Result<(), PlanError> {
+        let slot = Slot::new(self.graph.value(output), Place::View(self.of(input)));
+        self.slot_of[output.index()] = Some(SlotId(self.slots.len()));
+        self.slots.push(slot);
+        Ok(())
+    }
+
+    /// A product with bits, whose output is sums.
+    fn product(&self, index: usize, input: Value) -> Result<Kernel, PlanError> {
+        let (params, weights) = match &self.graph.nodes[index].op {
+            Op::BinaryConv(BinaryConv { params, weights }) => (*params, weights),
+            Op::BinaryDense(weights) => {
+                let Shape { height, width, .. } = input.shape;
+                (ConvParams::valid([height, width]), weights)
+            }
+            _ => unreachable!("only products have sums"),
+        };
+        product(self.level, params, weights, input)
+            .map_err(|cause| PlanError::Kernel { node: index, cause })
+    }
+
+    /// A product and the thresholds of its sums.
+    fn conv_bits(&mut self, conv: usize, index: usize) -> Result<(), PlanError> {
+        let node = &self.graph.nodes[index];
+        let input = self.graph.nodes[conv].inputs[0];
+        let Op::Threshold(list) = &node.op else {
+            unreachable!("a threshold follows the sums");
+        };
+        let channels = self.graph.value(node.outputs[0]).shape.channels;
+        let one = |channel| list[if list.len() == 1 { 0 } else { channel }];
+        let thresholds: Vec<_> = (0..channels).map(one).collect();
+        let kernel = match self.product(conv, self.graph.value(input))? {
+            Kernel::BitConv(conv) => Kernel::BitConvBits(
+                BinaryConv2d::new(conv, thresholds)
+                    .map_err(|cause| PlanError::Kernel { node: index, cause })?,
+            ),
+            Kernel::ByteConv(conv) => Kernel::ByteConvBits(conv, thresholds),
+            _ => unreachable!("a product is of bits or of bytes"),
+        };
+        self.push(index, kernel, &[input], node.outputs[0]);
+        if let Some(step) = self.steps.last_mut() {
+            step.depth = depth(&self.graph.nodes[conv].op);
+        }
+        Ok(())
+    }
+
+    /// Functions of elements.
+    fn chain(&mut self, index: usize, chain: &Chain) {
+        let graph = self.graph;
+        let mut step = Elementwise::default();
+        let first = *chain.nodes.first().or(chain.bits.as_ref()).expect("a node");
+        let input = graph.nodes[first].inputs[source(self, first, None).unwrap_or(0)];
+        let mut inputs = vec![self.of(input)];
+        let mut value = input;
+        let mut outputs = Vec::new();
+        for &at in &chain.nodes {
+            let node = &graph.nodes[at];
+            let channels = graph.value(node.outputs[0]).shape.channels;
+            match (&node.op, elements(&node.op, channels)) {
+                (_, Some(elements)) => step.elements.extend(elements),
+                (Op::Binary(op), None) => {
+                    let place = source(self, at, Some(value)).expect("the value goes on");
+                    let slot = self.of(node.inputs[1 - place]);
+                    let first = place == 1;
+                    step.elements
+                        .push(self.operation(*op, slot, first, channels));
+                    inputs.push(slot);
+                }
+                _ => unreachable!("a chain is of functions of elements"),
+            }
+            value = node.outputs[0];
+        }
+        let bits_alone = chain.bits.is_some() && self.uses[value.index()] == 1;
+        if !chain.nodes.is_empty() && !bits_alone {
+            step.floats = true;
+            outputs.push(self.make(value));
+        }
+        if let Some(bits) = chain.bits {
+            let channels = graph.value(value).shape.channels;
+            let list = match &graph.nodes[bits].op {
+                Op::RealThreshold(list) => list.clone(),
+                _ => vec![RealThreshold {
+                    at_least: 0.0,
+                    invert: false,
+                }],
+            };
+            step.bits = Some(periodic(&list, channels));
+            outputs.push(self.make(graph.nodes[bits].outputs[0]));
+        }
+        self.steps.push(Step {
+            node: chain.bits.unwrap_or(index),
+            kernel: Kernel::Elementwise(step),
+            depth: 0,
+            inputs,
+            outputs,
+        });
+    }
+
+    /// An operation with another value; with a constant for each channel it needs no memory.
+    fn operation(
+        &self,
+        op: crate::graph::BinaryOp,
+        slot: SlotId,
+        first: bool,
+        channels: usize,
+    ) -> Element {
+        use crate::graph::BinaryOp::{Add, Mul, Sub};
+        let other = self.slots[slot.0];
+        let Shape { height, width, .. } = other.shape;
+        if let (Place::Constant(at), 1, 1) = (other.place, height, width) {
+            let list: &[f32] = bytemuck::cast_slice(&self.constants[at]);
+            let list = periodic(&list[..other.shape.channels], channels);
+            match (op, first) {
+                (Add, _) => return Element::Shift(list),
+                (Mul, _) => return Element::Scale(list),
+                (Sub, false) => return Element::Shift(list.iter().map(|&x| -x).collect()),
+                _ => {}
+            }
+        }
+        Element::Binary(op, Operand { slot, first })
+    }
+}
+
+/// Products of a sum.
+fn depth(op: &Op) -> usize {
+    match op {
+        Op::BinaryConv(conv) => conv.weights.columns(),
+        Op::BinaryDense(weights) => weights.columns(),
+        Op::Conv(conv) => conv.weights.len() / conv.outputs,
+        Op::Dense(dense) => dense.weights.len() / dense.outputs,
+        _ => 0,
+    }
+}
+
+/// Whether bits of both shapes lie in memory alike.
+fn same_lines(a: Shape, b: Shape) -> bool {
+    let whole = |shape: Shape| (shape.width * shape.channels).is_multiple_of(u64::BITS as usize);
+    a.height == b.height || whole(a) && whole(b)
+}
+
+/// A product's weights, laid out for a level.
+fn product(
+    level: Level,
+    params: ConvParams,
+    weights: &BitMatrix,
+    input: Value,
+) -> Result<Kernel, bernet_kernels::Error> {
+    let geometry = Geometry {
+        channels: input.shape.channels,
+        outputs: weights.rows(),
+        kernel: params.kernel,
+        stride: params.stride,
+        padding: params.padding,
+        padding_value: if params.padding == [0; 4] {
+            PaddingValue::MinusOne
+        } else {
+            params.padding_value
+        },
+    };
+    let spread = Spread {
+        dilation: params.dilation,
+        groups: params.groups,
+    };
+    Ok(if input.kind == Kind::U8 {
+        Kernel::ByteConv(ByteConv2d::new(level, geometry, spread, weights)?)
+    } else {
+        Kernel::BitConv(Conv2d::with_options(level, geometry, spread, weights)?)
+    })
+}
+
+/// A constant as words: bits a line at a time, everything else without gaps.
+fn constant_words(tensor: &Tensor) -> Vec<u64> {
+    let shape = tensor.shape();
+    let mut words = vec![0_u64; super::slot::words(tensor.kind(), shape, 1)];
+    match tensor.data() {
+        Data::Bit(values) => {
+            let line_words = super::slot::line_words(shape);
+            for (y, line) in values.chunks(shape.width * shape.channels).enumerate() {
+                for (x, &bit) in line.iter().enumerate() {
+                    words[y * line_words + x / 64] |= u64::from(bit) << (x % 64);
+                }
+            }
+        }
+        Data::U8(values) => {
+            bytemuck::cast_slice_mut(&mut words)[..values.len()].copy_from_slice(values)
+        }
+        Data::I32(values) => {
+            bytemuck::cast_slice_mut(&mut words)[..values.len()].copy_from_slice(values)
+        }
+        Data::F32(values) => {
+            bytemuck::cast_slice_mut(&mut words)[..values.len()].copy_from_slice(values)
+        }
+    }
+    words
+}

@@ -1,0 +1,131 @@
+//! Programs of random graphs against the reference, on every level of this CPU.
+
+use bernet_kernels::isa::Level;
+use bernet_runtime::{
+    execute::{TensorMut, TensorRef, Workspace},
+    graph::{Graph, Kind, Op, Shape},
+    plan::{Options, PlanError, Program},
+    reference,
+    session::Session,
+    tensor::{Data, Tensor},
+    testing::{random_graph, random_inputs},
+};
+
+/// Whether floats are the same but for rounding, and all else exactly.
+fn same(found: &Tensor, expected: &Tensor) -> bool {
+    let (Data::F32(found), Data::F32(expected)) = (found.data(), expected.data()) else {
+        return found == expected;
+    };
+    let largest = expected
+        .iter()
+        .fold(1e-6_f32, |largest, value| largest.max(value.abs()));
+    let mut pairs = found.iter().zip(expected);
+    found.len() == expected.len()
+        && pairs.all(|(a, b)| (a - b).abs() <= 1e-6 * largest || a.to_bits() == b.to_bits())
+}
+
+#[test]
+fn random_graphs_are_what_the_reference_computes() {
+    let levels = Level::available();
+    println!("levels: {levels:?}");
+    let count = if cfg!(debug_assertions) { 60 } else { 600 };
+    for seed in 0..count {
+        let graph = random_graph(seed, 4 + seed as usize % 24);
+        let inputs = random_inputs(&graph, 1 + seed as usize % 3, seed);
+        let expected = reference::run(&graph, &inputs).expect("a valid graph");
+        for &level in &levels {
+            for fuse in [false, true] {
+                let options = Options {
+                    level,
+                    fuse,
+                    ..Options::default()
+                };
+                let mut session = Session::new(&graph, &options).expect("a valid graph");
+                let found = session.run(&inputs).expect("inputs of the graph");
+                for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                    assert!(
+                        same(found, expected),
+                        "seed {seed}, {level}, fused {fuse}, output {index}: \
+                         {found:?} in place of {expected:?}\n{graph:#?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// `nodes` sums one after the other, each with the one before the last.
+fn ladder(nodes: usize, shape: Shape) -> Graph {
+    let mut graph = Graph::default();
+    let x = graph.add_input("x", Kind::F32, shape).expect("an input");
+    let (mut before, mut last) = (x, x);
+    for _ in 0..nodes {
+        let add = Op::Binary(bernet_runtime::graph::BinaryOp::Add);
+        let sum = graph.add_node(add, &[before, last]).expect("a sum");
+        (before, last) = (last, sum);
+    }
+    graph.add_output("y", last).expect("an output");
+    graph
+}
+
+#[test]
+fn memory_is_that_of_the_values_alive_together() {
+    // However long it is, at most three of its values are alive, of 4 kB each.
+    for nodes in [5, 50] {
+        let graph = ladder(nodes, Shape::flat(1024));
+        let program = Program::new(&graph, &Options::default()).expect("a valid graph");
+        let most = program.peaks().into_iter().map(|(_, bytes)| bytes).max();
+        assert!(most.is_some_and(|most| most <= 3 * 4096), "{most:?}");
+        assert!(program.arena_bytes() <= program.chunk() * 3 * 4096);
+    }
+}
+
+#[test]
+fn too_large_a_graph_is_refused_before_memory_is_taken() {
+    let graph = ladder(3, Shape::new(1 << 13, 1 << 13, 4));
+    let options = Options {
+        memory_limit: 1 << 30,
+        ..Options::default()
+    };
+    let error = Program::new(&graph, &options).expect_err("4 GiB");
+    assert!(matches!(error, PlanError::Memory { .. }), "{error}");
+    assert!(
+        error.to_string().contains("at most 1073741824 bytes"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_a_caller_hands_in_is_checked() {
+    let program = Program::new(&ladder(2, Shape::flat(3)), &Options::default()).expect("valid");
+    let mut workspace = Workspace::new(&program);
+    let mut run = |batch, inputs: &[TensorRef<'_>], length: usize| {
+        let mut y = vec![0.0; length];
+        let outputs = &mut [TensorMut::F32(&mut y)];
+        program
+            .run(&mut workspace, batch, inputs, outputs)
+            .map_err(|error| error.to_string())
+    };
+    let (three, two) = ([1.0; 3], [1.0; 2]);
+    assert_eq!(run(1, &[TensorRef::F32(&three)], 3), Ok(()));
+    assert_eq!(run(0, &[TensorRef::F32(&[])], 0), Ok(()));
+    let error = |result: Result<(), String>| result.expect_err("refused");
+    assert_eq!(
+        error(run(1, &[TensorRef::F32(&two)], 3)),
+        "input \"x\": expected 3 values of f32 (1 items of 1×1×3), found 2 of f32"
+    );
+    assert_eq!(
+        error(run(2, &[TensorRef::F32(&three)], 6)),
+        "input \"x\": expected 6 values of f32 (2 items of 1×1×3), found 3 of f32"
+    );
+    assert_eq!(
+        error(run(1, &[TensorRef::U8(&[1, 2, 3])], 3)),
+        "input \"x\": expected 3 values of f32 (1 items of 1×1×3), found 3 of u8"
+    );
+    assert_eq!(
+        error(run(1, &[], 3)),
+        "number of inputs: expected 1, found 0"
+    );
+    assert!(error(run(1, &[TensorRef::F32(&three)], 2)).starts_with("output \"y\""));
+    assert!(error(run(usize::MAX, &[TensorRef::F32(&three)], 2)).starts_with("input \"x\""));
+}
