@@ -175,18 +175,21 @@ fn kept(ink: &Grey, mask: &Mask) -> Grey {
 
 /// The ink, scaled and placed as MNIST's digits are.
 fn placed(ink: &Grey, mask: &Mask, height: usize, width: usize) -> Option<Vec<u8>> {
-    let frame = ink_box(ink, mask)?;
+    let mut frame = ink_box(ink, mask)?;
     let room = |side: usize| side as f64 * BOX;
-    let scale = (room(height) / frame.height).min(room(width) / frame.width);
-    let side = |side: f64, limit: usize| ((side * scale).round() as usize).clamp(1, limit);
-    let (high, wide) = (side(frame.height, height), side(frame.width, width));
+    let scale = |frame: Frame| (room(height) / frame.height).min(room(width) / frame.width);
 
     let stroke = 2.0 * mask.area() as f64 / mask.perimeter() as f64;
-    let widening = ((LEAST_STROKE / scale - stroke) / 2.0).round().max(0.0) as usize;
-    let means = match widening {
-        0 => ink.resampled(frame, high, wide),
-        _ => ink.dilation(widening).resampled(frame, high, wide),
-    };
+    let widening = ((LEAST_STROKE / scale(frame) - stroke) / 2.0)
+        .round()
+        .max(0.0) as usize;
+    let widened = (widening > 0).then(|| ink.dilation(widening));
+    if widening > 0 {
+        frame = frame.widened(widening as f64, ink);
+    }
+    let side = |side: f64, limit: usize| ((side * scale(frame)).round() as usize).clamp(1, limit);
+    let (high, wide) = (side(frame.height, height), side(frame.width, width));
+    let means = widened.as_ref().unwrap_or(ink).resampled(frame, high, wide);
     let brightest = means
         .iter()
         .fold(f64::MIN_POSITIVE, |most, &mean| most.max(mean));
@@ -226,8 +229,9 @@ fn ink_box(ink: &Grey, mask: &Mask) -> Option<Frame> {
     })
 }
 
-/// Where the upper left corner goes so that the centre of mass comes to the middle, to a whole pixel
-/// and within the picture.
+/// Where the upper left corner goes so that the centre of mass comes to the centre of the middle pixel,
+/// to a whole pixel and within the picture. Of 28 pixels it is the one with 14 before it, as in MNIST,
+/// whose digits have their centres of mass at 14.50 ± 0.3 from the edge.
 fn offset_to_centre(
     values: &[u8],
     [high, wide]: [usize; 2],
@@ -241,8 +245,9 @@ fn offset_to_centre(
         across += value * ((place % wide) as f64 + 0.5);
     }
     let corner = |moment: f64, side: usize, own: usize| {
-        let offset = side as f64 / 2.0 - moment / f64::max(mass, 1.0);
-        (offset.round().max(0.0) as usize).min(side - own)
+        let offset = (side / 2) as f64 + 0.5 - moment / f64::max(mass, 1.0);
+        // Halves are rounded down.
+        ((offset - 0.5).ceil().max(0.0) as usize).min(side - own)
     };
     (corner(down, height, high), corner(across, width, wide))
 }

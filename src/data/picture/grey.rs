@@ -17,6 +17,21 @@ pub(super) struct Frame {
     pub(super) width: f64,
 }
 
+impl Frame {
+    /// The rectangle with a margin at each side, within a picture.
+    pub(super) fn widened(self, margin: f64, picture: &Grey) -> Self {
+        let before = |start: f64| (start - margin).max(0.0);
+        let after = |end: f64, side: usize| (end + margin).min(side as f64);
+        let (top, left) = (before(self.top), before(self.left));
+        Self {
+            top,
+            left,
+            height: after(self.top + self.height, picture.height) - top,
+            width: after(self.left + self.width, picture.width) - left,
+        }
+    }
+}
+
 impl Grey {
     /// The value of a pixel.
     pub(super) fn at(&self, y: usize, x: usize) -> u8 {
