@@ -32,7 +32,7 @@ fn a_training_leaves_a_model_a_report_and_metrics() {
     let folder = tempfile::tempdir().unwrap();
     write_digits(folder.path(), 1_200, 300);
     let output = train(folder.path())
-        .args(["--net", "seed-24", "--epochs", "3"])
+        .args(["--net", "talk-24", "--epochs", "3"])
         .output()
         .unwrap();
     let (table, log) = (
@@ -55,7 +55,7 @@ fn a_training_leaves_a_model_a_report_and_metrics() {
     let model = Model::from_bytes(&bytes).unwrap();
     assert!(
         model.metadata["command"]
-            .starts_with("bernet train --method bernoulli --epochs 3 --seed 1 --net seed-24")
+            .starts_with("bernet train --method bernoulli --epochs 3 --seed 1 --net talk-24")
     );
     let metrics = fs::read_to_string(out.join("metrics.csv")).unwrap();
     assert_eq!(metrics.lines().count(), 4, "{metrics}");
@@ -83,7 +83,7 @@ fn an_interrupted_training_can_be_taken_up_again() {
     write_digits(folder.path(), 1_200, 300);
     for signal in ["-INT", "-TERM"] {
         let (mut child, mut lines) =
-            spawn::spawn(train(folder.path()).args(["--net", "seed-24", "--epochs", "100000"]));
+            spawn::spawn(train(folder.path()).args(["--net", "talk-24", "--epochs", "100000"]));
         assert!(lines.any(|line| line.starts_with("epoch 2/100000")));
         assert!(
             Command::new("kill")
@@ -121,7 +121,7 @@ fn the_command_makes_the_same_model_again() {
         "--method",
         "gaussian-sampled",
         "--net",
-        "seed-24",
+        "talk-24",
         "--epochs",
         "2",
         "--binarise",
@@ -134,7 +134,7 @@ fn the_command_makes_the_same_model_again() {
     let command = first.metadata["command"].clone();
     assert!(
         command.contains(
-            "--method gaussian-sampled --epochs 2 --seed 1 --binarise layer --set 'batch = 100' --set 'width.to = 0.5' --net seed-24"
+            "--method gaussian-sampled --epochs 2 --seed 1 --binarise layer --set 'batch = 100' --set 'width.to = 0.5' --net talk-24"
         ),
         "{command}"
     );
@@ -159,7 +159,7 @@ fn wrong_calls_get_one_line() {
     let net = folder.path().join("net.toml");
     fs::write(
         &net,
-        include_str!("../nets/seed.toml").replacen("[10, 10]", "[13, 10]", 1),
+        include_str!("../nets/talk.toml").replacen("[10, 10]", "[13, 10]", 1),
     )
     .unwrap();
     let net = net.to_str().unwrap();
@@ -169,7 +169,7 @@ fn wrong_calls_get_one_line() {
     for (arguments, says) in [
         (
             &["--net", "sed"][..],
-            "--net sed: expected one of seed, seed-24, seed-grey, lenet-binary, lenet-wide, dense-3x1024, or a TOML file",
+            "--net sed: expected one of talk, talk-24, talk-grey, lenet-binary, lenet-wide, dense-3x1024, or a TOML file",
         ),
         (&["--net", "."], "net .: Is a directory"),
         (
@@ -225,7 +225,7 @@ fn what_resume_is_told_must_agree_with_the_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     write_digits(folder.path(), 1_200, 300);
     let begun = train(folder.path())
-        .args(["--net", "seed-24", "--epochs", "2", "--set", "batch = 100"])
+        .args(["--net", "talk-24", "--epochs", "2", "--set", "batch = 100"])
         .output()
         .unwrap();
     assert!(begun.status.success(), "{begun:?}");
@@ -251,7 +251,7 @@ fn what_resume_is_told_must_agree_with_the_checkpoint() {
             &["--seed", "9"],
             "--seed: OUT was begun with 1, this command asks for 9",
         ),
-        (&["--net", "seed"], "--net: OUT was begun with another net"),
+        (&["--net", "talk"], "--net: OUT was begun with another net"),
         (
             &["--gradient", "three"],
             "--gradient: OUT was begun with sampled, this command asks for three",
@@ -321,7 +321,7 @@ fn what_resume_is_told_must_agree_with_the_checkpoint() {
     let agreed = elsewhere(Some(other.path()))
         .args([
             "--net",
-            "seed-24",
+            "talk-24",
             "--epochs",
             "2",
             "--method",
@@ -341,7 +341,7 @@ fn the_second_training_into_a_folder_refuses() {
     let folder = tempfile::tempdir().unwrap();
     write_digits(folder.path(), 1_200, 300);
     let (mut child, mut lines) =
-        spawn::spawn(train(folder.path()).args(["--net", "seed-24", "--epochs", "100000"]));
+        spawn::spawn(train(folder.path()).args(["--net", "talk-24", "--epochs", "100000"]));
     assert!(lines.any(|line| line.starts_with("epoch 1/")));
     for arguments in [&["--epochs", "1"][..], &["--resume"]] {
         let line = complaint(train(folder.path()).args(arguments));
@@ -354,6 +354,6 @@ fn the_second_training_into_a_folder_refuses() {
     child.wait().unwrap();
     // The lock ends with its process.
     let mut after = train(folder.path());
-    after.args(["--net", "seed-24", "--epochs", "1"]);
+    after.args(["--net", "talk-24", "--epochs", "1"]);
     assert!(after.output().unwrap().status.success());
 }

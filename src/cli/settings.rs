@@ -4,7 +4,7 @@ use super::level;
 use anyhow::{Context, Result, anyhow, ensure};
 use bernet::train::{
     Activations, Binarise, Config, Distribution, Freezing, MethodName, NETS, Network, NetworkError,
-    Normalisation, Surrogate, Warp,
+    Normalisation, Surrogate, Warp, net_by_name,
 };
 use bernet_kernels::isa::Level;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -49,8 +49,8 @@ pub(super) struct Arguments {
     /// A setting of the resolved configuration, in TOML's words: `width.to = 0.5`. May be given several times.
     #[arg(long, value_name = "SETTING")]
     pub(super) set: Vec<String>,
-    /// The net: `seed` (28×28 pixels), `seed-24` (the centre), `lenet-binary`, `lenet-wide`, `dense-3x1024` or a TOML file.
-    #[arg(long, value_name = "NET", default_value = "seed")]
+    /// The net: `talk` (28×28 pixels), `talk-24` (the centre), `lenet-binary`, `lenet-wide`, `dense-3x1024` or a TOML file.
+    #[arg(long, value_name = "NET", default_value = "talk")]
     pub(super) net: String,
     /// A whole configuration, as a model's metadata hold it, in place of method, net, epochs, seed and what belongs to them.
     #[arg(long, value_name = "TOML")]
@@ -197,8 +197,8 @@ pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
 /// A net by its name, or of a TOML file.
 fn network(name: &str) -> Result<Network> {
     let context = || format!("net {name}");
-    let text = match NETS.iter().find(|(known, _)| *known == name) {
-        Some((_, text)) => (*text).to_owned(),
+    let text = match net_by_name(name) {
+        Some(text) => text.to_owned(),
         None => fs::read_to_string(name).map_err(|error| {
             let names = NETS.map(|(name, _)| name).join(", ");
             match error.kind() {
@@ -296,7 +296,7 @@ pub(super) fn command(config: &Config, arguments: &Arguments, images: usize) -> 
     // Not from the arguments: a resumed run has the net that it began with.
     let is = |text| Network::from_toml(text).is_ok_and(|network| network == config.network);
     match NETS.iter().find(|(_, text)| is(text)) {
-        Some(("seed", _)) => {}
+        Some(("talk", _)) => {}
         Some((name, _)) => command += &format!(" --net {name}"),
         None => command += " --net NET.toml",
     }

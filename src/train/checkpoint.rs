@@ -329,10 +329,10 @@ pub(super) fn check_state(
 
 #[cfg(test)]
 mod tests {
-    use crate::train::{Config, MethodName, Network, SEED_24, Trainer};
+    use crate::train::{Config, MethodName, Network, TALK_24, Trainer};
 
     fn trainer() -> Trainer {
-        let network = Network::from_toml(SEED_24).expect("the embedded net is well-formed");
+        let network = Network::from_toml(TALK_24).expect("the embedded net is well-formed");
         Trainer::new(Config::new(MethodName::Bernoulli, network, 3, 7)).expect("its layers fit")
     }
 

@@ -8,7 +8,7 @@ use crate::{
 use bernet::{
     data::{self, Dataset, THRESHOLD},
     model::Input,
-    train::{Config, MethodName, Network, Observer, Run, RunError, SEED, SEED_24, Trainer},
+    train::{Config, MethodName, Network, Observer, Run, RunError, TALK, TALK_24, Trainer},
 };
 use numpy::{PyArray1, PyArray3, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -83,11 +83,11 @@ impl Observer for Watch {
 /// Trains a binary net on images (uint8, (n, height, width), 0 for paper and 255 for ink) and their labels (integers from 0), and returns it
 /// as a Model. The last `validation` images, a twelfth by default, are held out to measure each epoch by.
 ///
-/// `net` is "seed" (28×28 pixels, 10 classes), "seed-24" (the 24×24 centre), or a description in TOML. `method` is "bernoulli" or
+/// `net` is "talk" (28×28 pixels, 10 classes), "talk-24" (the 24×24 centre), or a description in TOML. `method` is "bernoulli" or
 /// "ste" (straight-through). `callback` is called with an Epoch after each; what it raises ends the training. The same arguments give the same
 /// net, bit for bit, with any number of cores. ValueError names what does not fit.
 #[pyfunction]
-#[pyo3(signature = (images, labels, *, net="seed", method="bernoulli", epochs=30, seed=1, batch=None, learning_rate=None,
+#[pyo3(signature = (images, labels, *, net="talk", method="bernoulli", epochs=30, seed=1, batch=None, learning_rate=None,
     validation=None, callback=None))]
 #[allow(
     clippy::too_many_arguments,
@@ -107,8 +107,8 @@ pub(crate) fn train(
 ) -> PyResult<Model> {
     let py = images.py();
     let network = Network::from_toml(match net {
-        "seed" => SEED,
-        "seed-24" => SEED_24,
+        "talk" | "seed" => TALK,
+        "talk-24" | "seed-24" => TALK_24,
         description => description,
     })
     .map_err(value)?;

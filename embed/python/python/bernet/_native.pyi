@@ -59,7 +59,7 @@ def train(
     images: NDArray[np.uint8],
     labels: NDArray[Any],
     *,
-    net: str = "seed",
+    net: str = "talk",
     method: str = "bernoulli",
     epochs: int = 30,
     seed: int = 1,
