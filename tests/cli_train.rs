@@ -187,6 +187,21 @@ fn wrong_calls_get_one_line() {
             "--surrogate belongs to --method ste",
         ),
         (
+            &["--activations", "mode"],
+            "--activations belongs to an exact --gradient",
+        ),
+        (
+            &[
+                "--gradient",
+                "three",
+                "--normalisation",
+                "literal",
+                "--activations",
+                "mode",
+            ],
+            "--normalisation literal normalises probabilities: it goes with --activations mean",
+        ),
+        (
             &["--normalisation", "literal"],
             "--normalisation belongs to an exact --gradient",
         ),

@@ -77,11 +77,65 @@ fn parts_of_a_dataset() {
     let whole = dataset(12, 5, 70, mixed, true);
     check(&whole.select(&[7, 0, 7, 11]), &[7, 0, 7, 11], 0, 0);
     check(&whole.subset(3..6), &[3, 4, 5], 0, 0);
-    let (train, validation) = whole.split(4).expect("a split");
+    let (train, validation) = whole.split_last(4).expect("a split");
     check(&train, &[0, 1, 2, 3, 4, 5, 6, 7], 0, 0);
     check(&validation, &[8, 9, 10, 11], 0, 0);
     assert!(whole.split(0).expect("no validation").1.is_empty());
     assert_eq!(whole.class_counts(), [2, 2, 1, 1, 1, 1, 1, 1, 1, 1]);
+}
+
+/// Every image is in one of the parts, whole; the parts have the classes' shares, whatever the order of the source.
+#[test]
+fn images_are_held_out_at_random_and_by_class() {
+    let whole = dataset(300, 5, 70, mixed, true);
+    let mut sorted: Vec<usize> = (0..300).collect();
+    sorted.sort_by_key(|&place| whole.labels()[place]);
+    for data in [
+        whole.clone(),
+        whole.select(&sorted),
+        whole.select(&sorted[3..]),
+    ] {
+        for validation in [0, 7, 50, data.len() - 1] {
+            let (train, held_out) = data.split(validation).expect("a split");
+            assert_eq!(
+                (train.len(), held_out.len()),
+                (data.len() - validation, validation)
+            );
+            let key = |part: &Dataset, place: usize| {
+                let image = part.subset(place..place + 1);
+                (
+                    image.labels()[0],
+                    image.grey().expect("made with some").to_vec(),
+                )
+            };
+            let keys = |part: &Dataset| {
+                (0..part.len())
+                    .map(|place| key(part, place))
+                    .collect::<Vec<_>>()
+            };
+            let mut parts = [keys(&train), keys(&held_out)].concat();
+            let mut all = keys(&data);
+            parts.sort();
+            all.sort();
+            assert!(parts == all);
+            let counts = data.class_counts();
+            for (class, held) in held_out.class_counts().into_iter().enumerate() {
+                let share = (counts[class] * validation) as f64 / data.len() as f64;
+                assert!(
+                    (held as f64 - share).abs() < 1.0,
+                    "{class}: {held} for {share}"
+                );
+            }
+            assert_eq!(
+                data.split(validation).expect("a split"),
+                (train.clone(), held_out)
+            );
+            // Not in the order of the source: the first images of a sorted source are of several classes.
+            let first = train.labels()[..train.len().min(20)].iter();
+            let first: std::collections::BTreeSet<_> = first.collect();
+            assert!(first.len() > 4 || validation + 1 == data.len(), "{first:?}");
+        }
+    }
 }
 
 #[test]

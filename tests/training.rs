@@ -4,8 +4,8 @@ use bernet::{
     data::{self, Dataset},
     infer::{self, Session},
     train::{
-        Binarise, Config, Distribution, Epoch, Freezing, MethodName, Network, Normalisation,
-        Observer, Run, Surrogate, TALK_24, Trainer,
+        Activations, Binarise, Config, Distribution, Epoch, Freezing, HeldOut, MethodName, Network,
+        Normalisation, Observer, Run, Surrogate, TALK_24, Trainer,
     },
 };
 use bernet_kernels::isa::Level;
@@ -244,6 +244,93 @@ fn pools_are_trained_through_by_every_method() {
     }
 }
 
+/// By every gradient; the net that is deployed is as good as the one in training, because no real number was handed on.
+#[test]
+fn hard_activations_survive_binarisation() {
+    let data = digits();
+    for (distribution, activations) in [
+        (Distribution::PowerSums, Activations::Mode),
+        (Distribution::Three, Activations::Mode),
+        (Distribution::Three, Activations::Sample),
+    ] {
+        let config = config(MethodName::Bernoulli, 12).exact(distribution, activations);
+        let run = run(&data, None);
+        let mut trainer = Trainer::new(config).expect("the net's layers fit");
+        let end = run.train(&mut trainer, &mut Steps(usize::MAX));
+        assert!(end.expect("no step fails").is_continue());
+        let last = *trainer.history().last().expect("twelve epochs");
+        println!("{distribution:?}, {activations:?}: {last:?}");
+        assert_eq!((last.frozen, last.uncertainty), (1.0, 0.0));
+        assert!(
+            last.validation_accuracy > 0.8,
+            "{distribution:?}, {activations:?}: {last:?}"
+        );
+        assert!(
+            last.validation_accuracy > last.train_accuracy - 0.08,
+            "{last:?}"
+        );
+    }
+}
+
+#[test]
+fn the_other_gradients_train_hard_activations_too() {
+    let (train, _) = digits();
+    let train = train.subset(0..1_024);
+    for distribution in [
+        Distribution::Precise,
+        Distribution::Five,
+        Distribution::Extended,
+        Distribution::Spectral,
+        Distribution::Autograd,
+    ] {
+        let config = config(MethodName::Bernoulli, 6).exact(distribution, Activations::Mode);
+        let mut trainer = Trainer::new(config).expect("the net's layers fit");
+        let mut epoch = || {
+            let loss = trainer.epoch(&train, |_| ControlFlow::Continue(()));
+            loss.expect("no step fails").expect("nobody breaks").loss
+        };
+        let (first, second) = (epoch(), epoch());
+        assert!(
+            second < 2.0 && second < first,
+            "{distribution:?}: {first} {second}"
+        );
+    }
+}
+
+#[test]
+fn hard_activations_are_no_probabilities_to_normalise() {
+    let config = config(MethodName::Bernoulli, 1).exact(Distribution::Three, Activations::Mode);
+    let error = Trainer::new(config.normalising(Normalisation::Literal)).err();
+    let error = error.expect("refused").to_string();
+    assert!(error.contains("normalisation: expected moments"), "{error}");
+}
+
+#[test]
+fn a_dataset_sorted_by_label_trains_as_well_as_a_shuffled_one() {
+    let whole = data::load_embedded().train.subset(0..4_000);
+    let mut places: Vec<usize> = (0..whole.len()).collect();
+    places.sort_by_key(|&place| whole.labels()[place]);
+    let config = Config {
+        validation: 1_000,
+        ..config(MethodName::Ste, 8)
+    };
+    let shares = [whole.clone(), whole.select(&places)].map(|data| {
+        let split = config.split(&data).expect("a thousand of four");
+        trained(config.clone(), &split).1
+    });
+    assert!(shares[0] > 0.75, "{shares:?}");
+    assert!((shares[0] - shares[1]).abs() < 0.05, "{shares:?}");
+    // The last images of a sorted source are of one class, and so are the first: nothing is learnt of the others' thresholds.
+    let last = Config {
+        held_out: HeldOut::Last,
+        ..config
+    };
+    let (_, held_out) = last
+        .split(&whole.select(&places))
+        .expect("a thousand of four");
+    assert!(held_out.class_counts()[0] == 0);
+}
+
 #[test]
 fn exact_distributions_learn_by_three_equations() {
     let data = digits();
@@ -281,14 +368,14 @@ fn the_same_seed_gives_the_same_bits_with_any_number_of_threads() {
 fn exact_distributions_give_the_same_bits_with_any_number_of_threads() {
     let data = digits();
     let small = (data.0.subset(0..256), data.1.subset(0..100));
-    let model = |threads| {
-        let config = Config {
-            distribution: Distribution::Three,
-            ..config(MethodName::Bernoulli, 1)
+    for activations in Activations::ALL {
+        let model = |threads| {
+            let config = config(MethodName::Bernoulli, 1);
+            let config = config.exact(Distribution::Three, activations);
+            with_threads(threads, || trained(config, &small).0)
         };
-        with_threads(threads, || trained(config, &small).0)
-    };
-    assert_eq!(model(1), model(2));
+        assert_eq!(model(1), model(2), "{}", activations.name());
+    }
 }
 
 #[test]

@@ -28,9 +28,9 @@ pub(crate) fn levels(
             .warm_up_time(Duration::from_millis(300));
         benchmarks.sample_size(20);
         const ROUNDS: u64 = 100_000;
-        benchmarks.throughput(Throughput::Elements(xnor::spin(level, ROUNDS)));
+        benchmarks.throughput(Throughput::Elements(xnor::peak_throughput(level, ROUNDS)));
         benchmarks.bench_function("ceiling", |bencher| {
-            bencher.iter(|| xnor::spin(level, ROUNDS))
+            bencher.iter(|| xnor::peak_throughput(level, ROUNDS))
         });
         group(&mut benchmarks, level, &pool);
         benchmarks.finish();

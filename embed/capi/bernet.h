@@ -1,7 +1,8 @@
 /* bernet: binary neural nets on XNOR-popcount kernels. MIT OR Apache-2.0.
  *
  * Made by cbindgen from the documentation of the sources. Every function that returns a bernet_status leaves a text for
- * bernet_last_error where it is not BERNET_OK. All functions may be called from any thread at any time. Handles are numbers
+ * bernet_last_error where it is not BERNET_OK. All functions may be called from any thread at any time, and in the child of a
+ * fork, which has the parent's models and sessions and makes threads of its own. Handles are numbers
  * that are looked up: one that was freed, freed twice, or made up is an error and not a crash. What no library can see is whether
  * memory is as large as the caller says. */
 
@@ -130,9 +131,11 @@ bernet_status bernet_model_from_bytes(const uint8_t *bytes,
 bernet_status bernet_model_input(const bernet_model *model, bernet_input *input);
 
 /*
- Writes to text what a model's metadata say of a key ("accuracy", "licence", "command"), in UTF-8 with a zero byte at the end, and to
- *length (which may be null) the bytes that it takes, the zero byte included. Where capacity is less, nothing is written to text
- and the status is BERNET_SIZE: ask with a capacity of 0 first. A key that is not there is BERNET_ARGUMENT.
+ Writes to text what a model's metadata say of a key, in UTF-8 with a zero byte at the end, and to *length (which may be null) the
+ bytes that it takes, the zero byte included. Where capacity is less, nothing is written to text and the status is BERNET_SIZE:
+ ask with a capacity of 0 first. A key that is not there is BERNET_ARGUMENT, and the text names those that are. bernet train
+ writes "method", "seed", "epochs", "net", "configuration" and "validation accuracy"; models of other origin may have others
+ or none.
 
  # Safety
  key ends with a zero byte; text leads to capacity bytes, length to a size_t.
@@ -153,9 +156,9 @@ bernet_status bernet_model_free(bernet_model *model);
  Makes a model ready to run and *session a handle of it: to be ended by bernet_session_free. The model may be freed before.
 
  level names the instruction set, one of "portable", "sse42", "avx2", "avx512", "avx512-vpopcnt", "neon", "simd128"; null takes the
- best that the CPU has. So many threads share the images of each call, 1 for the caller's own; results do not depend on level or
- threads. Where it fails, *session is null: BERNET_ARGUMENT for a level that this CPU does not have, or for threads that
- cannot be had.
+ best that the CPU has. So many threads share the images of each call, 1 for the caller's own and at most 64, or four for each that
+ the machine runs at once; results do not depend on level or threads. They end before bernet_session_free returns. Where it
+ fails, *session is null: BERNET_ARGUMENT for a level that this CPU does not have, or for threads that cannot be had.
 
  # Safety
  level ends with a zero byte; session leads to a pointer.

@@ -12,7 +12,7 @@ use crate::{
     Error,
     bits::{BitMatrix, BitTensor, BitView, BitViewMut, Shape},
     isa::Level,
-    portable,
+    reference,
     xnor::{
         Affine, BinaryConv2d, ByteConv2d, Conv2d, Epilogue, Geometry, Options, PackedWeights,
         PaddingValue, RowsMut, Threshold, Workspace, gemm_threads,
@@ -167,7 +167,7 @@ pub fn product(level: Level, threads: usize, shape: [usize; 3], fill: Fill) -> R
             gemm_threads(threads, rows, &weights, epilogue)
         })
         .map_err(|what| format!("{place}, {what}"))?;
-    let expected = |row, column| portable::dot(a.row(row), w.row(column), k);
+    let expected = |row, column| reference::dot(a.row(row), w.row(column), k);
     let words = a.row_words();
     found
         .compare(expected, [1 << 22, words], &thresholds, &numbers)
@@ -260,7 +260,7 @@ pub fn convolution(
             "{place}: thresholds worked out once make other bits"
         ));
     }
-    let expected = |at| portable::convolution_sum(geometry, options, &w, &input, at);
+    let expected = |at| reference::convolution_sum(geometry, options, &w, &input, at);
     found
         .compare_tensor(&bits, expected, depth, &thresholds, &numbers)
         .map_err(|what| format!("{place}, {what}"))
@@ -311,7 +311,7 @@ pub fn byte_convolution(
             conv.run(&mut workspace, shape, &input, epilogue)
         })
         .map_err(|what| format!("{place}, {what}"))?;
-    let expected = |at| portable::byte_convolution_sum(geometry, options, &w, shape, &input, at);
+    let expected = |at| reference::byte_convolution_sum(geometry, options, &w, shape, &input, at);
     found
         .compare_tensor(&bits, expected, depth, &thresholds, &numbers)
         .map_err(|what| format!("{place}, {what}"))

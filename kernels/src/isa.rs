@@ -14,7 +14,7 @@
 //! ```
 
 use crate::arch::float::{Float, Kernel};
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 
 /// The CPU features of each level, stated once. Detection and every `#[target_feature]` are generated from this
@@ -258,7 +258,7 @@ impl Level {
         Self::available()
             .into_iter()
             .find(|level| level.name() == name)
-            .ok_or_else(|| LevelError { name: name.into() })
+            .ok_or_else(|| LevelError::new(name))
     }
 }
 
@@ -281,26 +281,36 @@ impl fmt::Display for Level {
 }
 
 /// A level that does not exist or that this CPU does not have.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LevelError {
-    name: String,
+    /// As much of the name as has room.
+    name: [u8; 24],
+    len: usize,
+}
+
+impl LevelError {
+    fn new(name: &str) -> Self {
+        let mut bytes = [0; 24];
+        let len = name.floor_char_boundary(bytes.len());
+        bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
+        Self { name: bytes, len }
+    }
 }
 
 impl fmt::Display for LevelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = Level::NAMES.contains(&self.name.as_str());
-        let why = if known {
+        let name = core::str::from_utf8(&self.name[..self.len]).unwrap_or_default();
+        let why = if Level::NAMES.contains(&name) {
             "this CPU does not have it"
         } else {
             "there is no such level"
         };
-        let here: Vec<_> = Level::available().into_iter().map(Level::name).collect();
-        write!(
-            f,
-            "level `{}`: {why}; available here: {}",
-            self.name,
-            here.join(", ")
-        )
+        write!(f, "level `{name}`: {why}; available here: ")?;
+        for (index, level) in Level::available().into_iter().enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}{level}")?;
+        }
+        Ok(())
     }
 }
 
@@ -309,11 +319,24 @@ impl core::error::Error for LevelError {}
 #[cfg(test)]
 mod tests {
     use super::Level;
+    use std::string::ToString;
 
     #[test]
     fn every_level_has_its_name_in_the_list() {
         for level in Level::available() {
             assert!(Level::NAMES.contains(&level.name()), "{level}");
+        }
+    }
+
+    #[test]
+    fn errors_hold_long_names_in_part() {
+        for (name, held) in [("avx3", "avx3"), ("ééééééééééééé", "éééééééééééé")]
+        {
+            let text = Level::by_name(name).unwrap_err().to_string();
+            assert!(
+                text.starts_with(&std::format!("level `{held}`: there is no such")),
+                "{text}"
+            );
         }
     }
 }

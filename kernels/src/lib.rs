@@ -31,8 +31,8 @@ pub mod isa;
 pub mod packing;
 #[cfg(feature = "poisson-binomial")]
 pub mod poisson_binomial;
-pub mod portable;
 pub mod real;
+pub mod reference;
 #[cfg(feature = "rayon")]
 pub mod threads;
 pub mod xnor;

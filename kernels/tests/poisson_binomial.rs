@@ -3,7 +3,8 @@
 use bernet_kernels::{
     isa::Level,
     poisson_binomial::{
-        Activations, Factors, Form, Gradient, Layer, Plan, Scratch, moments, places, spin, survival,
+        Activations, Factors, Form, Gradient, Layer, MAX_FACTORS, Plan, Scratch, gradient, moments,
+        places, spin, survival,
     },
 };
 
@@ -151,5 +152,111 @@ fn gradients_of_weights_need_no_gradients_of_inputs() {
         assert!(by_inputs.iter().any(|gradient| gradient.abs() > 1e-3));
         assert!(both.iter().any(|gradient| gradient.abs() > 1e-3));
         assert_eq!(by_weights(None), both, "{level}, {factors} factors");
+    }
+}
+
+/// What is computed of more factors than f32 is right for: by the fastest form in f64, by none other.
+#[test]
+#[cfg(feature = "double")]
+fn more_factors_than_f32_is_right_for() {
+    let scratch = &mut Scratch::default();
+    let (level, mut z, mut mass) = (Level::best(), [0.0], [0.0]);
+    for (p, count, cut, right) in [
+        (0.9985, 90_000, 89_864, 0.55692),
+        (0.999, 131_072, 130_940, 0.555),
+        (0.99, 200_000, 198_000, 0.50596),
+    ] {
+        let v = vec![p; count];
+        let factors = Factors::new(&v, 1).unwrap();
+        survival(
+            level,
+            Form::Fastest,
+            factors,
+            cut,
+            &mut z,
+            &mut mass,
+            scratch,
+        )
+        .unwrap();
+        assert!((z[0] - right).abs() < 1e-3, "{count} factors: {}", z[0]);
+        let mut dz_dv = vec![0.0; count];
+        let fastest = Gradient::Fastest;
+        gradient(
+            level, fastest, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
+        )
+        .unwrap();
+        // Equal factors: each derivative is the mass of the others.
+        assert!((dz_dv[0] / mass[0] - 1.0).abs() < 0.01 && dz_dv[0] == dz_dv[count - 1]);
+        for form in [
+            Form::Full,
+            Form::Undecided,
+            Form::Banded { sigmas: 6.0 },
+            Form::Spectral,
+            Form::Normal,
+        ] {
+            let error =
+                survival(level, form, factors, cut, &mut z, &mut mass, scratch).unwrap_err();
+            let text = format!("factors is {count}, expected at most {MAX_FACTORS} for this form");
+            assert!(error.to_string().starts_with(&text), "{error}");
+        }
+        for method in Gradient::ALL
+            .into_iter()
+            .filter(|&method| method != fastest)
+        {
+            let found = gradient(
+                level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
+            );
+            assert!(found.is_err(), "{method}");
+        }
+    }
+    // At the limit both ways are right to 1e-6; two sums at once, one of them half as likely.
+    let v: Vec<f32> = (0..=MAX_FACTORS).flat_map(|_| [0.75, 0.375]).collect();
+    let ends = [MAX_FACTORS, MAX_FACTORS + 1].map(|count| {
+        let (mut z, mut mass) = ([0.0; 2], [0.0; 2]);
+        let factors = Factors::new(&v[..2 * count], 2).unwrap();
+        let cut = count as i32 * 3 / 4;
+        survival(
+            level,
+            Form::Fastest,
+            factors,
+            cut,
+            &mut z,
+            &mut mass,
+            scratch,
+        )
+        .unwrap();
+        z
+    });
+    assert!((ends[0][0] - ends[1][0]).abs() < 0.02 && ends[0][1] == 0.0 && ends[1][1] == 0.0);
+}
+
+/// A mass is part of its survival, and no derivative is below 0, in tails too.
+#[test]
+fn tails_contradict_nothing() {
+    let scratch = &mut Scratch::default();
+    for level in Level::available() {
+        for (p, count) in [(0.5, 1000), (0.1, 129), (0.1, 73), (0.7, 300)] {
+            let v = vec![p; count];
+            let factors = Factors::new(&v, 1).unwrap();
+            for cut in (0..=count as i32).step_by(7) {
+                let (mut z, mut mass) = ([0.0], [0.0]);
+                for form in [Form::Fastest, Form::Spectral, Form::Undecided, Form::Full] {
+                    survival(level, form, factors, cut, &mut z, &mut mass, scratch).unwrap();
+                    assert!(
+                        mass[0] <= z[0],
+                        "{level} {form} {p} {count} {cut}: {mass:?} {z:?}"
+                    );
+                }
+                let mut dz_dv = vec![0.0; count];
+                for method in [Gradient::Precise, Gradient::Spectral, Gradient::Fastest] {
+                    gradient(
+                        level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
+                    )
+                    .unwrap();
+                    let least = dz_dv.iter().fold(1.0, |least: f32, &x| least.min(x));
+                    assert!(least >= 0.0, "{level} {method} {p} {count} {cut}: {least}");
+                }
+            }
+        }
     }
 }

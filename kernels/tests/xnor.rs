@@ -6,7 +6,7 @@ use bernet_kernels::{
     isa::Level,
     xnor::{
         Conv2d, Geometry, PackedWeights, PaddingValue, RowsMut, Threshold, gemm_bits, gemm_i32,
-        spin, spin_bytes,
+        peak_throughput, peak_throughput_bytes,
     },
 };
 use bitvec::{order::Lsb0, view::BitView};
@@ -253,10 +253,10 @@ fn what_does_not_fit_is_an_error() {
 #[test]
 fn ceilings_count_what_they_do() {
     for level in Level::available() {
-        for spin in [spin, spin_bytes] {
-            let once = spin(level, 1);
+        for peak in [peak_throughput, peak_throughput_bytes] {
+            let once = peak(level, 1);
             assert!(once > 0, "{level}");
-            assert_eq!(spin(level, 5), 5 * once, "{level}");
+            assert_eq!(peak(level, 5), 5 * once, "{level}");
         }
     }
 }

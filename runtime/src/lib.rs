@@ -27,6 +27,7 @@ extern crate alloc;
 pub mod execute;
 pub mod format;
 pub mod graph;
+pub mod passes;
 pub mod plan;
 pub mod reference;
 pub mod scalar;

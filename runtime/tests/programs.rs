@@ -1,9 +1,9 @@
 //! Programs of random graphs against the reference, on every level of this CPU.
 
-use bernet_kernels::isa::Level;
+use bernet_kernels::{bits::BitMatrix, isa::Level, xnor::PaddingValue};
 use bernet_runtime::{
     execute::{TensorMut, TensorRef, Workspace},
-    graph::{Graph, Kind, Op, Shape},
+    graph::{BinaryConv, BinaryOp, ConvParams, Graph, Kind, Op, Shape, UnaryOp, ValueId},
     plan::{Options, PlanError, Program},
     reference,
     session::Session,
@@ -54,13 +54,79 @@ fn random_graphs_are_what_the_reference_computes() {
     }
 }
 
+/// A convolution as Larq Compute Engine has it, a shortcut, and the bits of their sum.
+fn larq_block(function: Option<UnaryOp>, signs: bool) -> Graph {
+    let mut graph = Graph::default();
+    let (depth, shape) = (9 * 40, Shape::new(5, 6, 24));
+    let bits = graph
+        .add_input("bits", Kind::Bit, Shape::new(5, 6, 40))
+        .expect("an input");
+    let shortcut = graph
+        .add_input("shortcut", Kind::F32, shape)
+        .expect("an input");
+    let mut add = |op, inputs: &[ValueId]| graph.add_node(op, inputs).expect("a node");
+    let mut params = ConvParams::valid([3, 3]);
+    (params.padding, params.padding_value) = ([1; 4], PaddingValue::PlusOne);
+    let weights = BitMatrix::from_fn(24, depth, |row, column| (row * 7 + column * 3) % 5 < 2);
+    let mut value = add(Op::BinaryConv(BinaryConv { params, weights }), &[bits]);
+    if let Some(function) = function {
+        value = add(Op::Cast(Kind::F32), &[value]);
+        value = add(Op::Unary(function), &[value]);
+    }
+    let counts = Op::Affine {
+        scale: vec![-1.0],
+        bias: vec![depth as f32],
+    };
+    value = add(counts, &[value]);
+    let scaled = Op::Affine {
+        scale: (0..24)
+            .map(|channel| (channel as f32 - 11.5) / 77.0)
+            .collect(),
+        bias: (0..24).map(|channel| 3.0 - channel as f32 / 5.0).collect(),
+    };
+    value = add(scaled, &[value]);
+    let sum = add(Op::Binary(BinaryOp::Add), &[shortcut, value]);
+    let sign = add(Op::Sign, &[sum]);
+    if signs {
+        graph.add_output("sum", sum).expect("an output");
+    }
+    graph
+        .add_output("bits of the sum", sign)
+        .expect("an output");
+    graph
+}
+
+#[test]
+fn a_product_and_its_functions_are_one_step() {
+    let clip = UnaryOp::Clip {
+        low: 0.0,
+        high: 6.0,
+    };
+    for function in [None, Some(UnaryOp::Relu), Some(clip)] {
+        for signs in [false, true] {
+            let graph = larq_block(function, signs);
+            let inputs = random_inputs(&graph, 2, 5);
+            let expected = reference::run(&graph, &inputs).expect("a valid graph");
+            for level in Level::available() {
+                let options = Options {
+                    level,
+                    ..Options::default()
+                };
+                let mut session = Session::new(&graph, &options).expect("a valid graph");
+                assert_eq!(session.program().steps().count(), 1);
+                assert_eq!(session.run(&inputs).expect("inputs of the graph"), expected);
+            }
+        }
+    }
+}
+
 /// `nodes` sums one after the other, each with the one before the last.
 fn ladder(nodes: usize, shape: Shape) -> Graph {
     let mut graph = Graph::default();
     let x = graph.add_input("x", Kind::F32, shape).expect("an input");
     let (mut before, mut last) = (x, x);
     for _ in 0..nodes {
-        let add = Op::Binary(bernet_runtime::graph::BinaryOp::Add);
+        let add = Op::Binary(BinaryOp::Add);
         let sum = graph.add_node(add, &[before, last]).expect("a sum");
         (before, last) = (last, sum);
     }

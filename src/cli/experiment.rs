@@ -10,7 +10,7 @@ use bernet::{
     data::{Dataset, Source},
     measure::Host,
     report::{self, CsvWriter},
-    train::{Epoch, MethodName, Trainer},
+    train::{Epoch, HeldOut, MethodName, Trainer},
 };
 use clap::{Args, FromArgMatches};
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,9 @@ pub(super) struct Finished {
     pub(super) seed: u64,
     pub(super) binary: bool,
     pub(super) bytes: u64,
+    /// Which images are held out to choose by.
+    #[serde(default)]
+    pub(super) held_out: HeldOut,
     /// Shares of the images that are answered right.
     pub(super) validation: f64,
     pub(super) test: f64,
@@ -218,6 +221,7 @@ impl Table {
             seed,
             binary: config.method != MethodName::Real,
             bytes,
+            held_out: config.held_out,
             validation: history.last().map_or(0.0, |last| last.validation_accuracy),
             test: right as f64 / source.test.len() as f64,
             seconds: history.iter().map(|epoch| epoch.seconds).sum(),
@@ -269,6 +273,7 @@ fn write_csv(path: &Path, groups: &[Group]) -> Result<()> {
         "test",
         "seconds",
         "command",
+        "held_out",
     ];
     let mut csv = CsvWriter::create(path, &header)?;
     for finished in groups.iter().flat_map(|group| &group.finished) {
@@ -282,6 +287,7 @@ fn write_csv(path: &Path, groups: &[Group]) -> Result<()> {
             format!("{:.2}", 100.0 * finished.test),
             format!("{:.1}", finished.seconds),
             finished.command.clone(),
+            finished.held_out.name().into(),
         ])?;
     }
     Ok(())

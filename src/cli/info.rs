@@ -1,13 +1,13 @@
 //! `bernet info`: what is in a model file.
 
-use super::printable;
-use anyhow::Result;
+use super::{graph_info, printable};
+use anyhow::{Result, bail};
 use bernet::model::{Model, Summary};
 use bernet_kernels::bits::Shape;
 use serde_json::{Value, json};
 use std::{io::Write, path::PathBuf};
 
-/// Show a model's layers (shape, weights, bytes, MACs) and the parts of its file, which add up to its size.
+/// Show a net: its layers or nodes with shapes, weights and MACs, its memory, and the parts of its file; or draw it.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The model, a .bnet file.
@@ -15,10 +15,26 @@ pub(super) struct Arguments {
     /// One JSON object, for programs.
     #[arg(long)]
     json: bool,
+    /// Draw the graph for Graphviz, into a file.
+    #[arg(long, value_name = "OUT.dot")]
+    dot: Option<PathBuf>,
+    /// Draw the graph as an SVG picture, into a file.
+    #[arg(long, value_name = "OUT.svg")]
+    svg: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
+    if graph_info::is_graph(&arguments.model) {
+        let [dot, svg] = [&arguments.dot, &arguments.svg].map(Option::as_deref);
+        return graph_info::run(&arguments.model, arguments.json, dot, svg, out);
+    }
     let model = Model::read(&arguments.model)?;
+    if arguments.dot.is_some() || arguments.svg.is_some() {
+        bail!(
+            "{}: a chain of layers, no graph to draw (a file that import writes holds one)",
+            arguments.model.display()
+        );
+    }
     let summary = model.summary()?;
     if arguments.json {
         writeln!(out, "{}", json(&model, &summary))?;

@@ -7,12 +7,14 @@ mod eval;
 mod experiment;
 mod experiment_report;
 mod export;
+mod graph_info;
 mod import;
 mod info;
 mod peers;
 mod predict;
 mod recover;
 mod resume;
+mod run;
 mod settings;
 mod shell;
 mod train;
@@ -57,6 +59,7 @@ enum Command {
     Man(shell::Man),
     Predict(predict::Arguments),
     Recover(recover::Arguments),
+    Run(run::Arguments),
     Train(settings::Arguments),
 }
 
@@ -85,6 +88,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Man(arguments) => shell::man(&arguments, out),
         Command::Predict(arguments) => predict::run(&arguments, out),
         Command::Recover(arguments) => recover::run(&arguments, out),
+        Command::Run(arguments) => run::run(&arguments, out),
         Command::Train(arguments) => train::run(&arguments, &given(&matches), out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {

@@ -5,11 +5,15 @@
 //! passes of the runtime do.
 
 use bernet_runtime::graph::{Graph, Pixels};
+use std::collections::BTreeMap;
 
+#[cfg(feature = "npy")]
+pub mod array;
 #[cfg(feature = "npy")]
 pub mod npy;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+pub mod pixels;
 #[cfg(feature = "tflite")]
 pub mod tflite;
 
@@ -18,6 +22,10 @@ pub mod tflite;
 pub struct ImportOptions {
     /// What a picture's pixels become at every float input; `None` leaves it unsaid.
     pub pixels: Option<Pixels>,
+    /// Sizes of inputs by name, the batch first, for those that a file leaves open (ONNX).
+    pub input_shapes: BTreeMap<String, Vec<usize>>,
+    /// Whether files beside a model that have its weights stay closed (ONNX).
+    pub no_external_data: bool,
 }
 
 /// A net of another tool.

@@ -4,7 +4,7 @@ use super::{MeasureError, Threads, timing::in_turns};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
-    portable,
+    reference,
     xnor::{
         self, ByteConv2d, Conv2d, Epilogue, Geometry, Options, PackedWeights, PaddingValue,
         Threshold, Workspace, gemm_threads,
@@ -129,7 +129,7 @@ pub fn gemm(
     threads.install(|| run(&mut sums, &mut bits))?;
     check(
         m * n,
-        |at| portable::dot(a.row(at / n), w.row(at % n), k),
+        |at| reference::dot(a.row(at / n), w.row(at % n), k),
         |at| match output {
             Output::I32 => Found::Sum(sums[at]),
             Output::Bits => Found::Bit(bits.get(at / n, at % n)),
@@ -143,7 +143,7 @@ pub fn gemm(
         output: output.name(),
         work: m * n * k,
     };
-    case.speed(threads, || xnor::spin(level, 20_000), run)
+    case.speed(threads, || xnor::peak_throughput(level, 20_000), run)
 }
 
 /// Times a 3×3 convolution with same padding, as many outputs as channels, bits in and out.
@@ -187,7 +187,7 @@ pub fn convolution(
         height * width * channels,
         |at| {
             let options = Options::default();
-            portable::convolution_sum(&geometry, options, &weights, &input, place(at))
+            reference::convolution_sum(&geometry, options, &weights, &input, place(at))
         },
         |at| {
             let [image, y, x, channel] = place(at);
@@ -207,7 +207,7 @@ pub fn convolution(
         output,
         work: height * width * channels * geometry.depth(),
     };
-    case.speed(threads, || xnor::spin(level, 20_000), run)
+    case.speed(threads, || xnor::peak_throughput(level, 20_000), run)
 }
 
 /// Times a first layer: bytes in, 64 channels of bits or sums out, a kernel of `size` × `size`, stride 2.
@@ -260,7 +260,7 @@ pub fn first_layer(
         count,
         |at| {
             let place = place(at);
-            portable::byte_convolution_sum(&geometry, options, &weights, shape, &input, place)
+            reference::byte_convolution_sum(&geometry, options, &weights, shape, &input, place)
         },
         |at| match output {
             Output::I32 => Found::Sum(sums[at]),
@@ -278,7 +278,7 @@ pub fn first_layer(
         output: output.name(),
         work: count * geometry.depth(),
     };
-    case.speed(threads, || xnor::spin_bytes(level, 200), run)
+    case.speed(threads, || xnor::peak_throughput_bytes(level, 200), run)
 }
 
 /// What is timed.

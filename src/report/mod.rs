@@ -22,6 +22,7 @@
 mod chart;
 mod confusion;
 mod csv;
+mod graph;
 mod page;
 mod picture;
 mod scale;
@@ -31,6 +32,7 @@ mod tensorboard;
 pub use chart::Chart;
 pub use confusion::Confusion;
 pub use csv::CsvWriter;
+pub use graph::{graph_dot, graph_svg};
 pub use page::{Report, Section};
 pub use picture::Picture;
 pub use table::{Align, Table};

@@ -233,3 +233,13 @@ pub enum HeldOut {
     /// Images drawn at random, of each class its share; the same ones in every training on the same data.
     Random,
 }
+
+impl HeldOut {
+    /// Its name in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Last => "last",
+            Self::Random => "random",
+        }
+    }
+}

@@ -26,8 +26,8 @@ pub const NETS: [(&str, &str); 6] = [
 /// The names that nets of [`NETS`] had before, each with the one that it has now.
 const FORMER: [(&str, &str); 3] = [
     ("seed", "talk"),
-    ("seed-24", "talk-24"),
-    ("seed-grey", "talk-grey"),
+    ("talk-24", "talk-24"),
+    ("talk-grey", "talk-grey"),
 ];
 
 /// The description of a net that comes with the crate, by its name in [`NETS`] or the one it had before.
@@ -36,7 +36,7 @@ const FORMER: [(&str, &str); 3] = [
 /// use bernet::train::{TALK_24, net_by_name};
 ///
 /// assert_eq!(net_by_name("talk-24"), Some(TALK_24));
-/// assert_eq!(net_by_name("seed-24"), Some(TALK_24));
+/// assert_eq!(net_by_name("talk-24"), Some(TALK_24));
 /// assert_eq!(net_by_name("sed"), None);
 /// ```
 pub fn net_by_name(name: &str) -> Option<&'static str> {

@@ -2,7 +2,7 @@
 
 use super::{
     batch,
-    choices::{Distribution, MethodName, Normalisation},
+    choices::{Activations, Distribution, MethodName, Normalisation},
     config::Config,
     methods::Moment,
     network::Network,
@@ -213,6 +213,8 @@ fn ways_of(net: &str) -> Vec<Config> {
     };
     let mut ways: Vec<Config> = MethodName::BINARY.map(config).into();
     ways.extend(Normalisation::ALL.map(exact));
+    let hard = config(MethodName::Bernoulli).exact(Distribution::Three, Activations::Mode);
+    ways.push(hard);
     ways
 }
 

@@ -4,7 +4,7 @@ use flatbuffers::{FlatBufferBuilder, WIPOffset};
 
 /// A field of an operator's options.
 #[derive(Clone, Copy)]
-pub enum Field {
+pub(crate) enum Field {
     Byte(i8),
     Int(i32),
     Float(f32),
@@ -12,7 +12,7 @@ pub enum Field {
 }
 
 /// Which options an operator has, and their fields by place.
-pub type Options = Option<(u8, Vec<(u16, Field)>)>;
+pub(crate) type Options = Option<(u8, Vec<(u16, Field)>)>;
 
 #[derive(Clone)]
 struct Tensor {
@@ -33,7 +33,7 @@ struct Operator {
 
 /// A file as it grows. Tensors are named by their numbers.
 #[derive(Clone)]
-pub struct File {
+pub(crate) struct File {
     codes: Vec<(i32, String)>,
     tensors: Vec<Tensor>,
     buffers: Vec<Vec<u8>>,
@@ -42,9 +42,9 @@ pub struct File {
     pub outputs: Vec<i32>,
 }
 
-pub const FLOAT32: i8 = 0;
-pub const INT32: i8 = 2;
-pub const INT8: i8 = 9;
+pub(crate) const FLOAT32: i8 = 0;
+pub(crate) const INT32: i8 = 2;
+pub(crate) const INT8: i8 = 9;
 
 const CUSTOM: i32 = 32;
 
@@ -52,7 +52,7 @@ type Fields<'b> = FlatBufferBuilder<'b>;
 
 impl File {
     /// A file with one input.
-    pub fn new(shape: &[i32]) -> Self {
+    pub(crate) fn new(shape: &[i32]) -> Self {
         let mut file = Self {
             codes: Vec::new(),
             tensors: Vec::new(),
@@ -67,7 +67,7 @@ impl File {
     }
 
     /// Adds a tensor without values.
-    pub fn tensor(&mut self, kind: i8, shape: &[i32]) -> i32 {
+    pub(crate) fn tensor(&mut self, kind: i8, shape: &[i32]) -> i32 {
         let index = self.tensors.len();
         self.tensors.push(Tensor {
             name: format!("t{index}"),
@@ -87,26 +87,32 @@ impl File {
     }
 
     /// Adds a constant of floats.
-    pub fn floats(&mut self, shape: &[i32], values: &[f32]) -> i32 {
+    pub(crate) fn floats(&mut self, shape: &[i32], values: &[f32]) -> i32 {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes());
         self.constant(FLOAT32, shape, bytes.collect())
     }
 
     /// Adds a constant of integers.
-    pub fn integers(&mut self, shape: &[i32], values: &[i32]) -> i32 {
+    pub(crate) fn integers(&mut self, shape: &[i32], values: &[i32]) -> i32 {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes());
         self.constant(INT32, shape, bytes.collect())
     }
 
     /// Adds a built-in operator with one output; returns the output.
-    pub fn operator(&mut self, code: i32, inputs: &[i32], options: Options, shape: &[i32]) -> i32 {
+    pub(crate) fn operator(
+        &mut self,
+        code: i32,
+        inputs: &[i32],
+        options: Options,
+        shape: &[i32],
+    ) -> i32 {
         let output = self.tensor(FLOAT32, shape);
         self.node((code, ""), inputs, &[output], options, Vec::new());
         output
     }
 
     /// Adds a custom operator with one output; returns the output.
-    pub fn custom(
+    pub(crate) fn custom(
         &mut self,
         name: &str,
         inputs: &[i32],
@@ -120,7 +126,7 @@ impl File {
     }
 
     /// Adds an operator.
-    pub fn node(
+    pub(crate) fn node(
         &mut self,
         code: (i32, &str),
         inputs: &[i32],
@@ -139,7 +145,7 @@ impl File {
     }
 
     /// The bytes of the file.
-    pub fn build(&self) -> Vec<u8> {
+    pub(crate) fn build(&self) -> Vec<u8> {
         let mut fields = FlatBufferBuilder::new();
         let b = &mut fields;
         let codes: Vec<_> = self

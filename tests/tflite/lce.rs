@@ -1,7 +1,7 @@
 //! LCE's operators on random nets, against its formulas written down once more.
 
 use crate::file::{FLOAT32, File, INT32};
-use bernet::exchange::{ImportOptions, tflite};
+use bernet::exchange::tflite;
 use bernet_kernels::conformance::Generator;
 use bernet_runtime::{reference, tensor::Tensor};
 
@@ -115,7 +115,7 @@ fn check(case: Case, seed: u64) {
     }
     file.outputs = vec![output];
 
-    let imported = tflite::import(&file.build(), &ImportOptions::default()).expect("a net");
+    let imported = tflite::import(&file.build()).expect("a net");
     let shape = imported.graph.value(imported.graph.inputs[0].value).shape;
     let image = Tensor::from_f32(1, shape, x.clone()).expect("an image");
     let found = reference::run(&imported.graph, &[image]).expect("a valid graph")[0].to_f32();
@@ -248,7 +248,7 @@ fn pooled_bits() {
     ];
     let pooled = file.custom("LceBMaxPool2d", &[bits], &options, INT32, &[1, 2, 2, 1]);
     file.outputs = vec![pooled];
-    let imported = tflite::import(&file.build(), &ImportOptions::default()).expect("a net");
+    let imported = tflite::import(&file.build()).expect("a net");
     assert_eq!(
         imported.notes.len(),
         1,

@@ -4,12 +4,12 @@ use crate::file::{
     Field::{Bool, Byte, Float, Int},
     File, INT8, INT32, Options,
 };
-use bernet::exchange::{ImportOptions, tflite};
+use bernet::exchange::tflite;
 use bernet_runtime::{graph::Pixels, reference, tensor::Tensor};
 
 /// The outputs of a file for one input.
 fn run(file: &File, x: &[f32]) -> Vec<Vec<f32>> {
-    let imported = tflite::import(&file.build(), &ImportOptions::default()).expect("a net");
+    let imported = tflite::import(&file.build()).expect("a net");
     let shape = imported.graph.value(imported.graph.inputs[0].value).shape;
     let x = Tensor::from_f32(x.len() / shape.len(), shape, x.to_vec()).expect("an input");
     let outputs = reference::run(&imported.graph, &[x]).expect("a valid graph");
@@ -210,31 +210,23 @@ fn values_are_moved() {
 }
 
 #[test]
-fn a_file_keeps_names_sizes_and_pixels() {
+fn a_graph_has_the_names_and_sizes_of_the_file() {
     let mut file = File::new(&[1, 2, 2, 3]);
     let y = file.operator(19, &[0], None, &[1, 2, 2, 3]);
     file.outputs = vec![y];
-    let options = ImportOptions {
-        pixels: Some(Pixels::Affine {
-            scale: vec![1.0 / 255.0],
-            bias: vec![0.0],
-        }),
-    };
-    let graph = tflite::import(&file.build(), &options)
-        .expect("a net")
-        .graph;
+    let graph = tflite::import(&file.build()).expect("a net").graph;
     let (input, output) = (&graph.inputs[0], &graph.outputs[0]);
     assert_eq!((&input.name[..], &output.name[..]), ("t0", "t1"));
     assert_eq!(
         (&input.layout.dims[..], input.layout.batch),
         (&[2, 2, 3][..], true)
     );
-    assert_eq!(Some(input.pixels.clone()), options.pixels);
+    assert_eq!(input.pixels, Pixels::Unsaid);
 }
 
 /// The text with which a file is refused.
 fn refused(file: &File) -> String {
-    let error = tflite::import(&file.build(), &ImportOptions::default()).expect_err("refused");
+    let error = tflite::import(&file.build()).expect_err("refused");
     error.to_string()
 }
 
@@ -288,7 +280,7 @@ fn what_is_not_supported_is_refused_by_name() {
     let y = file.operator(19, &[0], None, &[1, 2, 3, 1]);
     file.outputs = vec![y];
     assert!(refused(&file).contains("expected [1, 2, 2, 1], which follow from the inputs"));
-    let error = tflite::import(b"\x08\x03abcdefgh", &ImportOptions::default());
+    let error = tflite::import(b"\x08\x03abcdefgh");
     assert!(
         error
             .expect_err("no net")
@@ -330,19 +322,18 @@ fn mixed() -> File {
 #[test]
 fn damaged_files_are_errors_or_valid_graphs() {
     let whole = mixed().build();
-    let options = ImportOptions::default();
-    assert!(tflite::import(&whole, &options).is_ok());
+    assert!(tflite::import(&whole).is_ok());
     let mut refused = 0;
     for place in 0..whole.len() {
         for value in [0, 1, 2, 4, 9, 127, 128, 254, 255] {
             let mut bytes = whole.clone();
             bytes[place] = value;
-            match tflite::import(&bytes, &options) {
+            match tflite::import(&bytes) {
                 Ok(imported) => imported.graph.validate().expect("a valid graph"),
                 Err(_) => refused += 1,
             }
         }
-        assert!(tflite::import(&whole[..place], &options).is_err());
+        assert!(tflite::import(&whole[..place]).is_err());
     }
     assert!(refused > whole.len(), "{refused} of {} bytes", whole.len());
 }

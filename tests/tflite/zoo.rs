@@ -1,7 +1,6 @@
 //! Blocks of Larq's zoo, with the outputs of Larq Compute Engine's own interpreter.
 
 use bernet::exchange::{
-    ImportOptions,
     npy::{Numbers, from_npz},
     tflite,
 };
@@ -31,7 +30,7 @@ fn blocks_of_the_zoo_compute_what_lce_computes() {
         .collect();
     paths.sort();
     for path in paths {
-        let imported = tflite::import(&fs::read(&path).expect("a file"), &ImportOptions::default())
+        let imported = tflite::import(&fs::read(&path).expect("a file"))
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let arrays = fs::read(path.with_extension("npz")).expect("its arrays");
         let arrays = from_npz(&arrays, 1 << 30).expect("arrays");

@@ -2,6 +2,7 @@
  *
  *     unload LIBBERNET.SO MODEL.bnet
  */
+#define _POSIX_C_SOURCE 200809L
 #include <dlfcn.h>
 #include <bernet.h>
 #include <pthread.h>

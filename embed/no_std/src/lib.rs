@@ -2,7 +2,7 @@
 //! the weights lie in flash, the image comes from the caller, and the kernel is the portable one, which needs no memory.
 #![no_std]
 
-use bernet_kernels::{bits::WORD, portable};
+use bernet_kernels::{bits::WORD, reference};
 use core::{
     alloc::{GlobalAlloc, Layout},
     panic::PanicInfo,
@@ -24,7 +24,7 @@ const WEIGHTS: [[u64; WORDS]; 3] = [
 fn classify(image: &[u64; WORDS]) -> usize {
     let mut best = (0, i32::MIN);
     for (class, weights) in WEIGHTS.iter().enumerate() {
-        let sum = portable::dot(image, weights, DEPTH);
+        let sum = reference::dot(image, weights, DEPTH);
         if sum > best.1 {
             best = (class, sum);
         }

@@ -108,7 +108,7 @@ pub(crate) fn train(
     let py = images.py();
     let network = Network::from_toml(match net {
         "talk" | "seed" => TALK,
-        "talk-24" | "seed-24" => TALK_24,
+        "talk-24" | "talk-24" => TALK_24,
         description => description,
     })
     .map_err(value)?;

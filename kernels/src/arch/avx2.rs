@@ -48,7 +48,7 @@ impl Tile for Avx2 {
         unsafe { xnor_count::<R, V>(patches, starts, panel, counts) }
     }
 
-    fn spin(self, rounds: u64) -> u64 {
+    fn peak_throughput(self, rounds: u64) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { spin(rounds) };
         8 * 4 * Self::LANES as u64
@@ -61,13 +61,13 @@ impl Tile for Avx2 {
     }
 
     #[inline(always)]
-    fn at_most<const R: usize, const V: usize>(
+    fn count_le_bits<const R: usize, const V: usize>(
         self,
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_at_most::<R, V>(counts, limits) }
+        unsafe { xnor_le_bits::<R, V>(counts, limits) }
     }
 
     const SHALLOW: usize = 31 * 8;
@@ -345,7 +345,7 @@ compiled_for! { Avx2,
 
 compiled_for! { Avx2,
     #[inline]
-    fn xnor_at_most<const R: usize, const V: usize>(
+    fn xnor_le_bits<const R: usize, const V: usize>(
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {

@@ -3,7 +3,7 @@
 use super::{
     avx2::{NEIGHBOURS, ROOM},
     avx512_popcount::{
-        spin_popcount, xnor_count_popcount, xnor_popcount_at_most, xnor_popcount_sums,
+        spin_popcount, xnor_count_popcount, xnor_popcount_le_bits, xnor_popcount_sums,
     },
     avx512_words, nibbles,
 };
@@ -41,17 +41,18 @@ impl Tile for Avx512Vpopcnt {
         unsafe { xnor_count_popcount::<R, V>(patches, starts, panel, counts) }
     }
 
+    const FUSED: bool = true;
+
     #[inline(always)]
-    fn count_at_most<const R: usize, const V: usize>(
+    fn count_and_le_bits<const R: usize, const V: usize>(
         self,
         patches: &Patches<'_>,
         starts: &[usize; R],
         panel: &[u8],
-        _counts: &mut [Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_popcount_at_most::<R, V>(patches, starts, panel, limits) }
+        unsafe { xnor_popcount_le_bits::<R, V>(patches, starts, panel, limits) }
     }
 
     const PARTS: bool = true;
@@ -91,7 +92,7 @@ impl Tile for Avx512Vpopcnt {
         avx512_words::words_below(self, rows, weights, bounds, out, out_bytes);
     }
 
-    fn spin(self, rounds: u64) -> u64 {
+    fn peak_throughput(self, rounds: u64) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { spin_popcount(rounds) };
         12 * 32 * Self::LANES as u64
@@ -110,7 +111,7 @@ impl Tile for Avx512Vpopcnt {
     }
 
     #[inline(always)]
-    fn at_most<const R: usize, const V: usize>(
+    fn count_le_bits<const R: usize, const V: usize>(
         self,
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
@@ -118,9 +119,9 @@ impl Tile for Avx512Vpopcnt {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe {
             if V == 1 {
-                xnor_at_most::<R, 16>(counts, limits)
+                xnor_le_bits::<R, 16>(counts, limits)
             } else {
-                xnor_at_most::<R, 32>(counts, limits)
+                xnor_le_bits::<R, 32>(counts, limits)
             }
         }
     }
@@ -276,7 +277,7 @@ impl Tile for Avx512 {
         unsafe { xnor_count_nibbles::<R>(patches, starts, panel, counts) }
     }
 
-    fn spin(self, rounds: u64) -> u64 {
+    fn peak_throughput(self, rounds: u64) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { spin_nibbles(rounds) };
         8 * 4 * Self::LANES as u64
@@ -295,13 +296,13 @@ impl Tile for Avx512 {
     }
 
     #[inline(always)]
-    fn at_most<const R: usize, const V: usize>(
+    fn count_le_bits<const R: usize, const V: usize>(
         self,
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_at_most::<R, 64>(counts, limits) }
+        unsafe { xnor_le_bits::<R, 64>(counts, limits) }
     }
 
     const BYTE_LANES: usize = 16;
@@ -410,7 +411,7 @@ compiled_for! { Avx512,
 
 compiled_for! { Avx512,
     #[inline]
-    fn xnor_at_most<const R: usize, const COLUMNS: usize>(
+    fn xnor_le_bits<const R: usize, const COLUMNS: usize>(
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {

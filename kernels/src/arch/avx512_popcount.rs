@@ -55,8 +55,8 @@ compiled_for! { Avx512Vpopcnt,
         assert!(panel.len() >= patches.panel_steps() * V * REGISTER, "a panel as deep as the rows");
         let mut panel = panel.as_ptr();
         let mut sums = [[_mm512_setzero_si512(); V]; R];
-        let whole = if patches.last == u32::MAX { patches.steps } else { patches.steps - 1 };
-        let last = _mm512_set1_epi32(patches.last as i32);
+        let whole = if patches.tail_mask == u32::MAX { patches.steps } else { patches.steps - 1 };
+        let last = _mm512_set1_epi32(patches.tail_mask as i32);
         for segment in 0..patches.segments {
             if segment > 0 {
                 panel = panel.wrapping_add(patches.gap * V * REGISTER);
@@ -98,7 +98,7 @@ compiled_for! { Avx512Vpopcnt,
 compiled_for! { Avx512Vpopcnt,
     /// The sums are compared where they are.
     #[inline]
-    pub(super) fn xnor_popcount_at_most<const R: usize, const V: usize>(
+    pub(super) fn xnor_popcount_le_bits<const R: usize, const V: usize>(
         patches: &Patches<'_>,
         starts: &[usize; R],
         panel: &[u8],

@@ -31,7 +31,7 @@ impl Tile for Neon {
         unsafe { xnor_count::<R, V>(patches, starts, panel, counts) }
     }
 
-    fn spin(self, rounds: u64) -> u64 {
+    fn peak_throughput(self, rounds: u64) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { spin(rounds) };
         16 * 8 * Self::LANES as u64
@@ -44,13 +44,13 @@ impl Tile for Neon {
     }
 
     #[inline(always)]
-    fn at_most<const R: usize, const V: usize>(
+    fn count_le_bits<const R: usize, const V: usize>(
         self,
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_at_most::<R, V>(counts, limits) }
+        unsafe { xnor_le_bits::<R, V>(counts, limits) }
     }
 }
 
@@ -145,17 +145,17 @@ compiled_for! { Neon,
 
 compiled_for! { Neon,
     #[inline]
-    fn xnor_at_most<const R: usize, const V: usize>(
+    fn xnor_le_bits<const R: usize, const V: usize>(
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
-        counts.each_ref().map(|counts| row_at_most::<V>(counts, limits))
+        counts.each_ref().map(|counts| row_le_bits::<V>(counts, limits))
     }
 }
 
 compiled_for! { Neon,
     #[inline]
-    fn row_at_most<const V: usize>(counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
+    fn row_le_bits<const V: usize>(counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
         const BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
         let pairs = counts.as_chunks::<16>().0.iter().zip(limits.as_chunks::<16>().0).take(V);
         let mut bits = 0;

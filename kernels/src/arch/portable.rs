@@ -51,7 +51,7 @@ impl Tile for Portable {
         }
     }
 
-    fn spin(self, rounds: u64) -> u64 {
+    fn peak_throughput(self, rounds: u64) -> u64 {
         let mut sums = [0_u64; Self::LANES];
         for _ in 0..rounds {
             let weights = core::hint::black_box([0x5555_5555_5555_5555_u64; Self::LANES]);
@@ -71,7 +71,7 @@ impl Tile for Portable {
         })
     }
 
-    fn at_most<const R: usize, const V: usize>(
+    fn count_le_bits<const R: usize, const V: usize>(
         self,
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],

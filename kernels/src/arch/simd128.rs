@@ -30,7 +30,7 @@ impl Tile for Simd128 {
         xnor_count::<R, V>(patches, starts, panel, counts)
     }
 
-    fn spin(self, rounds: u64) -> u64 {
+    fn peak_throughput(self, rounds: u64) -> u64 {
         spin(rounds);
         8 * 8 * Self::LANES as u64
     }
@@ -41,14 +41,14 @@ impl Tile for Simd128 {
     }
 
     #[inline(always)]
-    fn at_most<const R: usize, const V: usize>(
+    fn count_le_bits<const R: usize, const V: usize>(
         self,
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
         counts
             .each_ref()
-            .map(|counts| row_at_most::<V>(counts, limits))
+            .map(|counts| row_le_bits::<V>(counts, limits))
     }
 }
 
@@ -152,7 +152,7 @@ compiled_for! { Simd128,
 
 compiled_for! { Simd128,
     #[inline]
-    fn row_at_most<const V: usize>(counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
+    fn row_le_bits<const V: usize>(counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
         let pairs = counts.as_chunks::<4>().0.iter().zip(limits.as_chunks::<4>().0).take(V * Simd128::LANES / 4);
         pairs.enumerate().fold(0, |bits, (four, (counts, limits))| {
             bits | u64::from(i32x4_bitmask(i32x4_le(load(counts), load(limits)))) << (four * 4)

@@ -40,7 +40,7 @@ impl Tile for Sse42 {
         unsafe { xnor_count::<R, V>(patches, starts, panel, counts) }
     }
 
-    fn spin(self, rounds: u64) -> u64 {
+    fn peak_throughput(self, rounds: u64) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
         unsafe { spin(rounds) };
         8 * 4 * Self::LANES as u64
@@ -53,13 +53,13 @@ impl Tile for Sse42 {
     }
 
     #[inline(always)]
-    fn at_most<const R: usize, const V: usize>(
+    fn count_le_bits<const R: usize, const V: usize>(
         self,
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_at_most::<R, V>(counts, limits) }
+        unsafe { xnor_le_bits::<R, V>(counts, limits) }
     }
 }
 
@@ -158,14 +158,14 @@ compiled_for! { Sse42,
 
 compiled_for! { Sse42,
     #[inline]
-    fn xnor_at_most<const R: usize, const V: usize>(counts: &[Counts; R], limits: &[i32; MAX_COLUMNS]) -> [u64; R] {
-        counts.each_ref().map(|counts| row_at_most::<V>(counts, limits))
+    fn xnor_le_bits<const R: usize, const V: usize>(counts: &[Counts; R], limits: &[i32; MAX_COLUMNS]) -> [u64; R] {
+        counts.each_ref().map(|counts| row_le_bits::<V>(counts, limits))
     }
 }
 
 compiled_for! { Sse42,
     #[inline]
-    fn row_at_most<const V: usize>(counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
+    fn row_le_bits<const V: usize>(counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
         let pairs = counts.as_chunks::<4>().0.iter().zip(limits.as_chunks::<4>().0).take(V * Sse42::LANES / 4);
         pairs.enumerate().fold(0, |bits, (four, (counts, limits))| {
             let above = _mm_movemask_ps(_mm_castsi128_ps(_mm_cmpgt_epi32(load(counts), load(limits))));

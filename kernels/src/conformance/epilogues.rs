@@ -81,6 +81,7 @@ impl Case {
     fn transform(&self) -> Transform<'_> {
         Transform {
             clamp: self.clamp,
+            offset: self.clamp[1] % 5,
             scale: self.scale.as_deref(),
             bias: self.bias.as_deref(),
             activation: self.activation(self.activations[0]),

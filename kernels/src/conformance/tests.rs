@@ -298,6 +298,54 @@ fn convolutions_of_many_blocks() {
     );
 }
 
+/// Padding that does not count, read in place: every class of outputs, bands that cut them, strides and dilations that leave some out, kernels larger than the
+/// image, windows that lie on padding alone.
+#[test]
+fn padding_that_does_not_count() {
+    let levels = levels("padding that does not count");
+    // Channels, height, width, kernel, padding, stride, dilation.
+    let cases = [
+        (64, 30, 30, [3, 3], [1; 4], 1, 1),
+        (128, 28, 28, [3, 3], [1; 4], 1, 1),
+        (64, 56, 56, [3, 3], [1; 4], 1, 1),
+        (512, 7, 7, [3, 3], [1; 4], 1, 1),
+        (256, 7, 7, [5, 5], [2; 4], 1, 1),
+        (64, 2, 3, [7, 7], [3; 4], 1, 1),
+        (32, 13, 19, [3, 3], [2, 1, 0, 2], 2, 1),
+        (64, 9, 9, [3, 2], [2; 4], 1, 2),
+        (8, 56, 9, [3, 3], [1; 4], 1, 1),
+        (64, 3, 4, [1, 1], [2, 1, 1, 2], 1, 1),
+        (64, 1, 1, [3, 3], [2; 4], 3, 2),
+        (64, 40, 1, [3, 1], [1, 0, 1, 0], 1, 1),
+    ];
+    let cases = cases.iter().enumerate();
+    report(share(cases).flat_map(
+        |(seed, &(channels, height, width, kernel, padding, stride, dilation))| {
+            let geometry = Geometry {
+                channels,
+                outputs: channels.min(100),
+                kernel,
+                stride: [stride; 2],
+                padding,
+                padding_value: PaddingValue::Zero,
+            };
+            let options = Options {
+                dilation: [dilation; 2],
+                groups: 1,
+            };
+            let shape = Shape {
+                batch: 2,
+                height,
+                width,
+                channels,
+            };
+            levels.iter().filter_map(move |&level| {
+                convolution(level, 1, &geometry, options, shape, seed as u64).err()
+            })
+        },
+    ));
+}
+
 /// Work that is worth splitting: rows, the columns of a single row, the lines of a convolution.
 #[cfg(feature = "rayon")]
 #[test]

@@ -5,7 +5,7 @@
 use super::{
     epilogue::Threshold,
     pack::Panels,
-    stage::{Columns, Offsets, Place, Prepared, Stage, count_limit},
+    stage::{Columns, Offsets, Place, Prepared, Stage, count, count_limit},
     tile::{BLOCK, Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Strided, Tile},
     words::{self, Folded},
 };
@@ -215,7 +215,7 @@ impl Stage for Bits<'_> {
         prepared: &Prepared,
         counts: &[Counts; R],
     ) {
-        let bits = token.at_most::<R, V>(counts, &prepared.values);
+        let bits = token.count_le_bits::<R, V>(counts, &prepared.values);
         self.store_bits::<T>(row, prepared, &bits);
     }
 
@@ -228,9 +228,14 @@ impl Stage for Bits<'_> {
         (patches, starts, panel): (&Patches<'_>, &[usize; R], &[u8]),
         counts: &mut [Counts; R],
     ) {
-        let limits = &prepared.values;
-        let bits = token.count_at_most::<R, V>(patches, starts, panel, counts, limits);
-        self.store_bits::<T>(row, prepared, &bits);
+        if T::FUSED {
+            let limits = &prepared.values;
+            let bits = token.count_and_le_bits::<R, V>(patches, starts, panel, limits);
+            self.store_bits::<T>(row, prepared, &bits);
+        } else {
+            count::<T, R, V>(token, (patches, starts, panel), counts);
+            self.store::<T, R, V>(token, row, prepared, counts);
+        }
     }
 
     const WORDS: bool = true;

@@ -4,12 +4,12 @@ use super::{
     bits_out::Bits,
     bytes::Bytes,
     conv::numbers,
-    epilogue::{Affine, Epilogue, RowsMut, Signs, Threshold, Transform},
+    epilogue::{Affine, Epilogue, RowsMut, Threshold, Transform},
     geometry::{Geometry, Options, PaddingValue, Window},
     pack::PackedWeights,
     patches::{Band, Windows},
     product::{Block, Group, Places, Rows, Starts, product},
-    reals::{Real, Reals},
+    reals::{Real, Reals, RealsMut, with_reals},
     stage::{Stage, Sums},
     tile::Tile,
     workspace::{Worker, Workspace, over_bands},
@@ -154,37 +154,49 @@ impl ByteConv2d {
         input: &[u8],
         epilogue: Epilogue<'_>,
     ) -> Result<(), Error> {
+        let output = self.check(shape, input)?;
         match epilogue {
-            Epilogue::Sums(out) => self.sums(workspace, shape, input, out),
+            Epilogue::Sums(out) => {
+                let numbers = numbers(output, out)?;
+                self.bands(workspace, shape, input, output, Sums(numbers));
+            }
             Epilogue::Bits { thresholds, out } => {
-                self.activations(workspace, shape, input, thresholds, out)
+                let stage = Bits::new(out, output, thresholds, &[])?;
+                self.bands(workspace, shape, input, output, stage);
             }
             Epilogue::Numbers { transform, out } => {
-                self.reals(workspace, (shape, input), transform, Some(out), None)
+                return self.reals(workspace, (shape, input), transform, RealsMut::F32(out));
             }
             Epilogue::NumbersAndSigns {
                 transform,
                 out,
                 signs,
-            } => self.reals(workspace, (shape, input), transform, Some(out), Some(signs)),
+            } => {
+                let out = numbers(output, out)?;
+                let stage = Reals::new(output, transform, Some(out), Some(signs))?;
+                self.bands(workspace, shape, input, output, stage);
+            }
             Epilogue::Signs { transform, signs } => {
-                self.reals::<f32>(workspace, (shape, input), transform, None, Some(signs))
+                let stage = Reals::<f32>::new(output, transform, None, Some(signs))?;
+                self.bands(workspace, shape, input, output, stage);
             }
         }
+        Ok(())
     }
 
-    fn reals<T: Real>(
+    fn reals(
         &self,
         workspace: &mut Workspace,
         (shape, input): (Shape, &[u8]),
         transform: Transform<'_>,
-        out: Option<RowsMut<'_, T>>,
-        signs: Option<Signs<'_>>,
+        out: RealsMut<'_>,
     ) -> Result<(), Error> {
         let output = self.check(shape, input)?;
-        let out = out.map(|out| numbers(output, out)).transpose()?;
-        let stage = Reals::new(output, transform, out, signs)?;
-        self.bands(workspace, shape, input, output, stage);
+        with_reals!(out, out => {
+            let out = numbers(output, out)?;
+            let stage = Reals::new(output, transform, Some(out), None)?;
+            self.bands(workspace, shape, input, output, stage);
+        });
         Ok(())
     }
 
@@ -199,10 +211,7 @@ impl ByteConv2d {
         input: &[u8],
         out: impl Into<RowsMut<'v, i32>>,
     ) -> Result<(), Error> {
-        let output = self.check(shape, input)?;
-        let numbers = numbers(output, out.into())?;
-        self.bands(workspace, shape, input, output, Sums(numbers));
-        Ok(())
+        self.run(workspace, shape, input, Epilogue::Sums(out.into()))
     }
 
     /// The sums, scaled, in NHWC order: as `f32` or, with the feature `half`, as `f16` or `bf16`.
@@ -217,8 +226,7 @@ impl ByteConv2d {
         affine: Affine<'_>,
         out: impl Into<RowsMut<'v, T>>,
     ) -> Result<(), Error> {
-        let input = (shape, input);
-        self.reals(workspace, input, affine.into(), Some(out.into()), None)
+        self.reals(workspace, (shape, input), affine.into(), T::out(out.into()))
     }
 
     /// The activations, packed.
@@ -233,10 +241,8 @@ impl ByteConv2d {
         thresholds: &[Threshold],
         out: impl Into<BitViewMut<'v>>,
     ) -> Result<(), Error> {
-        let output = self.check(shape, input)?;
-        let stage = Bits::new(out.into(), output, thresholds, &[])?;
-        self.bands(workspace, shape, input, output, stage);
-        Ok(())
+        let out = out.into();
+        self.run(workspace, shape, input, Epilogue::Bits { thresholds, out })
     }
 
     fn check(&self, shape: Shape, input: &[u8]) -> Result<Shape, Error> {
@@ -302,7 +308,7 @@ impl ByteConv2d {
             segments: window.geometry.kernel[0],
             stride: stride * window.options.dilation[0],
             steps: line_bytes(self.level(), window) / step,
-            last: u32::MAX,
+            tail_mask: u32::MAX,
             ..Group::default()
         };
         dispatch!(self.level(), token => {

@@ -52,7 +52,7 @@ impl<T: Tile> Tile for Bytes<T> {
             .count_bytes::<R, V>(base, patches, starts, panel, counts);
     }
 
-    fn spin(self, rounds: u64) -> u64 {
+    fn peak_throughput(self, rounds: u64) -> u64 {
         const DEPTH: usize = 256;
         let words = core::hint::black_box([0x0123_4567_89ab_cdef; 6 * DEPTH / 8]);
         let panel = core::hint::black_box([1; DEPTH * MAX_COLUMNS]);
@@ -62,7 +62,7 @@ impl<T: Tile> Tile for Bytes<T> {
             stride: 0,
             steps: DEPTH / Self::STEP,
             gap: 0,
-            last: u32::MAX,
+            tail_mask: u32::MAX,
         };
         let starts = core::array::from_fn(|row| row * DEPTH);
         let mut counts = [[0; MAX_COLUMNS]; 6];
@@ -84,16 +84,16 @@ impl<T: Tile> Tile for Bytes<T> {
     }
 
     #[inline(always)]
-    fn at_most<const R: usize, const V: usize>(
+    fn count_le_bits<const R: usize, const V: usize>(
         self,
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
         let columns = V * Self::LANES;
         let bits = match columns.div_ceil(T::LANES) {
-            1 => self.0.at_most::<R, 1>(counts, limits),
-            2 => self.0.at_most::<R, 2>(counts, limits),
-            4 => self.0.at_most::<R, 4>(counts, limits),
+            1 => self.0.count_le_bits::<R, 1>(counts, limits),
+            2 => self.0.count_le_bits::<R, 2>(counts, limits),
+            4 => self.0.count_le_bits::<R, 4>(counts, limits),
             registers => unreachable!("no level has {registers} registers for {columns} columns"),
         };
         bits.map(|bits| bits & (u64::MAX >> (WORD - columns)))

@@ -27,14 +27,14 @@
 use super::{
     bits_out::Bits,
     border::{BandBorder, ZeroBorder},
-    epilogue::{Affine, Epilogue, RowsMut, Signs, Threshold, Transform},
+    epilogue::{Affine, Epilogue, RowsMut, Threshold, Transform},
     gather::Gathered,
     geometry::{Geometry, Options, PaddingValue, Window},
     inside::{self, Inside},
     pack::PackedWeights,
     patches::{Band, InPlace, Lines, Run, Windows},
     product::product,
-    reals::{Real, Reals},
+    reals::{Real, Reals, RealsMut, with_reals},
     stage::{Numbers, Stage, Sums},
     tables::Tables,
     tile::Tile,
@@ -141,11 +141,9 @@ impl BinaryConv2d {
         input: impl Into<BitView<'v>>,
         out: impl Into<BitViewMut<'v>>,
     ) -> Result<(), Error> {
-        let input = input.into();
-        let shape = self.conv.output_shape(input.shape())?;
-        let stage = Bits::new(out.into(), shape, &self.thresholds, &self.folded)?;
-        self.conv.activate(workspace, input, shape, stage);
-        Ok(())
+        let (thresholds, folded) = (&self.thresholds, &self.folded);
+        self.conv
+            .bits(workspace, input.into(), thresholds, folded, out.into())
     }
 }
 
@@ -270,38 +268,74 @@ impl Conv2d {
         input: impl Into<BitView<'v>>,
         epilogue: Epilogue<'_>,
     ) -> Result<(), Error> {
-        let input = input.into();
+        self.write(workspace, input.into(), epilogue)
+    }
+
+    // What the entry points call is compiled once, in this crate: they themselves are compiled where they are called.
+    fn write(
+        &self,
+        workspace: &mut Workspace,
+        input: BitView<'_>,
+        epilogue: Epilogue<'_>,
+    ) -> Result<(), Error> {
         match epilogue {
-            Epilogue::Sums(out) => self.sums_in(workspace, input, out),
-            Epilogue::Bits { thresholds, out } => {
-                self.activations_in(workspace, input, thresholds, out)
+            Epilogue::Sums(out) => {
+                let shape = self.output_shape(input.shape())?;
+                let numbers = numbers(shape, out)?;
+                self.bands(workspace, input, shape, Sums(numbers));
+                Ok(())
             }
+            Epilogue::Bits { thresholds, out } => self.bits(workspace, input, thresholds, &[], out),
             Epilogue::Numbers { transform, out } => {
-                self.reals(workspace, input, transform, Some(out), None)
+                self.reals(workspace, input, transform, RealsMut::F32(out))
             }
             Epilogue::NumbersAndSigns {
                 transform,
                 out,
                 signs,
-            } => self.reals(workspace, input, transform, Some(out), Some(signs)),
+            } => {
+                let shape = self.output_shape(input.shape())?;
+                let out = numbers(shape, out)?;
+                let stage = Reals::new(shape, transform, Some(out), Some(signs))?;
+                self.bands(workspace, input, shape, stage);
+                Ok(())
+            }
             Epilogue::Signs { transform, signs } => {
-                self.reals::<f32>(workspace, input, transform, None, Some(signs))
+                let shape = self.output_shape(input.shape())?;
+                let stage = Reals::<f32>::new(shape, transform, None, Some(signs))?;
+                self.bands(workspace, input, shape, stage);
+                Ok(())
             }
         }
     }
 
-    fn reals<T: Real>(
+    fn bits(
+        &self,
+        workspace: &mut Workspace,
+        input: BitView<'_>,
+        thresholds: &[Threshold],
+        folded: &[Folded],
+        out: BitViewMut<'_>,
+    ) -> Result<(), Error> {
+        let shape = self.output_shape(input.shape())?;
+        let stage = Bits::new(out, shape, thresholds, folded)?;
+        self.activate(workspace, input, shape, stage);
+        Ok(())
+    }
+
+    fn reals(
         &self,
         workspace: &mut Workspace,
         input: BitView<'_>,
         transform: Transform<'_>,
-        out: Option<RowsMut<'_, T>>,
-        signs: Option<Signs<'_>>,
+        out: RealsMut<'_>,
     ) -> Result<(), Error> {
         let shape = self.output_shape(input.shape())?;
-        let out = out.map(|out| numbers(shape, out)).transpose()?;
-        let stage = Reals::new(shape, transform, out, signs)?;
-        self.bands(workspace, input, shape, stage);
+        with_reals!(out, out => {
+            let out = numbers(shape, out)?;
+            let stage = Reals::new(shape, transform, Some(out), None)?;
+            self.bands(workspace, input, shape, stage);
+        });
         Ok(())
     }
 
@@ -327,11 +361,7 @@ impl Conv2d {
         input: impl Into<BitView<'v>>,
         out: impl Into<RowsMut<'o, i32>>,
     ) -> Result<(), Error> {
-        let input = input.into();
-        let shape = self.output_shape(input.shape())?;
-        let numbers = numbers(shape, out.into())?;
-        self.bands(workspace, input, shape, Sums(numbers));
-        Ok(())
+        self.write(workspace, input.into(), Epilogue::Sums(out.into()))
     }
 
     /// The sums, scaled, in NHWC order: as `f32` or, with the feature `half`, as `f16` or `bf16`.
@@ -345,13 +375,7 @@ impl Conv2d {
         affine: Affine<'_>,
         out: impl Into<RowsMut<'v, T>>,
     ) -> Result<(), Error> {
-        self.reals(
-            workspace,
-            input.into(),
-            affine.into(),
-            Some(out.into()),
-            None,
-        )
+        self.reals(workspace, input.into(), affine.into(), T::out(out.into()))
     }
 
     /// The activations, packed.
@@ -378,11 +402,7 @@ impl Conv2d {
         thresholds: &[Threshold],
         out: impl Into<BitViewMut<'o>>,
     ) -> Result<(), Error> {
-        let input = input.into();
-        let shape = self.output_shape(input.shape())?;
-        let stage = Bits::new(out.into(), shape, thresholds, &[])?;
-        self.activate(workspace, input, shape, stage);
-        Ok(())
+        self.bits(workspace, input.into(), thresholds, &[], out.into())
     }
 
     fn activate(

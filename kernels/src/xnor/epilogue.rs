@@ -5,7 +5,7 @@
 //! ```text
 //! sum  = Σ_k a[k] · w[n][k]                     exact, i32
 //! bit  = threshold[n].apply(sum)                [Epilogue::Bits]
-//! x    = f32(sum.clamp(low, high))              exact where |sum| ≤ 2²⁴, else rounded to nearest
+//! x    = f32(sum.clamp(low, high) + offset)     exact where |x| ≤ 2²⁴, else rounded to nearest
 //! x    = x · scale[n]                           where there is a scale
 //! x    = x + bias[n]                            where there is a bias
 //! x    = activation(x)
@@ -189,6 +189,9 @@ pub enum Residual<'a> {
 pub struct Transform<'a> {
     /// The least and the largest that a sum counts as.
     pub clamp: [i32; 2],
+    /// An integer that is added to it, wrapping: −K for weights of depth K makes it minus twice the
+    /// number of products that are −1, which is what some engines scale.
+    pub offset: i32,
     /// A factor for each output channel.
     pub scale: Option<&'a [f32]>,
     /// A term for each output channel.
@@ -205,6 +208,7 @@ impl Default for Transform<'_> {
     fn default() -> Self {
         Self {
             clamp: [i32::MIN, i32::MAX],
+            offset: 0,
             scale: None,
             bias: None,
             activation: Activation::None,
@@ -221,7 +225,7 @@ impl Transform<'_> {
     /// Where the channel has no scale, bias or slope.
     pub fn apply(&self, sum: i32, channel: usize, residual: f32) -> f32 {
         let [low, high] = self.clamp;
-        let mut x = sum.max(low).min(high) as f32;
+        let mut x = sum.max(low).min(high).wrapping_add(self.offset) as f32;
         if let Some(scale) = self.scale {
             x *= scale[channel];
         }

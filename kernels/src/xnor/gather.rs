@@ -61,7 +61,7 @@ impl<'a> Gathered<'a> {
             group: Group {
                 segments: 1,
                 steps: depth.div_ceil(8 * T::STEP),
-                last: u32::MAX,
+                tail_mask: u32::MAX,
                 ..Group::default()
             },
             runs,

@@ -21,7 +21,7 @@ use super::{
     pack::{PackedWeights, Panels},
     parallel::{over, parts},
     product::{Block, Group, Places, Rows, Starts, product},
-    reals::{Real, Reals},
+    reals::{Real, Reals, RealsMut, with_reals},
     stage::{Numbers, Stage, Sums},
     tile::{Strided, Tile},
 };
@@ -56,7 +56,16 @@ pub fn gemm_threads<'a>(
     weights: &PackedWeights,
     epilogue: Epilogue<'_>,
 ) -> Result<(), Error> {
-    let a = a.into();
+    write(threads, a.into(), weights, epilogue)
+}
+
+// What the entry points call is compiled once, in this crate: they themselves are compiled where they are called.
+fn write(
+    threads: usize,
+    a: BitView<'_>,
+    weights: &PackedWeights,
+    epilogue: Epilogue<'_>,
+) -> Result<(), Error> {
     let shape = check(a, weights)?;
     match epilogue {
         Epilogue::Sums(out) => {
@@ -68,17 +77,48 @@ pub fn gemm_threads<'a>(
             run(threads, a, weights, stage);
         }
         Epilogue::Numbers { transform, out } => {
-            reals(threads, a, weights, transform, Some(out), None)?;
+            return reals(threads, a, weights, transform, RealsMut::F32(out));
         }
         Epilogue::NumbersAndSigns {
             transform,
             out,
-            signs,
-        } => reals(threads, a, weights, transform, Some(out), Some(signs))?,
-        Epilogue::Signs { transform, signs } => {
-            reals::<f32>(threads, a, weights, transform, None, Some(signs))?;
+            signs: Signs { at_least, out: to },
+        } => {
+            let out = numbers(shape, out)?;
+            let signs = Signs {
+                at_least,
+                out: lines(to)?,
+            };
+            let stage = Reals::new(shape, transform, Some(out), Some(signs))?;
+            run(threads, a, weights, stage);
+        }
+        Epilogue::Signs {
+            transform,
+            signs: Signs { at_least, out: to },
+        } => {
+            let signs = Signs {
+                at_least,
+                out: lines(to)?,
+            };
+            let stage = Reals::<f32>::new(shape, transform, None, Some(signs))?;
+            run(threads, a, weights, stage);
         }
     }
+    Ok(())
+}
+
+fn reals(
+    threads: usize,
+    a: BitView<'_>,
+    weights: &PackedWeights,
+    transform: Transform<'_>,
+    out: RealsMut<'_>,
+) -> Result<(), Error> {
+    let shape = check(a, weights)?;
+    with_reals!(out, out => {
+        let out = numbers(shape, out)?;
+        run(threads, a, weights, Reals::new(shape, transform, Some(out), None)?);
+    });
     Ok(())
 }
 
@@ -106,7 +146,7 @@ pub fn gemm_affine<'a, T: Real + 'a>(
     affine: Affine<'_>,
     out: impl Into<RowsMut<'a, T>>,
 ) -> Result<(), Error> {
-    reals(1, a.into(), weights, affine.into(), Some(out.into()), None)
+    reals(1, a.into(), weights, affine.into(), T::out(out.into()))
 }
 
 /// `out[m][n] = threshold[n](Σ_k a[m][k] · w[n][k])`: the product and the activation, packed.
@@ -122,32 +162,6 @@ pub fn gemm_bits<'a>(
 ) -> Result<(), Error> {
     let out = out.into();
     gemm(a, weights, Epilogue::Bits { thresholds, out })
-}
-
-fn reals<T: Real>(
-    threads: usize,
-    a: BitView<'_>,
-    weights: &PackedWeights,
-    transform: Transform<'_>,
-    out: Option<RowsMut<'_, T>>,
-    signs: Option<Signs<'_>>,
-) -> Result<(), Error> {
-    let shape = check(a, weights)?;
-    let out = out.map(|out| numbers(shape, out)).transpose()?;
-    let signs = match signs {
-        None => None,
-        Some(Signs { at_least, out }) => Some(Signs {
-            at_least,
-            out: lines(out)?,
-        }),
-    };
-    run(
-        threads,
-        a,
-        weights,
-        Reals::new(shape, transform, out, signs)?,
-    );
-    Ok(())
 }
 
 /// The shape of the output: its rows are images of a pixel.
@@ -220,7 +234,7 @@ fn rows<T: Tile, S: Stage>(
         group: Group {
             segments: 1,
             steps: a.columns().div_ceil(8 * T::STEP),
-            last: u32::MAX,
+            tail_mask: u32::MAX,
             ..Group::default()
         },
     };

@@ -161,7 +161,7 @@ impl<'a> Inside<'a> {
             segments: lines,
             stride: self.input.stride() * size_of::<u64>() * self.window.options.dilation[0],
             steps,
-            last: u32::MAX,
+            tail_mask: u32::MAX,
             skip: if steps == 0 {
                 0
             } else {

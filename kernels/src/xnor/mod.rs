@@ -10,10 +10,10 @@ mod gather;
 mod gemm;
 mod geometry;
 mod inside;
+mod max_pool;
 mod pack;
 mod parallel;
 mod patches;
-mod pool;
 mod product;
 mod reals;
 mod stage;
@@ -32,16 +32,16 @@ use tile::Tile;
 /// use bernet_kernels::{isa::Level, xnor};
 ///
 /// let start = std::time::Instant::now();
-/// let count = xnor::spin(Level::best(), 1000);
+/// let count = xnor::peak_throughput(Level::best(), 1000);
 /// println!("at most {} multiply-accumulates a second", count as f64 / start.elapsed().as_secs_f64());
 /// ```
-pub fn spin(level: Level, rounds: u64) -> u64 {
-    rounds * dispatch!(level, token => token.spin(rounds))
+pub fn peak_throughput(level: Level, rounds: u64) -> u64 {
+    rounds * dispatch!(level, token => token.peak_throughput(rounds))
 }
 
-/// As [`spin`], of products with bytes: the inner tile alone, on operands in the first-level cache.
-pub fn spin_bytes(level: Level, rounds: u64) -> u64 {
-    rounds * dispatch!(level, token => bytes::Bytes(token).spin(rounds))
+/// As [`peak_throughput`], of products with bytes: the inner tile alone, on operands in the first-level cache.
+pub fn peak_throughput_bytes(level: Level, rounds: u64) -> u64 {
+    rounds * dispatch!(level, token => bytes::Bytes(token).peak_throughput(rounds))
 }
 
 pub use byte_conv::ByteConv2d;
@@ -51,7 +51,7 @@ pub use epilogue::{
 };
 pub use gemm::{gemm, gemm_affine, gemm_bits, gemm_i32, gemm_threads};
 pub use geometry::{Geometry, Options, PaddingValue, Window};
+pub use max_pool::{max_pool, sum_pool};
 pub use pack::PackedWeights;
-pub use pool::{max_pool, sum_pool};
 pub use reals::Real;
 pub use workspace::Workspace;

@@ -263,7 +263,7 @@ impl<'a> InPlace<'a> {
                 segments: geometry.kernel[0],
                 stride: lines.line_words * size_of::<u64>() * options.dilation[0],
                 steps: run.steps,
-                last: run.last,
+                tail_mask: run.tail_mask,
                 ..Group::default()
             },
         }
@@ -275,7 +275,7 @@ impl<'a> InPlace<'a> {
 pub(super) struct Run {
     pub(super) steps: usize,
     /// The bits of the last step that count.
-    pub(super) last: u32,
+    pub(super) tail_mask: u32,
     /// Bits of all steps.
     pub(super) bits: usize,
 }
@@ -303,7 +303,7 @@ impl Run {
         (neighbours && (multiples(step) || part)).then_some(Self {
             steps,
             // Levels that have none have longer steps too.
-            last: if T::PARTS && rest > 0 {
+            tail_mask: if T::PARTS && rest > 0 {
                 u32::MAX >> (u32::BITS as usize - rest)
             } else {
                 u32::MAX

@@ -8,7 +8,7 @@
 use super::{
     border::{BandBorder, Corners},
     pack::{Panel, Panels},
-    stage::{Place, Prepared, Stage},
+    stage::{Place, Prepared, Stage, count},
     tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Tile},
 };
 use core::ops::Range;
@@ -38,7 +38,7 @@ pub(crate) struct Group {
     /// Steps a run; none where nothing counts.
     pub(crate) steps: usize,
     /// Bits of a run's last step that count.
-    pub(crate) last: u32,
+    pub(crate) tail_mask: u32,
     /// Steps of the panel before the first run, and between two.
     pub(crate) skip: usize,
     pub(crate) gap: usize,
@@ -172,7 +172,7 @@ impl<T: Tile> Sweep<'_, T> {
             stride: group.stride,
             steps: group.steps,
             gap: group.gap,
-            last: group.last,
+            tail_mask: group.tail_mask,
         };
         let mut row = rows.start;
         if V == 1 && self.bordered == 0 && group.gap == 0 {
@@ -201,7 +201,7 @@ impl<T: Tile> Sweep<'_, T> {
                             if self.bordered >> row & ((1 << $rows) - 1) == 0 {
                                 stage.count::<T, $rows, V>(self.token, row, prepared, (&patches, starts, weights), counts);
                             } else {
-                                self.token.count::<$rows, V>(&patches, starts, weights, counts);
+                                count::<T, $rows, V>(self.token, (&patches, starts, weights), counts);
                                 self.store_bordered::<V>(row, stage, prepared, counts);
                             }
                         })*

@@ -5,7 +5,7 @@
 
 use super::{
     bits_out::BitLines,
-    epilogue::{Activation, Residual, Rows, Signs, Transform, clamp, prelu},
+    epilogue::{Activation, Residual, Rows, RowsMut, Signs, Transform, clamp, prelu},
     stage::{Numbers, Offsets, Place, Prepared, Stage},
     tile::{BLOCK, Counts, Tile},
 };
@@ -20,14 +20,42 @@ pub trait Real: Copy + Send + sealed::Sealed {
     fn from_f32(value: f32) -> Self;
     /// Its value.
     fn to_f32(self) -> f32;
+    /// Where such numbers go, as one of few types: what is made of them is compiled once, in this crate.
+    #[doc(hidden)]
+    fn out(out: RowsMut<'_, Self>) -> RealsMut<'_>;
 }
 
 mod sealed {
     pub trait Sealed {}
 }
 
+/// Numbers of each type that a sum can be written as.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum RealsMut<'a> {
+    F32(RowsMut<'a, f32>),
+    #[cfg(feature = "half")]
+    F16(RowsMut<'a, half::f16>),
+    #[cfg(feature = "half")]
+    Bf16(RowsMut<'a, half::bf16>),
+}
+
+/// Evaluates an expression with the rows of whichever type they are: `with_reals!(out, rows => …)`.
+macro_rules! with_reals {
+    ($out:expr, $rows:ident => $body:expr) => {
+        match $out {
+            $crate::xnor::reals::RealsMut::F32($rows) => $body,
+            #[cfg(feature = "half")]
+            $crate::xnor::reals::RealsMut::F16($rows) => $body,
+            #[cfg(feature = "half")]
+            $crate::xnor::reals::RealsMut::Bf16($rows) => $body,
+        }
+    };
+}
+pub(super) use with_reals;
+
 macro_rules! real {
-    ($($(#[$meta:meta])* $type:ty: $from:expr, $to:expr;)*) => {
+    ($($(#[$meta:meta])* $type:ty: $variant:ident, $from:expr, $to:expr;)*) => {
         $($(#[$meta])* impl sealed::Sealed for $type {}
         $(#[$meta])* impl Real for $type {
             #[inline(always)]
@@ -39,18 +67,26 @@ macro_rules! real {
             fn to_f32(self) -> f32 {
                 $to(self)
             }
+
+            fn out(out: RowsMut<'_, Self>) -> RealsMut<'_> {
+                RealsMut::$variant(out)
+            }
         })*
     };
 }
 
 real! {
-    f32: core::convert::identity, core::convert::identity;
-    #[cfg(feature = "half")] half::f16: half::f16::from_f32, half::f16::to_f32;
-    #[cfg(feature = "half")] half::bf16: half::bf16::from_f32, half::bf16::to_f32;
+    f32: F32, core::convert::identity, core::convert::identity;
+    #[cfg(feature = "half")] half::f16: F16, half::f16::from_f32, half::f16::to_f32;
+    #[cfg(feature = "half")] half::bf16: Bf16, half::bf16::from_f32, half::bf16::to_f32;
 }
 
-/// Numbers of a row that are worked on together.
-const LANES: usize = 16;
+/// Numbers of a row that are worked on together, and fewer at its end.
+const MANY: usize = 32;
+const FEW: usize = 8;
+
+/// Rows of a tile, at most.
+const MOST_ROWS: usize = 8;
 
 /// Numbers, their signs, or both.
 pub(crate) struct Reals<'a, T> {
@@ -133,29 +169,31 @@ impl<'a, T: Real> Reals<'a, T> {
         )
     }
 
-    /// Some lanes of `R` rows from column `first` on, all of them or fewer; sets the flags of signs.
+    /// Some lanes of rows from column `first` on, all of them or fewer; sets the flags of signs.
     #[inline(always)]
-    fn lanes<U: Tile, const R: usize, const ALL: bool>(
+    fn lanes<U: Tile, const LANES: usize, const ALL: bool>(
         &mut self,
         row: usize,
         first: usize,
         prepared: &Prepared,
-        counts: &[Counts; R],
-        flags: &mut [[u8; WORD]; R],
+        counts: &[Counts],
+        flags: &mut [[u8; WORD]; MOST_ROWS],
     ) {
         let some = if ALL { LANES } else { prepared.columns - first };
         let transform = self.transform;
         let channel = self.column + prepared.first + first;
-        let of = |values: &[f32]| take(values, channel, some);
+        let of = |values: &[f32]| -> [f32; LANES] { take(values, channel, some) };
         let (scale, bias) = (transform.scale.map(of), transform.bias.map(of));
         let at_least = self.at_least.map_or([0.0; LANES], of);
         let base = &prepared.values[first..];
         let [low, high] = transform.clamp;
+        let signs = self.signs.is_some();
         for (r, (counts, flags)) in counts.iter().zip(flags).enumerate() {
             let mut x = [0.0; LANES];
             for lane in 0..some {
                 let count = (counts[first + lane] as i32).wrapping_mul(U::PER_COUNT);
-                x[lane] = base[lane].wrapping_sub(count).max(low).min(high) as f32;
+                let sum = base[lane].wrapping_sub(count).max(low).min(high);
+                x[lane] = sum.wrapping_add(transform.offset) as f32;
             }
             if let Some(scale) = &scale {
                 (0..LANES).for_each(|lane| x[lane] *= scale[lane]);
@@ -167,7 +205,7 @@ impl<'a, T: Real> Reals<'a, T> {
             match (transform.residual, &mut self.numbers) {
                 (Residual::Rows(rows), _) => {
                     let at = self.residuals[row + r] + channel;
-                    let residual = take(rows.values, at, some);
+                    let residual: [f32; LANES] = take(rows.values, at, some);
                     (0..LANES).for_each(|lane| x[lane] += residual[lane]);
                 }
                 (Residual::Out, Some(numbers)) => {
@@ -179,8 +217,10 @@ impl<'a, T: Real> Reals<'a, T> {
                 _ => {}
             }
             activate(&mut x, &transform.last, channel, some);
-            for lane in 0..some {
-                flags[first + lane] = u8::from(x[lane] >= at_least[lane]);
+            if signs {
+                for lane in 0..some {
+                    flags[first + lane] = u8::from(x[lane] >= at_least[lane]);
+                }
             }
             if let Some(numbers) = &mut self.numbers {
                 let out = numbers.row(row + r, prepared.first + first, some);
@@ -194,7 +234,7 @@ impl<'a, T: Real> Reals<'a, T> {
 
 /// Lanes of some numbers from `first` on; those after `some` are 0.
 #[inline(always)]
-fn take(values: &[f32], first: usize, some: usize) -> [f32; LANES] {
+fn take<const LANES: usize>(values: &[f32], first: usize, some: usize) -> [f32; LANES] {
     let values = &values[first..][..some];
     match values.first_chunk() {
         Some(all) => *all,
@@ -207,12 +247,17 @@ fn take(values: &[f32], first: usize, some: usize) -> [f32; LANES] {
 }
 
 #[inline(always)]
-fn activate(x: &mut [f32; LANES], activation: &Activation<'_>, channel: usize, some: usize) {
+fn activate<const LANES: usize>(
+    x: &mut [f32; LANES],
+    activation: &Activation<'_>,
+    channel: usize,
+    some: usize,
+) {
     match *activation {
         Activation::None => {}
         Activation::Clamp(low, high) => x.iter_mut().for_each(|x| *x = clamp(*x, low, high)),
         Activation::Prelu(slopes) => {
-            let slopes = take(slopes, channel, some);
+            let slopes: [f32; LANES] = take(slopes, channel, some);
             (0..LANES).for_each(|lane| x[lane] = prelu(x[lane], slopes[lane]));
         }
         Activation::ShiftedPrelu {
@@ -220,8 +265,9 @@ fn activate(x: &mut [f32; LANES], activation: &Activation<'_>, channel: usize, s
             slopes,
             after,
         } => {
-            let [before, slopes, after] =
-                [before, slopes, after].map(|values| take(values, channel, some));
+            let before: [f32; LANES] = take(before, channel, some);
+            let slopes: [f32; LANES] = take(slopes, channel, some);
+            let after: [f32; LANES] = take(after, channel, some);
             for lane in 0..LANES {
                 x[lane] = prelu(x[lane] + before[lane], slopes[lane]) + after[lane];
             }
@@ -269,22 +315,39 @@ impl<T: Real> Stage for Reals<'_, T> {
         prepared: &Prepared,
         counts: &[Counts; R],
     ) {
-        let columns = prepared.columns;
-        let mut flags = [[0; WORD]; R];
-        let whole = columns - columns % LANES;
-        for first in (0..whole).step_by(LANES) {
-            self.lanes::<U, R, true>(row, first, prepared, counts, &mut flags);
-        }
-        if whole < columns {
-            self.lanes::<U, R, false>(row, whole, prepared, counts, &mut flags);
-        }
-        if let Some(signs) = &mut self.signs {
-            let bits = flags.each_ref().map(
-                #[inline(always)]
-                |flags| token.bits(flags),
-            );
-            signs.store::<U>(row, [prepared.first, columns], &bits, 0);
-        }
+        self.rows(token, row, prepared, counts);
+    }
+}
+
+impl<T: Real> Reals<'_, T> {
+    /// Stores rows from `row` on; one function for any number of them.
+    #[inline(never)]
+    fn rows<U: Tile>(&mut self, token: U, row: usize, prepared: &Prepared, counts: &[Counts]) {
+        token.vectorize(
+            #[inline(always)]
+            || {
+                let columns = prepared.columns;
+                let mut flags = [[0; WORD]; MOST_ROWS];
+                let (many, few) = (columns - columns % MANY, columns - columns % FEW);
+                for first in (0..many).step_by(MANY) {
+                    self.lanes::<U, MANY, true>(row, first, prepared, counts, &mut flags);
+                }
+                for first in (many..few).step_by(FEW) {
+                    self.lanes::<U, FEW, true>(row, first, prepared, counts, &mut flags);
+                }
+                if few < columns {
+                    self.lanes::<U, FEW, false>(row, few, prepared, counts, &mut flags);
+                }
+                if let Some(signs) = &mut self.signs {
+                    let mut bits = [0; MOST_ROWS];
+                    for (bits, flags) in bits.iter_mut().zip(&flags).take(counts.len()) {
+                        *bits = token.bits(flags);
+                    }
+                    let columns = [prepared.first, columns];
+                    signs.store::<U>(row, columns, &bits[..counts.len()], 0);
+                }
+            },
+        );
     }
 }
 

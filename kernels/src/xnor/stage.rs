@@ -18,6 +18,19 @@ pub(crate) fn count_limit(base: i32, at_least: i32, per_count: i32) -> i32 {
     base.saturating_sub(at_least).div_euclid(per_count)
 }
 
+/// [`Tile::count`], compiled once for all stages and with the level's features.
+#[inline(never)]
+pub(crate) fn count<T: Tile, const R: usize, const V: usize>(
+    token: T,
+    (patches, starts, panel): (&Patches<'_>, &[usize; R], &[u8]),
+    counts: &mut [Counts; R],
+) {
+    token.vectorize(
+        #[inline(always)]
+        || token.count::<R, V>(patches, starts, panel, counts),
+    );
+}
+
 /// One number for each column of a panel.
 pub(crate) type Columns = [i32; MAX_COLUMNS];
 
@@ -95,10 +108,10 @@ pub(crate) trait Stage: Sized + Send {
         token: T,
         row: usize,
         prepared: &Prepared,
-        (patches, starts, panel): (&Patches<'_>, &[usize; R], &[u8]),
+        rows: (&Patches<'_>, &[usize; R], &[u8]),
         counts: &mut [Counts; R],
     ) {
-        token.count::<R, V>(patches, starts, panel, counts);
+        count::<T, R, V>(token, rows, counts);
         self.store::<T, R, V>(token, row, prepared, counts);
     }
 
@@ -240,7 +253,7 @@ impl Stage for Sums<'_> {
             let to = (prepared.first, prepared.columns, offsets);
             token.count_sums::<R, V>(patches, starts, panel, &prepared.values, to, out);
         } else {
-            token.count::<R, V>(patches, starts, panel, counts);
+            count::<T, R, V>(token, (patches, starts, panel), counts);
             self.store::<T, R, V>(token, row, prepared, counts);
         }
     }
@@ -248,25 +261,38 @@ impl Stage for Sums<'_> {
     #[inline(always)]
     fn store<T: Tile, const R: usize, const V: usize>(
         &mut self,
-        _: T,
+        token: T,
         row: usize,
         prepared: &Prepared,
         counts: &[Counts; R],
     ) {
-        for (row, counts) in (row..).zip(counts) {
-            let out = self.0.row(row, prepared.first, prepared.columns);
-            // A full panel has a constant number of columns, which the compiler then unrolls.
-            let full = T::LANES * T::REGISTERS;
-            if out.len() == full {
-                out[..full]
-                    .iter_mut()
-                    .zip(prepared.sums::<T>(counts))
-                    .for_each(|(out, sum)| *out = sum);
-            } else {
-                out.iter_mut()
-                    .zip(prepared.sums::<T>(counts))
-                    .for_each(|(out, sum)| *out = sum);
-            }
-        }
+        self.rows(token, row, prepared, counts);
+    }
+}
+
+impl Sums<'_> {
+    /// Stores rows from `row` on; one function for any number of them.
+    #[inline(never)]
+    fn rows<T: Tile>(&mut self, token: T, row: usize, prepared: &Prepared, counts: &[Counts]) {
+        token.vectorize(
+            #[inline(always)]
+            || {
+                for (row, counts) in (row..).zip(counts) {
+                    let out = self.0.row(row, prepared.first, prepared.columns);
+                    // A full panel has a constant number of columns, which the compiler then unrolls.
+                    let full = T::LANES * T::REGISTERS;
+                    if out.len() == full {
+                        out[..full]
+                            .iter_mut()
+                            .zip(prepared.sums::<T>(counts))
+                            .for_each(|(out, sum)| *out = sum);
+                    } else {
+                        out.iter_mut()
+                            .zip(prepared.sums::<T>(counts))
+                            .for_each(|(out, sum)| *out = sum);
+                    }
+                }
+            },
+        );
     }
 }

@@ -62,7 +62,7 @@ pub(crate) trait Tile: Copy + Send + Sync {
     );
 
     /// The tile's instruction mix on registers alone, `rounds` times; how many multiply-accumulates a round stands for.
-    fn spin(self, rounds: u64) -> u64;
+    fn peak_throughput(self, rounds: u64) -> u64;
 
     /// Bit `i` of the result: is flag `i`, 0 or 1, set?
     fn bits(self, flags: &[u8; WORD]) -> u64;
@@ -79,28 +79,27 @@ pub(crate) trait Tile: Copy + Send + Sync {
     }
 
     /// Bit `c` of result `r`: `counts[r][c] <= limits[c]`, for the first `V · LANES` columns; the other bits are 0.
-    fn at_most<const R: usize, const V: usize>(
+    fn count_le_bits<const R: usize, const V: usize>(
         self,
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R];
 
-    /// [`count`](Self::count) and [`at_most`](Self::at_most) in one, for levels whose counts need not go through memory; what `counts`
-    /// holds afterwards is not said.
-    #[inline(always)]
-    fn count_at_most<const R: usize, const V: usize>(
+    /// Whether the level has [`count_and_le_bits`](Self::count_and_le_bits).
+    const FUSED: bool = false;
+
+    /// [`count`](Self::count) and [`count_le_bits`](Self::count_le_bits) in one, without a way through memory.
+    fn count_and_le_bits<const R: usize, const V: usize>(
         self,
-        patches: &Patches<'_>,
-        starts: &[usize; R],
-        panel: &[u8],
-        counts: &mut [Counts; R],
-        limits: &[i32; MAX_COLUMNS],
+        _patches: &Patches<'_>,
+        _starts: &[usize; R],
+        _panel: &[u8],
+        _limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
-        self.count::<R, V>(patches, starts, panel, counts);
-        self.at_most::<R, V>(counts, limits)
+        unreachable!("counts are compared once they are in memory")
     }
 
-    /// Whether the last step of a run may count in part ([`Patches::last`]).
+    /// Whether the last step of a run may count in part ([`Patches::tail_mask`]).
     const PARTS: bool = false;
 
     /// Whether the level has [`count_sums`](Self::count_sums).
@@ -234,7 +233,7 @@ pub(crate) struct Patches<'a> {
     pub(crate) gap: usize,
     /// The bits of a run's last step that count; all but for levels with [`Tile::PARTS`].
     #[allow(dead_code, reason = "some architectures have no such level")]
-    pub(crate) last: u32,
+    pub(crate) tail_mask: u32,
 }
 
 impl Patches<'_> {

@@ -3,17 +3,17 @@
 use super::{Context, TensorRef, buffers::Split};
 use crate::{
     graph::{BinaryOp, Kind, PoolKind, PoolParams, ReduceKind, Shape},
-    plan::{Kernel, Slot, Step},
+    plan::{Fused, Kernel, Slot, Step},
     scalar,
     tensor::sign,
 };
 use bernet_kernels::{
     bits::{self, BitView, BitViewMut},
-    xnor::{self, Threshold, Workspace},
+    xnor::{self, Epilogue, Residual, Rows, Signs, Threshold, Workspace},
 };
 
 /// The shape of some items as the kernels have it.
-fn shape(slot: &Slot, batch: usize) -> bits::Shape {
+pub(super) fn shape(slot: &Slot, batch: usize) -> bits::Shape {
     let Shape {
         height,
         width,
@@ -71,6 +71,71 @@ pub(super) fn product(
         _ => unreachable!("the graph was checked: bits or bytes go in"),
     };
     done.expect("shapes were checked when the program was planned");
+}
+
+/// Products of bits whose sums become floats, bits of them, or both.
+pub(super) fn fused(
+    step: &Step,
+    fused: &Fused,
+    context: &Context<'_>,
+    arena: &mut [u64],
+    kernels: &mut Workspace,
+) {
+    let batch = context.items.len();
+    let slots = &context.program.slots;
+    let input = &slots[step.inputs[0].0];
+    let output = &slots[step.outputs[step.outputs.len() - 1].0];
+    let range = |index: usize| context.range(step.outputs[index]);
+    let (split, floats, bits) = match (fused.floats, &fused.at_least) {
+        (true, None) => {
+            let (split, [floats]) = Split::around(arena, [range(0)]);
+            (split, Some(floats), None)
+        }
+        (false, _) => {
+            let (split, [bits]) = Split::around(arena, [range(0)]);
+            (split, None, Some(bits))
+        }
+        (true, Some(_)) => {
+            let (split, [floats, bits]) = Split::around(arena, [range(0), range(1)]);
+            (split, Some(floats), Some(bits))
+        }
+    };
+    let TensorRef::Bit(words) = context.all(&split, step.inputs[0]) else {
+        unreachable!("the graph was checked: bits go in");
+    };
+    let residual = match fused
+        .residual
+        .map(|slot| context.try_items(&split, slot, 0..batch))
+    {
+        None => Residual::None,
+        Some(Some(TensorRef::F32(values))) => Residual::Rows(Rows::from(values)),
+        // The value is replaced where it lies.
+        Some(_) => Residual::Out,
+    };
+    let transform = fused.transform(residual);
+    let signs = bits.map(|bits| Signs {
+        at_least: fused.at_least.as_deref(),
+        out: bit_view_mut(output, batch, bits),
+    });
+    let values = output.shape.len() * batch;
+    let out = floats.map(|floats| &mut bytemuck::cast_slice_mut::<_, f32>(floats)[..values]);
+    let epilogue = match (out, signs) {
+        (Some(out), None) => Epilogue::Numbers {
+            transform,
+            out: out.into(),
+        },
+        (Some(out), Some(signs)) => Epilogue::NumbersAndSigns {
+            transform,
+            out: out.into(),
+            signs,
+        },
+        (None, Some(signs)) => Epilogue::Signs { transform, signs },
+        (None, None) => unreachable!("a step has an output"),
+    };
+    fused
+        .conv
+        .run(kernels, bit_view(input, batch, words), epilogue)
+        .expect("shapes were checked when the program was planned");
 }
 
 /// Bits of integers or bytes.
@@ -177,42 +242,50 @@ pub(super) fn pool(step: &Step, pool: &PoolParams, context: &Context<'_>, arena:
     let channels = from.shape.channels;
     let elements = Elements::new(input, from.shape);
     let pixels = batch * to.shape.height * to.shape.width;
-    // Of each output pixel, the first channels' places under the window, in turn.
-    let window = |pixel: usize| {
-        let (item, y) = (
-            pixel / (to.shape.height * to.shape.width),
+    // The lines and pixels under the window of an output pixel.
+    let ranges = |pixel: usize| {
+        let (y, x) = (
             pixel / to.shape.width % to.shape.height,
+            pixel % to.shape.width,
         );
-        let x = pixel % to.shape.width;
         let [top, left, ..] = pool.padding;
         let [first, last] = inside(y, pool.stride[0], top, pool.kernel[0], from.shape.height);
-        let columns = inside(x, pool.stride[1], left, pool.kernel[1], from.shape.width);
-        let size = from.shape;
-        let count = (last - first) * (columns[1] - columns[0]);
-        let taps = (first..last).flat_map(move |y| {
-            (columns[0]..columns[1])
-                .map(move |x| ((item * size.height + y) * size.width + x) * channels)
-        });
+        let [left, right] = inside(x, pool.stride[1], left, pool.kernel[1], from.shape.width);
+        [first..last, left..right]
+    };
+    // Where the channels of an input pixel begin, of the item of an output pixel.
+    let start = |pixel: usize, y: usize, x: usize| {
+        let item = pixel / (to.shape.height * to.shape.width);
+        ((item * from.shape.height + y) * from.shape.width + x) * channels
+    };
+    let window = |pixel: usize| {
+        let [lines, columns] = ranges(pixel);
+        let count = lines.len() * columns.len();
+        let taps = lines.flat_map(move |y| columns.clone().map(move |x| start(pixel, y, x)));
         (count, taps)
     };
     match (pool.kind, elements) {
         (PoolKind::Max, Elements::F32(values)) => {
             let out: &mut [f32] = bytemuck::cast_slice_mut(out);
-            for (pixel, out) in out.chunks_exact_mut(channels).take(pixels).enumerate() {
-                out.fill(f32::NEG_INFINITY);
-                for at in window(pixel).1 {
-                    let values = &values[at..][..channels];
-                    level.vectorize(|| {
-                        for (out, &value) in out.iter_mut().zip(values) {
-                            *out = if value > *out || value.is_nan() {
-                                value
-                            } else {
-                                *out
-                            };
+            let out = out.chunks_exact_mut(channels).take(pixels).enumerate();
+            level.vectorize(
+                #[inline(always)]
+                || {
+                    for (pixel, out) in out {
+                        out.fill(f32::NEG_INFINITY);
+                        let [lines, columns] = ranges(pixel);
+                        for y in lines {
+                            for x in columns.clone() {
+                                let at = start(pixel, y, x);
+                                for (out, &value) in out.iter_mut().zip(&values[at..][..channels]) {
+                                    let larger = value > *out || value.is_nan();
+                                    *out = if larger { value } else { *out };
+                                }
+                            }
                         }
-                    });
-                }
-            }
+                    }
+                },
+            );
         }
         (PoolKind::Max, _) => {
             for pixel in 0..pixels {
@@ -248,11 +321,9 @@ pub(super) fn pool(step: &Step, pool: &PoolParams, context: &Context<'_>, arena:
                 for at in taps {
                     if let Elements::F32(values) = elements {
                         let values = &values[at..][..channels];
-                        level.vectorize(|| {
-                            for (out, &value) in out.iter_mut().zip(values) {
-                                *out += value;
-                            }
-                        });
+                        out.iter_mut()
+                            .zip(values)
+                            .for_each(|(out, value)| *out += value);
                     } else {
                         for (channel, out) in out.iter_mut().enumerate() {
                             *out += elements.real(at + channel);

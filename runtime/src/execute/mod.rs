@@ -27,10 +27,12 @@ pub struct Workspace {
 impl Workspace {
     /// As much as a program needs.
     pub fn new(program: &Program) -> Self {
+        let mut kernels = xnor::Workspace::default();
+        program.reserve(&mut kernels);
         Self {
             arena: vec![0; program.arena_words],
             scratch: vec![0.0; program.scratch_floats],
-            kernels: xnor::Workspace::default(),
+            kernels,
         }
     }
 }
@@ -134,6 +136,23 @@ pub(crate) struct Context<'a> {
 }
 
 impl Program {
+    /// Makes room for what the kernels work in.
+    fn reserve(&self, kernels: &mut xnor::Workspace) {
+        for step in &self.steps {
+            let shape = layers::shape(&self.slots[step.inputs[0].0], self.chunk);
+            let done = match &step.kernel {
+                Kernel::BitConv(conv) => conv.reserve(kernels, shape),
+                Kernel::BitConvBits(conv) => conv.conv().reserve(kernels, shape),
+                Kernel::BitConvFused(fused) => fused.conv.reserve(kernels, shape),
+                Kernel::ByteConv(conv) | Kernel::ByteConvBits(conv, _) => {
+                    conv.reserve(kernels, shape)
+                }
+                _ => Ok(()),
+            };
+            done.expect("shapes were checked when the program was planned");
+        }
+    }
+
     /// Values, or words of bits, of one item of a port.
     fn length(&self, port: &Port) -> usize {
         match port.kind {
@@ -178,6 +197,7 @@ impl Program {
         }
         // A workspace of another program, or a new one.
         if workspace.arena.len() < self.arena_words {
+            self.reserve(&mut workspace.kernels);
             workspace.arena.resize(self.arena_words, 0);
         }
         if workspace.scratch.len() < self.scratch_floats {
@@ -260,6 +280,7 @@ impl Step {
             | Kernel::BitConvBits(_)
             | Kernel::ByteConv(_)
             | Kernel::ByteConvBits(..) => layers::product(self, context, arena, kernels),
+            Kernel::BitConvFused(fused) => layers::fused(self, fused, context, arena, kernels),
             Kernel::RealConv(conv) => {
                 let (input, output) = context.floats(self, arena);
                 conv.run(

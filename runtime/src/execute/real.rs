@@ -121,30 +121,36 @@ impl RealConv {
     }
 
     fn depthwise(&self, level: Level, weights: &[f32], input: &[f32], output: &mut [f32]) {
+        let line = self.output.width * self.output.channels;
+        for (y, sums) in output.chunks_exact_mut(line).enumerate() {
+            level.vectorize(
+                #[inline(always)]
+                || self.depthwise_line(weights, input, y, sums),
+            );
+        }
+    }
+
+    /// One line of outputs.
+    #[inline(always)]
+    fn depthwise_line(&self, weights: &[f32], input: &[f32], y: usize, line: &mut [f32]) {
         let channels = self.output.channels;
         let [tall, wide] = self.params.kernel;
-        for (index, sums) in output.chunks_exact_mut(channels).enumerate() {
-            let (y, x) = (index / self.output.width, index % self.output.width);
+        for (x, sums) in line.chunks_exact_mut(channels).enumerate() {
             match self.bias.is_empty() {
                 true => sums.fill(0.0),
                 false => sums.copy_from_slice(&self.bias),
             }
-            for line in 0..tall {
-                let Some(from_y) = self.place(0, y, line) else {
+            for tap in 0..tall * wide {
+                let place = self
+                    .place(0, y, tap / wide)
+                    .zip(self.place(1, x, tap % wide));
+                let Some((from_y, from_x)) = place else {
                     continue;
                 };
-                for pixel in 0..wide {
-                    let Some(from_x) = self.place(1, x, pixel) else {
-                        continue;
-                    };
-                    let from = (from_y * self.input.width + from_x) * channels;
-                    let values = &input[from..][..channels];
-                    let weights = &weights[(line * wide + pixel) * channels..][..channels];
-                    level.vectorize(|| {
-                        for ((sum, value), weight) in sums.iter_mut().zip(values).zip(weights) {
-                            *sum += value * weight;
-                        }
-                    });
+                let values = &input[(from_y * self.input.width + from_x) * channels..][..channels];
+                let weights = &weights[tap * channels..][..channels];
+                for ((sum, value), weight) in sums.iter_mut().zip(values).zip(weights) {
+                    *sum += value * weight;
                 }
             }
         }
@@ -178,16 +184,25 @@ impl RealConv {
     fn window(&self, input: &[f32], [y, x]: [usize; 2], group: usize, window: &mut [f32]) {
         let channels = self.input.channels / self.params.groups;
         let [_, wide] = self.params.kernel;
-        for (tap, values) in window.chunks_exact_mut(channels).enumerate() {
-            let place = self
-                .place(0, y, tap / wide)
-                .zip(self.place(1, x, tap % wide));
-            match place {
-                Some((y, x)) => {
-                    let from = (y * self.input.width + x) * self.input.channels + group * channels;
-                    values.copy_from_slice(&input[from..][..channels]);
+        let neighbours = self.params.dilation[1] == 1 && self.params.groups == 1;
+        for (line, values) in window.chunks_exact_mut(wide * channels).enumerate() {
+            let Some(y) = self.place(0, y, line) else {
+                values.fill(0.0);
+                continue;
+            };
+            let start =
+                |x: usize| (y * self.input.width + x) * self.input.channels + group * channels;
+            if let (true, Some(first), Some(_)) =
+                (neighbours, self.place(1, x, 0), self.place(1, x, wide - 1))
+            {
+                values.copy_from_slice(&input[start(first)..][..wide * channels]);
+                continue;
+            }
+            for (tap, values) in values.chunks_exact_mut(channels).enumerate() {
+                match self.place(1, x, tap) {
+                    Some(x) => values.copy_from_slice(&input[start(x)..][..channels]),
+                    None => values.fill(0.0),
                 }
-                None => values.fill(0.0),
             }
         }
     }

@@ -136,7 +136,6 @@ fn of_one(op: &Op, input: Value, place: &Place) -> Result<Value, GraphError> {
         Op::Conv(conv) => real_conv(conv, input, place),
         Op::Dense(dense) => real_dense(dense, input, place),
         Op::Affine { scale, bias } => {
-            check_kind(place, "input", input, &numbers)?;
             check_channels(place, "scales", scale.len(), shape, true)?;
             check_channels(place, "biases", bias.len(), shape, true)?;
             check_finite(place, "scale", scale)?;

@@ -33,7 +33,7 @@ pub enum Op {
     Conv(Conv),
     /// Products of all values of an item, in NHWC order, with rows of floats: `1×1×rows`.
     Dense(Dense),
-    /// `x · scale + bias` for each channel, of floats, integers or bytes: floats. The product is
+    /// `x · scale + bias` for each channel, of any type, bits as ±1: floats. The product is
     /// rounded, then the sum. One number serves all channels; none is 1 or 0.
     Affine {
         /// None, one, or one for each channel.

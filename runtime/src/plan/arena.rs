@@ -93,27 +93,38 @@ fn lives(slots: &[Slot], steps: &[Step], lowered: &Lowered) -> Vec<Life> {
     lives
 }
 
-/// Lets functions of elements write where they read, if nothing else reads it later.
+/// The value that a step can replace where it lies, if nothing else reads it later: one of as many
+/// bytes, of which the step reads an element before it writes it.
+fn replaced(step: &Step, slots: &[Slot]) -> Option<SlotId> {
+    let suits = |slot: SlotId| matches!(slots[slot.0].kind, Kind::F32 | Kind::I32);
+    match &step.kernel {
+        Kernel::Elementwise(elementwise) if elementwise.floats => {
+            let source = step.inputs[0];
+            let memory = root(slots, source);
+            let read_twice = elementwise.elements.iter().any(|element| match element {
+                Element::Binary(_, operand) => root(slots, operand.slot) == memory,
+                _ => false,
+            });
+            (suits(source) && !read_twice).then_some(source)
+        }
+        Kernel::BitConvFused(fused) if fused.floats => fused.residual,
+        _ => None,
+    }
+}
+
+/// Lets steps write where they read, if nothing else reads it later.
 fn share(lowered: &mut Lowered, lives: &mut [Life]) {
     for index in 0..lowered.steps.len() {
         let step = &lowered.steps[index];
-        let Kernel::Elementwise(elementwise) = &step.kernel else {
+        let Some(source) = replaced(step, &lowered.slots) else {
             continue;
         };
-        if !elementwise.floats {
-            continue;
-        }
-        let (source, output) = (step.inputs[0], step.outputs[0]);
+        let output = step.outputs[0];
         let memory = root(&lowered.slots, source);
         let dies = lives[memory.0]
             .as_ref()
             .is_some_and(|life| *life.end() == index);
-        let fits = matches!(lowered.slots[source.0].kind, Kind::F32 | Kind::I32);
-        let read_twice = elementwise.elements.iter().any(|element| match element {
-            Element::Binary(_, operand) => root(&lowered.slots, operand.slot) == memory,
-            _ => false,
-        });
-        if dies && fits && !read_twice {
+        if dies {
             lowered.slots[output.0].place = Place::View(source);
             let end = lives[output.0].take().map_or(index, |life| *life.end());
             let start = lives[memory.0].as_ref().map_or(index, |life| *life.start());

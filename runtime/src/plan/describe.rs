@@ -31,6 +31,14 @@ impl Program {
         let sums = output.shape.len() as u64;
         let (what, binary, real) = match &step.kernel {
             Kernel::BitConv(_) => ("binary conv", sums * step.depth as u64, 0),
+            Kernel::BitConvFused(fused) => {
+                let what = match (fused.floats, &fused.at_least) {
+                    (true, None) => "binary conv to floats",
+                    (true, Some(_)) => "binary conv to floats and bits",
+                    (false, _) => "binary conv to bits of floats",
+                };
+                (what, sums * step.depth as u64, 0)
+            }
             Kernel::BitConvBits(_) => ("binary conv to bits", sums * step.depth as u64, 0),
             Kernel::ByteConv(_) => ("byte conv", sums * step.depth as u64, 0),
             Kernel::ByteConvBits(..) => ("byte conv to bits", sums * step.depth as u64, 0),

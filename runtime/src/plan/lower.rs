@@ -1,7 +1,8 @@
 //! Nodes become steps; functions of single elements are gathered into one.
 
 use super::{
-    Element, Elementwise, Kernel, Operand, Options, Place, PlanError, Port, Slot, SlotId, Step,
+    Element, Elementwise, Fused, Kernel, Operand, Options, Place, PlanError, Port, Slot, SlotId,
+    Step,
     elementwise::{elements, periodic},
 };
 use crate::{
@@ -88,7 +89,7 @@ pub(super) fn lower(graph: &Graph, options: &Options) -> Result<Lowered, PlanErr
         match group {
             Group::Inside => {}
             Group::Alone => lowering.node(index)?,
-            Group::Chain(chain) => lowering.chain(index, chain),
+            Group::Chain(chain) => lowering.chain(index, chain)?,
             Group::Threshold(conv) => lowering.conv_bits(*conv, index)?,
         }
     }
@@ -119,6 +120,8 @@ enum Group {
 
 /// Functions of elements, in turn, and what makes bits of the last.
 struct Chain {
+    /// The product whose sums they are of, if they may be its epilogue.
+    product: Option<usize>,
     nodes: Vec<usize>,
     bits: Option<usize>,
 }
@@ -135,7 +138,9 @@ fn groups(lowering: &Lowering<'_>, fuse: bool) -> Vec<Group> {
         if done[index] || lowering.is_constant(node.outputs[0]) {
             continue;
         }
-        if let Op::Threshold(_) = node.op {
+        let of_integers = |id: ValueId| graph.value(id).kind == Kind::I32;
+        if matches!(node.op, Op::Threshold(_)) || node.op == Op::Sign && of_integers(node.inputs[0])
+        {
             let source = node.inputs[0].index();
             let conv = producers[source].filter(|&conv| {
                 let op = &graph.nodes[conv].op;
@@ -149,6 +154,7 @@ fn groups(lowering: &Lowering<'_>, fuse: bool) -> Vec<Group> {
         }
         if makes_bits(lowering, index) {
             groups[index] = Group::Chain(Chain {
+                product: None,
                 nodes: Vec::new(),
                 bits: Some(index),
             });
@@ -158,9 +164,15 @@ fn groups(lowering: &Lowering<'_>, fuse: bool) -> Vec<Group> {
             continue;
         }
         let mut chain = Chain {
+            product: fuse
+                .then(|| product_of_bits(lowering, &producers, index))
+                .flatten(),
             nodes: vec![index],
             bits: None,
         };
+        if let Some(product) = chain.product {
+            groups[product] = Group::Inside;
+        }
         let mut last = index;
         while fuse {
             let value = graph.nodes[last].outputs[0].index();
@@ -189,6 +201,20 @@ fn groups(lowering: &Lowering<'_>, fuse: bool) -> Vec<Group> {
         groups[last] = Group::Chain(chain);
     }
     groups
+}
+
+/// The product of bits whose sums only a node reads.
+fn product_of_bits(
+    lowering: &Lowering<'_>,
+    producers: &[Option<usize>],
+    index: usize,
+) -> Option<usize> {
+    let graph = lowering.graph;
+    let sums = graph.nodes[index].inputs[0];
+    let product = producers[sums.index()].filter(|_| lowering.uses[sums.index()] == 1)?;
+    let node = &graph.nodes[product];
+    let is_product = matches!(node.op, Op::BinaryConv(_) | Op::BinaryDense(_));
+    (is_product && graph.value(node.inputs[0]).kind == Kind::Bit).then_some(product)
 }
 
 /// Whether a node makes bits of floats.
@@ -273,17 +299,8 @@ impl Lowering<'_> {
         let types: Vec<_> = node.inputs.iter().map(|id| self.graph.value(*id)).collect();
         let refused = |cause| PlanError::Kernel { node: index, cause };
         let kernel = match &node.op {
-            Op::Sign => Kernel::Threshold(vec![
-                Threshold {
-                    at_least: 0,
-                    invert: false,
-                };
-                types[0].shape.channels
-            ]),
-            Op::Threshold(list) => {
-                let channels = types[0].shape.channels;
-                let one = |channel| list[if list.len() == 1 { 0 } else { channel }];
-                Kernel::Threshold((0..channels).map(one).collect())
+            Op::Sign | Op::Threshold(_) => {
+                Kernel::Threshold(thresholds(&node.op, types[0].shape.channels))
             }
             Op::Cast(_) if types[0].kind == self.graph.value(output).kind => Kernel::Copy,
             Op::Cast(_) => Kernel::ToInt,
@@ -360,12 +377,8 @@ impl Lowering<'_> {
     fn conv_bits(&mut self, conv: usize, index: usize) -> Result<(), PlanError> {
         let node = &self.graph.nodes[index];
         let input = self.graph.nodes[conv].inputs[0];
-        let Op::Threshold(list) = &node.op else {
-            unreachable!("a threshold follows the sums");
-        };
         let channels = self.graph.value(node.outputs[0]).shape.channels;
-        let one = |channel| list[if list.len() == 1 { 0 } else { channel }];
-        let thresholds: Vec<_> = (0..channels).map(one).collect();
+        let thresholds = thresholds(&node.op, channels);
         let kernel = match self.product(conv, self.graph.value(input))? {
             Kernel::BitConv(conv) => Kernel::BitConvBits(
                 BinaryConv2d::new(conv, thresholds)
@@ -381,15 +394,67 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Functions of elements.
-    fn chain(&mut self, index: usize, chain: &Chain) {
+    /// Functions of elements, perhaps as the epilogue of a product.
+    fn chain(&mut self, index: usize, chain: &Chain) -> Result<(), PlanError> {
         let graph = self.graph;
-        let mut step = Elementwise::default();
         let first = *chain.nodes.first().or(chain.bits.as_ref()).expect("a node");
         let input = graph.nodes[first].inputs[source(self, first, None).unwrap_or(0)];
-        let mut inputs = vec![self.of(input)];
-        let mut value = input;
+        let (mut step, others, value) = self.functions(chain, input);
+        let mut inputs = Vec::new();
+        let mut kernel = None;
+        let mut products = 0;
+        if let Some(product) = chain.product {
+            let from = graph.nodes[product].inputs[0];
+            products = depth(&graph.nodes[product].op);
+            let same = |slot: &SlotId| {
+                let (slot, value) = (self.slots[slot.0], graph.value(value));
+                slot.shape == value.shape && !slot.is_constant()
+            };
+            let conv = match self.product(product, graph.value(from))? {
+                Kernel::BitConv(conv) if others.iter().all(same) => {
+                    Fused::new(conv, products, &step)
+                }
+                Kernel::BitConv(conv) => Err(conv),
+                _ => unreachable!("the product is of bits"),
+            };
+            match conv {
+                Ok(fused) => {
+                    inputs.push(self.of(from));
+                    kernel = Some(Kernel::BitConvFused(fused));
+                }
+                Err(conv) => {
+                    self.push(product, Kernel::BitConv(conv), &[from], input);
+                    products = 0;
+                }
+            }
+        }
+        if kernel.is_none() {
+            inputs.push(self.of(input));
+        }
+        inputs.extend(others);
         let mut outputs = Vec::new();
+        if step.floats {
+            outputs.push(self.make(value));
+        }
+        if let Some(bits) = chain.bits {
+            outputs.push(self.make(graph.nodes[bits].outputs[0]));
+        }
+        self.steps.push(Step {
+            node: chain.bits.unwrap_or(index),
+            kernel: kernel.unwrap_or_else(|| Kernel::Elementwise(core::mem::take(&mut step))),
+            depth: products,
+            inputs,
+            outputs,
+        });
+        Ok(())
+    }
+
+    /// The functions of a chain that goes over a value, the other values that it reads, and its
+    /// last value of floats.
+    fn functions(&self, chain: &Chain, input: ValueId) -> (Elementwise, Vec<SlotId>, ValueId) {
+        let graph = self.graph;
+        let mut step = Elementwise::default();
+        let (mut others, mut value) = (Vec::new(), input);
         for &at in &chain.nodes {
             let node = &graph.nodes[at];
             let channels = graph.value(node.outputs[0]).shape.channels;
@@ -398,22 +463,19 @@ impl Lowering<'_> {
                 (Op::Binary(op), None) => {
                     let place = source(self, at, Some(value)).expect("the value goes on");
                     let slot = self.of(node.inputs[1 - place]);
-                    let first = place == 1;
-                    step.elements
-                        .push(self.operation(*op, slot, first, channels));
-                    inputs.push(slot);
+                    let element = self.operation(*op, slot, place == 1, channels);
+                    if let Element::Binary(..) = element {
+                        others.push(slot);
+                    }
+                    step.elements.push(element);
                 }
                 _ => unreachable!("a chain is of functions of elements"),
             }
             value = node.outputs[0];
         }
         let bits_alone = chain.bits.is_some() && self.uses[value.index()] == 1;
-        if !chain.nodes.is_empty() && !bits_alone {
-            step.floats = true;
-            outputs.push(self.make(value));
-        }
+        step.floats = !chain.nodes.is_empty() && !bits_alone;
         if let Some(bits) = chain.bits {
-            let channels = graph.value(value).shape.channels;
             let list = match &graph.nodes[bits].op {
                 Op::RealThreshold(list) => list.clone(),
                 _ => vec![RealThreshold {
@@ -421,16 +483,9 @@ impl Lowering<'_> {
                     invert: false,
                 }],
             };
-            step.bits = Some(periodic(&list, channels));
-            outputs.push(self.make(graph.nodes[bits].outputs[0]));
+            step.bits = Some(periodic(&list, graph.value(value).shape.channels));
         }
-        self.steps.push(Step {
-            node: chain.bits.unwrap_or(index),
-            kernel: Kernel::Elementwise(step),
-            depth: 0,
-            inputs,
-            outputs,
-        });
+        (step, others, value)
     }
 
     /// An operation with another value; with a constant for each channel it needs no memory.
@@ -456,6 +511,20 @@ impl Lowering<'_> {
         }
         Element::Binary(op, Operand { slot, first })
     }
+}
+
+/// A threshold for each channel.
+fn thresholds(op: &Op, channels: usize) -> Vec<Threshold> {
+    let zero = [Threshold {
+        at_least: 0,
+        invert: false,
+    }];
+    let list = match op {
+        Op::Threshold(list) => list,
+        _ => &zero[..],
+    };
+    let one = |channel| list[if list.len() == 1 { 0 } else { channel }];
+    (0..channels).map(one).collect()
 }
 
 /// Products of a sum.

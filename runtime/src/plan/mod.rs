@@ -32,11 +32,13 @@
 mod arena;
 mod describe;
 mod elementwise;
+mod fused;
 mod lower;
 mod slot;
 
 pub use describe::StepInfo;
 pub(crate) use elementwise::{Element, Elementwise, Operand};
+pub(crate) use fused::Fused;
 pub(crate) use slot::{Place, Slot, SlotId, line_words};
 
 use crate::{
@@ -149,6 +151,8 @@ pub(crate) struct Step {
 pub(crate) enum Kernel {
     /// Bits → sums.
     BitConv(Conv2d),
+    /// Bits → floats, bits of them, or both.
+    BitConvFused(Fused),
     /// Bits → bits.
     BitConvBits(BinaryConv2d),
     /// Bytes → sums.

@@ -1,6 +1,7 @@
 //! Why a file does not become a graph.
 
 use super::proto::ProtoError;
+use crate::exchange::pixels::ReadingMismatch;
 use bernet_runtime::graph::GraphError;
 use std::{fmt, io, path::PathBuf};
 use thiserror::Error;
@@ -81,6 +82,9 @@ pub enum ImportError {
         /// What is wrong, and what to do.
         why: String,
     },
+    /// What was said of pixels does not suit the inputs.
+    #[error(transparent)]
+    Pixels(#[from] ReadingMismatch),
     /// The graph that came about does not fit together.
     #[error(transparent)]
     Graph(#[from] GraphError),

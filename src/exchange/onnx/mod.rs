@@ -2,7 +2,7 @@
 //!
 //! [`import`] takes graphs of standard ONNX operators (opset 9 to 23, in float32; shorter and
 //! longer floats become such) and QONNX's `Quant`, `BipolarQuant`, `MultiThreshold` and `Trunc`.
-//! Each node becomes one or a few nodes of a [`Graph`]; only what depends on constants alone is
+//! Each node becomes one or a few nodes of a graph; only what depends on constants alone is
 //! computed. Values inside are in the order height, width, channels; inputs and outputs keep the
 //! file's shapes, order and names by their [`ArrayLayout`](bernet_runtime::graph::ArrayLayout).
 //!
@@ -14,7 +14,7 @@
 //! files only plain ones in the model's own folder are opened, if that is allowed.
 //!
 //! ```
-//! use bernet::exchange::onnx::{self, ImportOptions};
+//! use bernet::exchange::{ImportOptions, onnx};
 //!
 //! let error = onnx::import(b"no net", &ImportOptions::default()).unwrap_err();
 //! assert!(error.to_string().starts_with("not an ONNX file"));
@@ -22,50 +22,27 @@
 
 mod constant;
 mod error;
+mod export;
 mod external;
 mod import;
 mod node;
 mod proto;
 mod quant;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use error::{ImportError, ImportFileCause, ImportFileError, NodePlace};
+pub use export::{Dialect, ExportError, export};
 pub use proto::ProtoError;
 
-use bernet_runtime::graph::Graph;
+use super::{ImportOptions, Imported, pixels};
 use external::{External, Folder, Refuse};
 use source::Source;
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{fs::File, io::Read, path::Path};
 
 /// The most bytes of a file that is read.
 const FILE_LIMIT: u64 = 1 << 31;
-
-/// What is said about an import besides the file.
-#[derive(Clone, Debug)]
-pub struct ImportOptions {
-    /// Sizes of inputs by name, the batch first, for those that the file leaves open.
-    pub input_shapes: BTreeMap<String, Vec<usize>>,
-    /// Whether [`import_file`] opens files beside the model that have its weights.
-    pub external_data: bool,
-}
-
-impl Default for ImportOptions {
-    fn default() -> Self {
-        Self {
-            input_shapes: BTreeMap::new(),
-            external_data: true,
-        }
-    }
-}
-
-/// A net, and what a person should know of how it was read.
-#[derive(Clone, Debug)]
-pub struct Imported {
-    /// The net.
-    pub graph: Graph,
-    /// Sentences to print.
-    pub notes: Vec<String>,
-}
 
 /// Imports the bytes of a file whose data are all inside.
 ///
@@ -85,7 +62,11 @@ fn with_external(
     external: &mut dyn External,
 ) -> Result<Imported, ImportError> {
     let source = Source::read(bytes, external)?;
-    let (graph, notes) = import::graph(&source, &options.input_shapes)?;
+    let (mut graph, mut notes) = import::graph(&source, &options.input_shapes)?;
+    if let Some(reading) = &options.pixels {
+        pixels::set(&mut graph, reading)?;
+    }
+    notes.extend(pixels::notes(&graph));
     Ok(Imported { graph, notes })
 }
 
@@ -106,12 +87,12 @@ pub fn import_file(
         if bytes.len() as u64 > FILE_LIMIT {
             return Err(ImportFileCause::Size { limit: FILE_LIMIT });
         }
-        let imported = if options.external_data {
-            let folder = path.parent().unwrap_or(Path::new(""));
-            with_external(&bytes, options, &mut Folder::new(folder))
-        } else {
+        let imported = if options.no_external_data {
             let mut refuse = Refuse("which --no-external-data forbids to open");
             with_external(&bytes, options, &mut refuse)
+        } else {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            with_external(&bytes, options, &mut Folder::new(folder))
         };
         Ok(imported?)
     };

@@ -5,9 +5,9 @@
 //! than one is the batch. Models quantized to 8 bits are refused by name.
 //!
 //! ```
-//! use bernet::exchange::{ImportOptions, tflite};
+//! use bernet::exchange::tflite;
 //!
-//! let error = tflite::import(b"PK\x03\x04 no net", &ImportOptions::default()).unwrap_err();
+//! let error = tflite::import(b"PK\x03\x04 no net").unwrap_err();
 //! assert!(error.to_string().starts_with("not a TFLite file"));
 //! ```
 //!
@@ -27,7 +27,7 @@ mod shapes;
 
 pub use error::ImportError;
 
-use super::{ImportOptions, Imported};
+use super::Imported;
 use bernet_runtime::graph::{
     ArrayLayout, BinaryOp, Graph, Input, Kind, Output, Pixels, PoolKind, ReduceKind, UnaryOp, Value,
 };
@@ -41,7 +41,7 @@ use std::collections::HashSet;
 /// # Errors
 /// [`ImportError`] where the bytes are no TFLite file, are damaged, or hold what a graph cannot:
 /// it names the operator or tensor, what was expected and what was found.
-pub fn import(bytes: &[u8], options: &ImportOptions) -> Result<Imported, ImportError> {
+pub fn import(bytes: &[u8]) -> Result<Imported, ImportError> {
     let file = File::new(bytes)?;
     let tensors = file.tensors();
     let operators: Vec<_> = file.operators().collect();
@@ -64,7 +64,7 @@ pub fn import(bytes: &[u8], options: &ImportOptions) -> Result<Imported, ImportE
             builder.sources[index] = Source::Constant(constant, dims);
         }
     }
-    add_inputs(&mut builder, &inputs, options)?;
+    add_inputs(&mut builder, &inputs)?;
     for (index, operator) in operators.into_iter().enumerate() {
         add_operator(&mut builder, index, operator)?;
     }
@@ -96,11 +96,7 @@ fn unique_name(taken: &mut HashSet<String>, name: &str, other: &str) -> String {
     name
 }
 
-fn add_inputs(
-    builder: &mut Builder<'_>,
-    inputs: &[i32],
-    options: &ImportOptions,
-) -> Result<(), ImportError> {
+fn add_inputs(builder: &mut Builder<'_>, inputs: &[i32]) -> Result<(), ImportError> {
     let mut taken = HashSet::new();
     let mut batch = None;
     for (place, &index) in inputs.iter().enumerate() {
@@ -185,7 +181,7 @@ fn add_inputs(
             name,
             value: id,
             layout: layout(&dims, batched),
-            pixels: options.pixels.clone().unwrap_or(Pixels::Unsaid),
+            pixels: Pixels::Unsaid,
         });
         builder.sources[index] = Source::Value(View { id, dims, batched });
     }

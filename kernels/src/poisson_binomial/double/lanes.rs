@@ -47,68 +47,62 @@ fn total(lanes: [f64; LANES]) -> f64 {
     (four[0] + four[2]) + (four[1] + four[3])
 }
 
-/// Power sums of the values that fall into one group.
-struct Side {
-    /// Values that wait until they are a block.
-    waiting: [f64; BLOCK + LANES],
-    count: usize,
-    taken: i64,
-    sums: [[f64; LANES]; DEGREES],
+/// Power sums while they are added up.
+struct Powers {
+    /// `Σ x^d`
+    even: [[f64; LANES]; DEGREES],
+    /// `Σ ±x^d`
+    odd: [[f64; LANES]; DEGREES],
 }
 
-impl Side {
+impl Powers {
+    /// Adds the powers of a block of values of one sign.
     #[inline(always)]
-    fn new() -> Self {
-        Self {
-            waiting: [0.0; BLOCK + LANES],
-            count: 0,
-            taken: 0,
-            sums: [[0.0; LANES]; DEGREES],
+    fn add(&mut self, block: &[f64; BLOCK], degree: usize, sign: f64) {
+        let mut x = *block;
+        for d in 0..degree {
+            for l in 0..LANES {
+                let sum = column(&x, l);
+                self.even[d][l] += sum;
+                self.odd[d][l] += sign * sum;
+            }
+            for i in 0..BLOCK {
+                x[i] *= block[i];
+            }
         }
     }
 
-    /// Takes a block if there is one.
+    /// Adds the powers of a block of values, those in `signed` with their signs.
     #[inline(always)]
-    fn take(&mut self, degree: usize) {
-        if self.count >= BLOCK {
-            let (block, rest) = self.waiting.split_at_mut(BLOCK);
-            let block: &mut [f64; BLOCK] = block.try_into().expect("a block");
-            powers(block, &mut self.sums[..degree]);
-            block[..LANES].copy_from_slice(rest);
-            self.count -= BLOCK;
-            self.taken += BLOCK as i64;
+    fn add_signed(&mut self, block: &[f64; BLOCK], signed: &[f64; BLOCK], degree: usize) {
+        let (mut x, mut y) = (*block, *signed);
+        for d in 0..degree {
+            for l in 0..LANES {
+                self.even[d][l] += column(&x, l);
+                self.odd[d][l] += column(&y, l);
+            }
+            for i in 0..BLOCK {
+                x[i] *= block[i];
+                y[i] *= block[i];
+            }
         }
-    }
-
-    /// Whole blocks of values from memory.
-    #[inline(always)]
-    fn extend(&mut self, values: &[f64], degree: usize) {
-        let (blocks, rest) = values.as_chunks::<BLOCK>();
-        for block in blocks {
-            powers(block, &mut self.sums[..degree]);
-        }
-        self.taken += (blocks.len() * BLOCK) as i64;
-        self.waiting[..rest.len()].copy_from_slice(rest);
-        self.count = rest.len();
-    }
-
-    /// The sums, and how many values they are of.
-    #[inline(always)]
-    fn end(mut self, degree: usize) -> ([f64; DEGREES], i64) {
-        self.waiting[self.count..].fill(0.0);
-        let block = self.waiting.first_chunk().expect("a block");
-        powers(block, &mut self.sums[..degree]);
-        (self.sums.map(total), self.taken + self.count as i64)
     }
 }
 
-/// What a pass over the factors leaves.
+/// The sum of lane `l` of a block.
+#[inline(always)]
+fn column(x: &[f64; BLOCK], l: usize) -> f64 {
+    let at = |i: usize| x[i * LANES + l];
+    ((at(0) + at(4)) + (at(2) + at(6))) + ((at(1) + at(5)) + (at(3) + at(7)))
+}
+
+/// What a pass over the factors leaves. With `x ≤ ½` the tilted probability or, if that is above ½, its complement:
 pub(super) struct Sums {
-    /// `Σ x^d`, `d` = 1 …, of the tilted probabilities that are at most ½.
-    pub(super) low: [f64; DEGREES],
-    /// Of the complements of the others.
-    pub(super) high: [f64; DEGREES],
-    /// How many others.
+    /// `Σ x^d`, `d` = 1 …
+    pub(super) even: [f64; DEGREES],
+    /// `Σ ±x^d`, minus for complements.
+    pub(super) odd: [f64; DEGREES],
+    /// How many complements.
     pub(super) turned: i64,
     /// `Π (1 + x(r − 1))` over both groups.
     pub(super) product: Wide,
@@ -153,38 +147,52 @@ impl Loop for Pass<'_> {
     #[inline(always)]
     fn run(self) -> Sums {
         let degree = self.degree;
-        let (mut low, mut high) = (Side::new(), Side::new());
+        let mut powers = Powers {
+            even: [[0.0; LANES]; DEGREES],
+            odd: [[0.0; LANES]; DEGREES],
+        };
         let mut product = Wide::ONE;
-        for (values, turned) in self.groups.into_iter().zip([false, true]) {
-            // What is next to 0 in the second group is next to 1 in the first.
-            let mut keep = |pairs: &[[f64; 2]]| {
-                for &[t, not] in pairs {
-                    let [t, not] = if turned { [not, t] } else { [t, not] };
-                    if t.min(not) > self.small {
-                        self.middle.push(t);
-                        continue;
-                    }
-                    // Both are written and one is kept, because a branch would be guessed wrong every other time.
-                    low.waiting[low.count] = t;
-                    high.waiting[high.count] = not;
-                    let is_low = usize::from(t <= not);
-                    low.count += is_low;
-                    high.count += 1 - is_low;
+        let mut turned = 0;
+        for (values, second) in self.groups.into_iter().zip([false, true]) {
+            let sign = if second { -1.0 } else { 1.0 };
+            // A block's probabilities and complements, of which the first so many are values.
+            let mut keep = |t: &[f64; BLOCK], not: &[f64; BLOCK], count: usize| {
+                let (mut x, mut y) = ([0.0; BLOCK], [0.0; BLOCK]);
+                let mut complements = 0;
+                for i in 0..BLOCK {
+                    let small = t[i] <= not[i];
+                    x[i] = if small { t[i] } else { not[i] };
+                    y[i] = if small == second { -x[i] } else { x[i] };
+                    complements += i64::from(small == second);
                 }
-                low.take(degree);
-                high.take(degree);
+                // What fills up the block has t = 0.
+                turned += complements - if second { (BLOCK - count) as i64 } else { 0 };
+                if self.small < 0.5 {
+                    for i in 0..count {
+                        if x[i] > self.small {
+                            self.middle.push(if second { not[i] } else { t[i] });
+                            turned -= i64::from(y[i] < 0.0);
+                            (x[i], y[i]) = (0.0, 0.0);
+                        }
+                    }
+                }
+                powers.add_signed(&x, &y, degree);
             };
             match values {
                 Values::Plain(values) if self.small >= 0.5 => {
-                    if turned { &mut high } else { &mut low }.extend(values, degree);
+                    let (blocks, rest) = values.as_chunks::<BLOCK>();
+                    for block in blocks {
+                        powers.add(block, degree, sign);
+                    }
+                    if !rest.is_empty() {
+                        powers.add(&padded(rest), degree, sign);
+                    }
+                    turned += if second { values.len() as i64 } else { 0 };
                 }
                 Values::Plain(values) => {
-                    for chunk in values.chunks(LANES) {
-                        let mut pairs = [[0.0; 2]; LANES];
-                        for (pair, &x) in pairs.iter_mut().zip(chunk) {
-                            *pair = [x, 1.0 - x];
-                        }
-                        keep(&pairs[..chunk.len()]);
+                    for values in values.chunks(BLOCK) {
+                        let x = padded(values);
+                        keep(&x, &x.map(|x| 1.0 - x), values.len());
                     }
                 }
                 Values::Tilted(values, odds) => {
@@ -194,29 +202,51 @@ impl Loop for Pass<'_> {
                         tilt(values, odds, false, &mut keep)
                     });
                 }
-                Values::Done(pairs) => pairs.chunks(LANES).for_each(keep),
+                Values::Done(pairs) => {
+                    for pairs in pairs.chunks(BLOCK) {
+                        let mut parts = [[0.0; BLOCK], [1.0; BLOCK]];
+                        for (i, pair) in pairs.iter().enumerate() {
+                            (parts[0][i], parts[1][i]) = (pair[0], pair[1]);
+                        }
+                        keep(&parts[0], &parts[1], pairs.len());
+                    }
+                }
             }
         }
-        let ((low, _), (high, turned)) = (low.end(degree), high.end(degree));
         Sums {
-            low,
-            high,
+            even: powers.even.map(total),
+            odd: powers.odd.map(total),
             turned,
             product,
         }
     }
 }
 
-/// Hands tilted values on, eight at a time; the product of all `f`.
+/// A block that begins with these values, and zeros.
 #[inline(always)]
-fn tilt(values: &[f64], odds: Odds, exact: bool, keep: &mut impl FnMut(&[[f64; 2]])) -> Wide {
+fn padded(values: &[f64]) -> [f64; BLOCK] {
+    let mut block = [0.0; BLOCK];
+    block[..values.len()].copy_from_slice(values);
+    block
+}
+
+/// Hands tilted values on, a block at a time; the product of all `f`.
+#[inline(always)]
+fn tilt(
+    values: &[f64],
+    odds: Odds,
+    exact: bool,
+    keep: &mut impl FnMut(&[f64; BLOCK], &[f64; BLOCK], usize),
+) -> Wide {
     let [one, r, gain, rest] = [1.0, odds.r, odds.gain.0, odds.gain.1].map(Lanes::from);
     let mut product = (one, Lanes([0.0; LANES]));
     let mut exponents = [0i64; LANES];
-    for values in values.chunks(LANES * STEPS) {
-        for chunk in values.chunks(LANES) {
+    for values in values.chunks(BLOCK) {
+        let block = padded(values);
+        let (mut tilted, mut complements) = ([0.0; BLOCK], [0.0; BLOCK]);
+        for i in 0..BLOCK / LANES {
             let mut x = Lanes([0.0; LANES]);
-            x.0[..chunk.len()].copy_from_slice(chunk);
+            x.0.copy_from_slice(&block[i * LANES..][..LANES]);
             let f = if exact {
                 let (with, error) = two_product(x, gain);
                 let (f, lost) = two_sum(one, with);
@@ -229,16 +259,20 @@ fn tilt(values: &[f64], odds: Odds, exact: bool, keep: &mut impl FnMut(&[[f64; 2
             };
             let per = one / f;
             let (t, not) = (x * r * per, (one - x) * per);
-            let pairs: [[f64; 2]; LANES] = core::array::from_fn(|l| [t.0[l], not.0[l]]);
-            keep(&pairs[..chunk.len()]);
+            tilted[i * LANES..][..LANES].copy_from_slice(&t.0);
+            complements[i * LANES..][..LANES].copy_from_slice(&not.0);
+            // Four factors of up to 2¹²⁰ at most between two exponents.
+            if i % STEPS == STEPS - 1 {
+                for l in 0..LANES {
+                    let by = exponent_of(product.0.0[l]);
+                    exponents[l] += by;
+                    let scale = power_of_two(-by);
+                    product.0.0[l] *= scale;
+                    product.1.0[l] *= scale;
+                }
+            }
         }
-        for l in 0..LANES {
-            let by = exponent_of(product.0.0[l]);
-            exponents[l] += by;
-            let scale = power_of_two(-by);
-            product.0.0[l] *= scale;
-            product.1.0[l] *= scale;
-        }
+        keep(&tilted, &complements, values.len());
     }
     let (hi, lo) = (product.0.0, product.1.0);
     Wide::product((0..LANES).map(|l| Wide::new(hi[l], lo[l]).shifted(exponents[l])))
@@ -269,21 +303,6 @@ impl From<f64> for Lanes {
     #[inline(always)]
     fn from(x: f64) -> Self {
         Self([x; LANES])
-    }
-}
-
-/// Adds the powers of a block to the sums.
-#[inline(always)]
-fn powers(block: &[f64; BLOCK], sums: &mut [[f64; LANES]]) {
-    let mut x = *block;
-    for sum in sums {
-        for l in 0..LANES {
-            let [a, b, c, d] = [0, 1, 2, 3].map(|i| x[i * LANES + l] + x[(i + 4) * LANES + l]);
-            sum[l] += (a + c) + (b + d);
-        }
-        for i in 0..BLOCK {
-            x[i] *= block[i];
-        }
     }
 }
 

@@ -322,7 +322,7 @@ impl Loop for Combine<'_> {
     fn run(self) {
         let Self {
             spectrum,
-            sums: Sums { low, high, .. },
+            sums: Sums { even, odd, .. },
             degree,
             turned,
             middle,
@@ -331,17 +331,16 @@ impl Loop for Combine<'_> {
         let [zr, zi] = spectrum.z;
         let (mut log, mut phase) = ([0.0; FREQUENCIES], [0.0; FREQUENCIES]);
         let (mut power_r, mut power_i) = (zr, zi);
-        let mean = low[0] - high[0];
+        let mean = odd[0];
         for n in 0..count {
             let u = spectrum.step * (n + 1) as f64;
-            log[n] = zr[n] * (low[0] + high[0]);
+            log[n] = zr[n] * even[0];
             // u (S_1 − S'_1 + H − k) − (u − sin u)(S_1 − S'_1)
             phase[n] = u * (mean + turned as f64) - (u - zi[n]) * mean;
         }
         for d in 2..=degree {
             let sign = if d % 2 == 0 { -1.0 } else { 1.0 };
-            let even = sign / d as f64 * (low[d - 1] + high[d - 1]);
-            let odd = sign / d as f64 * (low[d - 1] - high[d - 1]);
+            let (even, odd) = (sign / d as f64 * even[d - 1], sign / d as f64 * odd[d - 1]);
             for n in 0..count {
                 let (a, b) = (power_r[n], power_i[n]);
                 power_r[n] = a * zr[n] - b * zi[n];

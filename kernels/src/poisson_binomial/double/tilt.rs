@@ -69,26 +69,26 @@ pub(super) enum Kind {
     High,
 }
 
+/// By whether a probability is above 0 and below 1, and whether it is above ½.
+const KINDS: [Kind; 4] = [Kind::Zero, Kind::One, Kind::Low, Kind::High];
+
 impl Groups {
     /// Probabilities from 0 to 1 by their kind, in their order.
     pub(super) fn divide(probabilities: &[f64]) -> (Self, Vec<Kind>) {
         let count = probabilities.len();
+        let kind = |&p: &f64| {
+            let (above, open) = (u8::from(p > 0.5), u8::from(p > 0.0) & u8::from(p < 1.0));
+            KINDS[usize::from(2 * open + above)]
+        };
+        let kinds: Vec<Kind> = probabilities.iter().map(kind).collect();
         let (mut low, mut high) = (vec![0.0; count + 1], vec![0.0; count + 1]);
         let (mut lows, mut highs) = (0, 0);
-        let kind = |&p: &f64| {
+        for (&p, &kind) in probabilities.iter().zip(&kinds) {
             // Both are written and one is kept, because a branch would be guessed wrong every other time.
             (low[lows], high[highs]) = (p, 1.0 - p);
-            let kind = match (p > 0.5, p > 0.0 && p < 1.0) {
-                (false, true) => Kind::Low,
-                (true, true) => Kind::High,
-                (false, false) => Kind::Zero,
-                (true, false) => Kind::One,
-            };
             lows += usize::from(kind == Kind::Low);
             highs += usize::from(kind == Kind::High);
-            kind
-        };
-        let kinds = probabilities.iter().map(kind).collect();
+        }
         low.truncate(lows);
         high.truncate(highs);
         (Self { low, high }, kinds)

@@ -237,16 +237,29 @@ pub(super) fn select(net: &mut Net, operands: &Operands) -> Result<Dynamic, Stri
     apply(net, Op::Select, &arrays)
 }
 
+/// The bits of significand of floats shorter than float32.
+pub(super) fn significand(data_type: i32) -> Option<u32> {
+    match data_type {
+        data_type::FLOAT16 => Some(11),
+        data_type::BFLOAT16 => Some(8),
+        _ => None,
+    }
+}
+
 /// Another type for the same values.
 pub(super) fn cast(net: &mut Net, node: &Node, x: &Dynamic) -> Result<Dynamic, String> {
     let to = i32::try_from(node.integer("to", 0)).unwrap_or(0);
     let (name, _) = type_of(to)?;
     match (to, net.kind(x.value)) {
         (data_type::FLOAT | data_type::FLOAT16 | data_type::BFLOAT16 | data_type::DOUBLE, _) => {
+            let x = net.float(x)?;
             if to != data_type::FLOAT {
                 net.note(format!("{name} inside the net is computed in float32"));
             }
-            net.float(x)
+            match significand(to) {
+                Some(bits) => net.shorten(&x, bits),
+                None => Ok(x),
+            }
         }
         (data_type::BOOL, Kind::Bit) | (data_type::UINT8, Kind::U8) => Ok(x.clone()),
         (data_type::BOOL, _) => {

@@ -197,6 +197,7 @@ fn with_batch(
             batch,
             name: String::new(),
             notes: Vec::new(),
+            room: source.elements.saturating_mul(32).saturating_add(1 << 22),
         },
         values: HashMap::new(),
         budget: Budget::new(source.elements),
@@ -322,7 +323,16 @@ impl Importer {
     fn output(&mut self, output: &Declared) -> Result<(), String> {
         let array = match self.values.get(&output.name) {
             None => return Err("nothing computes it".into()),
-            Some(Operand::Dynamic(array)) => array.clone(),
+            Some(Operand::Dynamic(array)) => {
+                let array = array.clone();
+                match elementwise::significand(output.data_type) {
+                    Some(bits) if self.net.kind(array.value) == Kind::F32 => {
+                        self.net.name.clone_from(&output.name);
+                        self.net.shorten(&array, bits)?
+                    }
+                    _ => array,
+                }
+            }
             Some(Operand::Known(known)) => {
                 let constant = known.single()?;
                 let kind = match constant.data {

@@ -72,6 +72,43 @@ pub(super) fn concat(net: &mut Net, operands: &Operands) -> Result<Dynamic, Stri
     join(net, &arrays, axis)
 }
 
+/// Places of an axis at equal distances; all of them are the array itself.
+fn cut(
+    net: &mut Net,
+    x: &Dynamic,
+    axis: usize,
+    start: usize,
+    length: usize,
+    step: usize,
+) -> Result<Dynamic, String> {
+    x.check_item_axis(axis)?;
+    if length == 0 {
+        return Err("the result is empty".into());
+    }
+    if (start, length, step) == (0, x.dims[axis], 1) {
+        return Ok(x.clone());
+    }
+    let (groups, along) = net.expose(x, axis);
+    let value = net.arrange(x, &groups)?;
+    let slice = Op::Slice {
+        axis: along,
+        start,
+        length,
+        step,
+    };
+    let value = net.node(slice, &[value])?;
+    let mut dims = x.dims.clone();
+    dims[axis] = length;
+    let ones = (0..x.rank()).filter(|other| !groups.iter().flatten().any(|one| one == other));
+    let order = ones.chain(groups.iter().flatten().copied()).collect();
+    Ok(Dynamic {
+        value,
+        dims,
+        batch: x.batch,
+        order,
+    })
+}
+
 /// Places of an axis, which are taken in runs of equal distance.
 pub(super) fn take(
     net: &mut Net,
@@ -106,25 +143,7 @@ pub(super) fn take(
     }
     let mut parts = Vec::with_capacity(runs.len());
     for [start, length, step] in runs {
-        let (groups, along) = net.expose(x, axis);
-        let value = net.arrange(x, &groups)?;
-        let slice = Op::Slice {
-            axis: along,
-            start,
-            length,
-            step,
-        };
-        let value = net.node(slice, &[value])?;
-        let mut dims = x.dims.clone();
-        dims[axis] = length;
-        let ones = (0..x.rank()).filter(|other| !groups.iter().flatten().any(|one| one == other));
-        let order = ones.chain(groups.iter().flatten().copied()).collect();
-        parts.push(Dynamic {
-            value,
-            dims,
-            batch: x.batch,
-            order,
-        });
+        parts.push(cut(net, x, axis, start, length, step)?);
     }
     if let [one] = &parts[..] {
         return Ok(one.clone());
@@ -149,6 +168,18 @@ pub(super) fn slice(net: &mut Net, operands: &Operands) -> Result<Dynamic, Strin
             }
             continue;
         }
+        if let Ok(step) = usize::try_from(range.step) {
+            // A step is not taken where there is one place.
+            let step = if range.length > 1 { step } else { 1 };
+            x = cut(net, &x, axis, range.start, range.length, step)?;
+            continue;
+        }
+        if range.length > PIECES_LIMIT {
+            return Err(format!(
+                "places of a negative step: expected at most {PIECES_LIMIT}, found {}",
+                range.length
+            ));
+        }
         let place = |index: usize| range.start.wrapping_add_signed(index as isize * range.step);
         let places: Vec<usize> = match range.length {
             0 | 1 => vec![range.start; range.length],
@@ -168,14 +199,13 @@ pub(super) fn split(net: &mut Net, operands: &Operands) -> Result<Vec<Dynamic>, 
     let mut start = 0;
     let mut parts = Vec::new();
     for (size, output) in sizes.into_iter().zip(operands.node.outputs()) {
-        let places: Vec<usize> = (start..start + size).collect();
-        start += size;
         // A part that nobody reads may be empty.
         if output.is_empty() {
             parts.push(x.clone());
         } else {
-            parts.push(take(net, &x, axis, &places)?);
+            parts.push(cut(net, &x, axis, start, size, 1)?);
         }
+        start += size;
     }
     Ok(parts)
 }
@@ -255,15 +285,15 @@ pub(super) fn pad(net: &mut Net, operands: &Operands) -> Result<Dynamic, String>
                 "pads of axis {axis}: {before} and {after} of {size} places"
             ));
         }
-        if mode != "constant" || before < 0 || after < 0 {
+        if mode != "constant" {
             let places = padded_places(&mode, before, after, size)?;
-            if mode != "constant" {
-                x = take(net, &x, axis, &places)?;
-                continue;
-            }
-            let kept = (-before).max(0)..size - (-after).max(0);
-            let kept: Vec<usize> = kept.map(|place| place as usize).collect();
-            x = take(net, &x, axis, &kept)?;
+            x = take(net, &x, axis, &places)?;
+            continue;
+        }
+        if before < 0 || after < 0 {
+            let (start, end) = ((-before).max(0), size - (-after).max(0));
+            let length = usize::try_from(end - start).unwrap_or(0);
+            x = cut(net, &x, axis, start as usize, length, 1)?;
         }
         padding.push((axis, before.max(0) as usize, after.max(0) as usize));
     }
@@ -332,9 +362,7 @@ fn padded_places(mode: &str, before: i64, after: i64, size: i64) -> Result<Vec<u
         _ => 0,
     };
     match mode {
-        "constant" | "edge" | "wrap" | "reflect" => {
-            Ok(places.map(|index| place(index) as usize).collect())
-        }
+        "edge" | "wrap" | "reflect" => Ok(places.map(|index| place(index) as usize).collect()),
         _ => Err(format!(
             "mode: expected constant, edge, reflect or wrap, found {mode:?}"
         )),

@@ -7,7 +7,7 @@
 
 use crate::exchange::onnx::constant::{Constant, broadcast_dims, count};
 use bernet_runtime::{
-    graph::{Axis, Graph, Kind, Op, Shape, UnaryOp, ValueId},
+    graph::{Axis, BinaryOp, Graph, Kind, NODES_LIMIT, Op, Shape, UnaryOp, ValueId},
     tensor::{self, Tensor},
 };
 
@@ -141,10 +141,34 @@ pub(super) struct Net {
     pub(super) name: String,
     /// What is said about the import.
     pub(super) notes: Vec<String>,
+    /// How many weights and inputs of nodes there may be yet, so that a small file stays small.
+    pub(super) room: usize,
+}
+
+/// The numbers that an operator has in it.
+fn numbers(op: &Op) -> usize {
+    match op {
+        Op::Constant(tensor) => tensor.data().len(),
+        Op::Threshold(list) => list.len(),
+        Op::RealThreshold(list) => list.len(),
+        Op::Conv(conv) => conv.weights.len() + conv.bias.len(),
+        Op::Dense(dense) => dense.weights.len() + dense.bias.len(),
+        Op::Affine { scale, bias } => scale.len() + bias.len(),
+        Op::Prelu(prelu) => prelu.slope.len(),
+        Op::Quantize(quantize) => quantize.scale.len() + quantize.zero_point.len(),
+        _ => 0,
+    }
 }
 
 impl Net {
     pub(super) fn node(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId, String> {
+        if self.graph.nodes.len() >= NODES_LIMIT {
+            return Err(format!("the net has more than {NODES_LIMIT} nodes"));
+        }
+        self.room = self
+            .room
+            .checked_sub(numbers(&op) + inputs.len() + 1)
+            .ok_or("nodes that share weights make the net too large for a file of this size")?;
         let outputs = self.graph.add_named(&self.name, op, inputs);
         outputs.map(|outputs| outputs[0]).map_err(|error| {
             format!(
@@ -194,6 +218,20 @@ impl Net {
             ),
             Kind::U8 | Kind::I32 => self.map(x, Op::Cast(Kind::F32)),
         }
+    }
+
+    /// Floats rounded to so many bits of significand, to the nearest: 11 are those of float16.
+    ///
+    /// By Veltkamp's splitting, `c − (c − x)` with `c = x · (2ˢ + 1)`; T. J. Dekker, "A
+    /// floating-point technique for extending the available precision", 1971.
+    pub(super) fn shorten(&mut self, x: &Dynamic, bits: u32) -> Result<Dynamic, String> {
+        let scale = vec![((1_u32 << (24 - bits)) + 1) as f32];
+        let bias = vec![];
+        let large = self.map(x, Op::Affine { scale, bias })?;
+        let sub = Op::Binary(BinaryOp::Sub);
+        let rest = self.node(sub.clone(), &[large.value, x.value])?;
+        let value = self.node(sub, &[large.value, rest])?;
+        Ok(x.with(value, x.dims.clone()))
     }
 
     /// Reads a value in another shape.
@@ -405,53 +443,52 @@ impl Net {
             // The others have axes that it lacks; any order serves.
             order = moved(&order, &(0..rank).filter(missing).collect::<Vec<_>>());
         }
+        // Axes that are next to each other and broadcast alike make one group.
+        let patterns: Vec<Vec<bool>> = (0..rank)
+            .map(|axis| {
+                arrays
+                    .iter()
+                    .map(|array| array.dims[axis] == dims[axis])
+                    .collect()
+            })
+            .collect();
+        let runs = |order: &[usize]| {
+            let mut runs: Vec<Vec<usize>> = Vec::new();
+            for &axis in order.iter().filter(|&&axis| dims[axis] != 1) {
+                match runs.last_mut() {
+                    Some(run) if patterns[run[0]] == patterns[axis] => run.push(axis),
+                    _ => runs.push(vec![axis]),
+                }
+            }
+            runs
+        };
+        if runs(&order).len() > 3 {
+            order.sort_by(|&a, &b| patterns[a].cmp(&patterns[b]));
+        }
         for array in &mut arrays {
             *array = self.reorder(array, &order)?;
         }
-        // Axes that are next to each other and broadcast alike make one group.
-        let pattern = |axis: usize| -> Vec<bool> {
-            arrays
-                .iter()
-                .map(|array| array.dims[axis] == dims[axis])
-                .collect()
-        };
-        let wide: Vec<usize> = order
-            .iter()
-            .copied()
-            .filter(|&axis| dims[axis] != 1)
-            .collect();
+        let wide = order.iter().filter(|&&axis| dims[axis] != 1).count();
         let own = self.groups(&arrays[largest]).filter(|groups| {
-            let complete = groups.iter().map(Vec::len).sum::<usize>() == wide.len();
-            complete
+            groups.iter().map(Vec::len).sum::<usize>() == wide
                 && groups.iter().all(|group| {
-                    let first = group.first().map(|&axis| pattern(axis));
-                    group.iter().all(|&axis| Some(pattern(axis)) == first)
+                    group
+                        .iter()
+                        .all(|&axis| patterns[axis] == patterns[group[0]])
                 })
         });
         let groups = match own {
             Some(groups) => groups,
             None => {
-                let mut runs: Vec<Vec<usize>> = Vec::new();
-                for &axis in &wide {
-                    match runs.last_mut() {
-                        Some(run) if pattern(run[0]) == pattern(axis) => run.push(axis),
-                        _ => runs.push(vec![axis]),
-                    }
+                let runs = runs(&order);
+                let empty = 3_usize
+                    .checked_sub(runs.len())
+                    .ok_or("its inputs broadcast in a way that is not known")?;
+                let mut groups = Groups::default();
+                for (index, run) in runs.into_iter().enumerate() {
+                    groups[empty + index] = run;
                 }
-                if runs.len() > 3 {
-                    return Err(format!(
-                        "arrays of {rank} axes that broadcast along every other one are not known"
-                    ));
-                }
-                let empty = 3 - runs.len();
-                let mut runs = runs.into_iter();
-                [0, 1, 2].map(|index| {
-                    if index < empty {
-                        vec![]
-                    } else {
-                        runs.next().unwrap_or_default()
-                    }
-                })
+                groups
             }
         };
         let values: Result<Vec<_>, String> = arrays

@@ -87,13 +87,12 @@ impl Groups {
     }
 
     /// `P(J = first + i)` at `i`, filled up with zeros to a multiple of [`LANES`]; and `first`.
-    #[inline(always)]
     pub(super) fn distribution<'a>(
         &self,
         patterns: &[u8],
         buffers: &'a mut Buffers,
     ) -> (usize, &'a [f32]) {
-        let [from, to] = &mut buffers.0;
+        let [from, to] = &mut buffers.pair;
         let (mut from, mut to) = (from, to);
         from[..FACTORS + MARGIN].fill(0.0);
         from[FACTORS] = 1.0;
@@ -126,50 +125,65 @@ impl Groups {
 }
 
 /// `target[k] = Σ_i taps[i] · source[k + 4 − i]`.
-#[inline(always)]
 fn convolve(taps: &[f32; TAPS], source: &[f32], target: &mut [f32]) {
     let shifted: [&[f32]; TAPS] = std::array::from_fn(|i| &source[FACTORS - i..][..target.len()]);
     let [a, b, c, d, e] = shifted;
-    for k in 0..target.len() {
-        let outer = taps[0] * a[k] + taps[1] * b[k];
-        let inner = taps[2] * c[k] + taps[3] * d[k];
-        target[k] = outer + inner + taps[4] * e[k];
-    }
+    vectorised(|| {
+        for k in 0..target.len() {
+            let outer = taps[0] * a[k] + taps[1] * b[k];
+            let inner = taps[2] * c[k] + taps[3] * d[k];
+            target[k] = outer + inner + taps[4] * e[k];
+        }
+    });
 }
 
 /// Zeros after the entries, at least.
 const MARGIN: usize = 3 * LANES;
 
 /// Memory for distributions of so many factors.
-pub(super) struct Buffers([Vec<f32>; 2]);
+pub(super) struct Buffers {
+    pair: [Vec<f32>; 2],
+    depth: usize,
+}
 
 impl Buffers {
     pub(super) fn new(depth: usize) -> Self {
         let length = FACTORS + (depth + 2 * FACTORS).next_multiple_of(LANES) + 2 * MARGIN;
-        Self([vec![0.0; length], vec![0.0; length]])
+        Self {
+            pair: [vec![0.0; length], vec![0.0; length]],
+            depth,
+        }
+    }
+}
+
+impl Buffers {
+    /// How many factors there are.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
     }
 }
 
 /// `Σ_k y[k] · table[k]` of several tables; `y` is a multiple of [`LANES`] long, the tables are at least as long.
-#[inline(always)]
 pub(super) fn dots<const N: usize>(y: &[f32], tables: [&[f32]; N]) -> [f32; N] {
     let mut sums = [[0.0; LANES]; N];
     let tables = tables.map(|table| &table[..y.len()]);
-    for at in (0..y.len() / LANES).map(|line| line * LANES) {
-        for i in 0..N {
-            for lane in 0..LANES {
-                sums[i][lane] += y[at + lane] * tables[i][at + lane];
+    vectorised(|| {
+        for at in (0..y.len() / LANES).map(|line| line * LANES) {
+            for i in 0..N {
+                for lane in 0..LANES {
+                    sums[i][lane] += y[at + lane] * tables[i][at + lane];
+                }
             }
         }
-    }
+    });
     sums.map(|lanes| {
         let half: [f32; 4] = std::array::from_fn(|i| lanes[i] + lanes[i + 4]);
         (half[0] + half[2]) + (half[1] + half[3])
     })
 }
 
-/// Does the work on one row after the other with vectors.
-#[inline]
+/// Does a loop with vectors. It has to be a small one: a closure that is too large to be inlined is compiled for any CPU.
+#[inline(always)]
 pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     matrix::vectorised(work)
 }

@@ -14,7 +14,8 @@
 //! in the course of training; the noise keeps gradients alive where weights are certain. Once all are, the bit is the deployed net's.
 //! No real number is handed on, so that there is none to be lost when the net is deployed.
 //!
-//! **Distribution.** `P(J = j)` is exact ([`distribution`]), convolved with the noise at the threshold ([`noise`]).
+//! **Distribution.** `P(J = j)` is exact ([`distribution`], [`lanes`]; of deep layers by [`series`]), convolved with the noise
+//! at the threshold ([`noise`]).
 //!
 //! **Backward.** The bit's derivative is that of `2z − 1`: `∂z/∂v_k` by the chosen form ([`leave_one_out`]), and `∂z/∂t` and the one by
 //! the width, which move γ and β and, through μ and σ, all the batch:
@@ -25,8 +26,11 @@
 //! ```
 
 mod distribution;
+mod lanes;
 mod leave_one_out;
 mod noise;
+mod probabilities;
+mod product;
 mod series;
 
 use super::{
@@ -40,22 +44,18 @@ use super::{
     draw_means, regularise_means,
 };
 use crate::train::choices::{Activations, Distribution, Noise};
-use distribution::{Buffers, Groups, LANES, groups, patterns};
-use leave_one_out::{Form, Nodes, TERMS};
-use noise::{Curve, Tables};
+use leave_one_out::Form;
+use noise::Curve;
+use probabilities::{Found, Probabilities};
+use product::Product;
 use rayon::prelude::*;
-use series::{Cumulants, FEWEST, Series};
-
-/// Rows of a task.
-const ROWS: usize = 64;
 
 /// Training by exact distributions over the weights and hard activations.
 pub(crate) struct Hard {
-    form: Form,
+    probabilities: Probabilities,
     noise: Noise,
     /// Whether the bit is drawn; else it is the mode.
     samples: bool,
-    nodes: Nodes,
 }
 
 /// A channel's threshold.
@@ -69,26 +69,11 @@ struct Channel {
     curve: Curve,
 }
 
-/// How a channel's probabilities are had from a sample.
-enum Source {
-    /// By the sample's own distribution.
-    Exact(Groups, Tables),
-    /// By that of one sample, moved.
-    Series(Series),
-}
-
 /// What the forward pass leaves for the backward pass: rows are samples, or the distinct ones.
 #[derive(Default, Debug)]
 pub(crate) struct Kept {
     distinct: Option<Distinct>,
-    /// z, `R × N`.
-    probability: Vec<f32>,
-    /// −∂z/∂t, t in successes, `R × N`.
-    density: Vec<f32>,
-    /// ∂z/∂w, w in successes, `R × N`.
-    by_width: Vec<f32>,
-    /// `R × terms · N`.
-    terms: Vec<f32>,
+    found: Found,
 }
 
 impl Hard {
@@ -104,10 +89,9 @@ impl Hard {
             | Distribution::PowerSums => Form::Precise,
         };
         Self {
-            form,
+            probabilities: Probabilities::new(form),
             noise,
             samples: activations == Activations::Sample,
-            nodes: Nodes::new(),
         }
     }
 
@@ -135,94 +119,6 @@ impl Hard {
             .collect()
     }
 
-    /// The form that gradients have in a layer of this depth.
-    fn form(&self, depth: usize) -> Form {
-        if depth < FEWEST {
-            self.form
-        } else {
-            Series::form(self.form)
-        }
-    }
-
-    /// Fills in everything of `kept` but the distinct rows.
-    fn distributions(&self, weights: &[f32], channels: &[Channel], rows: &[f32], kept: &mut Kept) {
-        let n = channels.len();
-        let depth = weights.len() / n;
-        let (form, deep) = (self.form(depth), depth >= FEWEST);
-        let (count, terms) = (rows.len() / depth, form.terms());
-        for values in [&mut kept.probability, &mut kept.density, &mut kept.by_width] {
-            values.resize(count * n, 0.0);
-        }
-        kept.terms.resize(count * n * terms, 0.0);
-        let cumulants = if deep {
-            cumulants(weights, rows, depth, n)
-        } else {
-            Vec::new()
-        };
-        let sources: Vec<Source> = channels
-            .par_iter()
-            .enumerate()
-            .map(|(j, channel)| {
-                let means: Vec<f32> = weights.iter().skip(j).step_by(n).copied().collect();
-                let groups = Groups::new(&means);
-                if deep {
-                    let samples = cumulants.iter().skip(j).step_by(n).copied();
-                    if let Some(series) = series(form, channel.curve, &groups, samples, rows) {
-                        return Source::Series(series);
-                    }
-                }
-                Source::Exact(groups, Tables::new(channel.curve, depth))
-            })
-            .collect();
-        let own_distributions = sources
-            .iter()
-            .any(|source| matches!(source, Source::Exact(..)));
-        let results = kept
-            .probability
-            .par_chunks_mut(ROWS * n)
-            .zip(kept.density.par_chunks_mut(ROWS * n))
-            .zip(kept.by_width.par_chunks_mut(ROWS * n))
-            .zip(kept.terms.par_chunks_mut(ROWS * n * terms))
-            .enumerate();
-        rows.par_chunks(ROWS * depth).zip(results).for_each_init(
-            || Buffers::new(depth),
-            |buffers, (rows, (block, (((probability, density), by_width), terms)))| {
-                let patterns: Vec<u8> = if own_distributions {
-                    rows.chunks_exact(depth).flat_map(patterns).collect()
-                } else {
-                    Vec::new()
-                };
-                let width = groups(depth);
-                distribution::vectorised(|| {
-                    for (j, source) in sources.iter().enumerate() {
-                        for row in 0..rows.len() / depth {
-                            let mut found = [0.0; TERMS];
-                            let found = &mut found[..form.terms()];
-                            let [z, f, w] = match source {
-                                Source::Exact(groups, tables) => {
-                                    let patterns = &patterns[row * width..][..width];
-                                    let (first, y) = groups.distribution(patterns, buffers);
-                                    form.evaluate(&self.nodes, (first, y), &tables.cell, found);
-                                    tables.expect(first, y)
-                                }
-                                Source::Series(series) => {
-                                    let sample = cumulants[(block * ROWS + row) * n + j];
-                                    series.evaluate(sample, found)
-                                }
-                            };
-                            let at = row * n + j;
-                            (probability[at], density[at], by_width[at]) = (z, f, w);
-                            let terms = &mut terms[row * n * found.len()..][..n * found.len()];
-                            for (d, term) in found.iter().enumerate() {
-                                terms[d * n + j] = *term;
-                            }
-                        }
-                    }
-                });
-            },
-        );
-    }
-
     /// `bits [R × N]` from the probabilities of all rows.
     fn bits(&self, key: u64, channels: &[Channel], bits: &mut [f32]) {
         let n = channels.len();
@@ -245,57 +141,8 @@ impl Hard {
     }
 }
 
-/// How many successes each sample of each channel expects, and the third cumulants, `R × N`.
-fn cumulants(weights: &[f32], rows: &[f32], depth: usize, n: usize) -> Vec<Cumulants> {
-    let count = rows.len() / depth;
-    // Both products at once.
-    let mut both = Vec::with_capacity(2 * weights.len());
-    for weights in weights.chunks_exact(n) {
-        both.extend_from_slice(weights);
-        both.extend(weights.iter().map(|m| m * (1.0 - m * m)));
-    }
-    let mut sums = vec![0.0; count * 2 * n];
-    matrix::multiply(rows, &both, depth, 2 * n, &mut sums);
-    let sums = sums.chunks_exact(2 * n);
-    let cumulants = sums.flat_map(|sums| {
-        let (first, third) = sums.split_at(n);
-        first.iter().zip(third).map(|(first, third)| Cumulants {
-            mean: 0.5 * (depth as f32 + first),
-            third: -0.25 * third,
-        })
-    });
-    cumulants.collect()
-}
-
-/// The series of a channel, about the sample whose third cumulant is nearest the average.
-fn series(
-    form: Form,
-    curve: Curve,
-    groups: &Groups,
-    samples: impl Iterator<Item = Cumulants> + Clone,
-    rows: &[f32],
-) -> Option<Series> {
-    let (mut count, mut total) = (0, 0.0);
-    let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
-    for sample in samples.clone() {
-        (count, total) = (count + 1, total + f64::from(sample.third));
-        (low, high) = (low.min(sample.mean), high.max(sample.mean));
-    }
-    let average = (total / f64::from(count)) as f32;
-    let distance = |sample: &Cumulants| (sample.third - average).abs();
-    let (nearest, sample) = samples
-        .enumerate()
-        .min_by(|(_, a), (_, b)| distance(a).total_cmp(&distance(b)))?;
-    let depth = rows.len() / count as usize;
-    let patterns: Vec<u8> = patterns(&rows[nearest * depth..][..depth]).collect();
-    let reference = (groups, &patterns[..], sample);
-    Series::new(
-        form,
-        curve,
-        [low, high],
-        reference,
-        &mut Buffers::new(depth),
-    )
+fn curves(channels: &[Channel]) -> Vec<Curve> {
+    channels.iter().map(|channel| channel.curve).collect()
 }
 
 impl Method for Hard {
@@ -335,10 +182,13 @@ impl Method for Hard {
         let channels = self.channels(place, layer, moment);
         let distinct = kept.distinct.take();
         let rows = distinct.as_ref().map_or(&cache.patches, |rows| &rows.rows);
-        self.distributions(&layer.weights, &channels, rows, kept);
+        let curves = curves(&channels);
+        let found = &mut kept.found;
+        self.probabilities
+            .compute(&layer.weights, &curves, rows, found);
         match &distinct {
-            Some(distinct) => distinct.spread(&kept.probability, n, &mut cache.output),
-            None => cache.output.copy_from_slice(&kept.probability),
+            Some(distinct) => distinct.spread(&kept.found.probability, n, &mut cache.output),
+            None => cache.output.copy_from_slice(&kept.found.probability),
         }
         kept.distinct = distinct;
         self.bits(layer.noise, &channels, &mut cache.output);
@@ -357,7 +207,9 @@ impl Method for Hard {
         let kept = &mut cache.hard;
         if wants_input && kept.distinct.take().is_some() {
             // Equal rows hand on gradients of their own.
-            self.distributions(&layer.weights, &channels, &cache.patches, kept);
+            let (curves, found) = (curves(&channels), &mut kept.found);
+            self.probabilities
+                .compute(&layer.weights, &curves, &cache.patches, found);
         }
         let (rows, upstream) = match &kept.distinct {
             Some(distinct) => (&distinct.rows, distinct.sum(&cache.gradient, n)),
@@ -375,8 +227,8 @@ impl Method for Hard {
             let [threshold, width] = totals;
             let range = range.start * n..range.end * n;
             let rows = by_probability[range.clone()].chunks_exact(n);
-            let density = kept.density[range.clone()].chunks_exact(n);
-            let by_width = kept.by_width[range].chunks_exact(n);
+            let density = kept.found.density[range.clone()].chunks_exact(n);
+            let by_width = kept.found.by_width[range].chunks_exact(n);
             for ((upstream, density), by_width) in rows.zip(density).zip(by_width) {
                 for j in 0..n {
                     threshold[j] -= upstream[j] * density[j];
@@ -430,8 +282,8 @@ impl Method for Hard {
             .map(|distinct| distinct.sum(&cache.gradient, n));
         let by_sums = by_sums.as_ref().unwrap_or(&cache.gradient);
 
-        let weights = &layer.weights;
-        let product = Product::new(self.form(k), weights, by_sums, &by_probability, kept, n);
+        let (weights, form) = (&layer.weights, self.probabilities.form(k));
+        let product = Product::new(form, weights, by_sums, &by_probability, &kept.found, n);
         let gradient = &mut layer.latent.gradient;
         product.by_weights(rows, k, gradient);
         for (gradient, weights) in gradient.chunks_exact_mut(n).zip(weights.chunks_exact(n)) {
@@ -449,149 +301,5 @@ impl Method for Hard {
     }
 }
 
-/// The matrix products of a layer's gradients.
-///
-/// ```text
-/// dL/dm = ½ Σ_d even_d(m) (Xᵀ U_d) + odd_d(m) (1ᵀ U_d)  +  Xᵀ G
-/// dL/dx = ½ Σ_d U_d (m even_d(m))ᵀ + x (U_d (m odd_d(m))ᵀ)  +  G mᵀ
-/// ```
-///
-/// with `U_d = dL/dz · term_d` and `G` the gradient by the sums' means.
-struct Product {
-    n: usize,
-    /// `R × (even + 1) · N`: of each even term `U_d`, then `G`.
-    upstream: Vec<f32>,
-    /// `R × odd · N`.
-    odd_upstream: Vec<f32>,
-    /// `K × (even + 1) · N`: `½ even_d`, then 1.
-    even: Vec<f32>,
-    /// `K × odd · N`: `½ odd_d`.
-    odd: Vec<f32>,
-}
-
-impl Product {
-    fn new(
-        form: Form,
-        weights: &[f32],
-        by_sums: &[f32],
-        by_probability: &[f32],
-        kept: &Kept,
-        n: usize,
-    ) -> Self {
-        let [evens, odds] = form.parities();
-        let rows = by_sums.len() / n;
-        let (width, odd_width) = ((evens.len() + 1) * n, odds.len() * n);
-        let mut upstream = vec![0.0; rows * width];
-        let mut odd_upstream = vec![0.0; rows * odd_width];
-        let inputs = by_sums
-            .par_chunks(n)
-            .zip(by_probability.par_chunks(n))
-            .zip(kept.terms.par_chunks(n * form.terms()));
-        upstream
-            .par_chunks_mut(width)
-            .zip(odd_upstream.par_chunks_mut(odd_width))
-            .zip(inputs)
-            .with_min_len(matrix::BLOCK)
-            .for_each(|((upstream, odd_upstream), ((sums, probability), terms))| {
-                for (list, out) in [(&evens, &mut *upstream), (&odds, odd_upstream)] {
-                    for (d, out) in list.iter().zip(out.chunks_exact_mut(n)) {
-                        let terms = terms[d * n..][..n].iter().zip(probability);
-                        for (out, (term, probability)) in out.iter_mut().zip(terms) {
-                            *out = probability * term;
-                        }
-                    }
-                }
-                upstream[evens.len() * n..].copy_from_slice(sums);
-            });
-        let depth = weights.len() / n;
-        let (mut even, mut odd) = (vec![1.0; depth * width], vec![0.0; depth * odd_width]);
-        even.par_chunks_mut(width)
-            .zip(odd.par_chunks_mut(odd_width))
-            .zip(weights.par_chunks(n))
-            .with_min_len(LANES)
-            .for_each(|((even, odd), weights)| {
-                for (j, weight) in weights.iter().enumerate() {
-                    let [even_parts, odd_parts] = form.parts(*weight);
-                    for (at, d) in evens.iter().enumerate() {
-                        even[at * n + j] = 0.5 * even_parts[*d];
-                    }
-                    for (at, d) in odds.iter().enumerate() {
-                        odd[at * n + j] = 0.5 * odd_parts[*d];
-                    }
-                }
-            });
-        Self {
-            n,
-            upstream,
-            odd_upstream,
-            even,
-            odd,
-        }
-    }
-
-    /// `dL/dm [K × N]` for inputs `rows [R × K]`.
-    fn by_weights(&self, rows: &[f32], k: usize, gradient: &mut [f32]) {
-        let n = self.n;
-        let (width, odd_width) = (self.even.len() / k, self.odd.len() / k);
-        let mut products = vec![0.0; k * width];
-        matrix::transposed_multiply(rows, &self.upstream, k, width, &mut products);
-        let count = self.odd_upstream.len() / odd_width;
-        let totals = matrix::column_sums::<1>(count, odd_width, |range, [total]| {
-            let rows = &self.odd_upstream[range.start * odd_width..range.end * odd_width];
-            for row in rows.chunks_exact(odd_width) {
-                matrix::add(total, row);
-            }
-        });
-        let totals: Vec<f32> = totals.into_iter().map(|[total]| total as f32).collect();
-        let parts = self
-            .even
-            .par_chunks(width)
-            .zip(self.odd.par_chunks(odd_width));
-        let lines = gradient.par_chunks_mut(n).zip(products.par_chunks(width));
-        lines
-            .zip(parts)
-            .with_min_len(LANES)
-            .for_each(|((gradient, products), (even, odd))| {
-                gradient.fill(0.0);
-                for (parts, factors) in [(even, products), (odd, &totals[..])] {
-                    for (parts, factors) in parts.chunks_exact(n).zip(factors.chunks_exact(n)) {
-                        for j in 0..n {
-                            gradient[j] += parts[j] * factors[j];
-                        }
-                    }
-                }
-            });
-    }
-
-    /// `dL/dx [R × K]` for inputs `rows` and means `weights [K × N]`.
-    fn by_inputs(mut self, rows: &[f32], weights: &[f32], k: usize, gradient: &mut [f32]) {
-        let n = self.n;
-        let (width, odd_width) = (self.even.len() / k, self.odd.len() / k);
-        let parts = self
-            .even
-            .par_chunks_mut(width)
-            .zip(self.odd.par_chunks_mut(odd_width));
-        parts
-            .zip(weights.par_chunks(n))
-            .with_min_len(LANES)
-            .for_each(|((even, odd), weights)| {
-                for parts in even.chunks_exact_mut(n).chain(odd.chunks_exact_mut(n)) {
-                    for (part, weight) in parts.iter_mut().zip(weights) {
-                        *part *= weight;
-                    }
-                }
-            });
-        matrix::multiply_transposed(&self.upstream, &self.even, k, width, gradient);
-        let mut signed = vec![0.0; gradient.len()];
-        matrix::multiply_transposed(&self.odd_upstream, &self.odd, k, odd_width, &mut signed);
-        let lines = gradient.par_chunks_mut(k).zip(signed.par_chunks(k));
-        lines
-            .zip(rows.par_chunks(k))
-            .with_min_len(matrix::BLOCK)
-            .for_each(|((gradient, signed), inputs)| {
-                for ((gradient, signed), input) in gradient.iter_mut().zip(signed).zip(inputs) {
-                    *gradient += input * signed;
-                }
-            });
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,6 @@ impl Tables {
     }
 
     /// Survival, density and the derivative by the width of a distribution, the number of successes of whose first entry is `first`.
-    #[inline(always)]
     pub(super) fn expect(&self, first: usize, y: &[f32]) -> [f32; 3] {
         let lists = [&self.survival, &self.density, &self.by_width];
         dots(y, lists.map(|list| &list[first + BEFORE..]))

@@ -26,7 +26,7 @@
 //! which is the whole system's solution; of few equations the right sides are `y'_i = F(t + i) − F(t + i + 1)`.
 
 use super::{
-    distribution::{Buffers, Groups},
+    distribution::{Buffers, Groups, vectorised},
     leave_one_out::{Form, POWERS, TERMS},
     noise::Curve,
 };
@@ -114,11 +114,13 @@ impl Series {
                 continue;
             }
             let noise = &noise[(y.len() - k) * per..];
-            for (grid, noise) in grid.iter_mut().zip(noise) {
-                for i in 0..SHARED {
-                    grid[i] += probability * noise[i];
+            vectorised(|| {
+                for (grid, noise) in grid.iter_mut().zip(noise) {
+                    for i in 0..SHARED {
+                        grid[i] += probability * noise[i];
+                    }
                 }
-            }
+            });
         }
         let terms = form.terms();
         let mut values = vec![[0.0; BENT]; count];
@@ -168,7 +170,6 @@ impl Series {
     }
 
     /// z, the density, the derivative by the width, and the terms.
-    #[inline(always)]
     pub(super) fn evaluate(&self, sample: Cumulants, terms: &mut [f32]) -> [f32; SHARED] {
         let place = ((-f64::from(sample.mean) - self.from) * self.points) as f32;
         let at = (place as usize).clamp(1, self.table.len() - 3);
@@ -181,17 +182,16 @@ impl Series {
             -below * x * (x - 2.0) / 2.0,
             below * x * above / 6.0,
         ];
-        let mut columns = [0.0; COLUMNS];
-        for (row, weight) in self.table[at - 1..at + 3].iter().zip(weights) {
-            for i in 0..COLUMNS {
-                columns[i] += weight * row[i];
-            }
-        }
         let bend = (self.third - sample.third) / 6.0;
         let mut values = [0.0; BENT];
-        for i in 0..BENT {
-            values[i] = columns[i] + bend * columns[BENT + i];
-        }
+        let rows = &self.table[at - 1..at + 3];
+        vectorised(|| {
+            for (row, weight) in rows.iter().zip(weights) {
+                for i in 0..BENT {
+                    values[i] += weight * (row[i] + bend * row[BENT + i]);
+                }
+            }
+        });
         terms.copy_from_slice(&values[SHARED..][..self.form.terms()]);
         [values[0], values[1], values[2]]
     }

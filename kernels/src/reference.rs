@@ -1,7 +1,7 @@
 //! The scalar specification of every kernel, written to be read.
 //!
 //! ```
-//! use bernet_kernels::portable::dot;
+//! use bernet_kernels::reference::dot;
 //!
 //! // + − + against + + −: one product is +1, two are −1.
 //! assert_eq!(dot(&[0b101], &[0b011], 3), -1);

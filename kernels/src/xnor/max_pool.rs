@@ -41,7 +41,16 @@ pub fn max_pool<'v>(
     padding: [usize; 4],
     out: impl Into<BitViewMut<'v>>,
 ) -> Result<(), Error> {
-    let (input, mut out) = (input.into(), out.into());
+    max_pool_of(input.into(), kernel, stride, padding, out.into())
+}
+
+fn max_pool_of(
+    input: BitView<'_>,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 4],
+    mut out: BitViewMut<'_>,
+) -> Result<(), Error> {
     let Shape {
         height,
         width,
@@ -131,7 +140,10 @@ fn pixel(input: BitView<'_>, lines: Range<usize>, pixels: Range<usize>, x: usize
 /// # Errors
 /// [`Error::Size`] where `out` has another length.
 pub fn sum_pool<'v>(input: impl Into<BitView<'v>>, out: &mut [i32]) -> Result<(), Error> {
-    let input = input.into();
+    sum_pool_of(input.into(), out)
+}
+
+fn sum_pool_of(input: BitView<'_>, out: &mut [i32]) -> Result<(), Error> {
     let Shape {
         batch,
         height,

@@ -1,0 +1,181 @@
+//! `bernet info` of a file that holds a graph.
+
+use super::printable;
+use anyhow::{Context, Result};
+use bernet::report::{self, Align, Table};
+use bernet_runtime::{
+    format,
+    graph::{ArrayLayout, Graph, Op, Value},
+    plan::{Options, Program},
+};
+use serde_json::json;
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    path::Path,
+};
+
+/// Whether a file begins as one that holds a graph.
+pub(super) fn is_graph(path: &Path) -> bool {
+    let mut beginning = [0; 12];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut beginning));
+    read.is_ok()
+        && beginning[..8] == format::MAGIC
+        && beginning[8..] == format::VERSION.to_le_bytes()
+}
+
+pub(super) fn run(
+    path: &Path,
+    as_json: bool,
+    dot: Option<&Path>,
+    svg: Option<&Path>,
+    out: &mut impl Write,
+) -> Result<()> {
+    let graph = format::read(path)?;
+    for (path, text) in [
+        (dot, report::graph_dot(&graph)),
+        (svg, report::graph_svg(&graph)),
+    ] {
+        if let Some(path) = path {
+            fs::write(path, text).with_context(|| path.display().to_string())?;
+        }
+    }
+    let bytes = fs::metadata(path)?.len();
+    let program = Program::new(&graph, &Options::default())?;
+    if as_json {
+        writeln!(out, "{}", json(&graph, &program, bytes))?;
+        return Ok(());
+    }
+    let name = printable(&path.display().to_string());
+    writeln!(
+        out,
+        "{name}: .bnet version {}, {bytes} bytes\n",
+        format::VERSION
+    )?;
+    let heads = ["node", "output"].map(|head| (head, Align::Left));
+    let numbers = ["weights", "binary MACs", "real MACs"].map(|head| (head, Align::Right));
+    let mut table = Table::new([("", Align::Right)].into_iter().chain(heads).chain(numbers));
+    let mut totals = [0; 3];
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let value = graph.value(node.outputs[0]);
+        let numbers = work(&node.op, value);
+        for (total, number) in totals.iter_mut().zip(numbers) {
+            *total += number;
+        }
+        let shown = |number: u64| {
+            if number == 0 {
+                String::new()
+            } else {
+                number.to_string()
+            }
+        };
+        let [weights, binary, real] = numbers.map(shown);
+        let number = (index + 1).to_string();
+        table.row([
+            &number[..],
+            node.op.name(),
+            &value.to_string(),
+            &weights,
+            &binary,
+            &real,
+        ]);
+    }
+    let [weights, binary, real] = totals.map(|total| total.to_string());
+    table.row(["", "total", "", &weights, &binary, &real]);
+    writeln!(out, "{}\n", table.to_text())?;
+    for input in &graph.inputs {
+        let array = axes(&input.layout);
+        let name = printable(&input.name);
+        writeln!(
+            out,
+            "input {name:?}: {}, array {array}",
+            graph.value(input.value)
+        )?;
+    }
+    for output in &graph.outputs {
+        let array = axes(&output.layout);
+        let name = printable(&output.name);
+        writeln!(
+            out,
+            "output {name:?}: {}, array {array}",
+            graph.value(output.value)
+        )?;
+    }
+    writeln!(
+        out,
+        "memory of a run: {} bytes for an item",
+        program.arena_bytes()
+    )?;
+    for (key, value) in &graph.metadata {
+        writeln!(out, "{}: {}", printable(key), printable(value))?;
+    }
+    Ok(())
+}
+
+/// Weights, and multiply-accumulates with bits and with floats.
+fn work(op: &Op, output: Value) -> [u64; 3] {
+    let sums = output.shape.len() as u64;
+    match op {
+        Op::BinaryConv(conv) => {
+            let depth = conv.weights.columns() as u64;
+            [conv.weights.rows() as u64 * depth, sums * depth, 0]
+        }
+        Op::BinaryDense(weights) => {
+            let depth = weights.columns() as u64;
+            [weights.rows() as u64 * depth, sums * depth, 0]
+        }
+        Op::Conv(conv) => {
+            let weights = conv.weights.len() as u64;
+            [weights, 0, sums * (weights / conv.outputs as u64)]
+        }
+        Op::Dense(dense) => [dense.weights.len() as u64, 0, dense.weights.len() as u64],
+        _ => [0; 3],
+    }
+}
+
+/// The axes of a host's array.
+fn axes(layout: &ArrayLayout) -> String {
+    let sizes = layout.dims.iter().map(usize::to_string);
+    let batch = layout.batch.then(|| "N".to_owned());
+    let axes: Vec<_> = batch.into_iter().chain(sizes).collect();
+    format!("[{}]", axes.join(", "))
+}
+
+/// What the table shows.
+fn json(graph: &Graph, program: &Program, bytes: u64) -> serde_json::Value {
+    let edge = |name: &str, value: Value, layout: &ArrayLayout| {
+        json!({
+            "name": name,
+            "type": value.kind.name(),
+            "shape": value.shape.dims(),
+            "array": layout.dims,
+            "batch": layout.batch,
+        })
+    };
+    let inputs = graph.inputs.iter();
+    let inputs = inputs.map(|one| edge(&one.name, graph.value(one.value), &one.layout));
+    let outputs = graph.outputs.iter();
+    let outputs = outputs.map(|one| edge(&one.name, graph.value(one.value), &one.layout));
+    let nodes = graph.nodes.iter().map(|node| {
+        let value = graph.value(node.outputs[0]);
+        let [weights, binary, real] = work(&node.op, value);
+        json!({
+            "name": node.name,
+            "operator": node.op.name(),
+            "type": value.kind.name(),
+            "output": value.shape.dims(),
+            "weights": weights,
+            "binary_macs": binary,
+            "real_macs": real,
+        })
+    });
+    json!({
+        "version": format::VERSION,
+        "bytes": bytes,
+        "inputs": inputs.collect::<Vec<_>>(),
+        "outputs": outputs.collect::<Vec<_>>(),
+        "nodes": nodes.collect::<Vec<_>>(),
+        "arena_bytes": program.arena_bytes(),
+        "metadata": graph.metadata,
+    })
+}
