@@ -230,7 +230,15 @@ mod tests {
 
     #[test]
     fn the_sliding_maximum_is_the_largest_of_each_window() {
-        for (count, radius) in [(1, 0), (1, 3), (7, 1), (20, 3), (21, 3), (40, 50), (64, 10)] {
+        for (count, radius) in [
+            (1_usize, 0_usize),
+            (1, 3),
+            (7, 1),
+            (20, 3),
+            (21, 3),
+            (40, 50),
+            (64, 10),
+        ] {
             let line: Vec<u8> = (0..count)
                 .map(|at| (at * 97 + at * at * 31) as u8)
                 .collect();
