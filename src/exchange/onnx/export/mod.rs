@@ -166,7 +166,7 @@ impl Exporter<'_> {
             array
         } else {
             let rows = self.permuted(&array, &layout.dims, &layout.perm, layout.batch);
-            self.from_rows(&rows, shape)
+            self.planes(&rows, shape)
         };
     }
 
@@ -244,7 +244,7 @@ impl Exporter<'_> {
     }
 
     /// A value of elements in the graph's order.
-    fn from_rows(&mut self, rows: &str, shape: Shape) -> String {
+    fn planes(&mut self, rows: &str, shape: Shape) -> String {
         let [height, width, channels] = shape.dims();
         if height * width == 1 || channels == 1 {
             return self.reshaped(rows, &[channels, height, width], true);
