@@ -617,8 +617,8 @@ fn thinned(canvas: Canvas, depth: usize) -> Canvas {
                     let rises = (0..8).filter(|&k| !ring[k] && ring[(k + 1) % 8]).count();
                     let [up, right, down, left] = [ring[0], ring[2], ring[4], ring[6]];
                     let free = match pass {
-                        0 => !(up && right && down) && !(right && down && left),
-                        _ => !(up && right && left) && !(up && down && left),
+                        0 => !(right && down && (up || left)),
+                        _ => !(up && left && (right || down)),
                     };
                     if (2..=6).contains(&count) && rises == 1 && free {
                         ink[y * width + x] = false;

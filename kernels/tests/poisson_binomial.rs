@@ -168,11 +168,23 @@ fn more_factors_than_f32_is_right_for() {
     ] {
         let v = vec![p; count];
         let factors = Factors::new(&v, 1).unwrap();
-        survival(level, Form::Fastest, factors, cut, &mut z, &mut mass, scratch).unwrap();
+        survival(
+            level,
+            Form::Fastest,
+            factors,
+            cut,
+            &mut z,
+            &mut mass,
+            scratch,
+        )
+        .unwrap();
         assert!((z[0] - right).abs() < 1e-3, "{count} factors: {}", z[0]);
         let mut dz_dv = vec![0.0; count];
         let fastest = Gradient::Fastest;
-        gradient(level, fastest, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch).unwrap();
+        gradient(
+            level, fastest, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
+        )
+        .unwrap();
         // Equal factors: each derivative is the mass of the others.
         assert!((dz_dv[0] / mass[0] - 1.0).abs() < 0.01 && dz_dv[0] == dz_dv[count - 1]);
         for form in [
@@ -182,12 +194,18 @@ fn more_factors_than_f32_is_right_for() {
             Form::Spectral,
             Form::Normal,
         ] {
-            let error = survival(level, form, factors, cut, &mut z, &mut mass, scratch).unwrap_err();
+            let error =
+                survival(level, form, factors, cut, &mut z, &mut mass, scratch).unwrap_err();
             let text = format!("factors is {count}, expected at most {MAX_FACTORS} for this form");
             assert!(error.to_string().starts_with(&text), "{error}");
         }
-        for method in Gradient::ALL.into_iter().filter(|&method| method != fastest) {
-            let found = gradient(level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch);
+        for method in Gradient::ALL
+            .into_iter()
+            .filter(|&method| method != fastest)
+        {
+            let found = gradient(
+                level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
+            );
             assert!(found.is_err(), "{method}");
         }
     }
@@ -197,7 +215,16 @@ fn more_factors_than_f32_is_right_for() {
         let (mut z, mut mass) = ([0.0; 2], [0.0; 2]);
         let factors = Factors::new(&v[..2 * count], 2).unwrap();
         let cut = count as i32 * 3 / 4;
-        survival(level, Form::Fastest, factors, cut, &mut z, &mut mass, scratch).unwrap();
+        survival(
+            level,
+            Form::Fastest,
+            factors,
+            cut,
+            &mut z,
+            &mut mass,
+            scratch,
+        )
+        .unwrap();
         z
     });
     assert!((ends[0][0] - ends[1][0]).abs() < 0.02 && ends[0][1] == 0.0 && ends[1][1] == 0.0);
@@ -215,12 +242,17 @@ fn tails_contradict_nothing() {
                 let (mut z, mut mass) = ([0.0], [0.0]);
                 for form in [Form::Fastest, Form::Spectral, Form::Undecided, Form::Full] {
                     survival(level, form, factors, cut, &mut z, &mut mass, scratch).unwrap();
-                    assert!(mass[0] <= z[0], "{level} {form} {p} {count} {cut}: {mass:?} {z:?}");
+                    assert!(
+                        mass[0] <= z[0],
+                        "{level} {form} {p} {count} {cut}: {mass:?} {z:?}"
+                    );
                 }
                 let mut dz_dv = vec![0.0; count];
                 for method in [Gradient::Precise, Gradient::Spectral, Gradient::Fastest] {
-                    gradient(level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch)
-                        .unwrap();
+                    gradient(
+                        level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
+                    )
+                    .unwrap();
                     let least = dz_dv.iter().fold(1.0, |least: f32, &x| least.min(x));
                     assert!(least >= 0.0, "{level} {method} {p} {count} {cut}: {least}");
                 }

@@ -302,7 +302,7 @@ mod tests {
             threshold: 400.0,
             width: 0.5,
         };
-        let patterns = vec![0; DEPTH / 4];
+        let patterns = [0; DEPTH / 4];
         let cumulants = Cumulants {
             mean: 200.0,
             third: 0.0,
