@@ -140,18 +140,18 @@ impl Trainer {
                 found: batch.to_string(),
             });
         }
-        if let Some(class) = train.class_counts().iter().position(|&count| count == 0) {
-            return Err(TrainError::Data {
-                what: "images a class",
-                expected: "at least 1 in the training set".into(),
-                found: format!("none of class {class}"),
-            });
-        }
         if train.len() < batch {
             return Err(TrainError::Data {
                 what: "number of images",
                 expected: format!("at least a batch, {batch}"),
                 found: train.len().to_string(),
+            });
+        }
+        if let Some(class) = train.class_counts().iter().position(|&count| count == 0) {
+            return Err(TrainError::Data {
+                what: "images a class",
+                expected: "at least 1 in the training set".into(),
+                found: format!("none of class {class}"),
             });
         }
         let number = self.history.len() as u64;
