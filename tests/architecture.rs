@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, fs, path::Path};
 use syn::{Ident, UseTree, visit::Visit};
 
 /// Each folder of `src`, with the others that its code may name.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("data", &[]),
+    ("exchange", &[]),
     ("measure", &[]),
     ("report", &["durable"]),
     ("model", &["durable"]),
@@ -13,7 +14,9 @@ const ALLOWED: [(&str, &[&str]); 7] = [
     ("train", &["data", "durable", "infer", "model"]),
     (
         "cli",
-        &["data", "infer", "measure", "model", "report", "train"],
+        &[
+            "data", "exchange", "infer", "measure", "model", "report", "train",
+        ],
     ),
 ];
 

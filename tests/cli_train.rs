@@ -32,7 +32,7 @@ fn a_training_leaves_a_model_a_report_and_metrics() {
     let folder = tempfile::tempdir().unwrap();
     write_digits(folder.path(), 1_200, 300);
     let output = train(folder.path())
-        .args(["--net", "seed-24", "--epochs", "3"])
+        .args(["--net", "talk-24", "--epochs", "3"])
         .output()
         .unwrap();
     let (table, log) = (
@@ -55,7 +55,7 @@ fn a_training_leaves_a_model_a_report_and_metrics() {
     let model = Model::from_bytes(&bytes).unwrap();
     assert!(
         model.metadata["command"]
-            .starts_with("bernet train --method bernoulli --epochs 3 --seed 1 --net seed-24")
+            .starts_with("bernet train --method bernoulli --epochs 3 --seed 1 --net talk-24")
     );
     let metrics = fs::read_to_string(out.join("metrics.csv")).unwrap();
     assert_eq!(metrics.lines().count(), 4, "{metrics}");
@@ -83,7 +83,7 @@ fn an_interrupted_training_can_be_taken_up_again() {
     write_digits(folder.path(), 1_200, 300);
     for signal in ["-INT", "-TERM"] {
         let (mut child, mut lines) =
-            spawn::spawn(train(folder.path()).args(["--net", "seed-24", "--epochs", "100000"]));
+            spawn::spawn(train(folder.path()).args(["--net", "talk-24", "--epochs", "100000"]));
         assert!(lines.any(|line| line.starts_with("epoch 2/100000")));
         assert!(
             Command::new("kill")
@@ -121,7 +121,7 @@ fn the_command_makes_the_same_model_again() {
         "--method",
         "gaussian-sampled",
         "--net",
-        "seed-24",
+        "talk-24",
         "--epochs",
         "2",
         "--binarise",
@@ -134,7 +134,7 @@ fn the_command_makes_the_same_model_again() {
     let command = first.metadata["command"].clone();
     assert!(
         command.contains(
-            "--method gaussian-sampled --epochs 2 --seed 1 --binarise layer --set 'batch = 100' --set 'width.to = 0.5' --net seed-24"
+            "--method gaussian-sampled --epochs 2 --seed 1 --binarise layer --set 'batch = 100' --set 'width.to = 0.5' --net talk-24"
         ),
         "{command}"
     );
@@ -159,12 +159,23 @@ fn wrong_calls_get_one_line() {
     let net = folder.path().join("net.toml");
     fs::write(
         &net,
-        include_str!("../nets/seed.toml").replacen("[10, 10]", "[13, 10]", 1),
+        include_str!("../nets/talk.toml").replacen("[10, 10]", "[13, 10]", 1),
     )
     .unwrap();
     let net = net.to_str().unwrap();
+    let damaged = folder.path().join("damaged.toml");
+    fs::write(&damaged, "layer = []\n[input]\nwidth = 28\n").unwrap();
+    let damaged = damaged.to_str().unwrap();
     for (arguments, says) in [
-        (&["--net", "no/such.toml"][..], "no/such.toml: No such file"),
+        (
+            &["--net", "sed"][..],
+            "--net sed: expected one of talk, talk-24, talk-grey, lenet-binary, lenet-wide, dense-3x1024, or a TOML file",
+        ),
+        (&["--net", "."], "net .: Is a directory"),
+        (
+            &["--net", damaged],
+            "line 2, column 1: missing field `height`",
+        ),
         (&["--net", net], "layer 2 (conv): height"),
         (&["--resume"], "out/checkpoint: No such file"),
         (
@@ -211,4 +222,153 @@ fn wrong_calls_get_one_line() {
             "{line:?} lacks {says:?}"
         );
     }
+}
+
+/// A message of a program that failed, in one line.
+fn complaint(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let line = text.lines().last().unwrap_or_default().to_owned();
+    assert!(line.starts_with("bernet: "), "{text}");
+    line
+}
+
+/// A training goes on with the data and the settings that it began with, or not at all.
+#[test]
+fn what_resume_is_told_must_agree_with_the_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(folder.path(), 1_200, 300);
+    let begun = train(folder.path())
+        .args(["--net", "talk-24", "--epochs", "2", "--set", "batch = 100"])
+        .output()
+        .unwrap();
+    assert!(begun.status.success(), "{begun:?}");
+    let resume = |arguments: &[&str]| {
+        let mut command = train(folder.path());
+        command.arg("--resume").args(arguments);
+        command
+    };
+    for (arguments, says) in [
+        (
+            &["--epochs", "3"][..],
+            "--epochs: OUT was begun with 2, this command asks for 3",
+        ),
+        (
+            &["--preset", "full"],
+            "--preset: OUT was begun with 2, this command asks for 90",
+        ),
+        (
+            &["--method", "ste"],
+            "--method: OUT was begun with bernoulli, this command asks for ste",
+        ),
+        (
+            &["--seed", "9"],
+            "--seed: OUT was begun with 1, this command asks for 9",
+        ),
+        (&["--net", "talk"], "--net: OUT was begun with another net"),
+        (
+            &["--gradient", "three"],
+            "--gradient: OUT was begun with sampled, this command asks for three",
+        ),
+        (
+            &["--binarise", "all"],
+            "--binarise: OUT was begun with part, this command asks for all",
+        ),
+        (
+            &["--warp", "0.5"],
+            "--warp: OUT was begun with 0, this command asks for 0.5",
+        ),
+        (
+            &["--search"],
+            "--search: OUT was begun with without, this command asks for with",
+        ),
+        (
+            &["--set", "batch = 50"],
+            "--set: OUT was begun with other settings, this command asks for batch = 50",
+        ),
+    ] {
+        let line = complaint(&mut resume(arguments));
+        let checkpoint = folder.path().join("out/checkpoint").display().to_string();
+        let line = line.replace(&checkpoint, "OUT");
+        assert!(line.contains(says), "{line:?} lacks {says:?}");
+    }
+
+    // Other images, a folder that is forgotten, and images that are in order but for one label.
+    let other = tempfile::tempdir().unwrap();
+    write_digits(other.path(), 1_200, 299);
+    let elsewhere = |data: Option<&Path>| {
+        let mut command = bernet();
+        command.args(["train", "--resume", "--out"]);
+        command.arg(folder.path().join("out"));
+        data.into_iter().for_each(|data| {
+            command.arg("--data").arg(data);
+        });
+        command
+    };
+    let line = complaint(&mut elsewhere(None));
+    let name = folder
+        .path()
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
+    for says in [
+        format!("trained on {name}: 1200 training and 300 test images"),
+        "this command gives it MNIST: 60000 training and 10000 test images".into(),
+        "the --data that it began with".into(),
+    ] {
+        assert!(line.contains(&says), "{line:?} lacks {says:?}");
+    }
+    let line = complaint(&mut elsewhere(Some(other.path())));
+    assert!(line.contains("1200 training and 299 test images"), "{line}");
+    write_digits(other.path(), 1_200, 300);
+    let labels = other.path().join("train-labels-idx1-ubyte");
+    let mut bytes = fs::read(&labels).unwrap();
+    bytes[20] = (bytes[20] + 1) % 10;
+    fs::write(&labels, bytes).unwrap();
+    let line = complaint(&mut elsewhere(Some(other.path())));
+    assert!(line.contains("checksum"), "{line}");
+
+    // The same images in a folder of another name, and settings that agree.
+    write_digits(other.path(), 1_200, 300);
+    let agreed = elsewhere(Some(other.path()))
+        .args([
+            "--net",
+            "talk-24",
+            "--epochs",
+            "2",
+            "--method",
+            "bernoulli",
+            "--set",
+            "batch = 100",
+        ])
+        .output()
+        .unwrap();
+    assert!(agreed.status.success(), "{agreed:?}");
+}
+
+/// Two trainings into one folder would write over each other.
+#[cfg(unix)]
+#[test]
+fn the_second_training_into_a_folder_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    write_digits(folder.path(), 1_200, 300);
+    let (mut child, mut lines) =
+        spawn::spawn(train(folder.path()).args(["--net", "talk-24", "--epochs", "100000"]));
+    assert!(lines.any(|line| line.starts_with("epoch 1/")));
+    for arguments in [&["--epochs", "1"][..], &["--resume"]] {
+        let line = complaint(train(folder.path()).args(arguments));
+        assert!(
+            line.contains("another training writes into this folder") && line.contains("out/lock"),
+            "{line}"
+        );
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The lock ends with its process.
+    let mut after = train(folder.path());
+    after.args(["--net", "talk-24", "--epochs", "1"]);
+    assert!(after.output().unwrap().status.success());
 }

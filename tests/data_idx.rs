@@ -320,3 +320,25 @@ fn training_and_test_images_have_one_size() {
     files[2] = file(&[2, 3, 2], &[0; 12]);
     assert_eq!(error_of(&files), "test images: expected 2×3, found 3×2");
 }
+
+/// As files from tapes and block devices end, and as gzip itself reads them.
+#[test]
+fn zeros_after_a_gzip_file_are_padding() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let read_all = |change: &dyn Fn(Vec<u8>) -> Vec<u8>| {
+        for (name, file) in NAMES.iter().zip(small()) {
+            fs::write(folder.path().join(name), change(gzip(&file))).expect("writes");
+        }
+        idx::load_dir(folder.path(), 128).map_err(|error| error.to_string())
+    };
+    let plain = read_all(&|file| file).expect("reads");
+    for zeros in [1, 511, 100_000] {
+        let padded = read_all(&|file| [file, vec![0; zeros]].concat());
+        assert_eq!(padded.as_ref(), Ok(&plain), "{zeros} zeros");
+    }
+    let other = read_all(&|file| [file, vec![0; 9], vec![1; 30]].concat());
+    assert!(other.expect_err("refused").contains("expected intact gzip"));
+    // A member of nothing, as some writers end their files.
+    let empty = read_all(&|file| [file, vec![0; 3], gzip(&[])].concat());
+    assert_eq!(empty.as_ref(), Ok(&plain));
+}

@@ -1,11 +1,35 @@
-//! README's tables of accuracy and speed come from records, never from a keyboard: `BERNET_WRITE_README=1 cargo test --test readme` writes them
-//! anew.
+//! The tables of accuracy and speed in README.md and docs/experiment.md come from records, never from a keyboard:
+//! `BERNET_WRITE_README=1 cargo test --test readme` writes them anew.
 
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
+
+/// The rows of accuracy.md that README shows; docs/experiment.md has all.
+const METHODS: [&str; 8] = [
+    "real",
+    "ste, hard tanh",
+    "ste, searched, warped",
+    "ste, grey, searched, warped",
+    "bernoulli, part by part",
+    "bernoulli, searched, warped",
+    "bernoulli, grey, searched, warped",
+    "ste, lenet",
+];
+
+/// The columns of accuracy.md that README shows.
+const COLUMNS: [&str; 5] = ["method", "net", "bytes", "test, %", "the talk, %"];
+
+/// The lines of the speed record that README shows: packed results, and zero padding.
+const OUTPUTS: [&str; 2] = ["bits", "bits, padding 0"];
+
+/// Shapes of products that README leaves out.
+const LEFT_OUT: [&str; 3] = ["4096x64x64", "4096x8x36", "256x256x8192"];
+
+/// README has at most so many lines.
+const MOST_LINES: usize = 150;
 
 /// The folder of the record that README shows.
 const RECORD: &str = "benches/record/amd-epyc-family-26-model-2/2026-11-27";
@@ -64,36 +88,80 @@ fn speed() -> String {
     for kernel in ["gemm", "conv", "first-layer"] {
         let peers = rows(&format!("{kernel}-peers.csv"));
         for ours in rows(&format!("{kernel}.csv")) {
-            text += &line(&ours, &peers);
+            let (output, shape) = (ours["output"].as_str(), ours["shape"].as_str());
+            if OUTPUTS.contains(&output) && !LEFT_OUT.contains(&shape) {
+                text += &line(&ours, &peers);
+            }
         }
     }
     text
 }
 
-fn accuracy() -> String {
-    fs::read_to_string(record("accuracy.md")).unwrap()
+/// Every row of the record.
+fn rows_of_methods() -> String {
+    let rows = fs::read_to_string(record("accuracy.md")).unwrap();
+    // Records from before the nets had these names.
+    [("| seed ", "| talk "), ("| seed-", "| talk-")]
+        .iter()
+        .fold(rows, |rows, (former, name)| rows.replace(former, name))
 }
 
-/// The README with the table of this name as it should be, between the lines that mark it.
-fn with_table(readme: &str, name: &str, table: &str) -> String {
+/// The cells of a line of a table.
+fn cells(line: &str) -> Vec<&str> {
+    line.trim_matches('|').split('|').map(str::trim).collect()
+}
+
+/// The rows and columns that README shows.
+fn accuracy() -> String {
+    let all = rows_of_methods();
+    let names = cells(all.lines().next().expect("the names of the columns"));
+    let columns = COLUMNS.map(|column| {
+        let place = names.iter().position(|name| *name == column);
+        place.unwrap_or_else(|| panic!("no column {column:?} among {names:?}"))
+    });
+    let chosen = |line: &str| {
+        let cells = cells(line);
+        format!("| {} |\n", columns.map(|at| cells[at]).join(" | "))
+    };
+    let header = all.lines().take(2).map(chosen);
+    let row = |method| {
+        let is_row = |line: &&str| cells(line)[0] == method;
+        let line = all.lines().find(is_row);
+        chosen(line.unwrap_or_else(|| panic!("no row {method:?} in accuracy.md")))
+    };
+    header.chain(METHODS.into_iter().map(row)).collect()
+}
+
+/// A text with the table of this name as it should be, between the lines that mark it.
+fn with_table(text: &str, name: &str, table: &str) -> String {
     let begin = format!("<!-- {name}: written by tests/readme.rs from benches/record -->\n");
     let end = format!("<!-- {name} ends -->\n");
-    let (before, rest) = readme.split_once(&begin).expect("where the table begins");
+    let (before, rest) = text.split_once(&begin).expect("where the table begins");
     let (_, after) = rest.split_once(&end).expect("where the table ends");
     format!("{before}{begin}{table}{end}{after}")
 }
 
-#[test]
-fn tables_are_what_the_records_say() {
-    let readme = fs::read_to_string("README.md").unwrap();
-    let written = with_table(&readme, "accuracy", &accuracy());
-    let written = with_table(&written, "speed", &speed());
+/// Compares a file with what it should be, or writes it.
+fn check(path: &str, tables: &[(&str, String)]) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let written = tables.iter().fold(text.clone(), |text, (name, table)| {
+        with_table(&text, name, table)
+    });
     if std::env::var_os("BERNET_WRITE_README").is_some() {
-        fs::write("README.md", written).unwrap();
+        fs::write(path, &written).unwrap();
     } else {
         assert_eq!(
-            readme, written,
-            "BERNET_WRITE_README=1 cargo test --test readme"
+            text, written,
+            "{path}: BERNET_WRITE_README=1 cargo test --test readme"
         );
     }
+    written
+}
+
+#[test]
+fn tables_are_what_the_records_say() {
+    let readme = check("README.md", &[("accuracy", accuracy()), ("speed", speed())]);
+    let lines = readme.lines().count();
+    assert!(lines <= MOST_LINES, "README.md: {lines} lines");
+    check("docs/experiment.md", &[("rows", rows_of_methods())]);
 }

@@ -5,7 +5,7 @@ use bernet::{
     infer::{self, Session},
     train::{
         Activations, Binarise, Config, Distribution, Epoch, Freezing, HeldOut, MethodName, Network,
-        Normalisation, Observer, Run, SEED_24, Surrogate, Trainer,
+        Normalisation, Observer, Run, Surrogate, TALK_24, Trainer,
     },
 };
 use bernet_kernels::isa::Level;
@@ -35,7 +35,7 @@ fn digits() -> (Dataset, Dataset) {
 }
 
 fn config(method: MethodName, epochs: u32) -> Config {
-    let network = Network::from_toml(SEED_24).expect("the embedded net is well-formed");
+    let network = Network::from_toml(TALK_24).expect("the embedded net is well-formed");
     Config {
         batch: 128,
         warm_up: 20,

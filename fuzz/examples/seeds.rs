@@ -4,7 +4,7 @@
 use bernet::{
     data::{self, Source, packed},
     model::onnx::{self, Dialect},
-    train::{Config, Distribution, MethodName, Network, SEED, Trainer},
+    train::{Config, Distribution, MethodName, Network, TALK, Trainer},
 };
 use bernet_fuzz::net;
 use bernet_kernels::conformance::Generator;
@@ -119,7 +119,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let network = Network::from_toml(NET)?;
     write("config", "net", NET.as_bytes())?;
-    write("config", "seed-net", SEED.as_bytes())?;
+    write("config", "talk-net", TALK.as_bytes())?;
     for (name, method, distribution) in [
         ("bernoulli", MethodName::Bernoulli, Distribution::Sampled),
         ("exact", MethodName::Bernoulli, Distribution::Precise),

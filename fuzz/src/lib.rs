@@ -2,7 +2,7 @@
 
 use bernet::{
     model::{Conv, Input, Layer, MaxPool, Model, RealConv, RealExpectation, RealThreshold},
-    train::{Config, MethodName, Network, SEED_24, Trainer},
+    train::{Config, MethodName, Network, TALK_24, Trainer},
 };
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
@@ -50,7 +50,7 @@ pub fn seal_graph(bytes: &[u8]) -> Vec<u8> {
 
 /// Magic and version of a checkpoint, from a whole one.
 static CHECKPOINT: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let network = Network::from_toml(SEED_24).expect("the embedded net is well-formed");
+    let network = Network::from_toml(TALK_24).expect("the embedded net is well-formed");
     let trainer = Trainer::new(Config::new(MethodName::Bernoulli, network, 1, 1));
     trainer.expect("its layers fit").to_checkpoint()[..12].to_vec()
 });

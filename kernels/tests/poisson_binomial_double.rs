@@ -339,7 +339,7 @@ mod identities {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(128))]
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
         /// `K` of `p` is `n − K` of `1 − p`, where the complements are exact.
         #[test]

@@ -170,21 +170,18 @@ fn what_does_not_fit_is_an_error() {
             found,
         })
     };
-    assert_eq!(
-        gemm_i32(&a, &weights, &mut [0; 5]),
-        size("out (M · N)", 6, 5)
-    );
+    assert_eq!(gemm_i32(&a, &weights, &mut [0; 5]), size("out", 6, 5));
     assert_eq!(
         gemm_i32(&a, &weights, RowsMut::new(&mut [0; 6], 1)),
-        size("stride of out (at least N)", 2, 1)
+        size("stride (at least a row)", 2, 1)
     );
     assert_eq!(
         gemm_i32(&a, &weights, RowsMut::new(&mut [0; 7], 3)),
-        size("out (at least (M − 1) · stride + N)", 8, 7)
+        size("out", 8, 7)
     );
     assert_eq!(
         gemm_i32(&a, &weights, RowsMut::new(&mut [0; 7], usize::MAX)),
-        size("out (at least (M − 1) · stride + N)", usize::MAX, 7)
+        size("out", usize::MAX, 7)
     );
     let shallow = BitMatrix::zeros(3, 69);
     assert_eq!(

@@ -59,6 +59,18 @@ impl Session {
     /// [`RunError`] where number, types or shapes of the inputs are not the graph's, or their
     /// batches differ.
     pub fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, RunError> {
+        self.run_observed(inputs, &mut |_| {})
+    }
+
+    /// As [`Session::run`]; calls `after` with the number of each step when it is done.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn run_observed(
+        &mut self,
+        inputs: &[Tensor],
+        after: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Tensor>, RunError> {
         let batch = inputs.first().map_or(0, Tensor::batch);
         let packed: Vec<_> = inputs.iter().map(pack).collect();
         let references: Vec<_> = inputs
@@ -79,7 +91,7 @@ impl Session {
             .collect();
         let mut slices: Vec<_> = outputs.iter_mut().map(Owned::slice).collect();
         self.program
-            .run(&mut self.workspace, batch, &references, &mut slices)?;
+            .run_observed(&mut self.workspace, batch, &references, &mut slices, after)?;
         let ports = self.program.outputs().iter();
         Ok(outputs
             .into_iter()

@@ -18,7 +18,7 @@ fn same(found: &Tensor, expected: &Tensor) -> bool {
     };
     let largest = expected
         .iter()
-        .fold(1e-6_f32, |largest, value| largest.max(value.abs()));
+        .fold(1.0_f32, |largest, value| largest.max(value.abs()));
     let mut pairs = found.iter().zip(expected);
     found.len() == expected.len()
         && pairs.all(|(a, b)| (a - b).abs() <= 1e-6 * largest || a.to_bits() == b.to_bits())

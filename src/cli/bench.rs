@@ -1,6 +1,6 @@
 //! `bernet bench`: how fast the kernels are here.
 
-use super::{level, peers};
+use super::{bench_net, level, peers};
 use anyhow::{Context, Result, anyhow, bail};
 use bernet::{
     measure::{self, BernoulliSpeed, Host, Output, Threads, Way, XnorSpeed},
@@ -14,28 +14,34 @@ use bernet_kernels::{
 use serde::Serialize;
 use std::{fs, io::Write, path::PathBuf};
 
-/// Time the kernels, each beside the ceiling of its instruction set, after checking their answers.
+/// Time the kernels, each beside the ceiling of its instruction set, after checking their answers; or a net.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
+    /// A net to time in place of the kernels, a .bnet file.
+    #[arg(conflicts_with_all = ["kernel", "shape", "peers", "record"])]
+    net: Option<PathBuf>,
+    /// Also show the time of each step of the net.
+    #[arg(long, requires = "net")]
+    pub(super) profile: bool,
     /// What to time.
     #[arg(long, value_enum, default_value_t = Kernel::Gemm)]
     kernel: Kernel,
     /// The instruction set to use, one of those that this CPU has [default: the best].
     #[arg(long, value_parser = level)]
-    level: Option<Level>,
+    pub(super) level: Option<Level>,
     /// Sizes: MxNxK of a product, HEIGHTxWIDTHxCHANNELS of a 3×3 convolution, HEIGHTxWIDTHxCHANNELSxKERNEL of a first layer (bytes to
     /// 64 channels, stride 2), factors of a sum [default: a table of them].
     #[arg(long, value_name = "SIZES", value_delimiter = ',')]
     shape: Vec<String>,
     /// Threads that share the work.
     #[arg(long, value_name = "N", default_value_t = 1)]
-    threads: usize,
+    pub(super) threads: usize,
     /// Also time the other libraries that `benches/peers` knows, where they are at hand.
     #[arg(long)]
     peers: bool,
     /// One JSON object a line.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Also write DIR/CPU/DATE/KERNEL.csv.
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -163,6 +169,9 @@ impl Line for BernoulliSpeed {
 const EXACT: f64 = 3e-6;
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
+    if let Some(net) = &arguments.net {
+        return bench_net::run(net, arguments, out);
+    }
     let level = arguments.level.unwrap_or_else(Level::best);
     let shapes: Vec<String> = match arguments.shape.as_slice() {
         [] => arguments

@@ -2,6 +2,7 @@
 
 use super::{
     experiment_report::{self, Group},
+    settings,
     train::{self, Trained},
 };
 use anyhow::{Context, Result, bail, ensure};
@@ -21,6 +22,7 @@ use std::{
 
 /// Run an experiment of many trainings.
 #[derive(clap::Args)]
+#[command(arg_required_else_help = false)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     experiment: Experiment,
@@ -187,7 +189,7 @@ impl Table {
     /// A row with one seed, from the disk where it is there; none if it isn't and nothing is to be trained.
     fn finished(&self, row: &Row, seed: u64, source: &Source) -> Result<Option<Finished>> {
         let mut arguments = self.train_arguments(row, seed)?;
-        let config = train::config(&arguments, source.train.len())
+        let config = settings::config(&arguments, source.train.len())
             .with_context(|| format!("row {}", row.name))?;
         let configuration = config.to_toml();
         let path = arguments.out.join("row.json");
@@ -203,7 +205,7 @@ impl Table {
         let checkpoint = Trainer::load(&arguments.out.join("checkpoint"));
         arguments.resume = checkpoint.is_ok_and(|trainer| *trainer.config() == config);
         eprintln!("{}, seed {seed}", row.name);
-        let trained = train::train(&arguments, source)
+        let trained = train::train(&arguments, &[], source)
             .with_context(|| format!("{}, seed {seed}", row.name))?;
         let history = trained.trainer.history().to_vec();
         let Trained {
@@ -231,11 +233,11 @@ impl Table {
     }
 
     /// The arguments of `bernet train` for a row.
-    fn train_arguments(&self, row: &Row, seed: u64) -> Result<train::Arguments> {
-        let command = train::Arguments::augment_args(clap::Command::new("train"));
+    fn train_arguments(&self, row: &Row, seed: u64) -> Result<settings::Arguments> {
+        let command = settings::Arguments::augment_args(clap::Command::new("train"));
         let words = std::iter::once("train").chain(row.train.split_whitespace());
         let matches = command.try_get_matches_from(words)?;
-        let mut arguments = train::Arguments::from_arg_matches(&matches)?;
+        let mut arguments = settings::Arguments::from_arg_matches(&matches)?;
         let name = row.name.replace(", ", "-").replace([' ', '×'], "-");
         arguments.out = self.out.join(format!("{name}-{seed}"));
         arguments.seed = seed;

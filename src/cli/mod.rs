@@ -1,7 +1,9 @@
 //! Parse, call, print, exit code. Whatever goes wrong is one line on stderr and a code other than 0.
 
 mod bench;
+mod bench_net;
 mod convert;
+mod doctor;
 mod eval;
 mod experiment;
 mod experiment_report;
@@ -12,7 +14,10 @@ mod info;
 mod peers;
 mod predict;
 mod recover;
+mod resume;
 mod run;
+mod settings;
+mod shell;
 mod train;
 mod training_report;
 mod watcher;
@@ -22,7 +27,10 @@ use bernet_kernels::{
     bits::BitTensor,
     isa::{Level, LevelError},
 };
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{
+    ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind,
+    parser::ValueSource,
+};
 use std::{
     error::Error,
     io::{self, Write},
@@ -41,37 +49,48 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Bench(bench::Arguments),
+    Completions(shell::Completions),
     Convert(convert::Arguments),
+    Doctor(doctor::Arguments),
     Eval(eval::Arguments),
     Experiment(experiment::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
     Info(info::Arguments),
+    Man(shell::Man),
     Predict(predict::Arguments),
     Recover(recover::Arguments),
     Run(run::Arguments),
-    Train(train::Arguments),
+    Train(settings::Arguments),
 }
 
 /// Does what the program's arguments say.
 pub(crate) fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    let matches = Arguments::command().try_get_matches();
+    let parsed = matches.and_then(|matches| {
+        let arguments = Arguments::from_arg_matches(&matches)?;
+        Ok((arguments, matches))
+    });
+    let (arguments, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return usage(&error),
     };
     let out = &mut io::stdout().lock();
     let done = match arguments.command {
         Command::Bench(arguments) => bench::run(&arguments, out),
+        Command::Completions(arguments) => shell::completions(&arguments, out),
         Command::Convert(arguments) => convert::run(&arguments, out),
+        Command::Doctor(arguments) => doctor::run(&arguments, out),
         Command::Eval(arguments) => eval::run(&arguments, out),
         Command::Experiment(arguments) => experiment::run(&arguments, out),
         Command::Export(arguments) => export::run(&arguments, out),
         Command::Import(arguments) => import::run(&arguments, out),
         Command::Info(arguments) => info::run(&arguments, out),
+        Command::Man(arguments) => shell::man(&arguments, out),
         Command::Predict(arguments) => predict::run(&arguments, out),
         Command::Recover(arguments) => recover::run(&arguments, out),
         Command::Run(arguments) => run::run(&arguments, out),
-        Command::Train(arguments) => train::run(&arguments, out),
+        Command::Train(arguments) => train::run(&arguments, &given(&matches), out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,7 +103,20 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Help and version go to stdout; anything else that the parser says is shortened to its first paragraph.
+/// The names of the subcommand's options that stand on the command line.
+fn given(matches: &ArgMatches) -> Vec<&str> {
+    let Some((_, matches)) = matches.subcommand() else {
+        return Vec::new();
+    };
+    let is_given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    matches
+        .ids()
+        .map(clap::Id::as_str)
+        .filter(is_given)
+        .collect()
+}
+
+/// Help and version go to stdout; anything else that the parser says is shortened to its first paragraph and its tips.
 fn usage(error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),
@@ -95,17 +127,35 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.render().to_string();
-    let paragraph = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
+    let lines = || text.lines().map(str::trim);
+    let paragraph: Vec<&str> = lines().take_while(|line| !line.is_empty()).collect();
+    let tips: Vec<&str> = lines()
+        .filter_map(|line| line.strip_prefix("tip: "))
+        .collect();
+    let tips = match tips.as_slice() {
+        [] => String::new(),
+        tips => format!("; {}", tips.join("; ")),
+    };
     complain(&format!(
-        "{} (see bernet --help)",
-        paragraph.trim_start_matches("error: ")
+        "{}{tips} (see {} --help)",
+        paragraph.join(" ").trim_start_matches("error: "),
+        asked()
     ));
     ExitCode::from(2)
+}
+
+/// The program and the subcommands that were asked for.
+fn asked() -> String {
+    let mut words = "bernet".to_owned();
+    let mut command = Arguments::command();
+    for argument in std::env::args_os().skip(1) {
+        let Some(inner) = command.find_subcommand(&argument).cloned() else {
+            break;
+        };
+        words += &format!(" {}", inner.get_name());
+        command = inner;
+    }
+    words
 }
 
 /// A level's name as an argument.

@@ -26,7 +26,7 @@
 
 use super::{Dataset, Error, Source};
 use bernet_kernels::bits::{BitMatrix, BitTensor, Shape, WORD};
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -204,7 +204,41 @@ struct Idx<R> {
 
 enum Unpacked<R> {
     Plain(R),
-    Gzip(Box<MultiGzDecoder<R>>),
+    Gzip(Members<R>),
+}
+
+/// A gzip file: its members one after the other. Zeros after the last are padding, as tapes and block devices leave it.
+struct Members<R> {
+    /// None only while a member follows another, and after an error there.
+    member: Option<Box<GzDecoder<R>>>,
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(into)?;
+            if read > 0 || into.is_empty() {
+                return Ok(read);
+            }
+            let Some(member) = self.member.take() else {
+                break;
+            };
+            let mut rest = member.into_inner();
+            let mut is_end = false;
+            while !is_end {
+                let bytes = rest.fill_buf()?;
+                is_end = bytes.is_empty();
+                let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+                let is_next = zeros < bytes.len();
+                rest.consume(zeros);
+                if is_next {
+                    self.member = Some(Box::new(GzDecoder::new(rest)));
+                    break;
+                }
+            }
+        }
+        Ok(0)
+    }
 }
 
 impl<R: BufRead> Read for Unpacked<R> {
@@ -235,7 +269,9 @@ impl<R: BufRead> Idx<R> {
             source,
         })?;
         let reader = if begin.starts_with(&[0x1f, 0x8b]) {
-            Unpacked::Gzip(Box::new(MultiGzDecoder::new(reader)))
+            Unpacked::Gzip(Members {
+                member: Some(Box::new(GzDecoder::new(reader))),
+            })
         } else {
             Unpacked::Plain(reader)
         };

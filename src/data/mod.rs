@@ -20,12 +20,12 @@ mod dataset;
 mod error;
 pub mod idx;
 pub mod packed;
-mod png;
+mod picture;
 
 pub use dataset::Dataset;
 pub use error::Error;
 pub use idx::load_dir as load_idx_dir;
-pub use png::{DigitPicture, decode_digit_png, read_digit_png};
+pub use picture::{DigitPicture, decode_digit_png, read_digit_png};
 
 /// Grey values from here on are ink: the seed's binarisation of MNIST.
 pub const THRESHOLD: u8 = 128;

@@ -4,7 +4,7 @@
 //! means and the history are the whole state, and a resumed run ends in the same bits as an uninterrupted one.
 //!
 //! The file: the magic `BNETCKPT`, the version (u32), the CRC-32 of the payload (u32), its length (u64), all little-endian; then
-//! the payload in postcard's encoding. The checkpoint before is kept beside it as `….previous`, and the new one takes its
+//! the payload in postcard's encoding: the state, and what it was trained on (older files end before that). The checkpoint before is kept beside it as `….previous`, and the new one takes its
 //! name only when it is on the disk: whatever moment the machine stops at, one of the two is whole.
 
 use super::{
@@ -111,7 +111,8 @@ impl Trainer {
             strength: self.strength,
             history: &self.history,
         };
-        let payload = postcard::to_stdvec(&state).expect("plain numbers and lists can be encoded");
+        let payload = postcard::to_stdvec(&(state, &self.data));
+        let payload = payload.expect("plain numbers and lists can be encoded");
         let mut bytes = Vec::with_capacity(HEADER + payload.len());
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -143,6 +144,16 @@ impl Trainer {
                 expected: "the state of a training".into(),
                 found: error.to_string(),
             })?;
+        let (data, rest): (String, &[u8]) = match rest {
+            [] => (String::new(), rest),
+            _ => postcard::take_from_bytes(rest).map_err(|error| CheckpointError::Format {
+                path: path.into(),
+                offset: bytes.len() - rest.len(),
+                what: "data",
+                expected: "what the training reads".into(),
+                found: error.to_string(),
+            })?,
+        };
         check_format(
             path,
             rest.is_empty(),
@@ -164,7 +175,9 @@ impl Trainer {
             history,
             ..
         } = state;
-        Self::resume(config, layers, scale, strength, history).map_err(net)
+        let mut trainer = Self::resume(config, layers, scale, strength, history).map_err(net)?;
+        trainer.data = data;
+        Ok(trainer)
     }
 }
 
@@ -316,10 +329,10 @@ pub(super) fn check_state(
 
 #[cfg(test)]
 mod tests {
-    use crate::train::{Config, MethodName, Network, SEED_24, Trainer};
+    use crate::train::{Config, MethodName, Network, TALK_24, Trainer};
 
     fn trainer() -> Trainer {
-        let network = Network::from_toml(SEED_24).expect("the embedded net is well-formed");
+        let network = Network::from_toml(TALK_24).expect("the embedded net is well-formed");
         Trainer::new(Config::new(MethodName::Bernoulli, network, 3, 7)).expect("its layers fit")
     }
 
@@ -330,8 +343,10 @@ mod tests {
         let mut trainer = trainer();
         trainer.save(&path).expect("written");
         trainer.layers[0].latent.values[3] = 0.25;
+        trainer.set_data("a thousand digits".into());
         trainer.save(&path).expect("written again");
         let loaded = Trainer::load(&path).expect("read");
+        assert_eq!(loaded.data(), "a thousand digits");
         assert!(loaded.layers == trainer.layers && loaded.config == trainer.config);
         // The last one is damaged: the one before serves.
         std::fs::write(&path, b"BNETCKPT but not really one").expect("overwritten");

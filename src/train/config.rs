@@ -250,9 +250,9 @@ impl Config {
     /// The same by exact distributions with this gradient, and the settings tuned for what the layers hand on.
     ///
     /// ```
-    /// use bernet::train::{Activations, Config, Distribution, MethodName, Network, SEED};
+    /// use bernet::train::{Activations, Config, Distribution, MethodName, Network, TALK};
     ///
-    /// let config = Config::new(MethodName::Bernoulli, Network::from_toml(SEED)?, 60, 1);
+    /// let config = Config::new(MethodName::Bernoulli, Network::from_toml(TALK)?, 60, 1);
     /// let config = config.exact(Distribution::Three, Activations::Mode);
     /// assert_eq!((config.temperature.from, config.width.to), (0.3, 0.7));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -330,9 +330,9 @@ impl Config {
     /// The same but for one setting, in TOML's words.
     ///
     /// ```
-    /// use bernet::train::{Config, MethodName, Network, SEED};
+    /// use bernet::train::{Config, MethodName, Network, TALK};
     ///
-    /// let config = Config::new(MethodName::Ste, Network::from_toml(SEED)?, 30, 1);
+    /// let config = Config::new(MethodName::Ste, Network::from_toml(TALK)?, 30, 1);
     /// let config = config.with("width.to = 0.5")?.with("batch = 128")?;
     /// assert_eq!((config.width.to, config.width.from, config.batch), (0.5, 3.0, 128));
     /// assert!(config.with("widht.to = 0.5").is_err());
@@ -395,10 +395,10 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::{Config, MethodName, Normalisation};
-    use crate::train::{Network, SEED_24};
+    use crate::train::{Network, TALK_24};
 
     fn config(method: MethodName) -> Config {
-        let network = Network::from_toml(SEED_24).expect("the embedded net is well-formed");
+        let network = Network::from_toml(TALK_24).expect("the embedded net is well-formed");
         Config::new(method, network, 3, 1)
     }
 

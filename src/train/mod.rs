@@ -21,7 +21,7 @@
 //! }
 //!
 //! let (train, validation) = data::load_embedded().train.subset(0..1_500).split(500)?;
-//! let config = Config::new(MethodName::Bernoulli, Network::from_toml(SEED_24)?, 2, 1);
+//! let config = Config::new(MethodName::Bernoulli, Network::from_toml(TALK_24)?, 2, 1);
 //! let mut trainer = Trainer::new(config)?;
 //! let run = Run { train: &train, validation: &validation, level: Level::best(), checkpoint: None };
 //! let _ = run.train(&mut trainer, &mut Silent)?;
@@ -70,7 +70,7 @@ pub use error::TrainError;
 pub use export::images_for;
 pub use layer::Initial;
 pub use loss::Objective;
-pub use network::{Input, LayerKind, NETS, Network, NetworkError, SEED, SEED_24};
+pub use network::{Input, LayerKind, NETS, Network, NetworkError, TALK, TALK_24, net_by_name};
 pub use parameter::Adam;
 pub use run::{Observer, Run, RunError};
 pub use schedule::{Binarise, Freezing, Geometric};

@@ -8,20 +8,43 @@ use bernet_kernels::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The seed's net on whole 28×28 images.
-pub const SEED: &str = include_str!("../../nets/seed.toml");
-/// The seed's net on the 24×24 centre.
-pub const SEED_24: &str = include_str!("../../nets/seed-24.toml");
+/// The talk's net on whole 28×28 images.
+pub const TALK: &str = include_str!("../../nets/talk.toml");
+/// The talk's net on the 24×24 centre.
+pub const TALK_24: &str = include_str!("../../nets/talk-24.toml");
 
 /// The nets that come with the crate, by name: the files of `nets/`.
 pub const NETS: [(&str, &str); 6] = [
-    ("seed", SEED),
-    ("seed-24", SEED_24),
-    ("seed-grey", include_str!("../../nets/seed-grey.toml")),
+    ("talk", TALK),
+    ("talk-24", TALK_24),
+    ("talk-grey", include_str!("../../nets/talk-grey.toml")),
     ("lenet-binary", include_str!("../../nets/lenet-binary.toml")),
     ("lenet-wide", include_str!("../../nets/lenet-wide.toml")),
     ("dense-3x1024", include_str!("../../nets/dense-3x1024.toml")),
 ];
+
+/// The names that nets of [`NETS`] had before, each with the one that it has now.
+const FORMER: [(&str, &str); 3] = [
+    ("seed", "talk"),
+    ("seed-24", "talk-24"),
+    ("seed-grey", "talk-grey"),
+];
+
+/// The description of a net that comes with the crate, by its name in [`NETS`] or the one it had before.
+///
+/// ```
+/// use bernet::train::{TALK_24, net_by_name};
+///
+/// assert_eq!(net_by_name("talk-24"), Some(TALK_24));
+/// assert_eq!(net_by_name("seed-24"), Some(TALK_24));
+/// assert_eq!(net_by_name("sed"), None);
+/// ```
+pub fn net_by_name(name: &str) -> Option<&'static str> {
+    let former = FORMER.iter().find(|(former, _)| *former == name);
+    let name = former.map_or(name, |(_, name)| name);
+    let known = NETS.iter().find(|(known, _)| *known == name);
+    known.map(|(_, text)| *text)
+}
 
 /// A net: its input and its layers, the last one an expectation.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -115,7 +138,7 @@ impl Network {
     /// Reads a description.
     ///
     /// ```
-    /// let net = bernet::train::Network::from_toml(bernet::train::SEED)?;
+    /// let net = bernet::train::Network::from_toml(bernet::train::TALK)?;
     /// assert_eq!(net.weights()?, 33_856);
     /// # Ok::<(), bernet::train::NetworkError>(())
     /// ```

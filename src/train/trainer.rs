@@ -32,6 +32,8 @@ pub struct Trainer {
     /// What the regulariser's strength is multiplied by, where that is learnt.
     pub(crate) strength: f32,
     pub(crate) history: Vec<Epoch>,
+    /// What it is trained on, in words that the caller chose.
+    pub(super) data: String,
     /// The images of a batch; the buffer is kept from batch to batch, as those of the caches are.
     pub(super) images: Vec<f32>,
     pub(super) caches: Vec<Cache>,
@@ -80,6 +82,7 @@ impl Trainer {
             scale,
             strength,
             history,
+            data: String::new(),
             images: Vec::new(),
             caches,
             method,
@@ -94,6 +97,16 @@ impl Trainer {
     /// What the epochs so far left behind.
     pub fn history(&self) -> &[Epoch] {
         &self.history
+    }
+
+    /// What it is trained on, as [`set_data`](Self::set_data) was told; empty where nobody said so.
+    pub fn data(&self) -> &str {
+        &self.data
+    }
+
+    /// Notes what it is trained on. Checkpoints keep the text, for who resumes from them to compare.
+    pub fn set_data(&mut self, data: String) {
+        self.data = data;
     }
 
     /// Whether the last epoch is done.
@@ -127,18 +140,18 @@ impl Trainer {
                 found: batch.to_string(),
             });
         }
-        if let Some(class) = train.class_counts().iter().position(|&count| count == 0) {
-            return Err(TrainError::Data {
-                what: "images a class",
-                expected: "at least 1 in the training set".into(),
-                found: format!("none of class {class}"),
-            });
-        }
         if train.len() < batch {
             return Err(TrainError::Data {
                 what: "number of images",
                 expected: format!("at least a batch, {batch}"),
                 found: train.len().to_string(),
+            });
+        }
+        if let Some(class) = train.class_counts().iter().position(|&count| count == 0) {
+            return Err(TrainError::Data {
+                what: "images a class",
+                expected: "at least 1 in the training set".into(),
+                found: format!("none of class {class}"),
             });
         }
         let number = self.history.len() as u64;

@@ -4,7 +4,7 @@ use bernet::{
     data,
     infer::{Session, SharedSession},
     model::Model,
-    train::{Config, Distribution, Epoch, MethodName, Network, Observer, Run, SEED_24, Trainer},
+    train::{Config, Distribution, Epoch, MethodName, Network, Observer, Run, TALK_24, Trainer},
 };
 use bernet_kernels::isa::Level;
 use std::{collections::BTreeMap, ops::ControlFlow};
@@ -28,7 +28,7 @@ fn a_training_ends_in_the_same_bits() {
         .subset(0..700)
         .split(200)
         .unwrap();
-    let network = Network::from_toml(SEED_24).unwrap();
+    let network = Network::from_toml(TALK_24).unwrap();
     let mut hashes = BTreeMap::new();
     for (method, distribution) in [
         (MethodName::Bernoulli, Distribution::Sampled),

@@ -394,11 +394,11 @@ fn onnx_files(folder: &Path) {
 }
 
 fn checkpoints(at: &impl Fn(&str, &[u8]) -> std::path::PathBuf) {
-    let network = Network::from_toml(bernet::train::SEED_24).unwrap();
+    let network = Network::from_toml(bernet::train::TALK_24).unwrap();
     let config = Config::new(MethodName::Bernoulli, network, 1, 1).to_toml();
     // Magic and version are those of a whole one.
     let path = at("whole", &[]);
-    let network = Network::from_toml(bernet::train::SEED_24).unwrap();
+    let network = Network::from_toml(bernet::train::TALK_24).unwrap();
     let trainer = Trainer::new(Config::new(MethodName::Bernoulli, network, 1, 1)).unwrap();
     trainer.save(&path).unwrap();
     let head = fs::read(&path).unwrap()[..12].to_vec();

@@ -99,7 +99,13 @@ impl File {
     }
 
     /// Adds a built-in operator with one output; returns the output.
-    pub(crate) fn operator(&mut self, code: i32, inputs: &[i32], options: Options, shape: &[i32]) -> i32 {
+    pub(crate) fn operator(
+        &mut self,
+        code: i32,
+        inputs: &[i32],
+        options: Options,
+        shape: &[i32],
+    ) -> i32 {
         let output = self.tensor(FLOAT32, shape);
         self.node((code, ""), inputs, &[output], options, Vec::new());
         output

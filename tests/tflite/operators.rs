@@ -335,7 +335,11 @@ fn damaged_files_are_errors_or_valid_graphs() {
         }
         // What stands last is a name, which needs no 0 behind it.
         let cut = tflite::import(&whole[..place]);
-        assert!(cut.is_err() || place + 4 > whole.len(), "{place} of {}", whole.len());
+        assert!(
+            cut.is_err() || place + 4 > whole.len(),
+            "{place} of {}",
+            whole.len()
+        );
     }
     assert!(refused > whole.len(), "{refused} of {} bytes", whole.len());
 }

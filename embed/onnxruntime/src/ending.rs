@@ -6,8 +6,8 @@ use crate::{
 };
 use bernet_kernels::{
     Error,
-    bits::{BitMatrix, BitView, BitTensor, Shape, WORD},
-    xnor::{Affine, Conv2d, PackedWeights, Workspace, Threshold, gemm_affine, gemm_bits},
+    bits::{BitMatrix, BitTensor, BitView, Shape, WORD},
+    xnor::{Affine, Conv2d, PackedWeights, Threshold, Workspace, gemm_affine, gemm_bits},
 };
 use ort_sys::ONNXTensorElementDataType as Type;
 use std::ffi::CStr;

@@ -24,7 +24,10 @@ fn prepare<E: Ending>(inputs: &impl Inputs) -> Result<(PackedWeights, E), String
     let bits = signs(outputs, depth, &weights.values, |output, k| {
         k * outputs + output
     })?;
-    Ok((PackedWeights::new(Level::best(), &bits).map_err(text)?, ending))
+    Ok((
+        PackedWeights::new(Level::best(), &bits).map_err(text)?,
+        ending,
+    ))
 }
 
 impl<E: Ending> Operator for MatMul<E> {

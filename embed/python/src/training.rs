@@ -9,7 +9,7 @@ use crate::{
 use bernet::{
     data::{self, Dataset, THRESHOLD},
     model::Input,
-    train::{Config, MethodName, NETS, Network, Observer, Run, RunError, Trainer},
+    train::{Config, MethodName, NETS, Network, Observer, Run, RunError, Trainer, net_by_name},
 };
 use numpy::{PyArray1, PyArray3, PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyType};
@@ -127,15 +127,15 @@ impl Observer for Watch {
 /// Trains a binary net on images (uint8, (n, height, width), 0 for paper and 255 for ink) and their labels (integers from 0), and returns it
 /// as a Model. The last `validation` images, a twelfth by default, are held out to measure each epoch by.
 ///
-/// `net` is "seed" (28×28 pixels, 10 classes), "seed-24" (their 24×24 centre), another name of a net that comes along, or a description in
+/// `net` is "talk" (28×28 pixels, 10 classes), "talk-24" (their 24×24 centre), another name of a net that comes along, or a description in
 /// TOML. Images have the net's size; with `crop` larger ones are cut to their centre. `method` is "bernoulli" or "ste" (straight-through).
 /// `callback` is called with an Epoch after each; what it raises ends the training. The same arguments give the same net, bit for bit, with any
 /// number of cores. ValueError names what does not fit.
 #[pyfunction]
 #[pyo3(
-    signature = (images, labels, *, net="seed", method="bernoulli", epochs=None, seed=None, batch=None, learning_rate=None,
+    signature = (images, labels, *, net="talk", method="bernoulli", epochs=None, seed=None, batch=None, learning_rate=None,
         validation=None, crop=false, callback=None),
-    text_signature = "(images, labels, *, net='seed', method='bernoulli', epochs=30, seed=1, batch=None, learning_rate=None, validation=None, crop=False, callback=None)"
+    text_signature = "(images, labels, *, net='talk', method='bernoulli', epochs=30, seed=1, batch=None, learning_rate=None, validation=None, crop=False, callback=None)"
 )]
 #[allow(
     clippy::too_many_arguments,
@@ -230,9 +230,8 @@ pub(crate) fn train<'py>(
 
 /// The net of a name, or of a description.
 fn network(net: &str) -> PyResult<Network> {
-    let known = NETS.iter().find(|(name, _)| *name == net);
-    let description = match known {
-        Some((_, description)) => description,
+    let description = match net_by_name(net) {
+        Some(description) => description,
         // A description has several lines of `key = value`.
         None if !net.contains(['=', '\n']) => {
             let names: Vec<_> = NETS.iter().map(|(name, _)| *name).collect();

@@ -166,7 +166,7 @@ TRAIN = [
     (dict(validation=0.1), TypeError, "validation: expected an integer, found .*float"),
     (dict(method="magic"), ValueError, 'method: expected "bernoulli" or "ste", found "magic"'),
     (dict(method=None), TypeError, "method"),
-    (dict(net="sed"), ValueError, 'net: expected one of seed, seed-24.*found "sed"'),
+    (dict(net="sed"), ValueError, 'net: expected one of talk, talk-24.*found "sed"'),
     (dict(net="net.toml"), ValueError, r"net: expected one of.*pathlib.Path\(.net.toml.\).read_text\(\)"),
     (dict(net=""), ValueError, "net: expected one of"),
     (dict(net="[input]\nheight = 28"), ValueError, "net's description"),

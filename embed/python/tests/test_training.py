@@ -26,7 +26,7 @@ def test_it_learns_and_is_the_same_again(digits):
 
 def test_labels_of_any_integer_type_and_other_nets(digits):
     images, labels = digits
-    model = bernet.train(images, labels.astype(np.int32), net="seed-24", method="ste", epochs=1, batch=100, validation=500)
+    model = bernet.train(images, labels.astype(np.int32), net="talk-24", method="ste", epochs=1, batch=100, validation=500)
     assert model.input_shape == (28, 28, 1)
 
 

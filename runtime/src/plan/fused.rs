@@ -6,7 +6,7 @@
 
 use super::{Element, Elementwise, Operand, SlotId};
 use crate::graph::{BinaryOp, UnaryOp};
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use bernet_kernels::xnor::{Activation, Conv2d, Residual, Transform};
 
 /// Sums up to this are floats without rounding, so that they may be clamped before or after.
@@ -83,7 +83,11 @@ fn whole(list: &[f32]) -> Option<i32> {
 
 impl Fused {
     /// The product with the functions that follow it, if the kernels' epilogue can be those.
-    pub(super) fn new(conv: Conv2d, depth: usize, functions: &Elementwise) -> Result<Self, Conv2d> {
+    pub(super) fn new(
+        conv: Conv2d,
+        depth: usize,
+        functions: &Elementwise,
+    ) -> Result<Self, Box<Conv2d>> {
         let channels = conv.geometry().outputs;
         let list = |list: &[f32]| list[..channels].to_vec();
         let mut fused = Self {
@@ -144,7 +148,7 @@ impl Fused {
                             Function::Clamp(low, high)
                         }
                         Element::Slope(slopes) => Function::Prelu(list(slopes)),
-                        _ => return Err(fused.conv),
+                        _ => return Err(Box::new(fused.conv)),
                     };
                     if stage < Stage::Activated {
                         fused.activation = function;
@@ -153,7 +157,7 @@ impl Fused {
                         fused.last = function;
                         Stage::Ended
                     } else {
-                        return Err(fused.conv);
+                        return Err(Box::new(fused.conv));
                     }
                 }
             };
@@ -161,7 +165,7 @@ impl Fused {
         }
         if let Some(bits) = &functions.bits {
             if bits.iter().any(|threshold| threshold.invert) {
-                return Err(fused.conv);
+                return Err(Box::new(fused.conv));
             }
             let least = bits[..channels].iter().map(|threshold| threshold.at_least);
             fused.at_least = Some(least.collect());

@@ -11,7 +11,7 @@ use crate::{
     reference,
     tensor::{Data, Tensor},
 };
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 use bernet_kernels::{
     bits::BitMatrix,
     isa::Level,
@@ -174,7 +174,10 @@ fn groups(lowering: &Lowering<'_>, fuse: bool) -> Vec<Group> {
             groups[product] = Group::Inside;
         }
         let mut last = index;
-        while fuse {
+        loop {
+            if !fuse {
+                break;
+            }
             let value = graph.nodes[last].outputs[0].index();
             let next = match lowering.readers[value][..] {
                 [next] if lowering.uses[value] == 1 => next,
@@ -414,7 +417,7 @@ impl Lowering<'_> {
                 Kernel::BitConv(conv) if others.iter().all(same) => {
                     Fused::new(conv, products, &step)
                 }
-                Kernel::BitConv(conv) => Err(conv),
+                Kernel::BitConv(conv) => Err(Box::new(conv)),
                 _ => unreachable!("the product is of bits"),
             };
             match conv {
@@ -423,7 +426,7 @@ impl Lowering<'_> {
                     kernel = Some(Kernel::BitConvFused(fused));
                 }
                 Err(conv) => {
-                    self.push(product, Kernel::BitConv(conv), &[from], input);
+                    self.push(product, Kernel::BitConv(*conv), &[from], input);
                     products = 0;
                 }
             }

@@ -103,7 +103,7 @@ pub struct ImportFileError {
     /// The file.
     pub path: PathBuf,
     /// What went wrong; not a `source`, since the text above has it already.
-    pub cause: ImportFileCause,
+    pub cause: Box<ImportFileCause>,
 }
 
 /// What went wrong in importing a file.

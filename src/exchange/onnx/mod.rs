@@ -98,6 +98,6 @@ pub fn import_file(
     };
     read().map_err(|cause| ImportFileError {
         path: path.into(),
-        cause,
+        cause: Box::new(cause),
     })
 }

@@ -43,6 +43,9 @@ pub(super) fn shape_of(dims: &[usize]) -> Shape {
     shape.into()
 }
 
+/// Floats of a constant, and its sizes.
+pub(super) type Numbers = (Vec<f32>, Vec<usize>);
+
 /// The graph so far.
 pub(super) struct Builder<'a> {
     pub(super) file: File<'a>,
@@ -183,7 +186,7 @@ impl<'a> Step<'_, 'a> {
     pub(super) fn optional_numbers(
         &mut self,
         place: usize,
-    ) -> Result<Option<(Vec<f32>, Vec<usize>)>, ImportError> {
+    ) -> Result<Option<Numbers>, ImportError> {
         match self.optional_constant(place)? {
             None => Ok(None),
             Some((constant, dims)) => Ok(Some((self.numbers_of(place, constant)?, dims))),
@@ -204,7 +207,7 @@ impl<'a> Step<'_, 'a> {
     }
 
     /// Floats that stand in the file, with their sizes.
-    pub(super) fn numbers(&mut self, place: usize) -> Result<(Vec<f32>, Vec<usize>), ImportError> {
+    pub(super) fn numbers(&mut self, place: usize) -> Result<Numbers, ImportError> {
         let numbers = self.optional_numbers(place)?;
         numbers.ok_or_else(|| self.error(format!("input {place}"), "a constant", "none"))
     }

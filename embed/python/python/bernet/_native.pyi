@@ -69,7 +69,7 @@ def train(
     images: NDArray[np.uint8],
     labels: NDArray[Any] | Sequence[int],
     *,
-    net: str = "seed",
+    net: str = "talk",
     method: str = "bernoulli",
     epochs: int = 30,
     seed: int = 1,

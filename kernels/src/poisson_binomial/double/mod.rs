@@ -362,7 +362,19 @@ impl PoissonBinomial {
             ),
             Function::LogCdf | Function::LogSurvival => {
                 let logs = table::log_masses(open, middle);
-                let [lower, upper] = table::log_tails(&logs, &Masses::new(open, middle));
+                let [mut lower, mut upper] = table::log_tails(&logs, &Masses::new(open, middle));
+                // Two ways to a logarithm meet where a tail is near 1/2, and each is rounded: a
+                // probability is at most 1, and no tail turns back.
+                let mut largest = f64::NEG_INFINITY;
+                for log in &mut lower {
+                    largest = largest.max(log.min(0.0));
+                    *log = largest;
+                }
+                let mut smallest = 0.0_f64;
+                for log in &mut upper {
+                    smallest = smallest.min(*log);
+                    *log = smallest;
+                }
                 if function == Function::LogCdf {
                     (lower, f64::NEG_INFINITY, 0.0)
                 } else {

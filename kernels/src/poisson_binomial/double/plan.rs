@@ -6,7 +6,7 @@
 //! | up to 1024 | tilted spectrum | convolution |
 //! | more | tilted spectrum | windows of tilted spectra |
 //!
-//! A convolution takes `m²/2` multiplications and additions, a spectrum about `60 m`; the limits are where the two met on a Zen 5. Beyond 1024 the
+//! A convolution takes `m²/2` multiplications and additions, a spectrum about `60 m`; the limits are about where the two met (AVX2). Beyond 1024 the
 //! bound of a convolution's relative error, `3m·2⁻⁵³`, comes near what is promised, too. Several numbers are had one by one where they are few and
 //! from all numbers otherwise.
 //!

@@ -86,8 +86,13 @@ pub fn export(graph: &Graph, dialect: Dialect) -> Result<Vec<u8>, ExportError> {
     graph.validate()?;
     check_size(graph)?;
     check_integers(graph)?;
+    // An array without a batch is that of one item.
+    let batched = graph.inputs.iter().all(|input| input.layout.batch)
+        && graph.outputs.iter().all(|output| output.layout.batch);
+    let fixed = dialect == Dialect::Qonnx || !batched;
     let mut exporter = Exporter {
-        builder: Builder::new(dialect == Dialect::Qonnx),
+        builder: Builder::new(fixed),
+        fixed,
         dialect,
         names: vec![String::new(); graph.values.len()],
         graph,
@@ -131,6 +136,8 @@ struct Exporter<'a> {
     graph: &'a Graph,
     builder: Builder,
     dialect: Dialect,
+    /// Whether the batch is one item.
+    fixed: bool,
     /// The name of each value.
     names: Vec<String>,
 }
@@ -159,7 +166,7 @@ impl Exporter<'_> {
             array
         } else {
             let rows = self.permuted(&array, &layout.dims, &layout.perm, layout.batch);
-            self.from_rows(&rows, shape)
+            self.planes(&rows, shape)
         };
     }
 
@@ -195,11 +202,7 @@ impl Exporter<'_> {
 
     /// An array with axes of these sizes after the batch, or without one.
     fn reshaped(&mut self, array: &str, dims: &[usize], batch: bool) -> String {
-        let first = if self.dialect == Dialect::Qonnx {
-            1
-        } else {
-            -1
-        };
+        let first = if self.fixed { 1 } else { -1 };
         let sizes: Vec<i64> = batch
             .then_some(first)
             .into_iter()
@@ -216,14 +219,10 @@ impl Exporter<'_> {
         } else {
             self.reshaped(array, dims, true)
         };
-        if perm.iter().copied().eq(0..perm.len()) {
-            return if dims.len() == 1 {
-                array
-            } else {
-                self.reshaped(&array, dims, true)
-            };
-        }
         let array = self.reshaped(&array, dims, true);
+        if perm.iter().copied().eq(0..perm.len()) {
+            return array;
+        }
         let perm: Vec<usize> = [0]
             .into_iter()
             .chain(perm.iter().map(|&axis| axis + 1))
@@ -245,7 +244,7 @@ impl Exporter<'_> {
     }
 
     /// A value of elements in the graph's order.
-    fn from_rows(&mut self, rows: &str, shape: Shape) -> String {
+    fn planes(&mut self, rows: &str, shape: Shape) -> String {
         let [height, width, channels] = shape.dims();
         if height * width == 1 || channels == 1 {
             return self.reshaped(rows, &[channels, height, width], true);

@@ -166,12 +166,12 @@ impl Exporter<'_> {
             }
             Op::Reshape(_) => {
                 let rows = self.rows(x, from);
-                self.from_rows(&rows, shape)
+                self.planes(&rows, shape)
             }
             Op::Transpose { dims, perm, .. } => {
                 let rows = self.rows(x, from);
                 let moved = self.permuted(&rows, dims, perm, true);
-                self.from_rows(&moved, shape)
+                self.planes(&moved, shape)
             }
             other => {
                 return Err(ExportError::Operator {

@@ -35,7 +35,7 @@ pub(super) fn channels(
     let order = x.wide_order();
     let count = order.iter().filter(|axis| varying(axis)).count();
     let (rest, last) = order.split_at(order.len() - count);
-    if !last.iter().all(|axis| varying(axis)) {
+    if !last.iter().all(varying) {
         return Ok(None);
     }
     let groups = match net.groups(x) {

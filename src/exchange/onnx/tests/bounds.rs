@@ -117,7 +117,7 @@ fn import_with(folder: &Path, bytes: &[u8], options: &ImportOptions) -> Result<f
     fs::write(&path, bytes).expect("a file");
     match import_file(&path, options) {
         Ok(imported) => Ok(super::run(&imported.graph, &[0.0])[0].1[0]),
-        Err(error) => match error.cause {
+        Err(error) => match *error.cause {
             ImportFileCause::Import(error) => Err(error.to_string()),
             other => panic!("{other}"),
         },

@@ -8,7 +8,7 @@ mod refused;
 mod shapes;
 
 use super::{
-    ImportError, import,
+    Dialect, ImportError, export, import,
     proto::{
         AttributeProto, DimensionProto, FunctionProto, GraphProto, ModelProto, NodeProto,
         OperatorSetIdProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
@@ -132,14 +132,27 @@ impl Net {
         )
     }
 
-    /// The outputs, as arrays of the file's shapes, for an input in the file's order.
+    /// The outputs, as arrays of the file's shapes, for an input in the file's order; the net's own
+    /// exports give the same.
     #[track_caller]
     fn run(&self, outputs: &str, x: &[f32]) -> Vec<(Vec<usize>, Vec<f32>)> {
         let graph = match self.import(outputs) {
             Ok(imported) => imported.graph,
             Err(error) => panic!("{error}"),
         };
-        run(&graph, x)
+        let outputs = run(&graph, x);
+        for dialect in [Dialect::Standard, Dialect::Qonnx] {
+            let file = export(&graph, dialect).expect("an export");
+            let back = import(&file, &ImportOptions::default()).expect("its import");
+            for ((dims, values), (also_dims, also)) in outputs.iter().zip(run(&back.graph, x)) {
+                let near = values.iter().zip(&also).all(|(a, b)| (a - b).abs() <= 1e-6);
+                assert!(
+                    *dims == also_dims && near,
+                    "{values:?}, by way of {dialect:?} {also:?}"
+                );
+            }
+        }
+        outputs
     }
 
     /// One output `y` has this shape and these values.

@@ -1,9 +1,10 @@
 //! The exact distribution of a sum whose inputs are ±1, by convolution with four factors at a time.
 //!
-//! An input `x` and a weight of mean `m` make a factor that succeeds with probability `(1 + x m)/2`, one of two numbers. So four
-//! factors have one of sixteen distributions, whatever the sample: they are tabulated per group of four weights, and a row of inputs
-//! is a list of their numbers. A convolution with one of them takes five products per entry. Only entries about the mean are computed;
-//! how far from it depends on the variance, which is the same for every sample.
+//! An input `x` and a weight of mean `m` make a factor that succeeds with probability `(1 + x
+//! m)/2`, one of two numbers. So four factors have one of sixteen distributions, whatever the
+//! sample: they are tabulated per group of four weights, and a row of inputs is a list of their
+//! numbers. A convolution with one of them takes five products per entry. Only entries about the
+//! mean are computed; how far from it depends on the variance, which is the same for every sample.
 
 use crate::train::matrix;
 
@@ -15,8 +16,9 @@ const PATTERNS: usize = 1 << FACTORS;
 const TAPS: usize = FACTORS + 1;
 /// Entries that are computed together.
 pub(super) const LANES: usize = 8;
-/// The half width of what is computed, in standard deviations of the factors so far and a little more (Bernstein): by the inequality a
-/// step loses below 1e-6, and all steps of 800 factors together lose about that.
+/// The half width of what is computed, in standard deviations of the factors so far and a little
+/// more (Bernstein): by the inequality a step loses below 1e-6, and all steps of 800 factors
+/// together lose about that.
 const SIGMAS: f32 = 5.5;
 
 /// The numbers of groups that so many factors make.
@@ -96,7 +98,8 @@ impl Groups {
         let (mut from, mut to) = (from, to);
         from[..FACTORS + MARGIN].fill(0.0);
         from[FACTORS] = 1.0;
-        // Where the first entry lies, how many there are, what number of successes is the first one's, and how far above it the mean is.
+        // Where the first entry lies, how many there are, what number of successes is the first
+        // one's, and how far above it the mean is.
         let (mut start, mut length, mut first, mut mean) = (FACTORS, 1, 0, 0.0);
         for (group, pattern) in patterns.iter().enumerate() {
             let index = group * PATTERNS + usize::from(*pattern);
@@ -163,26 +166,22 @@ impl Buffers {
     }
 }
 
-/// `Σ_k y[k] · table[k]` of several tables; `y` is a multiple of [`LANES`] long, the tables are at least as long.
-pub(super) fn dots<const N: usize>(y: &[f32], tables: [&[f32]; N]) -> [f32; N] {
-    let mut sums = [[0.0; LANES]; N];
-    let tables = tables.map(|table| &table[..y.len()]);
+/// `Σ_k y[k] · table[k]`; `y` is a multiple of [`LANES`] long, the table at least as long.
+pub(super) fn dot(y: &[f32], table: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
     vectorised(|| {
-        for at in (0..y.len() / LANES).map(|line| line * LANES) {
-            for i in 0..N {
-                for lane in 0..LANES {
-                    sums[i][lane] += y[at + lane] * tables[i][at + lane];
-                }
+        for (y, table) in y.chunks_exact(LANES).zip(table.chunks_exact(LANES)) {
+            for lane in 0..LANES {
+                lanes[lane] += y[lane] * table[lane];
             }
         }
     });
-    sums.map(|lanes| {
-        let half: [f32; 4] = std::array::from_fn(|i| lanes[i] + lanes[i + 4]);
-        (half[0] + half[2]) + (half[1] + half[3])
-    })
+    let half: [f32; 4] = std::array::from_fn(|i| lanes[i] + lanes[i + 4]);
+    (half[0] + half[2]) + (half[1] + half[3])
 }
 
-/// Does a loop with vectors. It has to be a small one: a closure that is too large to be inlined is compiled for any CPU.
+/// Does a loop with vectors. It has to be a small one: a closure that is too large to be inlined is
+/// compiled for any CPU.
 #[inline(always)]
 pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     matrix::vectorised(work)
@@ -190,10 +189,11 @@ pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
 
 #[cfg(test)]
 mod tests {
-    use super::{Buffers, Groups, dots, groups, patterns};
+    use super::{Buffers, Groups, groups, patterns};
     use crate::train::random::{Purpose, Random};
 
-    /// Against the recursion in f64, of all depths that end a group differently and with certain weights among the others.
+    /// Against the recursion in f64, of all depths that end a group differently and with certain
+    /// weights among the others.
     #[test]
     fn distributions_are_those_of_one_factor_after_the_other() {
         let mut random = Random::new(3, Purpose::Initial, 0);
@@ -237,18 +237,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn sums_of_products_of_several_tables() {
-        let y: Vec<f32> = (0..24).map(|k| k as f32).collect();
-        let tables = [vec![1.0; 30], (0..24).map(|k| (k % 3) as f32).collect()];
-        let expected = tables
-            .each_ref()
-            .map(|table: &Vec<f32>| y.iter().zip(table).map(|(y, table)| y * table).sum::<f32>());
-        assert_eq!(
-            dots(&y, tables.each_ref().map(|table| &table[..])),
-            expected
-        );
     }
 }

@@ -1,193 +1,113 @@
-//! Shallow layers: the distributions of eight samples of a channel at a time, a sample a lane.
+//! Shallow layers: the distributions of many samples of a channel at a time, a sample a lane.
 //!
-//! Two factors at a time map `y_k ← a y_k + b y_{k−1} + c y_{k−2}`, where `a` is the probability that both fail and `c` that both
-//! succeed. All of a distribution is computed: it is short.
+//! Two factors at a time map `y_k ← a y_k + b y_{k−1} + c y_{k−2}`, where `a` is the probability
+//! that both fail and `c` that both succeed. All of a distribution is computed: it is short. What
+//! is wanted of it is a product of matrices.
 
 use super::{
     distribution::vectorised,
-    leave_one_out::{Form, Nodes, SIDE, STEPS, TERMS},
-    noise::{BEFORE, Tables},
+    noise::{SHARED, Tables},
 };
+use crate::train::matrix;
 
 /// Samples that are worked on together.
-pub(super) const LANES: usize = 8;
-
-/// A value of each sample.
-pub(super) type Lane = [f32; LANES];
+pub(super) const LANES: usize = 64;
 
 /// Memory for the distributions of so many factors.
 pub(super) struct Lanes {
+    depth: usize,
     /// The inputs, factor by factor.
-    inputs: Vec<Lane>,
-    /// Two zeros, then the distribution.
-    y: Vec<Lane>,
+    inputs: Vec<f32>,
+    /// Two entries of 0, then the distribution, then zeros.
+    y: Vec<f32>,
+    /// The probabilities of two factors, then what they make of an entry and the two below it.
+    pair: [[f32; LANES]; 5],
+    /// The results: a line of each table.
+    results: Vec<f32>,
 }
 
 impl Lanes {
     pub(super) fn new(depth: usize) -> Self {
         Self {
-            inputs: vec![[0.0; LANES]; depth],
-            y: vec![[0.0; LANES]; depth + 4],
+            depth,
+            inputs: vec![1.0; depth * LANES],
+            y: Vec::new(),
+            pair: [[0.0; LANES]; 5],
+            results: Vec::new(),
         }
     }
 
     /// How many factors there are.
     pub(super) fn depth(&self) -> usize {
-        self.inputs.len()
+        self.depth
     }
 
-    /// Takes the inputs of up to [`LANES`] rows; the lanes of missing rows are those of the first.
+    /// Takes the inputs of up to [`LANES`] rows; what is in the other lanes is not defined.
     pub(super) fn load(&mut self, rows: &[f32]) {
-        let depth = self.inputs.len();
-        let count = rows.len() / depth;
-        for (k, inputs) in self.inputs.iter_mut().enumerate() {
-            for (lane, input) in inputs.iter_mut().enumerate() {
-                let row = if lane < count { lane } else { 0 };
-                *input = rows[row * depth + k];
+        for (lane, row) in rows.chunks_exact(self.depth).enumerate() {
+            for (inputs, input) in self.inputs.chunks_exact_mut(LANES).zip(row) {
+                inputs[lane] = *input;
             }
         }
     }
 
-    /// Survival, density, the derivative by the width, and the form's terms, of weights with these means.
-    pub(super) fn evaluate(
-        &mut self,
-        means: &[f32],
-        tables: &Tables,
-        form: Form,
-        nodes: &Nodes,
-        terms: &mut [Lane; TERMS],
-    ) -> [Lane; 3] {
-        self.distribution(means);
-        let y = &self.y[2..][..means.len() + 1];
-        // y'_i has cell[j − i].
-        let cell = |i: isize| &tables.cell[BEFORE.wrapping_add_signed(-i)..];
-        match form {
-            Form::Three => terms[..3].copy_from_slice(&dots(y, [cell(-1), cell(0), cell(1)])),
-            Form::Five => {
-                let cells = [cell(-2), cell(-1), cell(0), cell(1), cell(2)];
-                terms[..5].copy_from_slice(&dots(y, cells));
-            }
-            Form::Extended => {
-                let cells = [cell(-2), cell(-1), cell(0), cell(1)];
-                terms[..4].copy_from_slice(&dots(y, cells));
-            }
-            Form::Precise | Form::Powers => {
-                let extra = STEPS.saturating_sub(y.len());
-                let cell = &cell(extra as isize)[..=y.len() + 2 * extra];
-                let (below, above) = taken_out(nodes, y, extra, cell);
-                let [low, high] = nodes.coefficients();
-                for (d, term) in terms[..form.terms()].iter_mut().enumerate() {
-                    *term = [0.0; LANES];
-                    for i in 0..SIDE {
-                        for lane in 0..LANES {
-                            term[lane] += low[d][i] * below[i][lane] + high[d][i] * above[i][lane];
-                        }
-                    }
+    /// The shared values and the terms, a line of [`LANES`] each, of weights with these means.
+    pub(super) fn evaluate(&mut self, means: &[f32], tables: &Tables) -> &[f32] {
+        let length = tables.length();
+        self.y.clear();
+        self.y.resize((2 + length) * LANES, 0.0);
+        self.y[2 * LANES..3 * LANES].fill(1.0);
+        let mut entries = 3;
+        for (means, inputs) in means.chunks(2).zip(self.inputs.chunks(2 * LANES)) {
+            let [first, second, both_fail, one, both] = &mut self.pair;
+            // A factor that is missing always fails.
+            second.fill(0.0);
+            for (v, (mean, inputs)) in [&mut *first, &mut *second]
+                .into_iter()
+                .zip(means.iter().zip(inputs.chunks_exact(LANES)))
+            {
+                let half = 0.5 * mean;
+                for (v, input) in v.iter_mut().zip(inputs) {
+                    *v = 0.5 + half * input;
                 }
             }
-        }
-        let lists = [&tables.survival, &tables.density, &tables.by_width];
-        dots(y, lists.map(|list| &list[BEFORE..]))
-    }
-
-    fn distribution(&mut self, means: &[f32]) {
-        let Self { inputs, y } = self;
-        y.fill([0.0; LANES]);
-        y[2] = [1.0; LANES];
-        let mut entries = 3;
-        for (means, inputs) in means.chunks(2).zip(inputs.chunks(2)) {
-            // A factor that is missing always fails.
-            let mut v = [[0.0; LANES]; 2];
-            for (v, (mean, input)) in v.iter_mut().zip(means.iter().zip(inputs)) {
-                let half = 0.5 * mean;
-                *v = input.map(|input| 0.5 + half * input);
+            for lane in 0..LANES {
+                let [v, w] = [first[lane], second[lane]];
+                both[lane] = v * w;
+                both_fail[lane] = (1.0 - v) * (1.0 - w);
+                one[lane] = v * (1.0 - w) + w * (1.0 - v);
             }
             entries += means.len();
-            pair(&v, &mut y[..entries]);
+            for at in (2..entries).rev() {
+                let (low, this) = self.y.split_at_mut(at * LANES);
+                let (lower, below) = low[(at - 2) * LANES..].split_at(LANES);
+                combine(&mut this[..LANES], [below, lower], [both_fail, one, both]);
+            }
         }
+        let lines = tables.lines();
+        self.results.resize(lines.len() / length * LANES, 0.0);
+        debug_assert!(self.results.len() >= SHARED * LANES);
+        matrix::multiply(
+            lines,
+            &self.y[2 * LANES..],
+            length,
+            LANES,
+            &mut self.results,
+        );
+        &self.results
     }
 }
 
-/// Two factors more, of entries that begin after two zeros.
-fn pair([first, second]: &[Lane; 2], y: &mut [Lane]) {
-    let (mut both_fail, mut both) = ([0.0; LANES], [0.0; LANES]);
-    let mut one = [0.0; LANES];
-    for lane in 0..LANES {
-        both[lane] = first[lane] * second[lane];
-        both_fail[lane] = (1.0 - first[lane]) * (1.0 - second[lane]);
-        one[lane] = first[lane] * (1.0 - second[lane]) + second[lane] * (1.0 - first[lane]);
-    }
+/// `this ← a this + b below + c lower`, lane by lane.
+#[inline]
+fn combine(this: &mut [f32], [below, lower]: [&[f32]; 2], [a, b, c]: [&[f32]; 3]) {
     vectorised(|| {
-        for at in (2..y.len()).rev() {
-            let (low, this) = y.split_at_mut(at);
-            let (this, below, lower) = (&mut this[0], &low[at - 1], &low[at - 2]);
-            for lane in 0..LANES {
-                this[lane] = both_fail[lane] * this[lane]
-                    + one[lane] * below[lane]
-                    + both[lane] * lower[lane];
-            }
+        let n = this.len();
+        let (below, lower, a, b, c) = (&below[..n], &lower[..n], &a[..n], &b[..n], &c[..n]);
+        for i in 0..n {
+            this[i] = a[i] * this[i] + b[i] * below[i] + c[i] * lower[i];
         }
     });
-}
-
-/// What is left of the noisy distribution one below the threshold without a factor, at the nodes below 0 and above it; see
-/// [`Nodes::evaluate`].
-fn taken_out(
-    nodes: &Nodes,
-    y: &[Lane],
-    extra: usize,
-    cell: &[f32],
-) -> ([Lane; SIDE], [Lane; SIDE]) {
-    let mut sides = [[[0.0; LANES]; SIDE]; 2];
-    let [below, above] = &mut sides;
-    let (ascending, descending) = (&cell[extra + 1..], &cell[..extra + y.len()]);
-    let zeros = || std::iter::repeat_n(&[0.0; LANES], extra);
-    let up = y.iter().chain(zeros()).zip(ascending);
-    let down = y.iter().rev().chain(zeros()).zip(descending.iter().rev());
-    side(nodes, up, below);
-    side(nodes, down, above);
-    (*below, *above)
-}
-
-fn side<'a>(
-    nodes: &Nodes,
-    entries: impl Iterator<Item = (&'a Lane, &'a f32)>,
-    sums: &mut [Lane; SIDE],
-) {
-    let mut left = [[0.0; LANES]; SIDE];
-    vectorised(|| {
-        for (y, cell) in entries {
-            for i in 0..SIDE {
-                for lane in 0..LANES {
-                    // Scaled by the larger probability.
-                    left[i][lane] = y[lane] - nodes.ratio[i] * left[i][lane];
-                    sums[i][lane] += left[i][lane] * cell;
-                }
-            }
-        }
-    });
-    for i in 0..SIDE {
-        for lane in 0..LANES {
-            sums[i][lane] *= nodes.scale[i];
-        }
-    }
-}
-
-/// `Σ_k y[k] · table[k]` of several tables.
-fn dots<const N: usize>(y: &[Lane], tables: [&[f32]; N]) -> [Lane; N] {
-    let tables = tables.map(|table| &table[..y.len()]);
-    let mut sums = [[0.0; LANES]; N];
-    vectorised(|| {
-        for (k, y) in y.iter().enumerate() {
-            for i in 0..N {
-                let entry = tables[i][k];
-                for lane in 0..LANES {
-                    sums[i][lane] += y[lane] * entry;
-                }
-            }
-        }
-    });
-    sums
 }
 
 #[cfg(test)]
@@ -195,8 +115,8 @@ mod tests {
     use super::{
         super::{
             distribution::{Buffers, Groups, patterns},
-            leave_one_out::{Form, Nodes, TERMS},
-            noise::{Curve, Tables},
+            leave_one_out::{Form, TERMS},
+            noise::{Curve, SHARED, Tables},
         },
         LANES, Lanes,
     };
@@ -210,40 +130,32 @@ mod tests {
     fn lanes_have_the_distributions_of_their_rows() {
         let mut random = Random::new(4, Purpose::Initial, 0);
         let mut number = || 2.0 * random.uniform() - 1.0;
-        for depth in [1, 2, 7, 36, 64] {
-            let means: Vec<f32> = (0..depth)
-                .map(|k| if k % 5 == 4 { 1.0 } else { number() })
-                .collect();
+        for depth in [1usize, 2, 7, 36, 64] {
+            let mean = |k| if k % 5 == 4 { 1.0 } else { number() };
+            let means: Vec<f32> = (0..depth).map(mean).collect();
             let curve = Curve {
                 noise: Noise::HeavyTailed,
-                threshold: 0.5 * f64::from(depth),
+                threshold: 0.5 * depth as f64,
                 width: 2.5,
             };
-            let depth = depth as usize;
-            let tables = Tables::new(curve, depth);
             let (groups, mut buffers) = (Groups::new(&means), Buffers::new(depth));
-            let (mut lanes, nodes) = (Lanes::new(depth), Nodes::new());
+            let mut lanes = Lanes::new(depth);
             // The second time some lanes are missing.
             for count in [LANES, 3] {
                 let rows: Vec<f32> = (0..count * depth).map(|_| number().signum()).collect();
                 lanes.load(&rows);
                 for form in [Form::Three, Form::Five, Form::Extended, Form::Precise] {
-                    let mut terms = [[0.0; LANES]; TERMS];
-                    let found = lanes.evaluate(&means, &tables, form, &nodes, &mut terms);
+                    let tables = Tables::new(curve, form, depth);
+                    let found = lanes.evaluate(&means, &tables);
                     for (lane, row) in rows.chunks_exact(depth).enumerate() {
                         let patterns: Vec<u8> = patterns(row).collect();
                         let (first, y) = groups.distribution(&patterns, &mut buffers);
-                        let expected = tables.expect(first, y);
-                        let mut right = [0.0; TERMS];
-                        let right = &mut right[..form.terms()];
-                        form.evaluate(&nodes, (first, y), &tables.cell, right);
-                        for i in 0..3 {
-                            let difference = (found[i][lane] - expected[i]).abs();
-                            assert!(difference < 2e-6, "{depth} {form:?} {lane} {i}");
-                        }
-                        for (d, right) in right.iter().enumerate() {
-                            let difference = (terms[d][lane] - right).abs();
-                            assert!(difference < 1e-5, "{depth} {form:?} {lane} {d}");
+                        let mut terms = [0.0; TERMS];
+                        let terms = &mut terms[..form.terms()];
+                        let shared: [f32; SHARED] = tables.expect(first, y, terms);
+                        for (i, right) in shared.iter().chain(&*terms).enumerate() {
+                            let difference = (found[i * LANES + lane] - right).abs();
+                            assert!(difference < 5e-6, "{depth} {form:?} {lane} {i}");
                         }
                     }
                 }

@@ -1,20 +1,22 @@
 //! `∂z/∂v_j` from the distribution, of all factors at once.
 //!
-//! With `y'` the distribution of `J + ξ` in cells about the threshold and `x'` that without factor `j`, `p = v_j` and `q = 1 − p`,
+//! With `y'` the distribution of `J + ξ` in cells about the threshold and `x'` that without factor
+//! `j`, `p = v_j` and `q = 1 − p`,
 //!
 //! ```text
 //! q x'_i + p x'_{i−1} = y'_i     for every whole i,       ∂z/∂v_j = x'_{−1}
 //! ```
 //!
-//! because noise commutes with leaving a factor out. What depends on the factor is `p` alone, and the system is linear in `y'`: so every
-//! form gives
+//! because noise commutes with leaving a factor out. What depends on the factor is `p` alone, and
+//! the system is linear in `y'`: so every form gives
 //!
 //! ```text
 //! ∂z/∂v_j = Σ_d basis_d(x_j m_j) · term_d
 //! ```
 //!
-//! with terms that a sum's factors share and functions of `x_j m_j = 2p − 1`. As `x_j = ±1`, these are
-//! `even_d(m_j) + x_j odd_d(m_j)`: a layer's gradients are matrix products of its inputs and terms.
+//! with terms that a sum's factors share and functions of `x_j m_j = 2p − 1`. As `x_j = ±1`, these
+//! are `even_d(m_j) + x_j odd_d(m_j)`: a layer's gradients are matrix products of its inputs and
+//! terms.
 //!
 //! | form | terms | basis |
 //! |---|---|---|
@@ -23,15 +25,12 @@
 //! | precise | coefficients of a polynomial | Chebyshev's polynomials |
 //! | powers | the same, of degree 3 | powers; for deep layers, where the distribution is smooth |
 //!
-//! **Precise.** `x'_{−1}` as a function of `2p − 1` is smooth, and the same for all factors of a sum. It is computed at Chebyshev's
-//! nodes, where the one-sided recursion (from the side on which errors shrink) takes a factor out of the distribution before the noise is
-//! added, and interpolated between them: right to 1e-4 of the largest gradient, and to a few in a hundred where all but one or two of some
-//! dozens of factors are certain and the noise is two successes wide.
+//! **Precise.** `x'_{−1}` as a function of `2p − 1` is smooth, and the same for all factors of a
+//! sum. It is computed at Chebyshev's nodes, where the one-sided recursion (from the side on which
+//! errors shrink) takes a factor out, and interpolated between them: right to 1e-4 of the largest
+//! gradient, and to a few in a hundred where all but one or two of some dozens of factors are
+//! certain and the noise is two successes wide.
 
-use super::{
-    distribution::{dots, vectorised},
-    noise::BEFORE,
-};
 use std::{array, f64::consts::PI};
 
 /// How a gradient is had from the distribution.
@@ -55,11 +54,6 @@ pub(super) const TERMS: usize = NODES;
 const NODES: usize = 8;
 /// Powers of `x m`, from 0.
 pub(super) const POWERS: usize = 4;
-/// Entries over which a factor is taken out, at least: at the nodes next to 0 errors shrink by a fifth per entry.
-pub(super) const STEPS: usize = 48;
-/// Nodes on either side of 0, where the recursions go the same way.
-pub(super) const SIDE: usize = NODES / 2;
-
 impl Form {
     /// How many terms it has.
     pub(super) fn terms(self) -> usize {
@@ -110,43 +104,73 @@ impl Form {
         }
     }
 
-    /// The terms of a sum with the distribution `y`, the number of successes of whose first entry is `first`, and the channel's `cell`s.
-    pub(super) fn evaluate(
-        self,
-        nodes: &Nodes,
-        (first, y): (usize, &[f32]),
-        cell: &[f32],
-        terms: &mut [f32],
-    ) {
+    /// The tables of the terms: `term_d = Σ_j P(J = j) table_d[j]` for `count` numbers of
+    /// successes. `cells` begins `margin` before 0 successes and ends `margin` after the last.
+    pub(super) fn tables(self, cells: &[f64], margin: usize, count: usize) -> Vec<Vec<f64>> {
         // y'_i has cell[j − i].
-        let from = |i: isize| &cell[(first + BEFORE).wrapping_add_signed(-i)..];
+        let row = |i: isize| cells[margin.wrapping_add_signed(-i)..][..count].to_vec();
         match self {
-            Self::Three => terms.copy_from_slice(&dots(y, [from(-1), from(0), from(1)])),
-            Self::Five => {
-                let cells = [from(-2), from(-1), from(0), from(1), from(2)];
-                terms.copy_from_slice(&dots(y, cells));
-            }
-            Self::Extended => {
-                terms.copy_from_slice(&dots(y, [from(-2), from(-1), from(0), from(1)]));
-            }
-            Self::Precise | Self::Powers => {
-                let extra = STEPS.saturating_sub(y.len());
-                let cell = &from(extra as isize)[..=y.len() + 2 * extra];
-                let found = nodes.evaluate(y, extra, cell);
-                if self == Self::Precise {
-                    terms.copy_from_slice(&found);
-                } else {
-                    let [a, b, c, d] = [0, 1, 2, 3].map(|degree| found[degree]);
-                    terms.copy_from_slice(&[a - c, b - 3.0 * d, 2.0 * c, 4.0 * d]);
-                }
+            Self::Three => (-1..=1).map(row).collect(),
+            Self::Five => (-2..=2).map(row).collect(),
+            Self::Extended => (-2..=1).map(row).collect(),
+            Self::Precise => chebyshev(cells, margin, count),
+            Self::Powers => {
+                let found = chebyshev(cells, margin, count);
+                let power = |d: usize, j: usize| match d {
+                    0 => found[0][j] - found[2][j],
+                    1 => found[1][j] - 3.0 * found[3][j],
+                    2 => 2.0 * found[2][j],
+                    _ => 4.0 * found[3][j],
+                };
+                let table = |d| (0..count).map(|j| power(d, j)).collect();
+                (0..POWERS).map(table).collect()
             }
         }
     }
 }
 
-/// The coefficients of the `ROWS` central equations' right sides in the shortest solution's `x'_{−1}`.
+/// The tables of Chebyshev's coefficients.
 ///
-/// The unknown stands in row 0 with `p` and in row −1 with `q`; with `d` these entries, they are `(B Bᵀ)⁻¹ d`.
+/// Without a factor, `x_k = (y_k − p x_{k−1})/q` from below, so that `Σ_k x_k cell[k + 1] = Σ_j y_j
+/// h_j` with `h_j = (cell[j + 1] − p h_{j+1})/q`; and from above `h_j = (cell[j] − q h_{j−1})/p`.
+/// Each is stable on its side of `p = ½`.
+fn chebyshev(cells: &[f64], margin: usize, count: usize) -> Vec<Vec<f64>> {
+    let mut tables = vec![vec![0.0; count]; NODES];
+    for i in 0..NODES {
+        let angle = PI * (i as f64 + 0.5) / NODES as f64;
+        let p = 0.5 + 0.5 * angle.cos();
+        let (small, large) = (p.min(1.0 - p), p.max(1.0 - p));
+        let mut h = vec![0.0; cells.len()];
+        // As far out the cells hardly differ from one another.
+        if p < 0.5 {
+            let mut next = cells[cells.len() - 1];
+            for j in (0..cells.len() - 1).rev() {
+                next = (cells[j + 1] - small * next) / large;
+                h[j] = next;
+            }
+        } else {
+            let mut next = cells[0];
+            for j in 0..cells.len() {
+                next = (cells[j] - small * next) / large;
+                h[j] = next;
+            }
+        }
+        for (d, table) in tables.iter_mut().enumerate() {
+            let share = if d == 0 { 1.0 } else { 2.0 };
+            let weight = share / NODES as f64 * (d as f64 * angle).cos();
+            for (entry, h) in table.iter_mut().zip(&h[margin..]) {
+                *entry += weight * h;
+            }
+        }
+    }
+    tables
+}
+
+/// The coefficients of the `ROWS` central equations' right sides in the shortest solution's
+/// `x'_{−1}`.
+///
+/// The unknown stands in row 0 with `p` and in row −1 with `q`; with `d` these entries, they are
+/// `(B Bᵀ)⁻¹ d`.
 fn central<const ROWS: usize>(product: f64) -> [f64; TERMS] {
     let p = 0.5 + 0.5 * product;
     let q = 1.0 - p;
@@ -167,8 +191,9 @@ fn central<const ROWS: usize>(product: f64) -> [f64; TERMS] {
     solution
 }
 
-/// The same of the three normal equations about the unknown. With `w = pq` and the right sides `r_i = q y'_i + p y'_{i+1}`, the outer
-/// unknowns are `(r − w x)/(1 − w)`, and of the middle equation `(1 − 2w (1 + s)) x = r_{−1} − s (r_{−2} + r_0)` remains, `s = w/(1 − w)`.
+/// The same of the three normal equations about the unknown. With `w = pq` and the right sides `r_i
+/// = q y'_i + p y'_{i+1}`, the outer unknowns are `(r − w x)/(1 − w)`, and of the middle equation
+/// `(1 − 2w (1 + s)) x = r_{−1} − s (r_{−2} + r_0)` remains, `s = w/(1 − w)`.
 fn extended(product: f64) -> [f64; TERMS] {
     let p = 0.5 + 0.5 * product;
     let q = 1.0 - p;
@@ -183,85 +208,14 @@ fn extended(product: f64) -> [f64; TERMS] {
     solution
 }
 
-/// Chebyshev's nodes, and what takes a factor out at each.
-#[derive(Debug)]
-pub(super) struct Nodes {
-    /// The factor's smaller probability over its larger, and one over the larger; of those below 0 in ascending order, and of those
-    /// above 0 in descending order.
-    pub(super) ratio: [f32; SIDE],
-    pub(super) scale: [f32; SIDE],
-    /// `term_d = Σ_i below[d][i] g(node i) + above[d][i] g(−node i)`, for nodes below 0.
-    below: [[f32; SIDE]; NODES],
-    above: [[f32; SIDE]; NODES],
-}
-
-impl Nodes {
-    pub(super) fn new() -> Self {
-        let angle = |i: usize| PI * (NODES as f64 - 0.5 - i as f64) / NODES as f64;
-        let node = |i: usize| angle(i).cos();
-        let coefficient = |d: usize, angle: f64| {
-            let share = if d == 0 { 1.0 } else { 2.0 };
-            (share / NODES as f64 * (d as f64 * angle).cos()) as f32
-        };
-        Self {
-            ratio: array::from_fn(|i| ((1.0 + node(i)) / (1.0 - node(i))) as f32),
-            scale: array::from_fn(|i| (2.0 / (1.0 - node(i))) as f32),
-            below: array::from_fn(|d| array::from_fn(|i| coefficient(d, angle(i)))),
-            above: array::from_fn(|d| array::from_fn(|i| coefficient(d, PI - angle(i)))),
-        }
-    }
-
-    /// What each term takes of the values at the nodes below 0, and of those above.
-    pub(super) fn coefficients(&self) -> [&[[f32; SIDE]; NODES]; 2] {
-        [&self.below, &self.above]
-    }
-
-    /// The terms of the distribution `y`, whose entry `k` without a factor that failed has `cell[extra + k + 1]`, and without one
-    /// that succeeded `cell[extra + k]`. A node need not be one of the factors, so that what is left does not end where `y` does; it is
-    /// followed over `extra` entries more.
-    fn evaluate(&self, y: &[f32], extra: usize, cell: &[f32]) -> [f32; NODES] {
-        let count = y.len();
-        let (mut up, mut down) = ([0.0; SIDE], [0.0; SIDE]);
-        let (mut below, mut above) = ([0.0; SIDE], [0.0; SIDE]);
-        let (ascending, descending) = (&cell[extra + 1..], &cell[..extra + count]);
-        let pairs = y
-            .iter()
-            .zip(y.iter().rev())
-            .chain(std::iter::repeat_n((&0.0, &0.0), extra));
-        let cells = ascending.iter().zip(descending.iter().rev());
-        vectorised(|| {
-            for ((low, high), (next, back)) in pairs.zip(cells) {
-                for i in 0..SIDE {
-                    // Scaled by the larger probability.
-                    up[i] = low - self.ratio[i] * up[i];
-                    below[i] += up[i] * next;
-                    down[i] = high - self.ratio[i] * down[i];
-                    above[i] += down[i] * back;
-                }
-            }
-        });
-        for i in 0..SIDE {
-            below[i] *= self.scale[i];
-            above[i] *= self.scale[i];
-        }
-        array::from_fn(|d| {
-            let mut sums = [0.0; SIDE];
-            for i in 0..SIDE {
-                sums[i] = self.below[d][i] * below[i] + self.above[d][i] * above[i];
-            }
-            sums.iter().sum()
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{
         super::{
             distribution::{Buffers, Groups, patterns},
-            noise::{BEFORE, Curve, Tables},
+            noise::{Curve, Tables},
         },
-        Form, Nodes, TERMS,
+        Form, TERMS,
     };
     use crate::train::{
         choices::Noise,
@@ -302,11 +256,13 @@ mod tests {
             threshold,
             width,
         };
-        let tables = Tables::new(curve, depth);
+        let cell = |k: usize| {
+            let [above, below] = [0.0, 1.0].map(|by| curve.at(threshold - 1.0 - k as f64 + by)[0]);
+            above - below
+        };
         let exact: Vec<f64> = (0..depth)
             .map(|j| {
                 let without = pmf((0..depth).filter(|k| *k != j).map(v));
-                let cell = |k: usize| f64::from(tables.cell[k + 1 + BEFORE]);
                 without.iter().enumerate().map(|(k, x)| x * cell(k)).sum()
             })
             .collect();
@@ -317,7 +273,7 @@ mod tests {
         [Form::Three, Form::Five, Form::Extended, Form::Precise].map(|form| {
             let mut terms = [0.0; TERMS];
             let terms = &mut terms[..form.terms()];
-            form.evaluate(&Nodes::new(), (first, y), &tables.cell, terms);
+            Tables::new(curve, form, depth).expect(first, y, terms);
             let [even, odd] = form.parities();
             let error = (0..depth).map(|k| {
                 let [even_parts, odd_parts] = form.parts(means[k]);
@@ -331,7 +287,8 @@ mod tests {
         })
     }
 
-    /// The biases of a few equations are those of their minimum norm: at most a third of the largest gradient for three, less for five.
+    /// The biases of a few equations are those of their minimum norm: at most a third of the
+    /// largest gradient for three, less for five.
     #[test]
     fn gradients_are_probabilities_without_the_factor() {
         for depth in [32, 36, 64, 800] {

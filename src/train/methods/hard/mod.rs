@@ -1,24 +1,28 @@
 //! Exact distributions over the weights, activations that are hard from the first step.
 //!
-//! Inputs are `x = ±1`, weights independent Bernoulli variables of means `m`: the product `x_k w_k` is +1 with probability
-//! `v_k = (1 + x_k m_k)/2`, the number `J` of products that are +1 is Poisson-binomial, and the sum is `S = 2J − K`. With noise `ξ` on the
-//! threshold, the layer's probability and its output bit are
+//! Inputs are `x = ±1`, weights independent Bernoulli variables of means `m`: the product `x_k w_k`
+//! is +1 with probability `v_k = (1 + x_k m_k)/2`, the number `J` of products that are +1 is
+//! Poisson-binomial, and the sum is `S = 2J − K`. With noise `ξ` on the threshold, the layer's
+//! probability and its output bit are
 //!
 //! ```text
 //! z = P(S + ξ ≥ t),    t = μ − β σ/γ,    width of ξ: T σ/|γ|
 //! bit = +1 where z ≥ ½ (the mode), or with probability z (a sample);  inverted where γ < 0
 //! ```
 //!
-//! where μ and σ² are the mean and the whole variance of the channel's sums: the variance of their means over the batch and that about
-//! their means, `Σ_k (1 − m_k²)`, which is the same for every sample. So `z` is the probability of `γ (S − μ)/σ + β + T·noise ≥ 0`. T falls
-//! in the course of training; the noise keeps gradients alive where weights are certain. Once all are, the bit is the deployed net's.
-//! No real number is handed on, so that there is none to be lost when the net is deployed.
+//! where μ and σ² are the mean and the whole variance of the channel's sums: the variance of their
+//! means over the batch and that about their means, `Σ_k (1 − m_k²)`, which is the same for every
+//! sample. So `z` is the probability of `γ (S − μ)/σ + β + T·noise ≥ 0`. T falls in the course of
+//! training; the noise keeps gradients alive where weights are certain. Once all are, the bit is
+//! the deployed net's. No real number is handed on, so that there is none to be lost when the net
+//! is deployed.
 //!
-//! **Distribution.** `P(J = j)` is exact ([`distribution`], [`lanes`]; of deep layers by [`series`]), convolved with the noise
-//! at the threshold ([`noise`]).
+//! **Distribution.** `P(J = j)` is exact ([`distribution`], [`lanes`]; of deep layers by
+//! [`series`]), convolved with the noise at the threshold ([`noise`]).
 //!
-//! **Backward.** The bit's derivative is that of `2z − 1`: `∂z/∂v_k` by the chosen form ([`leave_one_out`]), and `∂z/∂t` and the one by
-//! the width, which move γ and β and, through μ and σ, all the batch:
+//! **Backward.** The bit's derivative is that of `2z − 1`: `∂z/∂v_k` by the chosen form
+//! ([`leave_one_out`]), and `∂z/∂t` and the one by the width, which move γ and β and, through μ and
+//! σ, all the batch:
 //!
 //! ```text
 //! ∂t/∂μ = 1   ∂t/∂σ = −β/γ   ∂t/∂β = −σ/γ   ∂t/∂γ = βσ/γ²      ∂width/∂σ = width/σ   ∂width/∂γ = −width/γ
@@ -101,7 +105,8 @@ impl Hard {
             .map(|j| {
                 let gamma = f64::from(norm.gamma.values[j]);
                 let direction = if gamma < 0.0 { -1.0 } else { 1.0 };
-                // Without a slope the noise is as wide as can be, and the probability that of β alone.
+                // Without a slope the noise is as wide as can be, and the probability that of β
+                // alone.
                 let gamma = gamma.abs().max(1e-9) * direction;
                 let deviation = f64::from(norm.variance[j] + EPSILON).sqrt();
                 let shift = f64::from(norm.beta.values[j]) * deviation / gamma;

@@ -1,25 +1,29 @@
 //! Noise on a threshold, as tables over the number of successes.
 //!
-//! A channel asks whether `J + ξ ≥ t`, where `J` is a number of successes, `t` a real threshold and `ξ` noise of a width `w`, all in
-//! successes. Per integer `j` the tables hold
+//! A channel asks whether `J + ξ ≥ t`, where `J` is a number of successes, `t` a real threshold and
+//! `ξ` noise of a width `w`, all in successes. All that is wanted of a sum is linear in its
+//! distribution: `Σ_j P(J = j) table[j]`. The tables are
 //!
 //! ```text
 //! survival    P(j + ξ ≥ t)
-//! cell        P(t ≤ j + ξ < t + 1)
 //! density     −∂/∂t P(j + ξ ≥ t)
-//! by_width     ∂/∂w P(j + ξ ≥ t)
+//! by width     ∂/∂w P(j + ξ ≥ t)
 //! ```
 //!
-//! The distribution of `J + ξ` in cells of one success about the threshold is `y'_i = P(t + i ≤ J + ξ < t + i + 1) = Σ_j P(J = j) cell[j − i]`.
+//! and those of the gradient's terms, which are made of `cell[j] = P(t ≤ j + ξ < t + 1)`.
+//!
+//! The distribution of `J + ξ` in cells of one success about the threshold is `y'_i = P(t + i ≤ J +
+//! ξ < t + i + 1) = Σ_j P(J = j) cell[j − i]`.
 
-use super::distribution::dots;
+use super::{
+    distribution::{LANES, dot},
+    leave_one_out::Form,
+};
 use crate::train::choices::Noise;
 use std::f64::consts::{PI, SQRT_2, TAU};
 
-/// Entries before that of 0 successes.
-pub(super) const BEFORE: usize = 48;
-/// Entries after that of all successes.
-const AFTER: usize = 72;
+/// Entries that are looked at before that of 0 successes and after that of all.
+const MARGIN: usize = 48;
 
 /// A channel's threshold and the noise on it.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +36,8 @@ pub(super) struct Curve {
 }
 
 impl Curve {
-    /// Survival, density and the derivative of the survival by the width of a number of successes that lies so far below the threshold.
+    /// Survival, density and the derivative of the survival by the width of a number of successes
+    /// that lies so far below the threshold.
     pub(super) fn at(self, distance: f64) -> [f64; 3] {
         let t = distance / self.width;
         let density = density(self.noise, t) / self.width;
@@ -40,50 +45,78 @@ impl Curve {
     }
 }
 
-/// The tables of one channel; entry `j + BEFORE` is that of `j` successes.
-#[derive(Default, Debug)]
+/// What is wanted of a sum besides its terms: survival, density and the derivative by the width.
+pub(super) const SHARED: usize = 3;
+
+/// The tables of one channel: the shared ones, then one per term of its form; a line of each is
+/// [`length`](Self::length) long.
+#[derive(Debug)]
 pub(super) struct Tables {
-    pub(super) survival: Vec<f32>,
-    pub(super) cell: Vec<f32>,
-    pub(super) density: Vec<f32>,
-    pub(super) by_width: Vec<f32>,
+    lines: Vec<f32>,
+    length: usize,
 }
 
 impl Tables {
-    /// The tables for 0 to `depth` successes.
-    pub(super) fn new(curve: Curve, depth: usize) -> Self {
-        let entries = depth + 1 + BEFORE + AFTER;
-        let mut tables = Self::default();
-        for list in tables.lists() {
-            list.reserve(entries);
-        }
-        let distance = |index: usize| curve.threshold - (index as f64 - BEFORE as f64);
+    /// The tables for 0 to `depth` successes, and zeros after them to a whole number of vectors and
+    /// one more.
+    pub(super) fn new(curve: Curve, form: Form, depth: usize) -> Self {
+        let length = (depth + 1).next_multiple_of(LANES) + LANES;
+        let mut tables = Self {
+            lines: vec![0.0; (SHARED + form.terms()) * length],
+            length,
+        };
+        let entries = MARGIN + depth + 1 + MARGIN;
+        let distance = |index: usize| curve.threshold - (index as f64 - MARGIN as f64);
+        let values: Vec<[f64; SHARED]> = (0..entries)
+            .map(|index| curve.at(distance(index)))
+            .collect();
         // A cell ends where that of one success fewer begins.
         let [mut beyond, ..] = curve.at(distance(0) + 1.0);
-        for index in 0..entries {
-            let [survival, density, by_width] = curve.at(distance(index));
-            tables.survival.push(survival as f32);
-            tables.cell.push((survival - beyond) as f32);
-            tables.density.push(density as f32);
-            tables.by_width.push(by_width as f32);
-            beyond = survival;
+        let cells = values.iter().map(|[survival, ..]| {
+            let cell = survival - beyond;
+            beyond = *survival;
+            cell
+        });
+        let cells: Vec<f64> = cells.collect();
+        let lines = tables.lines.chunks_exact_mut(length);
+        for (line, what) in lines.zip(0..SHARED) {
+            for (entry, values) in line.iter_mut().zip(&values[MARGIN..][..depth + 1]) {
+                *entry = values[what] as f32;
+            }
+        }
+        let terms = form.tables(&cells, MARGIN, depth + 1);
+        let lines = tables.lines.chunks_exact_mut(length).skip(SHARED);
+        for (line, term) in lines.zip(terms) {
+            for (entry, value) in line.iter_mut().zip(term) {
+                *entry = value as f32;
+            }
         }
         tables
     }
 
-    /// Survival, density and the derivative by the width of a distribution, the number of successes of whose first entry is `first`.
-    pub(super) fn expect(&self, first: usize, y: &[f32]) -> [f32; 3] {
-        let lists = [&self.survival, &self.density, &self.by_width];
-        dots(y, lists.map(|list| &list[first + BEFORE..]))
+    /// Entries of a line.
+    pub(super) fn length(&self) -> usize {
+        self.length
     }
 
-    fn lists(&mut self) -> [&mut Vec<f32>; 4] {
-        [
-            &mut self.survival,
-            &mut self.cell,
-            &mut self.density,
-            &mut self.by_width,
-        ]
+    /// All lines, one after the other.
+    pub(super) fn lines(&self) -> &[f32] {
+        &self.lines
+    }
+
+    /// The shared values and the terms of a distribution, the number of successes of whose first
+    /// entry is `first`.
+    pub(super) fn expect(&self, first: usize, y: &[f32], terms: &mut [f32]) -> [f32; SHARED] {
+        let mut lines = self.lines.chunks_exact(self.length);
+        let mut next = || {
+            let line = lines.next().expect("a line of each");
+            // Past the end of the line there are zeros.
+            let y = &y[..y.len().min((self.length - first) / LANES * LANES)];
+            dot(y, &line[first..])
+        };
+        let shared = std::array::from_fn(|_| next());
+        terms.fill_with(next);
+        shared
     }
 }
 
@@ -131,7 +164,7 @@ fn density(noise: Noise, t: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{BEFORE, Curve, Noise, Tables, density, survival};
+    use super::{super::leave_one_out::Form, Curve, Noise, SHARED, Tables, density, survival};
 
     #[test]
     fn survivals_are_integrals_of_the_density() {
@@ -151,25 +184,29 @@ mod tests {
     #[test]
     fn tables_are_derivatives_of_their_survivals() {
         for noise in Noise::ALL {
-            let tables = |threshold, width| {
+            let line = |threshold, width, what: usize| -> Vec<f32> {
                 let curve = Curve {
                     noise,
                     threshold,
                     width,
                 };
-                Tables::new(curve, 12)
+                let tables = Tables::new(curve, Form::Three, 12);
+                tables.lines()[what * tables.length()..][..13].to_vec()
             };
-            let found = tables(5.3, 1.7);
-            let [before, after] = [5.299, 5.301].map(|threshold| tables(threshold, 1.7).survival);
-            let [narrow, wide] = [1.699, 1.701].map(|width| tables(5.3, width).survival);
-            let next = tables(6.3, 1.7).survival;
-            for index in 0..=12 + BEFORE {
+            let [before, after] = [5.299, 5.301].map(|threshold| line(threshold, 1.7, 0));
+            let [narrow, wide] = [1.699, 1.701].map(|width| line(5.3, width, 0));
+            let (this, next) = (line(5.3, 1.7, 0), line(6.3, 1.7, 0));
+            for index in 0..=12 {
                 let slope = (before[index] - after[index]) / 0.002;
-                assert!((slope - found.density[index]).abs() < 3e-4, "{index}");
+                assert!((slope - line(5.3, 1.7, 1)[index]).abs() < 3e-4, "{index}");
                 let slope = (wide[index] - narrow[index]) / 0.002;
-                assert!((slope - found.by_width[index]).abs() < 3e-4, "{index}");
-                let cell = found.survival[index] - next[index];
-                assert!((cell - found.cell[index]).abs() < 1e-6, "{index}");
+                assert!((slope - line(5.3, 1.7, 2)[index]).abs() < 3e-4, "{index}");
+                // The middle one of three cells is that at the threshold.
+                let cell = this[index] - next[index];
+                assert!(
+                    (cell - line(5.3, 1.7, SHARED + 1)[index]).abs() < 1e-6,
+                    "{index}"
+                );
             }
         }
     }

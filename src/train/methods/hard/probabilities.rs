@@ -2,9 +2,9 @@
 
 use super::{
     distribution::{Buffers, Groups, groups, patterns},
-    lanes::{self, Lanes},
-    leave_one_out::{Form, Nodes, TERMS},
-    noise::{Curve, Tables},
+    lanes::{LANES, Lanes},
+    leave_one_out::{Form, TERMS},
+    noise::{Curve, SHARED, Tables},
     series::{Cumulants, FEWEST, Series},
 };
 use crate::train::matrix;
@@ -61,15 +61,11 @@ impl Results<'_> {
 /// Computes with one form of gradients.
 pub(super) struct Probabilities {
     form: Form,
-    nodes: Nodes,
 }
 
 impl Probabilities {
     pub(super) fn new(form: Form) -> Self {
-        Self {
-            form,
-            nodes: Nodes::new(),
-        }
+        Self { form }
     }
 
     /// The form that gradients have in a layer of this depth.
@@ -112,13 +108,13 @@ impl Probabilities {
             .map(|(j, curve)| {
                 let means: Vec<f32> = weights.iter().skip(j).step_by(n).copied().collect();
                 if !deep {
-                    return Source::Lanes(means, Tables::new(*curve, depth));
+                    return Source::Lanes(means, Tables::new(*curve, form, depth));
                 }
                 let groups = Groups::new(&means);
                 let samples = cumulants.iter().skip(j).step_by(n).copied();
                 match series(form, *curve, &groups, samples, rows) {
                     Some(series) => Source::Series(series),
-                    None => Source::Exact(groups, Tables::new(*curve, depth)),
+                    None => Source::Exact(groups, Tables::new(*curve, form, depth)),
                 }
             })
             .collect();
@@ -142,80 +138,71 @@ impl Probabilities {
                 };
                 if deep {
                     let cumulants = &cumulants[block * ROWS * n..];
-                    self.one_by_one(form, &sources, rows, cumulants, &mut memory.0, &mut results);
+                    one_by_one(form, &sources, rows, cumulants, &mut memory.0, &mut results);
                 } else {
-                    self.together(form, &sources, rows, &mut memory.1, &mut results);
+                    together(&sources, rows, &mut memory.1, &mut results);
                 }
             },
         );
     }
+}
 
-    /// A block of rows of a deep layer.
-    fn one_by_one(
-        &self,
-        form: Form,
-        sources: &[Source],
-        rows: &[f32],
-        cumulants: &[Cumulants],
-        buffers: &mut Buffers,
-        results: &mut Results<'_>,
-    ) {
-        let depth = buffers.depth();
-        let width = groups(depth);
-        let own = sources
-            .iter()
-            .any(|source| matches!(source, Source::Exact(..)));
-        let rows = rows.chunks_exact(depth);
-        let count = rows.len();
-        let patterns: Vec<u8> = if own {
-            rows.flat_map(patterns).collect()
-        } else {
-            Vec::new()
-        };
-        let mut terms = [0.0; TERMS];
-        let terms = &mut terms[..form.terms()];
-        for (j, source) in sources.iter().enumerate() {
-            for row in 0..count {
-                let shared = match source {
-                    Source::Series(series) => {
-                        series.evaluate(cumulants[row * sources.len() + j], terms)
-                    }
-                    Source::Exact(groups, tables) => {
-                        let patterns = &patterns[row * width..][..width];
-                        let (first, y) = groups.distribution(patterns, buffers);
-                        form.evaluate(&self.nodes, (first, y), &tables.cell, terms);
-                        tables.expect(first, y)
-                    }
-                    Source::Lanes(..) => unreachable!("of shallow layers"),
-                };
-                results.set(row, j, shared, terms.iter().copied());
-            }
+/// A block of rows of a deep layer.
+fn one_by_one(
+    form: Form,
+    sources: &[Source],
+    rows: &[f32],
+    cumulants: &[Cumulants],
+    buffers: &mut Buffers,
+    results: &mut Results<'_>,
+) {
+    let depth = buffers.depth();
+    let width = groups(depth);
+    let own = sources
+        .iter()
+        .any(|source| matches!(source, Source::Exact(..)));
+    let rows = rows.chunks_exact(depth);
+    let count = rows.len();
+    let patterns: Vec<u8> = if own {
+        rows.flat_map(patterns).collect()
+    } else {
+        Vec::new()
+    };
+    let mut terms = [0.0; TERMS];
+    let terms = &mut terms[..form.terms()];
+    for (j, source) in sources.iter().enumerate() {
+        for row in 0..count {
+            let shared = match source {
+                Source::Series(series) => {
+                    series.evaluate(cumulants[row * sources.len() + j], terms)
+                }
+                Source::Exact(groups, tables) => {
+                    let patterns = &patterns[row * width..][..width];
+                    let (first, y) = groups.distribution(patterns, buffers);
+                    tables.expect(first, y, terms)
+                }
+                Source::Lanes(..) => unreachable!("of shallow layers"),
+            };
+            results.set(row, j, shared, terms.iter().copied());
         }
     }
+}
 
-    /// A block of rows of a shallow layer.
-    fn together(
-        &self,
-        form: Form,
-        sources: &[Source],
-        rows: &[f32],
-        lanes: &mut Lanes,
-        results: &mut Results<'_>,
-    ) {
-        let depth = lanes.depth();
-        let mut terms = [[0.0; lanes::LANES]; TERMS];
-        for (some, rows) in rows.chunks(lanes::LANES * depth).enumerate() {
-            lanes.load(rows);
-            for (j, source) in sources.iter().enumerate() {
-                let Source::Lanes(means, tables) = source else {
-                    unreachable!("of deep layers")
-                };
-                let found = lanes.evaluate(means, tables, form, &self.nodes, &mut terms);
-                for lane in 0..rows.len() / depth {
-                    let shared = found.map(|values| values[lane]);
-                    let terms = terms[..form.terms()].iter().map(|term| term[lane]);
-                    results.set(some * lanes::LANES + lane, j, shared, terms);
-                }
+/// A block of rows of a shallow layer.
+fn together(sources: &[Source], rows: &[f32], lanes: &mut Lanes, results: &mut Results<'_>) {
+    let depth = lanes.depth();
+    for (some, rows) in rows.chunks(LANES * depth).enumerate() {
+        lanes.load(rows);
+        for (j, source) in sources.iter().enumerate() {
+            let Source::Lanes(means, tables) = source else {
+                unreachable!("of deep layers")
+            };
+            let found = lanes.evaluate(means, tables);
+            for lane in 0..rows.len() / depth {
+                let value = |line: usize| found[line * LANES + lane];
+                let shared = std::array::from_fn(value);
+                let terms = (SHARED..found.len() / LANES).map(value);
+                results.set(some * LANES + lane, j, shared, terms);
             }
         }
     }

@@ -1,34 +1,40 @@
-//! Deep layers: the distribution of one sample's sum, moved and bent to that of every other sample's.
+//! Deep layers: the distribution of one sample's sum, moved and bent to that of every other
+//! sample's.
 //!
-//! The variance of a factor, and every even cumulant, is the same for `x = 1` and `x = −1`; the odd cumulants are the same but for the sign
-//! of `x`. So two samples' sums differ in their means, their third cumulants,
+//! The variance of a factor, and every even cumulant, is the same for `x = 1` and `x = −1`; the odd
+//! cumulants are the same but for the sign of `x`. So two samples' sums differ in their means,
+//! their third cumulants,
 //!
 //! ```text
 //! κ₁ = ½ (K + Σ x_k m_k)        κ₃ = −¼ Σ x_k m_k (1 − m_k²)
 //! ```
 //!
-//! both a matrix product for the whole layer, and in odd cumulants from the fifth on. With noise on the threshold `F(t) = P(J + ξ ≥ t)` is
-//! smooth, and with `D = d/dt` and the reference sample's `F₀`
+//! both a matrix product for the whole layer, and in odd cumulants from the fifth on. With noise on
+//! the threshold `F(t) = P(J + ξ ≥ t)` is smooth, and with `D = d/dt` and the reference sample's
+//! `F₀`
 //!
 //! ```text
 //! F(t) = exp(−Δκ₁ D − ⅙ Δκ₃ D³ − …) F₀(t) = F₀(t − Δκ₁) − ⅙ Δκ₃ F₀‴(t − Δκ₁) + …
 //! ```
 //!
-//! `F₀` comes from the exact distribution; it, and what else is wanted of it, is tabulated on a fine grid and interpolated. These are the
-//! power sums `Σ x_k m_k` and `Σ x_k m_k³`: next to exact forms for every sample the cost of a layer falls to two products.
+//! `F₀` comes from the exact distribution; it, and what else is wanted of it, is tabulated on a
+//! fine grid and interpolated. These are the power sums `Σ x_k m_k` and `Σ x_k m_k³`: next to exact
+//! forms for every sample the cost of a layer falls to two products.
 //!
-//! **Gradients.** `F = (q + p e^{−D}) F′` for the sum without a factor, so that with `T = tanh(D/2)`
+//! **Gradients.** `F = (q + p e^{−D}) F′` for the sum without a factor, so that with `T =
+//! tanh(D/2)`
 //!
 //! ```text
 //! ∂z/∂v_j = (e^{−D} − 1)/(q + p e^{−D}) F = −2 Σ_d (x_j m_j)^d T^{d+1} F
 //! ```
 //!
-//! which is the whole system's solution; of few equations the right sides are `y'_i = F(t + i) − F(t + i + 1)`.
+//! which is the whole system's solution; of few equations the right sides are `y'_i = F(t + i) −
+//! F(t + i + 1)`.
 
 use super::{
     distribution::{Buffers, Groups, vectorised},
     leave_one_out::{Form, POWERS, TERMS},
-    noise::Curve,
+    noise::{Curve, SHARED},
 };
 
 /// The fewest factors: below, exact forms cost little.
@@ -39,8 +45,6 @@ const NARROWEST: f64 = 8.0;
 const POINTS: f64 = 24.0;
 /// The most grid points.
 const MOST: usize = 1 << 13;
-/// z, density and the derivative by the width, which precede the terms.
-const SHARED: usize = 3;
 /// What is tabulated at a grid point: the values, then the third derivatives of them.
 const COLUMNS: usize = 2 * 8;
 /// The third derivatives begin here.
@@ -90,7 +94,8 @@ impl Series {
         let points = (POINTS / curve.width).log2().ceil().max(0.0).exp2();
         let step = 1.0 / points;
         let [low, high] = means.map(|mean| curve.threshold - f64::from(mean));
-        // Four points are interpolated between, five are differentiated over, and the equations reach three successes on.
+        // Four points are interpolated between, five are differentiated over, and the equations
+        // reach three successes on.
         let margin = 5.0 + 8.0 * step;
         let (from, to) = (high - margin, low + margin);
         let count = ((to - from) * points).ceil();
@@ -204,7 +209,7 @@ mod tests {
     use super::{
         super::{
             distribution::{Buffers, Groups, patterns},
-            leave_one_out::{Form, Nodes, TERMS},
+            leave_one_out::{Form, TERMS},
             noise::{Curve, Tables},
         },
         Cumulants, Series,
@@ -251,7 +256,6 @@ mod tests {
                 all.iter().copied().fold(f32::NEG_INFINITY, f32::max),
             ];
             let (groups, mut buffers) = (Groups::new(&means), Buffers::new(DEPTH));
-            let (tables, nodes) = (Tables::new(curve, DEPTH), Nodes::new());
             for form in [Form::Three, Form::Five, Form::Extended, Form::Precise] {
                 let first: Vec<u8> = patterns(&rows[0]).collect();
                 let reference = (&groups, &first[..], cumulants(&rows[0]));
@@ -262,8 +266,8 @@ mod tests {
                     let patterns: Vec<u8> = patterns(row).collect();
                     let (first, y) = groups.distribution(&patterns, &mut buffers);
                     let mut terms = [0.0; TERMS];
-                    form.evaluate(&nodes, (first, y), &tables.cell, &mut terms[..form.terms()]);
-                    let expected = tables.expect(first, y);
+                    let tables = Tables::new(curve, form, DEPTH);
+                    let expected = tables.expect(first, y, &mut terms[..form.terms()]);
                     let mut found_terms = [0.0; TERMS];
                     let found = series.evaluate(cumulants(row), &mut found_terms[..deep.terms()]);
                     let errors = [0, 1, 2].map(|i| (expected[i] - found[i]).abs());
@@ -298,7 +302,7 @@ mod tests {
             threshold: 400.0,
             width: 0.5,
         };
-        let patterns = vec![0; DEPTH / 4];
+        let patterns = [0; DEPTH / 4];
         let cumulants = Cumulants {
             mean: 200.0,
             third: 0.0,

@@ -189,7 +189,7 @@ fn bits_are_the_mode_or_drawn_with_their_probabilities() {
     for activations in [Activations::Mode, Activations::Sample] {
         let hard = hard(Distribution::Three, activations);
         let (place, mut layer, mut cache, _) = bits(&hard, 7);
-        let mut plus = vec![0.0f32; ROWS * OUTPUTS];
+        let mut plus = [0.0f32; ROWS * OUTPUTS];
         const DRAWS: usize = 2_000;
         for draw in 0..DRAWS {
             layer.noise = draw as u64;
