@@ -176,7 +176,7 @@ pub(crate) fn train<'py>(
         return Err(PyTypeError::new_err(text));
     }
     // The name says that it is the centre that is read.
-    let cut = crop || net == "seed-24";
+    let cut = crop || matches!(net, "talk-24" | "seed-24");
     let dataset = dataset(images, labels, &config.network, cut)?;
 
     let all = dataset.len() as u64;

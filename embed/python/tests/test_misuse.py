@@ -170,7 +170,7 @@ TRAIN = [
     (dict(net="net.toml"), ValueError, r"net: expected one of.*pathlib.Path\(.net.toml.\).read_text\(\)"),
     (dict(net=""), ValueError, "net: expected one of"),
     (dict(net="[input]\nheight = 28"), ValueError, "net's description"),
-    (dict(net=NET % 1), ValueError, "class"),
+    (dict(net=NET % 1), ValueError, "labels: expected 0 to 0"),
     (dict(net=NET % 300), ValueError, "net: expected at most 256 classes, found 300"),
     (dict(net=7), TypeError, "net"),
     (dict(callback="print"), TypeError, "callback: expected a function of an Epoch, found .*str"),

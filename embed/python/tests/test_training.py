@@ -48,7 +48,7 @@ def test_what_a_callback_raises_ends_the_training(digits):
 def test_wrong_arguments(digits):
     images, labels = digits
     for arguments, text in [
-        (dict(net="[input]"), "net's description"),
+        (dict(net="[input]\nheight = 1"), "net's description"),
         (dict(method="magic"), "method: expected"),
         (dict(epochs=0), "epochs: expected 1 to"),
         (dict(learning_rate=0.0), "learning_rate"),
