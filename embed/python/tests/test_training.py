@@ -60,7 +60,7 @@ def test_wrong_arguments(digits):
     ]:
         with pytest.raises(ValueError, match=text):
             bernet.train(images, labels, **{"epochs": 1, **arguments})
-    with pytest.raises(ValueError, match="labels: expected 3000, found 2999"):
+    with pytest.raises(ValueError, match="labels: expected 3000, one for each image, found 2999"):
         bernet.train(images, labels[:-1])
     with pytest.raises(ValueError, match="labels: expected 0 to 9, found 10"):
         bernet.train(images, labels.astype(int) + 1)
