@@ -20,10 +20,10 @@
 //! ```
 
 #[cfg(feature = "train")]
-pub mod data;
+pub mod classify;
 #[cfg(feature = "train")]
-mod durable;
-#[cfg(any(feature = "c", feature = "npy", feature = "onnx", feature = "tflite"))]
+pub mod data;
+pub mod durable;
 pub mod exchange;
 #[cfg(feature = "train")]
 pub mod infer;

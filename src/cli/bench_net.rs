@@ -5,7 +5,6 @@ use anyhow::{Result, bail};
 use bernet::report::{Align, Table};
 use bernet_kernels::isa::Level;
 use bernet_runtime::{
-    format,
     plan::{Options, Program, StepInfo},
     session::Session,
     tensor::{Data, Tensor},
@@ -67,7 +66,7 @@ pub(super) fn run(net: &Path, arguments: &Arguments, out: &mut impl Write) -> Re
         ..Options::default()
     };
     let start = Instant::now();
-    let graph = format::read(net)?;
+    let graph = super::net::read(net)?;
     let mut session = Session::new(&graph, &options)?;
     let load_ms = milliseconds(start.elapsed());
     let program = session.program().clone();
