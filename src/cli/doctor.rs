@@ -29,12 +29,6 @@ pub(super) fn run(_: &Arguments, out: &mut impl Write) -> Result<()> {
     let threads =
         thread::available_parallelism().map_or("unknown".into(), |count| count.to_string());
     line("threads", threads)?;
-    let memmap = if cfg!(feature = "memmap") {
-        "memmap"
-    } else {
-        "none beyond cli"
-    };
-    line("features", memmap.into())?;
     let best = Level::best();
     let available = Level::available();
     let missing = Level::NAMES

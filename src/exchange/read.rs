@@ -142,13 +142,10 @@ pub fn read(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Imported,
         Format::Onnx => return Ok(super::onnx::import_file(path, options)?),
         #[cfg(feature = "tflite")]
         Format::Tflite => read_tflite(path)?,
-        #[cfg(not(all(feature = "onnx", feature = "tflite")))]
-        format @ (Format::Onnx | Format::Tflite) => {
-            return Err(ReadError::Feature {
-                path: path.into(),
-                format,
-            });
-        }
+        #[cfg(not(feature = "onnx"))]
+        format @ Format::Onnx => return Err(missing(path, format)),
+        #[cfg(not(feature = "tflite"))]
+        format @ Format::Tflite => return Err(missing(path, format)),
     };
     if let Some(pixels) = &options.pixels {
         pixels::set(&mut imported.graph, pixels).map_err(|cause| ReadError::Pixels {
@@ -176,6 +173,14 @@ fn read_tflite(path: &Path) -> Result<Imported, ReadError> {
         path: path.into(),
         cause,
     })
+}
+
+#[cfg(not(all(feature = "onnx", feature = "tflite")))]
+fn missing(path: &Path, format: Format) -> ReadError {
+    ReadError::Feature {
+        path: path.into(),
+        format,
+    }
 }
 
 fn io_error(path: &Path, cause: io::Error) -> ReadError {

@@ -68,7 +68,7 @@ pub(crate) fn all() {
             layer(8192, 1, apart(1)),
             1,
             2,
-            true,
+            false,
         ),
         (
             "grey values far apart, in 8192 groups",

@@ -55,6 +55,18 @@ impl Modules {
                 code,
             });
         }
+        // Files of tests are declared by nobody else.
+        let declared: BTreeSet<(&str, Vec<String>)> = files
+            .iter()
+            .flat_map(|file: &File| {
+                let path = |name: &String| [&file.module[..], std::slice::from_ref(name)].concat();
+                let modules = file.code.modules.iter();
+                modules.map(move |name| (file.root, path(name)))
+            })
+            .collect();
+        files.retain(|file| {
+            file.module.is_empty() || declared.contains(&(file.root, file.module.clone()))
+        });
         let places = files.iter().enumerate();
         let by_module = places.map(|(index, file)| ((file.root, file.module.clone()), index));
         let mut modules = Self {
@@ -89,46 +101,18 @@ impl Modules {
         self.arrows.iter().copied()
     }
 
-    /// Sets of files from each of which arrows lead to all others.
-    pub(crate) fn circles_of_files(&self) -> Vec<BTreeSet<String>> {
-        let circles = circles(self.files.len(), &self.arrows);
-        let paths = |circle: Vec<usize>| {
-            circle
-                .iter()
-                .map(|&index| self.files[index].path.clone())
-                .collect()
-        };
-        circles.into_iter().map(paths).collect()
-    }
-
-    /// The same of what lies in one folder: files, and folders with all that is in them.
-    pub(crate) fn circles_of_folders(&self) -> Vec<BTreeSet<String>> {
-        let mut arrows: BTreeMap<(&str, &[String]), BTreeSet<(&str, &str)>> = BTreeMap::new();
+    /// Sets of files and folders of one folder, from each of which arrows lead to all others.
+    pub(crate) fn circles(&self) -> Vec<BTreeSet<String>> {
+        let mut arrows: BTreeMap<String, BTreeSet<(&str, &str)>> = BTreeMap::new();
         for (from, to) in self.arrows() {
-            let (from, to) = (&self.files[from], &self.files[to]);
-            let shared = from
-                .module
-                .iter()
-                .zip(&to.module)
-                .take_while(|(a, b)| a == b)
-                .count();
-            if let (true, Some(a), Some(b)) = (
-                from.root == to.root,
-                from.module.get(shared),
-                to.module.get(shared),
-            ) {
-                let folder = (from.root, &from.module[..shared]);
+            if let Some((folder, a, b)) = self.beside(from, to) {
                 arrows.entry(folder).or_default().insert((a, b));
             }
         }
         let mut found = Vec::new();
-        for ((root, folder), arrows) in arrows {
-            let names: Vec<&str> = arrows
-                .iter()
-                .flat_map(|&(a, b)| [a, b])
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect();
+        for (folder, arrows) in arrows {
+            let names: BTreeSet<&str> = arrows.iter().flat_map(|&(a, b)| [a, b]).collect();
+            let names = Vec::from_iter(names);
             let place = |name| {
                 names
                     .iter()
@@ -137,36 +121,41 @@ impl Modules {
             };
             let numbered = arrows.iter().map(|&(a, b)| (place(a), place(b))).collect();
             for circle in circles(names.len(), &numbered) {
-                let path = |index: usize| {
-                    [&[root.to_owned()], folder, &[names[index].to_owned()]]
-                        .concat()
-                        .join("::")
-                };
+                let path = |index: usize| format!("{folder}::{}", names[index]);
                 found.push(circle.into_iter().map(path).collect());
             }
         }
         found
     }
 
+    /// The folder that holds both ends of an arrow, and the file or folder in it that holds each;
+    /// nothing where one of both is the folder's own file, or they are of different crates.
+    fn beside(&self, from: usize, to: usize) -> Option<(String, &str, &str)> {
+        let (from, to) = (&self.files[from], &self.files[to]);
+        let pairs = from.module.iter().zip(&to.module);
+        let shared = pairs.take_while(|(a, b)| a == b).count();
+        let (a, b) = (from.module.get(shared)?, to.module.get(shared)?);
+        let root = from.root.split('/').next().unwrap_or_default().to_owned();
+        let folder = [&[root], &from.module[..shared]].concat().join("::");
+        (from.root == to.root).then_some((folder, a, b))
+    }
+
     /// Prints the names that make a circle.
     pub(crate) fn explain(&self, circle: &BTreeSet<String>) {
-        for (index, file) in self
-            .files
-            .iter()
-            .enumerate()
-            .filter(|(_, file)| circle.contains(&file.path))
-        {
+        for (index, file) in self.files.iter().enumerate() {
             for name in &file.code.names {
-                if let Some(to) = self.resolve(index, name, 0)
-                    && to != index
-                    && circle.contains(&self.files[to].path)
-                {
-                    eprintln!(
-                        "  {}: {} is in {}",
-                        file.path,
-                        name.join("::"),
-                        self.files[to].path
-                    );
+                let Some(to) = self.resolve(index, name, 0) else {
+                    continue;
+                };
+                let is_part = self.beside(index, to).is_some_and(|(folder, a, b)| {
+                    a != b
+                        && [a, b]
+                            .iter()
+                            .all(|end| circle.contains(&format!("{folder}::{end}")))
+                });
+                if is_part {
+                    let to = &self.files[to].path;
+                    eprintln!("  {}: {} is in {to}", file.path, name.join("::"));
                 }
             }
         }
@@ -410,6 +399,9 @@ impl<'ast> Visit<'ast> for Code {
             syn::visit::visit_item(self, item);
         }
     }
+
+    // `pub(crate)` names nothing.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         if path.leading_colon.is_none() {
