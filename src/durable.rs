@@ -1,4 +1,12 @@
 //! Files that appear whole or not at all.
+//!
+//! ```
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("net.onnx");
+//! bernet::durable::write(&path, b"bytes")?;
+//! assert_eq!(std::fs::read(path)?, b"bytes");
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use std::{
     fs::{self, File},
@@ -12,7 +20,10 @@ const PREFIX: &str = ".bernet-";
 
 /// Writes a file: into a temporary one in the same folder, flushed to the disk, then renamed. Whatever happens on the way,
 /// the path names the old file or the new one.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// What the system says; or where the path names something that is not a file.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A rename would put a file in the place of a device such as /dev/null.
     if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
         return Err(io::Error::new(

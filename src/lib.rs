@@ -1,37 +1,34 @@
 //! Binary neural nets: trained through exact Bernoulli distributions, run on XNOR-popcount kernels.
 //!
-//! Modules in the order in which data flows: [`data`] (images and labels), [`model`] (a net as data, and its file), [`infer`]
-//! (a model made ready to run), [`train`] (how one comes about), [`report`] (what people look at); [`measure`] times the kernels, which
-//! are a crate of their own,
-//! [`bernet_kernels`], which other engines embed.
+//! A net is a graph of [`bernet_runtime`], which runs it. Here is what makes nets and what is around
+//! them, each a feature: [`data`] (images and labels) and [`classify`] (a graph that reads pictures),
+//! [`exchange`] (formats of other tools), [`train`] (how a net comes about), [`report`] (what people
+//! look at), [`measure`] (how fast the kernels of [`bernet_kernels`] are).
 //!
 //! ```
-//! # #[cfg(feature = "train")] {
-//! use bernet::{data, infer, model::Model};
+//! # #[cfg(feature = "data")] {
+//! use bernet::{classify::{self, Classifier}, data};
 //! use bernet_kernels::isa::Level;
+//! use bernet_runtime::format;
 //!
-//! let model = Model::from_bytes(include_bytes!("../models/mnist.bnet"))?;
-//! let mut session = infer::Session::new(&model, Level::best())?;
+//! let graph = format::from_bytes(include_bytes!("../models/mnist.bnet"))?;
+//! let mut classifier = Classifier::new(&graph, Level::best())?;
 //! let test = data::load_embedded().test;
-//! let predictions = session.classify(test.images())?;
-//! assert!(infer::right(&predictions, test.labels()) > 9_700);
+//! let predictions = classifier.classify(&classifier.images(&test)?)?;
+//! assert!(classify::count_correct(&predictions, test.labels()) > 9_700);
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#[cfg(feature = "train")]
+#[cfg(feature = "data")]
+pub mod classify;
+#[cfg(feature = "data")]
 pub mod data;
-#[cfg(feature = "train")]
-mod durable;
-#[cfg(any(feature = "c", feature = "npy", feature = "onnx", feature = "tflite"))]
+pub mod durable;
 pub mod exchange;
-#[cfg(feature = "train")]
-pub mod infer;
-#[cfg(feature = "train")]
+#[cfg(feature = "measure")]
 pub mod measure;
-#[cfg(feature = "train")]
-pub mod model;
-#[cfg(feature = "train")]
+#[cfg(feature = "report")]
 pub mod report;
 #[cfg(feature = "train")]
 pub mod train;

@@ -1,7 +1,12 @@
 //! The program as a user meets it.
 
-use bernet::model::{Input, Layer, Model};
-use bernet_kernels::bits::BitMatrix;
+use bernet_kernels::{bits::BitMatrix, xnor::Threshold};
+use bernet_runtime::{
+    format,
+    graph::{
+        ArrayLayout, BinaryConv, ConvParams, Graph, Kind, Op, Pixels, ReduceKind, Shape, ValueId,
+    },
+};
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -16,22 +21,46 @@ fn bernet() -> Command {
     command
 }
 
+/// Sums of all pixels, for class 0 as they are, for the others the other way round.
+fn votes(graph: &mut Graph, value: ValueId, classes: usize) -> ValueId {
+    let channels = graph.value(value).shape.channels;
+    let weights = BitMatrix::from_fn(classes, channels, |class, _| class == 0);
+    let params = ConvParams::valid([1, 1]);
+    let conv = Op::BinaryConv(BinaryConv { params, weights });
+    let sums = graph.add_node(conv, &[value]).unwrap();
+    let (kind, axes) = (ReduceKind::Sum, [true, true, false]);
+    graph.add_node(Op::Reduce { kind, axes }, &[sums]).unwrap()
+}
+
+/// A net of one input, which is followed by what `layers` adds.
+fn net(
+    kind: Kind,
+    shape: [usize; 3],
+    pixels: Pixels,
+    layers: impl FnOnce(&mut Graph, ValueId) -> ValueId,
+) -> Graph {
+    let mut graph = Graph::default();
+    let input = graph.add_input("image", kind, Shape::from(shape)).unwrap();
+    graph.inputs[0].pixels = pixels;
+    let logits = layers(&mut graph, input);
+    graph.add_output("logits", logits).unwrap();
+    graph.outputs[0].layout = ArrayLayout::flat(graph.value(logits).shape.channels);
+    graph.metadata = [("licence".into(), "MIT".into())].into();
+    graph
+}
+
 /// A net that votes by the number of ink pixels: right for about every tenth digit.
-fn write_model(path: &Path, edit: impl FnOnce(&mut Model)) {
-    let mut model = Model {
-        input: Input {
-            height: 28,
-            width: 28,
-            channels: 1,
-            threshold: Some(128),
-        },
-        layers: vec![Layer::Expectation {
-            weights: BitMatrix::from_fn(10, 1, |class, _| class == 0),
-        }],
-        metadata: [("licence".into(), "MIT".into())].into(),
-    };
-    edit(&mut model);
-    model.write(path).unwrap();
+fn ink(shape: [usize; 3], threshold: u8, classes: usize) -> Graph {
+    let pixels = Pixels::AtLeast(threshold);
+    net(Kind::Bit, shape, pixels, |graph, value| {
+        votes(graph, value, classes)
+    })
+}
+
+fn write_model(path: &Path, edit: impl FnOnce(&mut Graph)) {
+    let mut graph = ink([28, 28, 1], 128, 10);
+    edit(&mut graph);
+    format::write(&graph, path).unwrap();
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -111,7 +140,7 @@ fn convert_changes_what_it_is_told_to() {
         convert.output().unwrap()
     };
     let said = succeeds(&convert(&again, &[])).to_owned();
-    let expected = format!("again.bnet: .bnet version 1, {} bytes\n", before.len());
+    let expected = format!("again.bnet: .bnet version 5, {} bytes\n", before.len());
     assert!(said.ends_with(&expected), "{said}");
     assert_eq!(fs::read(&again).unwrap(), before);
 
@@ -127,12 +156,12 @@ fn convert_changes_what_it_is_told_to() {
         "expected KEY=VALUE",
     );
     fails(
-        &convert(&again, &["--drop", "licence", "--drop-all"]),
+        &convert(&again, &["--drop", "licence", "--strip"]),
         2,
         "cannot be used with",
     );
 
-    let metadata = || Model::read(&path).unwrap().metadata;
+    let metadata = || format::read(&path).unwrap().metadata;
     succeeds(&convert(
         &path,
         &[
@@ -149,8 +178,18 @@ fn convert_changes_what_it_is_told_to() {
         ("note".into(), "".into()),
     ];
     assert_eq!(metadata(), expected.into());
-    succeeds(&convert(&path, &["--drop-all", "--set", "licence=MIT"]));
+    succeeds(&convert(&path, &["--strip", "--set", "licence=MIT"]));
     assert_eq!(fs::read(&path).unwrap(), before);
+    // Older versions become the newest.
+    let mut convert = bernet();
+    convert
+        .args(["convert", "models/mnist.bnet", "--strip"])
+        .arg(&again);
+    succeeds(&convert.output().unwrap());
+    assert!(fs::metadata(&again).unwrap().len() <= 5000);
+    let mut graph = format::read("models/mnist.bnet").unwrap();
+    graph.metadata.clear();
+    assert_eq!(format::read(&again).unwrap(), graph);
 }
 
 /// A net that reads grey values: its file says so, and the embedded bits are no food for it.
@@ -158,38 +197,26 @@ fn convert_changes_what_it_is_told_to() {
 fn grey_values_are_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.bnet");
-    write_model(&path, |model| {
-        model.input.threshold = None;
-        let geometry = bernet_kernels::xnor::Geometry {
-            channels: 1,
-            outputs: 1,
-            kernel: [1, 1],
-            stride: [1, 1],
-            padding: [0; 4],
-            padding_value: bernet_kernels::xnor::PaddingValue::Zero,
+    let graph = net(Kind::U8, [28, 28, 1], Pixels::Bytes, |graph, value| {
+        let weights = BitMatrix::from_fn(1, 1, |_, _| true);
+        let params = ConvParams::valid([1, 1]);
+        let conv = Op::BinaryConv(BinaryConv { params, weights });
+        let sums = graph.add_node(conv, &[value]).unwrap();
+        let threshold = Threshold {
+            at_least: 128,
+            invert: false,
         };
-        let conv = bernet::model::Conv {
-            geometry,
-            options: Default::default(),
-            weights: BitMatrix::from_fn(1, 1, |_, _| true),
-            thresholds: vec![bernet_kernels::xnor::Threshold {
-                at_least: 128,
-                invert: false,
-            }],
-        };
-        model.layers.insert(0, Layer::Conv(conv));
+        let bits = graph.add_node(Op::Threshold(vec![threshold]), &[sums]);
+        votes(graph, bits.unwrap(), 10)
     });
+    format::write(&graph, &path).unwrap();
     let info = bernet().arg("info").arg(&path).output().unwrap();
     let shown = succeeds(&info);
-    assert!(shown.contains(".bnet version 3"), "{shown}");
-    assert!(
-        shown.contains("the first layer reads grey values, 0 to 255"),
-        "{shown}"
-    );
+    assert!(shown.contains("a pixel is the byte 0 to 255"), "{shown}");
     let eval = bernet().arg("eval").arg(&path).output().unwrap();
     assert!(eval.status.success(), "{eval:?}");
     assert!(text(&eval.stdout).starts_with("accuracy "), "{eval:?}");
-    let warning = "bernet: the model reads grey values, of which the embedded images have black and white alone";
+    let warning = "bernet: the net reads grey values, of which the embedded images have black and white alone";
     assert!(text(&eval.stderr).starts_with(warning), "{eval:?}");
     let picture = folder.path().join("picture.png");
     write_picture(&picture, 60, 14..46, false);
@@ -234,62 +261,49 @@ fn grey_values_are_asked_for() {
 }
 
 #[test]
-fn info_as_json_adds_up_to_the_file() {
+fn info_as_json_counts_weights() {
     let output = bernet()
         .args(["info", "models/mnist.bnet", "--json"])
         .output()
         .unwrap();
     let found: serde_json::Value = serde_json::from_str(succeeds(&output)).unwrap();
     let bytes = fs::metadata("models/mnist.bnet").unwrap().len();
-    let parts = found["parts"].as_object().unwrap().values();
     assert_eq!(found["bytes"], bytes);
-    assert_eq!(parts.map(|part| part.as_u64().unwrap()).sum::<u64>(), bytes);
-    assert_eq!(found["weights"], 33_856);
-    assert_eq!(found["input"]["shape"], serde_json::json!([28, 28, 1]));
-    let layers = found["layers"].as_array().unwrap().iter();
-    let weights = layers.map(|layer| layer["weights"].as_u64().unwrap());
+    assert_eq!(
+        (&found["format"], &found["version"]),
+        (&".bnet".into(), &1.into())
+    );
+    let input = &found["inputs"][0];
+    assert_eq!(input["shape"], serde_json::json!([28, 28, 1]));
+    let nodes = found["nodes"].as_array().unwrap().iter();
+    let weights = nodes.map(|node| node["weights"].as_u64().unwrap());
     assert_eq!(weights.sum::<u64>(), 33_856);
     assert_eq!(found["metadata"]["method"], "ste");
 }
 
 #[test]
-fn info_adds_up_to_the_file() {
+fn info_shows_what_is_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.bnet");
-    write_model(&path, |model| {
-        model
-            .metadata
-            .insert("command".into(), "a \x1b[31mred\nline".into());
+    write_model(&path, |graph| {
+        let text = "a \x1b[31mred\nline".into();
+        graph.metadata.insert("command".into(), text);
     });
     let output = bernet().arg("info").arg(&path).output().unwrap();
     let stdout = succeeds(&output);
-    let total = stdout
-        .lines()
-        .find_map(|line| line.strip_prefix("  total"))
-        .unwrap();
-    assert_eq!(
-        total.trim().parse::<u64>().unwrap(),
-        fs::metadata(&path).unwrap().len()
-    );
-    let begin = stdout.find("bytes of the file").unwrap();
-    let parts = stdout[begin..]
-        .lines()
-        .skip(1)
-        .take_while(|line| !line.contains("total"));
-    let sum: u64 = parts
-        .map(|line| {
-            line.split_whitespace()
-                .last()
-                .unwrap()
-                .parse::<u64>()
-                .unwrap()
-        })
-        .sum();
-    assert_eq!(sum, fs::metadata(&path).unwrap().len());
-    assert!(
-        stdout.contains("command: a \\u{1b}[31mred\\nline\nlicence: MIT\n"),
-        "{stdout}"
-    );
+    let bytes = fs::metadata(&path).unwrap().len();
+    let graph = ink([28, 28, 1], 128, 10);
+    let mut bare = graph.clone();
+    bare.metadata.clear();
+    let bare = format::to_bytes(&bare).unwrap().len();
+    for part in [
+        &format!(".bnet version 5, {bytes} bytes\n"),
+        &format!("without metadata: {bare} bytes\n"),
+        "a pixel is +1 where it is at least 128\n",
+        "command: a \\u{1b}[31mred\\nline\nlicence: MIT\n",
+    ] {
+        assert!(stdout.contains(part), "{stdout} lacks {part}");
+    }
 }
 
 /// A square of ink in the middle of a grey picture.
@@ -352,12 +366,7 @@ fn predict_reads_pictures() {
         2,
         "<IMAGE.png>",
     );
-    write_model(&model, |model| {
-        model.input.channels = 2;
-        model.layers = vec![Layer::Expectation {
-            weights: BitMatrix::zeros(10, 2),
-        }];
-    });
+    write_model(&model, |graph| *graph = ink([28, 28, 2], 128, 10));
     let output = bernet()
         .arg("predict")
         .arg(&model)
@@ -367,7 +376,7 @@ fn predict_reads_pictures() {
     fails(
         &output,
         1,
-        "the model reads pictures of 2 channels, expected 1",
+        "the net reads pictures of 2 channels, expected 1 or 3",
     );
 }
 
@@ -594,7 +603,7 @@ fn wrong_calls_get_one_line() {
 fn eval_refuses_what_does_not_fit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.bnet");
-    let eval = |edit: fn(&mut Model), options: &[&str]| {
+    let eval = |edit: fn(&mut Graph), options: &[&str]| {
         write_model(&path, edit);
         bernet()
             .arg("eval")
@@ -604,24 +613,24 @@ fn eval_refuses_what_does_not_fit() {
             .unwrap()
     };
     fails(
-        &eval(|model| model.input.width = 24, &[]),
+        &eval(|graph| *graph = ink([28, 24, 1], 128, 10), &[]),
         1,
         "images: expected 28×24×1, found 28×28×1",
     );
     fails(
-        &eval(|model| model.input.threshold = Some(100), &[]),
+        &eval(|graph| *graph = ink([28, 28, 1], 100, 10), &[]),
         1,
         "use --data",
     );
-    let two = |model: &mut Model| {
-        model.layers = vec![Layer::Expectation {
-            weights: BitMatrix::zeros(2, 1),
-        }]
-    };
     fails(
-        &eval(two, &[]),
+        &eval(|graph| *graph = ink([28, 28, 1], 128, 2), &[]),
         1,
-        "the model has 2 classes, the images' labels 10",
+        "the net has 2 classes, the images' labels 10",
+    );
+    fails(
+        &eval(|graph| graph.inputs[0].pixels = Pixels::Unsaid, &[]),
+        1,
+        "pixels of input \"image\": expected a net that says what they become",
     );
     fails(
         &eval(|_| (), &["--threads", "0"]),
@@ -638,18 +647,18 @@ fn a_damaged_model_is_refused() {
     let path = folder.path().join("model.bnet");
     write_model(&path, |_| ());
     let mut bytes = fs::read(&path).unwrap();
-    bytes[70] ^= 4;
+    bytes[20] ^= 4;
     fs::write(&path, &bytes).unwrap();
     fails(
         &bernet().arg("info").arg(&path).output().unwrap(),
         1,
         "model.bnet: the file is damaged",
     );
-    fs::write(&path, &bytes[..100]).unwrap();
+    fs::write(&path, &bytes[..50]).unwrap();
     fails(
         &bernet().arg("info").arg(&path).output().unwrap(),
         1,
-        "length of the file: expected 278, found 100",
+        "model.bnet: ",
     );
 }
 
@@ -659,8 +668,8 @@ fn a_closed_pipe_is_quiet() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.bnet");
     // More than a pipe holds.
-    write_model(&path, |model| {
-        model
+    write_model(&path, |graph| {
+        graph
             .metadata
             .extend((0..9000).map(|index| (format!("key {index}"), "value".repeat(10))));
     });
@@ -712,32 +721,80 @@ fn help_and_version_go_to_stdout() {
     );
 }
 
+/// What is exported says the same of the same pictures, whichever tool of ours reads it.
 #[test]
-fn import_gives_back_what_export_wrote() {
+fn an_exported_net_says_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    write_model(&path("model.bnet"), |_| ());
+    let accuracy = |net: &Path, options: &[&str]| {
+        let eval = bernet().arg("eval").arg(net).args(options).output();
+        let output = eval.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        text(&output.stdout).lines().next().unwrap().to_owned()
+    };
+    let expected = accuracy("models/mnist.bnet".as_ref(), &[]);
+    assert_eq!(expected, "accuracy 97.92 % (9792/10000)");
     for dialect in [&[][..], &["--qonnx"]] {
         let mut export = bernet();
-        export.arg("export").arg(path("model.bnet")).args(dialect);
-        let output = export
-            .arg("--onnx")
-            .arg(path("model.onnx"))
-            .output()
-            .unwrap();
-        let size = fs::metadata(path("model.onnx")).unwrap().len();
-        assert!(succeeds(&output).ends_with(&format!("model.onnx: {size} bytes\n")));
-        let mut import = bernet();
-        import.arg("import").arg("--chain").arg(path("model.onnx"));
-        let output = import.arg("-o").arg(path("again.bnet")).output().unwrap();
-        let size = fs::metadata(path("model.bnet")).unwrap().len();
-        let says = format!("again.bnet: 1 layers, 10 weights, {size} bytes\n");
-        assert!(succeeds(&output).ends_with(&says), "{output:?}");
-        assert_eq!(
-            fs::read(path("again.bnet")).unwrap(),
-            fs::read(path("model.bnet")).unwrap()
+        export.args(["export", "models/mnist.bnet"]).args(dialect);
+        let output = export.arg("--onnx").arg(path("net.onnx")).output().unwrap();
+        let size = fs::metadata(path("net.onnx")).unwrap().len();
+        assert!(succeeds(&output).ends_with(&format!("net.onnx: {size} bytes\n")));
+        // The file does not say that its floats are pixel/255.
+        fails(
+            &bernet().arg("eval").arg(path("net.onnx")).output().unwrap(),
+            1,
+            "say it by --pixels",
         );
+        let found = accuracy(&path("net.onnx"), &["--pixels", "0..1"]);
+        assert_eq!(found, expected, "{dialect:?}");
+        let mut import = bernet();
+        import
+            .arg("import")
+            .arg(path("net.onnx"))
+            .arg("-o")
+            .arg(path("again.bnet"));
+        succeeds(&import.args(["--pixels", "0..1"]).output().unwrap());
+        assert_eq!(accuracy(&path("again.bnet"), &[]), expected, "{dialect:?}");
     }
+    let mut export = bernet();
+    export.args(["export", "models/mnist.bnet", "--xnor", "--onnx"]);
+    succeeds(&export.arg(path("net.onnx")).output().unwrap());
+    fails(
+        &bernet().arg("info").arg(path("net.onnx")).output().unwrap(),
+        1,
+        "net.onnx: ",
+    );
+}
+
+/// A net of three channels takes pictures as they are.
+#[test]
+fn predict_reads_colours() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let affine = Pixels::Affine {
+        scale: vec![1.0],
+        bias: vec![-100.0],
+    };
+    // The mean of each channel is its class's logit.
+    let graph = net(Kind::F32, [2, 3, 3], affine, |graph, value| {
+        let (kind, axes) = (ReduceKind::Mean, [true, true, false]);
+        graph.add_node(Op::Reduce { kind, axes }, &[value]).unwrap()
+    });
+    format::write(&graph, path("net.bnet")).unwrap();
+    let mut encoder = png::Encoder::new(fs::File::create(path("a.png")).unwrap(), 6, 4);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[90, 120, 100].repeat(24)).unwrap();
+    writer.finish().unwrap();
+    let mut predict = bernet();
+    predict
+        .arg("predict")
+        .arg(path("net.bnet"))
+        .arg(path("a.png"));
+    let output = predict.arg("--logits").output().unwrap();
+    let says = "a.png: class 1, margin 20 (6×4 pixels), logits -10 20 0\n";
+    assert!(succeeds(&output).ends_with(says), "{output:?}");
 }
 
 #[test]
@@ -748,7 +805,6 @@ fn import_names_what_is_in_the_way() {
         let mut import = bernet();
         import
             .arg("import")
-            .arg("--chain")
             .arg(path(name))
             .arg("-o")
             .arg(path("out.bnet"));
@@ -758,6 +814,8 @@ fn import_names_what_is_in_the_way() {
     fs::write(path("text.onnx"), "a text").unwrap();
     fails(&import("text.onnx"), 1, "text.onnx: not an ONNX file: ");
     fs::write(path("empty.onnx"), "").unwrap();
-    fails(&import("empty.onnx"), 1, "empty.onnx: graph: there is none");
+    fails(&import("empty.onnx"), 1, "empty.onnx: ");
+    fs::write(path("text"), "a text").unwrap();
+    fails(&import("text"), 1, "text: not a .bnet file");
     assert!(!path("out.bnet").exists());
 }

@@ -6,7 +6,8 @@ mod digits;
 #[path = "support/spawn.rs"]
 mod spawn;
 
-use bernet::{model::Model, train::Trainer};
+use bernet::train::Trainer;
+use bernet_runtime::format;
 use digits::write_digits;
 use std::{
     fs,
@@ -52,7 +53,7 @@ fn a_training_leaves_a_model_a_report_and_metrics() {
 
     let out = folder.path().join("out");
     let bytes = fs::read(out.join("model.bnet")).unwrap();
-    let model = Model::from_bytes(&bytes).unwrap();
+    let model = format::from_bytes(&bytes).unwrap();
     assert!(
         model.metadata["command"]
             .starts_with("bernet train --method bernoulli --epochs 3 --seed 1 --net talk-24")
@@ -115,7 +116,7 @@ fn the_command_makes_the_same_model_again() {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        Model::read(folder.path().join("out/model.bnet")).unwrap()
+        format::read(folder.path().join("out/model.bnet")).unwrap()
     };
     let first = model(&[
         "--method",

@@ -1,9 +1,12 @@
 //! Every level against the golden vectors of nets, which another program computed: `tests/golden/README.md`.
 
-use bernet::{infer::Session, model::Model};
-use bernet_kernels::{
-    bits::{BitMatrix, BitTensor},
-    isa::Level,
+use bernet_kernels::isa::Level;
+use bernet_runtime::{
+    format,
+    graph::{Graph, Kind},
+    plan::Options,
+    session::Session,
+    tensor::{Data, Tensor},
 };
 
 /// The file that a line of `models.txt` names.
@@ -23,19 +26,27 @@ fn file(name: &str) -> &'static [u8] {
     }
 }
 
-fn image(model: &Model, lines: &str) -> BitTensor {
-    let shape = model.input.bits_shape();
-    let lines: Vec<&str> = lines.split_whitespace().collect();
-    let bit = |line: &str, at: usize| {
-        let byte = u8::from_str_radix(&line[at / 8 * 2..][..2], 16).expect("hexadecimal");
-        byte >> (at % 8) & 1 == 1
+/// An image: a line of hexadecimal bytes for each of its lines.
+fn image(graph: &Graph, lines: &str) -> Tensor {
+    let value = graph.value(graph.inputs[0].value);
+    let line = value.shape.width * value.shape.channels;
+    let byte = |text: &str, at: usize| u8::from_str_radix(&text[2 * at..][..2], 16).expect("hex");
+    let lines = lines.split_whitespace();
+    let data = if value.kind == Kind::U8 {
+        Data::U8(
+            lines
+                .flat_map(|text| (0..line).map(move |at| byte(text, at)))
+                .collect(),
+        )
+    } else {
+        let bit = move |text, at: usize| byte(text, at / 8) >> (at % 8) & 1 == 1;
+        let bits = lines.flat_map(|text| (0..line).map(move |at| bit(text, at)));
+        Data::Bit(bits.collect())
     };
-    let bits = BitMatrix::from_fn(shape.height, shape.width * shape.channels, |y, at| {
-        bit(lines[y], at)
-    });
-    BitTensor::from_lines(shape, bits).expect("the lines of an image")
+    Tensor::new(1, value.shape, data).expect("an image of the net's size")
 }
 
+/// Integers exactly, floats to 1e-6 of the largest: the vectors are of double precision.
 #[test]
 fn every_level_gives_the_golden_logits() {
     let cases: Vec<_> = include_str!("golden/models.txt")
@@ -48,17 +59,31 @@ fn every_level_gives_the_golden_logits() {
                 .find_map(|line| line.strip_prefix(name))
                 .expect(name)
         });
-        let model = Model::from_bytes(file(name)).expect("a whole file");
+        let graph = format::from_bytes(file(name)).expect("a whole file");
         let logits = logits
             .split_whitespace()
             .map(|logit| logit.parse::<f64>().expect("a number"));
         let logits: Vec<_> = logits.collect();
+        let largest = logits
+            .iter()
+            .fold(0.0, |most: f64, &one| most.max(one.abs()));
         for level in Level::available() {
-            let mut session = Session::new(&model, level).expect("the model fits together");
-            let found = session
-                .real_logits(&image(&model, lines))
-                .expect("an image of its size");
-            assert_eq!(found, logits, "{level}, {name}");
+            let options = Options {
+                level,
+                ..Options::default()
+            };
+            let mut session = Session::new(&graph, &options).expect("a plan");
+            let outputs = session.run(&[image(&graph, lines)]).expect("its image");
+            let bound = match outputs[0].kind() {
+                Kind::I32 => 0.0,
+                _ => 1e-6 * largest,
+            };
+            let found = outputs[0].to_f32();
+            assert_eq!(found.len(), logits.len());
+            for (found, expected) in found.into_iter().zip(&logits) {
+                let error = (f64::from(found) - expected).abs();
+                assert!(error <= bound, "{level}, {name}: {found}, not {expected}");
+            }
         }
     }
 }

@@ -6,11 +6,11 @@
 //! or not on the original, and prints the share that is read right in each kind.
 
 use bernet::{
+    classify::Classifier,
     data::{Dataset, decode_digit_png, load_embedded},
-    infer::Session,
-    model::Model,
 };
 use bernet_kernels::isa::Level;
+use bernet_runtime::format;
 use png::{BitDepth, ColorType, Encoder};
 use std::path::Path;
 
@@ -634,11 +634,12 @@ fn thinned(canvas: Canvas, depth: usize) -> Canvas {
 }
 
 /// What the net says of a picture, by name for a failure.
-fn read(session: &mut Session, picture: &[u8]) -> Result<usize, String> {
+fn read(classifier: &mut Classifier, picture: &[u8]) -> Result<usize, String> {
     let digit = decode_digit_png(Path::new("digit.png"), picture, 28, 28, 128)
         .map_err(|error| error.to_string())?;
-    let said = session
-        .classify(&digit.image)
+    let said = classifier
+        .pictures(&digit.grey)
+        .and_then(|images| classifier.classify(&images))
         .map_err(|error| error.to_string())?;
     Ok(said[0].class)
 }
@@ -647,19 +648,20 @@ fn read(session: &mut Session, picture: &[u8]) -> Result<usize, String> {
 fn every_kind_of_picture_is_read() {
     let kinds = kinds();
     assert!(kinds.len() >= 60, "{} kinds", kinds.len());
-    let model = Model::read("models/mnist.bnet").unwrap();
-    let mut session = Session::new(&model, Level::best()).unwrap();
+    let graph = format::read("models/mnist.bnet").unwrap();
+    let mut classifier = Classifier::new(&graph, Level::best()).unwrap();
     let test = load_embedded().test;
     let asked = std::env::var("BERNET_PICTURES").ok();
     let places: Vec<usize> = match asked.as_deref() {
         Some(count) => (0..count.parse().expect("a number")).collect(),
         None => {
             // For each class the first digit that the net is sure of: the pictures are tried, not the net.
-            let said = session.classify(test.images()).unwrap();
+            let images = classifier.images(&test).unwrap();
+            let said = classifier.classify(&images).unwrap();
             let is_sure = |class: u8, place: &usize| {
                 test.labels()[*place] == class
                     && said[*place].class == usize::from(class)
-                    && said[*place].margin >= 150
+                    && said[*place].margin >= 150.0
             };
             let first = |class| (0..test.len()).find(|place| is_sure(class, place));
             (0..10)
@@ -672,7 +674,7 @@ fn every_kind_of_picture_is_read() {
         let mut right = 0;
         for &place in &places {
             let label = usize::from(test.labels()[place]);
-            match read(&mut session, &draw(&test.select(&[place]))) {
+            match read(&mut classifier, &draw(&test.select(&[place]))) {
                 Ok(class) if class == label => right += 1,
                 said => wrong.push(format!("{name}: {label} is read as {said:?}")),
             }

@@ -1,14 +1,15 @@
 //! Training from end to end, on a few thousand digits.
 
 use bernet::{
+    classify::{self, Classifier},
     data::{self, Dataset},
-    infer::{self, Session},
     train::{
         Activations, Binarise, Config, Distribution, Epoch, Freezing, HeldOut, MethodName, Network,
         Normalisation, Observer, Run, Surrogate, TALK_24, Trainer,
     },
 };
 use bernet_kernels::isa::Level;
+use bernet_runtime::{format, graph::Graph};
 use std::{ops::ControlFlow, path::Path};
 
 /// Watches without a word, and breaks after so many steps.
@@ -52,7 +53,15 @@ fn run<'a>(data: &'a (Dataset, Dataset), checkpoint: Option<&Path>) -> Run<'a> {
     }
 }
 
-/// Trains to the end; the model's bytes and the share of validation images that it answers right.
+/// The share of images that a net answers right.
+fn share_correct(graph: &Graph, data: &Dataset) -> f64 {
+    let mut classifier = Classifier::new(graph, Level::best()).expect("a classifier");
+    let images = classifier.images(data).expect("the images suit the net");
+    let predictions = classifier.classify(&images).expect("its own images");
+    classify::count_correct(&predictions, data.labels()) as f64 / data.len() as f64
+}
+
+/// Trains to the end; the net's bytes and the share of validation images that it answers right.
 fn trained(config: Config, data: &(Dataset, Dataset)) -> (Vec<u8>, f64) {
     let run = run(data, None);
     let mut trainer = Trainer::new(config).expect("the net's layers fit");
@@ -60,13 +69,9 @@ fn trained(config: Config, data: &(Dataset, Dataset)) -> (Vec<u8>, f64) {
         .train(&mut trainer, &mut Steps(usize::MAX))
         .expect("no step fails");
     assert!(end.is_continue());
-    let model = run.finish(&trainer).expect("the images suit the net");
-    let mut session = Session::new(&model, Level::best()).expect("the model fits together");
-    let said = session
-        .classify(data.1.images())
-        .expect("the images suit the model");
-    let share = infer::right(&said, data.1.labels()) as f64 / data.1.len() as f64;
-    (model.to_bytes().expect("a model that runs"), share)
+    let graph = run.finish(&trainer).expect("the images suit the net");
+    let share = share_correct(&graph, &data.1);
+    (format::to_bytes(&graph).expect("a net that runs"), share)
 }
 
 fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
@@ -122,11 +127,8 @@ fn every_method_learns_and_deploys() {
         let end = run.train(&mut trainer, &mut Steps(usize::MAX));
         assert!(end.expect("no step fails").is_continue());
         let last = *trainer.history().last().expect("twelve epochs");
-        let model = run.finish(&trainer).expect("the images suit the net");
-        let mut session = Session::new(&model, Level::best()).expect("the model fits together");
-        let said = session.classify(data.1.images());
-        let said = said.expect("the images suit the model");
-        let share = infer::right(&said, data.1.labels()) as f64 / data.1.len() as f64;
+        let graph = run.finish(&trainer).expect("the images suit the net");
+        let share = share_correct(&graph, &data.1);
         println!("{}: {share}", method.name());
         assert_eq!(share, last.validation_accuracy, "{}", method.name());
         assert!(share > least, "{}: {share}", method.name());
@@ -402,7 +404,7 @@ fn a_resumed_training_ends_in_the_same_bits() {
         assert!(end.is_continue());
         let model = run.finish(&trainer).expect("the images suit the net");
         assert!(
-            model.to_bytes().expect("a model that runs") == whole,
+            format::to_bytes(&model).expect("a net that runs") == whole,
             "stopped after {stop} steps"
         );
     }

@@ -107,7 +107,7 @@ def main(program, root):
     folder = Path(tempfile.mkdtemp())
     dense = Dense(random)
     (folder / "dense.onnx").write_bytes(dense.float32())
-    subprocess.run([program, "import", "--chain", folder / "dense.onnx", "-o", folder / "dense.bnet"], check=True, stdout=sys.stderr)
+    subprocess.run([program, "import", folder / "dense.onnx", "-o", folder / "dense.bnet", "--pixels", "0..1"], check=True, stdout=sys.stderr)
     seed = root / "models" / "mnist.bnet"
     subprocess.run([program, "export", seed, "--onnx", folder / "seed.onnx"], check=True, stdout=sys.stderr)
     nets = {

@@ -3,14 +3,13 @@
 
 use bernet::{
     data::{self, Source, packed},
-    model::onnx::{self, Dialect},
+    exchange::onnx::{self, Dialect},
     train::{Config, Distribution, MethodName, Network, TALK, Trainer},
 };
-use bernet_fuzz::net;
-use bernet_kernels::conformance::Generator;
+use bernet_fuzz::OLDER;
 use bernet_runtime::{format, testing::random_graph};
 use flate2::{Compression, write::GzEncoder};
-use std::{collections::HashSet, error::Error, fs, io::Write, mem::discriminant, path::Path};
+use std::{collections::HashSet, error::Error, fs, io::Write, path::Path};
 
 const NET: &str = r#"input = { height = 4, width = 4, channels = 1 }
 layer = [
@@ -28,24 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::write(folder.join(name), bytes)
     };
 
-    // Those among many that know a kind of layer that none before them knows, on bits or on grey values, and are small.
-    let mut known = HashSet::new();
-    for seed in 0..400 {
-        let model = net(&mut Generator(seed));
-        let bytes = model.to_bytes()?;
-        let grey = model.input.threshold.is_none();
-        let kinds = model.layers.iter().map(|layer| (discriminant(layer), grey));
-        if bytes.len() > 1024 || kinds.clone().all(|kind| known.contains(&kind)) {
-            continue;
-        }
-        known.extend(kinds);
-        write("model", &format!("net-{seed}"), &bytes)?;
-        for (name, dialect) in [("standard", Dialect::Standard), ("qonnx", Dialect::Qonnx)] {
-            let file = onnx::export(&model, dialect);
-            if let Some(file) = file.ok().filter(|file| file.len() < 4096) {
-                write("onnx", &format!("{name}-{seed}"), &file)?;
-            }
-        }
+    for (number, file) in OLDER.iter().enumerate() {
+        write("model", &format!("older-{number}"), file)?;
     }
     write("onnx", "real", &real_onnx())?;
 
@@ -58,6 +41,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         if bytes.len() <= 1024 && operators.clone().any(|name| !known.contains(name)) {
             known.extend(operators);
             write("graph", &format!("graph-{seed}"), &bytes)?;
+            for (name, dialect) in [("standard", Dialect::Standard), ("qonnx", Dialect::Qonnx)] {
+                let file = onnx::export(&graph, dialect);
+                if let Some(file) = file.ok().filter(|file| file.len() < 4096) {
+                    write("onnx", &format!("{name}-{seed}"), &file)?;
+                }
+            }
         }
     }
 

@@ -1,19 +1,27 @@
-//! What the targets share: checksums made right, small nets.
+//! What the targets share: checksums made right, older files, odd convolutions.
 
-use bernet::{
-    model::{Conv, Input, Layer, MaxPool, Model, RealConv, RealExpectation, RealThreshold},
-    train::{Config, MethodName, Network, TALK_24, Trainer},
-};
+use bernet::train::{Config, MethodName, Network, TALK_24, Trainer};
 use bernet_kernels::{
-    bits::{BitMatrix, BitTensor, Shape},
+    bits::Shape,
     conformance::Generator,
-    xnor::{Geometry, Options, PaddingValue, Threshold, Window},
+    xnor::{Geometry, Options, PaddingValue},
 };
 use bernet_runtime::format::{MAGIC, VERSION};
 use std::sync::LazyLock;
 
-/// A model's bytes with length and checksum made right, so that what lies behind those checks is reached.
-pub fn seal_model(mut bytes: Vec<u8>) -> Vec<u8> {
+/// Files of versions 1 to 4, with every kind of layer that those have; the last has real weights.
+pub const OLDER: [&[u8]; 7] = [
+    include_bytes!("../../tests/golden/older/bare.bnet"),
+    include_bytes!("../../tests/golden/older/grey.bnet"),
+    include_bytes!("../../tests/golden/older/grouped.bnet"),
+    include_bytes!("../../tests/golden/older/pooled.bnet"),
+    include_bytes!("../../tests/golden/older/small.bnet"),
+    include_bytes!("../../tests/golden/older/wide.bnet"),
+    include_bytes!("../../tests/golden/older/real.bnet"),
+];
+
+/// The bytes of a file of versions 1 to 4 with length and checksum made right, so that what lies behind those checks is reached.
+pub fn seal_older(mut bytes: Vec<u8>) -> Vec<u8> {
     if bytes.len() >= 64 {
         let length = bytes.len() as u64;
         bytes[40..48].copy_from_slice(&length.to_le_bytes());
@@ -81,16 +89,6 @@ pub fn stored_gzip(bytes: &[u8]) -> Vec<u8> {
     gzip
 }
 
-/// Random images of a model's size.
-pub fn images(generator: &mut Generator, model: &Model, batch: usize) -> BitTensor {
-    let shape = Shape {
-        batch,
-        ..model.input.bits_shape()
-    };
-    let lines = generator.matrix(batch * shape.height, shape.width * shape.channels);
-    BitTensor::from_lines(shape, lines).expect("the lines were made for this shape")
-}
-
 /// Dilation, and groups that both kinds of channels are a multiple of; half of the time none.
 pub fn options(generator: &mut Generator, channels: usize, outputs: usize) -> Options {
     let mut options = Options::default();
@@ -143,160 +141,3 @@ const PADDING: [PaddingValue; 3] = [
     PaddingValue::Zero,
     PaddingValue::PlusOne,
 ];
-
-/// A convolution whose thresholds lie about the middle of its sums.
-pub fn conv(generator: &mut Generator, geometry: Geometry, options: Options) -> Layer {
-    let depth = Window { geometry, options }.depth();
-    let spread = depth.isqrt() + 2;
-    let thresholds = (0..geometry.outputs).map(|_| Threshold {
-        at_least: match generator.below(12) {
-            0 => i32::MIN,
-            1 => i32::MAX,
-            2 => depth as i32,
-            3 => -(depth as i32),
-            _ => generator.below(2 * spread) as i32 - spread as i32,
-        },
-        invert: generator.below(2) == 1,
-    });
-    let thresholds = thresholds.collect();
-    Layer::Conv(Conv {
-        geometry,
-        options,
-        weights: generator.matrix(geometry.outputs, depth),
-        thresholds,
-    })
-}
-
-/// A small net with every kind of layer among its relatives; the last layers fit what comes before, the first may not.
-pub fn net(generator: &mut Generator) -> Model {
-    let mut below = |end: usize| generator.below(end);
-    let input = Input {
-        height: 1 + below(9),
-        width: 1 + below(9),
-        channels: [1, 1, 2, 3, 64, 65][below(6)],
-        threshold: Some(below(256) as u8),
-    };
-    let mut model = Model {
-        input,
-        layers: Vec::new(),
-        metadata: [("a".into(), "b".into())].into(),
-    };
-    let mut shape = input.shape();
-    for _ in 0..generator.below(4) {
-        let mut pair =
-            |from: usize, end: usize| [from + generator.below(end), from + generator.below(end)];
-        let (kernel, stride, before, after) = (pair(1, 3), pair(1, 2), pair(0, 2), pair(0, 2));
-        let padding = [before[0], before[1], after[0], after[1]];
-        let layer = match generator.below(4) {
-            0 => Layer::MaxPool(MaxPool {
-                kernel,
-                stride,
-                padding,
-            }),
-            1 => Layer::Crop {
-                top: before[0],
-                left: before[1],
-                height: shape.height.saturating_sub(before[0]).max(1),
-                width: shape.width.saturating_sub(before[1]).max(1),
-            },
-            _ => {
-                let outputs = [1, 3, 8, 16, 33, 64, 70][generator.below(7)];
-                let geometry = Geometry {
-                    channels: shape.channels,
-                    outputs,
-                    kernel,
-                    stride,
-                    padding,
-                    padding_value: PADDING[generator.below(PADDING.len())],
-                };
-                let options = options(generator, shape.channels, outputs);
-                conv(generator, geometry, options)
-            }
-        };
-        // What does not fit is left out.
-        let mut longer = model.clone();
-        longer.layers.push(layer);
-        if let Some(after) = end(&longer) {
-            (model, shape) = (longer, after);
-        }
-    }
-    let classes = 2 + generator.below(9);
-    let positions = if generator.below(2) == 0 {
-        1
-    } else {
-        shape.height * shape.width
-    };
-    model.layers.push(Layer::Expectation {
-        weights: generator.matrix(classes, positions * shape.channels),
-    });
-    if generator.below(3) == 0 {
-        let mut real = || generator.below(1 << 16) as f64 / 4096.0;
-        let scale = (0..classes).map(|_| real() + 1e-3).collect();
-        model.layers.push(Layer::Affine {
-            scale,
-            bias: (0..classes).map(|_| real() - 8.0).collect(),
-        });
-    }
-    if generator.below(4) == 0 {
-        model = grey(&model).unwrap_or(model);
-    }
-    if generator.below(4) == 0 {
-        real(generator, &mut model);
-    }
-    model
-}
-
-/// Real weights for the last layer, and for the first one if it reads grey values.
-fn real(generator: &mut Generator, model: &mut Model) {
-    let mut real = || generator.below(1 << 16) as f64 / 4096.0 - 8.0;
-    let grey = model.input.threshold.is_none();
-    for (index, layer) in model.layers.iter_mut().enumerate() {
-        match layer {
-            Layer::Conv(conv) if grey && index == 0 => {
-                let weights = conv.weights.rows() * conv.weights.columns();
-                let thresholds = conv.thresholds.iter().map(|threshold| RealThreshold {
-                    at_least: 100.0 * real(),
-                    invert: threshold.invert,
-                });
-                *layer = Layer::RealConv(RealConv {
-                    geometry: conv.geometry,
-                    options: conv.options,
-                    thresholds: thresholds.collect(),
-                    weights: (0..weights).map(|_| real() as f32).collect(),
-                });
-            }
-            Layer::Expectation { weights } => {
-                let (classes, columns) = (weights.rows(), weights.columns());
-                let weights = (0..classes * columns).map(|_| real() as f32).collect();
-                *layer = Layer::RealExpectation(RealExpectation { classes, weights });
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The net with a first layer that reads grey values, if that is one that can.
-fn grey(model: &Model) -> Option<Model> {
-    let mut grey = model.clone();
-    grey.input.threshold = None;
-    if let Layer::Conv(conv) = &mut grey.layers[0] {
-        conv.geometry.padding_value = PaddingValue::Zero;
-        for threshold in &mut conv.thresholds {
-            threshold.at_least = threshold.at_least.saturating_mul(100);
-        }
-    }
-    grey.validate().is_ok().then_some(grey)
-}
-
-/// The shape that a net without its last layer puts out, if its layers fit.
-fn end(model: &Model) -> Option<Shape> {
-    let channels = model.layers.iter().rev().find_map(|layer| match layer {
-        Layer::Conv(conv) => Some(conv.geometry.outputs),
-        _ => None,
-    });
-    let mut whole = model.clone();
-    let weights = BitMatrix::zeros(2, channels.unwrap_or(model.input.channels));
-    whole.layers.push(Layer::Expectation { weights });
-    let shapes = whole.shapes().ok()?;
-    Some(shapes[model.layers.len() - 1])
-}

@@ -1,12 +1,13 @@
 //! Versions 1 to 4 of the `.bnet` file, read as graphs.
 
+use bernet_kernels::bits::BitMatrix;
 use bernet_runtime::{
     format::{self, from_bytes, to_bytes},
-    graph::{Graph, Kind, Pixels},
+    graph::{Graph, Kind, Op, Pixels},
     reference,
     tensor::{Data, Tensor},
 };
-use std::fs;
+use std::{fs, io::ErrorKind, process::Command};
 
 /// A file of the repository.
 fn file(name: &str) -> Vec<u8> {
@@ -38,13 +39,15 @@ fn image(graph: &Graph, lines: &str) -> Tensor {
     Tensor::new(1, value.shape, data).expect("an image of the net's size")
 }
 
-/// Nets of versions 1 to 3 against logits that another program computed. Real logits are rounded to
-/// single precision in the graph.
+/// Nets of versions 1 to 3 against logits that another program computed, and nets of all four
+/// against what the last release that wrote them said. Real logits are rounded to single precision
+/// in the graph.
 #[test]
 fn golden_nets_give_the_golden_logits() {
-    let golden = String::from_utf8(file("tests/golden/models.txt")).expect("text");
+    let texts = ["tests/golden/models.txt", "tests/golden/older/models.txt"];
+    let golden = texts.map(|name| String::from_utf8(file(name)).expect("text"));
     let (mut cases, mut versions) = (0, [0; 5]);
-    for case in golden.split_terminator("\n\n") {
+    for case in golden.iter().flat_map(|text| text.split_terminator("\n\n")) {
         let [name, lines, logits] = ["model ", "image ", "logits "].map(|name| {
             let mut lines = case.lines();
             lines.find_map(|line| line.strip_prefix(name)).expect(name)
@@ -77,12 +80,8 @@ fn golden_nets_give_the_golden_logits() {
         }
         cases += 1;
     }
-    assert_eq!(cases, 30);
-    // Of version 4 there is no golden net.
-    assert!(
-        versions[1..4].iter().all(|&count| count > 0),
-        "{versions:?}"
-    );
+    assert_eq!(cases, 30 + 18);
+    assert!(versions[1..].iter().all(|&count| count > 0), "{versions:?}");
 }
 
 #[test]
@@ -142,6 +141,7 @@ fn damaged_files_are_refused() {
         "tests/golden/net-1.bnet",
         "tests/golden/net-5.bnet",
         "tests/golden/net-8.bnet",
+        "tests/golden/older/grouped.bnet",
     ] {
         let bytes = file(name);
         for length in 0..bytes.len() {
@@ -152,5 +152,50 @@ fn damaged_files_are_refused() {
             flipped[bit / 8] ^= 1 << (bit % 8);
             from_bytes(&flipped).expect_err("a flipped bit");
         }
+    }
+}
+
+/// The second implementation, in Python, finds as many bits of +1 in the weights.
+#[test]
+fn the_python_reader_of_version_4_agrees() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    for name in [
+        "cropped", "grey", "grouped", "pooled", "real", "small", "wide",
+    ] {
+        let path = format!("tests/golden/older/{name}.bnet");
+        let graph = from_bytes(&file(&path)).expect("a net");
+        let ones = |weights: &BitMatrix| {
+            let words = weights.words().iter();
+            words.map(|word| word.count_ones() as usize).sum::<usize>()
+        };
+        let expected: usize = graph
+            .nodes
+            .iter()
+            .map(|node| match &node.op {
+                Op::BinaryConv(conv) => ones(&conv.weights),
+                Op::BinaryDense(weights) => ones(weights),
+                _ => 0,
+            })
+            .sum();
+        let mut python = Command::new("python3");
+        python.arg(format!("{root}/tests/bnet_reader_4.py"));
+        let output = match python.arg(format!("{root}/{path}")).output() {
+            Ok(output) => output,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return println!("SKIPPED: no python3");
+            }
+            Err(error) => panic!("{error}"),
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {errors}");
+        let numbers = text.split("\"plus_ones\":").skip(1);
+        let number = |rest: &str| {
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+            digits
+                .and_then(|digits| digits.parse::<usize>().ok())
+                .expect("a number")
+        };
+        assert_eq!(numbers.map(number).sum::<usize>(), expected, "{name}");
     }
 }

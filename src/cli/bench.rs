@@ -17,31 +17,31 @@ use std::{fs, io::Write, path::PathBuf};
 /// Time the kernels, each beside the ceiling of its instruction set, after checking their answers; or a net.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A net to time in place of the kernels, a .bnet file.
+    /// A net to time in place of the kernels: a .bnet file, ONNX or TFLite.
     #[arg(conflicts_with_all = ["kernel", "shape", "peers", "record"])]
     net: Option<PathBuf>,
     /// Also show the time of each step of the net.
     #[arg(long, requires = "net")]
-    pub(super) profile: bool,
+    profile: bool,
     /// What to time.
     #[arg(long, value_enum, default_value_t = Kernel::Gemm)]
     kernel: Kernel,
     /// The instruction set to use, one of those that this CPU has [default: the best].
     #[arg(long, value_parser = level)]
-    pub(super) level: Option<Level>,
+    level: Option<Level>,
     /// Sizes: MxNxK of a product, HEIGHTxWIDTHxCHANNELS of a 3×3 convolution, HEIGHTxWIDTHxCHANNELSxKERNEL of a first layer (bytes to
     /// 64 channels, stride 2), factors of a sum [default: a table of them].
     #[arg(long, value_name = "SIZES", value_delimiter = ',')]
     shape: Vec<String>,
     /// Threads that share the work.
     #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(super) threads: usize,
+    threads: usize,
     /// Also time the other libraries that `benches/peers` knows, where they are at hand.
     #[arg(long)]
     peers: bool,
     /// One JSON object a line.
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
     /// Also write DIR/CPU/DATE/KERNEL.csv.
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -170,7 +170,13 @@ const EXACT: f64 = 3e-6;
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     if let Some(net) = &arguments.net {
-        return bench_net::run(net, arguments, out);
+        let asked = bench_net::Asked {
+            level: arguments.level.unwrap_or_else(Level::best),
+            threads: arguments.threads,
+            profile: arguments.profile,
+            json: arguments.json,
+        };
+        return bench_net::run(net, &asked, out);
     }
     let level = arguments.level.unwrap_or_else(Level::best);
     let shapes: Vec<String> = match arguments.shape.as_slice() {

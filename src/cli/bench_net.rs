@@ -1,11 +1,9 @@
 //! `bernet bench NET`: how fast a whole net is here, and where its time goes.
 
-use super::bench::Arguments;
 use anyhow::{Result, bail};
 use bernet::report::{Align, Table};
 use bernet_kernels::isa::Level;
 use bernet_runtime::{
-    format,
     plan::{Options, Program, StepInfo},
     session::Session,
     tensor::{Data, Tensor},
@@ -54,20 +52,29 @@ struct StepSpeed {
     gmac_per_s: f64,
 }
 
-pub(super) fn run(net: &Path, arguments: &Arguments, out: &mut impl Write) -> Result<()> {
-    if arguments.threads != 1 {
+/// What is asked for.
+pub(super) struct Asked {
+    pub(super) level: Level,
+    pub(super) threads: usize,
+    /// Whether each step is shown.
+    pub(super) profile: bool,
+    pub(super) json: bool,
+}
+
+pub(super) fn run(net: &Path, asked: &Asked, out: &mut impl Write) -> Result<()> {
+    if asked.threads != 1 {
         bail!(
             "--threads {}: one item of a net is run by one thread",
-            arguments.threads
+            asked.threads
         );
     }
-    let level = arguments.level.unwrap_or_else(Level::best);
+    let level = asked.level;
     let options = Options {
         level,
         ..Options::default()
     };
     let start = Instant::now();
-    let graph = format::read(net)?;
+    let graph = super::net::read(net)?;
     let mut session = Session::new(&graph, &options)?;
     let load_ms = milliseconds(start.elapsed());
     let program = session.program().clone();
@@ -122,9 +129,9 @@ pub(super) fn run(net: &Path, arguments: &Arguments, out: &mut impl Write) -> Re
             }
         })
         .collect();
-    if arguments.json {
+    if asked.json {
         writeln!(out, "{}", serde_json::to_string(&net)?)?;
-        for step in steps.iter().filter(|_| arguments.profile) {
+        for step in steps.iter().filter(|_| asked.profile) {
             writeln!(out, "{}", serde_json::to_string(step)?)?;
         }
         return Ok(());
@@ -141,7 +148,7 @@ pub(super) fn run(net: &Path, arguments: &Arguments, out: &mut impl Write) -> Re
         net.arena_bytes.div_ceil(1000),
         net.load_ms
     )?;
-    if arguments.profile {
+    if asked.profile {
         write!(out, "{}", table(&steps, net.ms).to_text())?;
     }
     Ok(())

@@ -1,16 +1,16 @@
-//! `bernet convert`: a model file anew.
+//! `bernet convert`: a net as a .bnet file of the newest version.
 
-use super::printable;
+use super::{net, printable};
 use anyhow::{Result, bail};
-use bernet::model::Model;
-use std::{io::Write, path::PathBuf};
+use bernet_runtime::format;
+use std::{fs, io::Write, path::PathBuf};
 
-/// Write a model file anew, as the oldest version that has all its layers need, with other metadata where asked for.
+/// Write a net as a .bnet file of the newest version, with other metadata where asked for.
 ///
-/// Weights, thresholds and scales have one form in a file: what changes is only what the options say.
+/// Weights and thresholds have one form in a file: what changes is only what the options say.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The model, a .bnet file of any version.
+    /// The net: a .bnet file of any version, ONNX or TFLite.
     model: PathBuf,
     /// The .bnet file to write; it may be the same.
     output: PathBuf,
@@ -20,19 +20,20 @@ pub(super) struct Arguments {
     /// Metadata to leave out; may be given more than once.
     #[arg(long, value_name = "KEY")]
     drop: Vec<String>,
-    /// Leave out all metadata.
-    #[arg(long, conflicts_with = "drop")]
-    drop_all: bool,
+    /// Leave out all metadata and the names of nodes: the smallest file.
+    #[arg(long, conflicts_with = "drop", alias = "drop-all")]
+    strip: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
-    let mut model = Model::read(&arguments.model)?;
-    if arguments.drop_all {
-        model.metadata.clear();
+    let mut graph = net::read(&arguments.model)?;
+    if arguments.strip {
+        graph.metadata.clear();
+        graph.nodes.iter_mut().for_each(|node| node.name.clear());
     }
     for key in &arguments.drop {
-        if model.metadata.remove(key).is_none() {
-            let there: Vec<_> = model
+        if graph.metadata.remove(key).is_none() {
+            let there: Vec<_> = graph
                 .metadata
                 .keys()
                 .map(|key| format!("{key:?}"))
@@ -44,16 +45,14 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             );
         }
     }
-    model.metadata.extend(arguments.set.iter().cloned());
-    model.write(&arguments.output)?;
-    let file = model.file_layout()?;
-    let name = arguments.output.display().to_string();
+    graph.metadata.extend(arguments.set.iter().cloned());
+    format::write(&graph, &arguments.output)?;
     writeln!(
         out,
         "{}: .bnet version {}, {} bytes",
-        printable(&name),
-        file.version,
-        file.total()
+        printable(&arguments.output.display().to_string()),
+        format::VERSION,
+        fs::metadata(&arguments.output)?.len()
     )?;
     Ok(())
 }

@@ -2,11 +2,11 @@
 
 use anyhow::{Result, ensure};
 use bernet::{
+    classify::{self, Classifier, Logits},
     data,
-    infer::{self, Session},
-    model::Model,
 };
 use bernet_kernels::isa::Level;
+use bernet_runtime::format;
 use std::{io::Write, thread};
 
 /// Say what this machine offers: version, CPU, instruction sets, threads, features; and whether every instruction set gives the
@@ -29,12 +29,6 @@ pub(super) fn run(_: &Arguments, out: &mut impl Write) -> Result<()> {
     let threads =
         thread::available_parallelism().map_or("unknown".into(), |count| count.to_string());
     line("threads", threads)?;
-    let memmap = if cfg!(feature = "memmap") {
-        "memmap"
-    } else {
-        "none beyond cli"
-    };
-    line("features", memmap.into())?;
     let best = Level::best();
     let available = Level::available();
     let missing = Level::NAMES
@@ -51,16 +45,17 @@ pub(super) fn run(_: &Arguments, out: &mut impl Write) -> Result<()> {
     line("best of them", best.name().into())?;
     line("not here", missing.collect::<Vec<_>>().join(", "))?;
 
-    let model = Model::from_bytes(MODEL)?;
+    let graph = format::from_bytes(MODEL)?;
     let digits = data::load_embedded().test.subset(0..IMAGES);
-    let mut logits: Option<Vec<i32>> = None;
+    let mut logits: Option<Logits> = None;
     for level in available {
-        let mut session = Session::new(&model, level)?;
-        let found = session.logits(digits.images())?.to_vec();
-        let right = infer::right(&session.classify(digits.images())?, digits.labels());
+        let mut classifier = Classifier::new(&graph, level)?;
+        let found = classifier.logits(&classifier.images(&digits)?)?;
+        let predictions = found.predictions(classifier.classes());
+        let correct = classify::count_correct(&predictions, digits.labels());
         line(
             &format!("level {level}"),
-            format!("{right} of {IMAGES} digits right"),
+            format!("{correct} of {IMAGES} digits right"),
         )?;
         let expected = logits.get_or_insert_with(|| found.clone());
         ensure!(

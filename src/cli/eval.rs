@@ -1,21 +1,20 @@
-//! `bernet eval`: how often a model is right, and how fast.
+//! `bernet eval`: how often a net is right, and how fast.
 
-use super::{images_per_second, level};
+use super::{images_per_second, level, net::PictureNet};
 use anyhow::{Result, ensure};
 use bernet::{
+    classify::{self, Classifier},
     data::{self, Dataset},
-    infer::{self, Session},
-    model::Model,
-    train,
 };
 use bernet_kernels::isa::Level;
+use bernet_runtime::graph::Pixels;
 use std::{io::Write, path::PathBuf};
 
 /// Classify the test images and compare with their labels.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The model, a .bnet file.
-    model: PathBuf,
+    #[command(flatten)]
+    net: PictureNet,
     /// A folder with the four IDX files of MNIST or a dataset like it, plain or .gz [default: the embedded MNIST].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -28,25 +27,25 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
-    let model = Model::read(&arguments.model)?;
+    let graph = arguments.net.read()?;
     let level = arguments.level.unwrap_or_else(Level::best);
-    let mut session = Session::new(&model, level)?.with_threads(arguments.threads)?;
-    let test = test_images(arguments, &model)?;
+    let mut classifier = Classifier::new(&graph, level)?.with_threads(arguments.threads)?;
+    let test = test_images(arguments, classifier.pixels())?;
     ensure!(!test.is_empty(), "there are no test images");
-    let (classes, labels) = (session.classes(), test.classes());
+    let (classes, labels) = (classifier.classes(), test.classes());
     ensure!(
         classes == labels,
-        "the model has {classes} classes, the images' labels {labels}"
+        "the net has {classes} classes, the images' labels {labels}"
     );
 
-    let images = train::images_for(&model, &test)?;
-    let predictions = session.classify(&images)?;
-    let right = infer::right(&predictions, test.labels());
-    let percent = 100.0 * right as f64 / test.len() as f64;
-    writeln!(out, "accuracy {percent:.2} % ({right}/{})", test.len())?;
+    let images = classifier.images(&test)?;
+    let predictions = classifier.classify(&images)?;
+    let correct = classify::count_correct(&predictions, test.labels());
+    let percent = 100.0 * correct as f64 / test.len() as f64;
+    writeln!(out, "accuracy {percent:.2} % ({correct}/{})", test.len())?;
 
-    let speed = images_per_second(&mut session, &images)?;
-    let threads = session.threads();
+    let speed = images_per_second(&mut classifier, &images)?;
+    let threads = classifier.threads();
     let plural = if threads == 1 { "" } else { "s" };
     writeln!(
         out,
@@ -55,22 +54,25 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// The test images, binarised as the model wants them where it does.
-fn test_images(arguments: &Arguments, model: &Model) -> Result<Dataset> {
-    let threshold = model.input.threshold;
+/// The test images, binarised as the net wants them where it does.
+fn test_images(arguments: &Arguments, pixels: &Pixels) -> Result<Dataset> {
+    let threshold = match pixels {
+        Pixels::AtLeast(threshold) => Some(*threshold),
+        _ => None,
+    };
     if let Some(folder) = &arguments.data {
         return Ok(data::load_idx_dir(folder, threshold.unwrap_or(data::THRESHOLD))?.test);
     }
     let Some(threshold) = threshold else {
         super::complain(
-            "the model reads grey values, of which the embedded images have black and white alone: \
+            "the net reads grey values, of which the embedded images have black and white alone: \
              the accuracy is lower than on grey images (--data DIR)",
         );
         return Ok(data::load_embedded().test);
     };
     ensure!(
         threshold == data::THRESHOLD,
-        "the model takes grey values from {threshold} on for +1, the embedded images were binarised at {}: use --data",
+        "the net takes grey values from {threshold} on for +1, the embedded images were binarised at {}: use --data",
         data::THRESHOLD
     );
     Ok(data::load_embedded().test)

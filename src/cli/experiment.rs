@@ -1,7 +1,7 @@
 //! `bernet experiment`: every method on every net, beside what the talk reports.
 
 use super::{
-    experiment_report::{self, Group},
+    experiment_report::{self, Finished, Group},
     settings,
     train::{self, Trained},
 };
@@ -10,10 +10,10 @@ use bernet::{
     data::{Dataset, Source},
     measure::Host,
     report::{self, CsvWriter},
-    train::{Epoch, HeldOut, MethodName, Trainer},
+    train::{MethodName, Trainer},
 };
 use clap::{Args, FromArgMatches};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::{
     fs,
     io::Write,
@@ -84,27 +84,6 @@ struct Row {
 
 /// What a quick run takes of the data.
 const QUICK_IMAGES: [usize; 2] = [1_200, 300];
-
-/// A finished training, as it is kept on the disk.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(super) struct Finished {
-    /// By which it is known to be what is asked for.
-    configuration: String,
-    pub(super) method: String,
-    pub(super) net: String,
-    pub(super) seed: u64,
-    pub(super) binary: bool,
-    pub(super) bytes: u64,
-    /// Which images are held out to choose by.
-    #[serde(default)]
-    pub(super) held_out: HeldOut,
-    /// Shares of the images that are answered right.
-    pub(super) validation: f64,
-    pub(super) test: f64,
-    pub(super) seconds: f64,
-    pub(super) command: String,
-    pub(super) history: Vec<Epoch>,
-}
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     match &arguments.experiment {

@@ -1,10 +1,31 @@
 //! The tables and curves of `bernet experiment table`.
 
-use super::experiment::Finished;
 use bernet::{
     report::{Align, Chart, Report, Section, Table},
-    train::Epoch,
+    train::{Epoch, HeldOut},
 };
+use serde::{Deserialize, Serialize};
+
+/// A finished training, as it is kept on the disk.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(super) struct Finished {
+    /// By which it is known to be what is asked for.
+    pub(super) configuration: String,
+    pub(super) method: String,
+    pub(super) net: String,
+    pub(super) seed: u64,
+    pub(super) binary: bool,
+    pub(super) bytes: u64,
+    /// Which images are held out to choose by.
+    #[serde(default)]
+    pub(super) held_out: HeldOut,
+    /// Shares of the images that are answered right.
+    pub(super) validation: f64,
+    pub(super) test: f64,
+    pub(super) seconds: f64,
+    pub(super) command: String,
+    pub(super) history: Vec<Epoch>,
+}
 
 /// A method on a net, with all its seeds.
 pub(super) struct Group {

@@ -1,26 +1,26 @@
 //! `bernet export`: a net for elsewhere.
 
-use super::printable;
+use super::{net, printable};
 use anyhow::{Context, Result};
 use bernet::{
-    exchange::c,
-    model::{
-        Model,
+    durable,
+    exchange::{
+        c,
         onnx::{self, Dialect},
     },
 };
-use bernet_runtime::format;
 use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
 };
 
-/// Write a model as ONNX, which other engines run to the same labels and logits (its input is pixel/255), or as C99 for small devices.
+/// Write a net as ONNX, which other engines run to the same labels and logits (where it reads bits, its input is pixel/255), or as C99
+/// for small devices.
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("format").required(true).args(["onnx", "c"])))]
 pub(super) struct Arguments {
-    /// The model, a .bnet file.
+    /// The net: a .bnet file of any version, ONNX or TFLite.
     model: PathBuf,
     /// The .onnx file to write.
     #[arg(long, value_name = "OUT.onnx")]
@@ -46,21 +46,23 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let Some(path) = &arguments.onnx else {
         unreachable!("the parser asks for one of both");
     };
-    let model = Model::read(&arguments.model)?;
+    let graph = onnx::with_picture_input(&net::read(&arguments.model)?)?;
     let dialect = match arguments {
         Arguments { qonnx: true, .. } => Dialect::Qonnx,
         Arguments { xnor: true, .. } => Dialect::Bernet,
         _ => Dialect::Standard,
     };
     let name = path.display().to_string();
-    let bytes = onnx::export_file(&model, dialect, path).with_context(|| name.clone())?;
-    writeln!(out, "{}: {bytes} bytes", printable(&name))?;
+    let model = || arguments.model.display().to_string();
+    let bytes = onnx::export(&graph, dialect).with_context(model)?;
+    durable::write(path, &bytes).with_context(|| name.clone())?;
+    writeln!(out, "{}: {} bytes", printable(&name), bytes.len())?;
     Ok(())
 }
 
 fn write_c(arguments: &Arguments, folder: &Path, out: &mut impl Write) -> Result<()> {
     let path = &arguments.model;
-    let graph = format::read(path)?;
+    let graph = net::read(path)?;
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
     let file = path.file_name().unwrap_or(path.as_os_str());
     let options = c::Options {

@@ -1,16 +1,23 @@
-//! `bernet info`: what is in a model file.
+//! `bernet info`: what is in a net.
 
-use super::{graph_info, printable};
-use anyhow::{Result, bail};
-use bernet::model::{Model, Summary};
-use bernet_kernels::bits::Shape;
-use serde_json::{Value, json};
-use std::{io::Write, path::PathBuf};
+use super::{net, printable};
+use anyhow::{Context, Result};
+use bernet::{
+    exchange::{Format, pixels},
+    report::{self, Align, Table},
+};
+use bernet_runtime::{
+    format,
+    graph::{ArrayLayout, Graph, Op, Value},
+    plan::{Options, Program},
+};
+use serde_json::json;
+use std::{fs, io::Write, path::PathBuf};
 
-/// Show a net: its layers or nodes with shapes, weights and MACs, its memory, and the parts of its file; or draw it.
+/// Show a net: its nodes with shapes, weights and MACs, its inputs and outputs, its memory and its metadata; or draw it.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The model, a .bnet file.
+    /// The net: a .bnet file of any version, ONNX or TFLite.
     model: PathBuf,
     /// One JSON object, for programs.
     #[arg(long)]
@@ -24,72 +31,165 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
-    if graph_info::is_graph(&arguments.model) {
-        let [dot, svg] = [&arguments.dot, &arguments.svg].map(Option::as_deref);
-        return graph_info::run(&arguments.model, arguments.json, dot, svg, out);
+    let path = &arguments.model;
+    let graph = net::read(path)?;
+    for (path, draw) in [
+        (&arguments.dot, report::graph_dot as fn(&Graph) -> String),
+        (&arguments.svg, report::graph_svg),
+    ] {
+        if let Some(path) = path {
+            fs::write(path, draw(&graph)).with_context(|| path.display().to_string())?;
+        }
     }
-    let model = Model::read(&arguments.model)?;
-    if arguments.dot.is_some() || arguments.svg.is_some() {
-        bail!(
-            "{}: a chain of layers, no graph to draw (a file that import writes holds one)",
-            arguments.model.display()
-        );
-    }
-    let summary = model.summary()?;
+    let kind = Format::of(path)?;
+    let bytes = fs::metadata(path)?.len();
+    let program = Program::new(&graph, &Options::default())?;
     if arguments.json {
-        writeln!(out, "{}", json(&model, &summary))?;
+        writeln!(out, "{}", json(&graph, &program, kind, bytes))?;
         return Ok(());
     }
-    let name = arguments.model.display().to_string();
+    let name = printable(&path.display().to_string());
+    writeln!(out, "{name}: {kind}, {bytes} bytes\n")?;
+    let heads = ["node", "output"].map(|head| (head, Align::Left));
+    let numbers = ["weights", "binary MACs", "real MACs"].map(|head| (head, Align::Right));
+    let mut table = Table::new([("", Align::Right)].into_iter().chain(heads).chain(numbers));
+    let mut totals = [0; 3];
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let value = graph.value(node.outputs[0]);
+        let numbers = work(&node.op, value);
+        for (total, number) in totals.iter_mut().zip(numbers) {
+            *total += number;
+        }
+        let shown = |number: u64| {
+            if number == 0 {
+                String::new()
+            } else {
+                number.to_string()
+            }
+        };
+        let [weights, binary, real] = numbers.map(shown);
+        let number = (index + 1).to_string();
+        table.row([
+            &number[..],
+            node.op.name(),
+            &value.to_string(),
+            &weights,
+            &binary,
+            &real,
+        ]);
+    }
+    let [weights, binary, real] = totals.map(|total| total.to_string());
+    table.row(["", "total", "", &weights, &binary, &real]);
+    writeln!(out, "{}\n", table.to_text())?;
+    for input in &graph.inputs {
+        let array = axes(&input.layout);
+        let name = printable(&input.name);
+        writeln!(
+            out,
+            "input {name:?}: {}, array {array}; {}",
+            graph.value(input.value),
+            pixels::describe(&input.pixels)
+        )?;
+    }
+    for output in &graph.outputs {
+        let array = axes(&output.layout);
+        let name = printable(&output.name);
+        writeln!(
+            out,
+            "output {name:?}: {}, array {array}",
+            graph.value(output.value)
+        )?;
+    }
     writeln!(
         out,
-        "{}: .bnet version {}, {} bytes\n",
-        printable(&name),
-        summary.file.version,
-        summary.file.total()
+        "memory of a run: {} bytes for an item",
+        program.arena_bytes()
     )?;
-    writeln!(out, "{summary}")?;
-    match model.input.threshold {
-        Some(threshold) => writeln!(out, "\na grey value of at least {threshold} is +1")?,
-        None => writeln!(out, "\nthe first layer reads grey values, 0 to 255")?,
+    if !graph.metadata.is_empty() {
+        let mut bare = graph.clone();
+        bare.metadata.clear();
+        let bytes = format::to_bytes(&bare)?.len();
+        writeln!(
+            out,
+            "as .bnet version {} without metadata: {bytes} bytes",
+            format::VERSION
+        )?;
     }
-    for (key, value) in &model.metadata {
+    for (key, value) in &graph.metadata {
         writeln!(out, "{}: {}", printable(key), printable(value))?;
     }
     Ok(())
 }
 
-/// What the table shows. `parts` add up to `bytes`, the file's size; shapes are height, width, channels.
-fn json(model: &Model, summary: &Summary) -> Value {
-    let shape = |shape: Shape| [shape.height, shape.width, shape.channels];
-    let layers = summary.layers.iter().map(|layer| {
+/// Weights, and multiply-accumulates with bits and with floats.
+fn work(op: &Op, output: Value) -> [u64; 3] {
+    let sums = output.shape.len() as u64;
+    match op {
+        Op::BinaryConv(conv) => {
+            let depth = conv.weights.columns() as u64;
+            [conv.weights.rows() as u64 * depth, sums * depth, 0]
+        }
+        Op::BinaryDense(weights) => {
+            let depth = weights.columns() as u64;
+            [weights.rows() as u64 * depth, sums * depth, 0]
+        }
+        Op::Conv(conv) => {
+            let weights = conv.weights.len() as u64;
+            [weights, 0, sums * (weights / conv.outputs as u64)]
+        }
+        Op::Dense(dense) => [dense.weights.len() as u64, 0, dense.weights.len() as u64],
+        _ => [0; 3],
+    }
+}
+
+/// The axes of a host's array.
+fn axes(layout: &ArrayLayout) -> String {
+    let sizes = layout.dims.iter().map(usize::to_string);
+    let batch = layout.batch.then(|| "N".to_owned());
+    let axes: Vec<_> = batch.into_iter().chain(sizes).collect();
+    format!("[{}]", axes.join(", "))
+}
+
+/// What the table shows.
+fn json(graph: &Graph, program: &Program, kind: Format, bytes: u64) -> serde_json::Value {
+    let edge = |name: &str, value: Value, layout: &ArrayLayout| {
         json!({
-            "layer": layer.description,
-            "output": shape(layer.output),
-            "weights": layer.weights,
-            "weight_bytes": layer.weight_bytes,
-            "threshold_bytes": layer.threshold_bytes,
-            "macs": layer.macs,
+            "name": name,
+            "type": value.kind.name(),
+            "shape": value.shape.dims(),
+            "array": layout.dims,
+            "batch": layout.batch,
+        })
+    };
+    let inputs = graph.inputs.iter();
+    let inputs = inputs.map(|one| edge(&one.name, graph.value(one.value), &one.layout));
+    let outputs = graph.outputs.iter();
+    let outputs = outputs.map(|one| edge(&one.name, graph.value(one.value), &one.layout));
+    let nodes = graph.nodes.iter().map(|node| {
+        let value = graph.value(node.outputs[0]);
+        let [weights, binary, real] = work(&node.op, value);
+        json!({
+            "name": node.name,
+            "operator": node.op.name(),
+            "type": value.kind.name(),
+            "output": value.shape.dims(),
+            "weights": weights,
+            "binary_macs": binary,
+            "real_macs": real,
         })
     });
-    let file = &summary.file;
+    let (name, version) = match kind {
+        Format::Bnet { version } => (".bnet".to_owned(), Some(version)),
+        other => (other.to_string(), None),
+    };
     json!({
-        "version": file.version,
-        "bytes": file.total(),
-        "input": { "shape": shape(summary.input), "threshold": model.input.threshold },
-        "weights": summary.weights(),
-        "macs": summary.macs(),
-        "layers": layers.collect::<Vec<_>>(),
-        "parts": {
-            "header": file.header,
-            "layer_table": file.layer_table,
-            "section_table": file.section_table,
-            "weights": file.weights,
-            "thresholds": file.thresholds,
-            "metadata": file.metadata,
-            "alignment": file.alignment,
-            "checksum": file.checksum,
-        },
-        "metadata": model.metadata,
+        "format": name,
+        "version": version,
+        "bytes": bytes,
+        "inputs": inputs.collect::<Vec<_>>(),
+        "outputs": outputs.collect::<Vec<_>>(),
+        "nodes": nodes.collect::<Vec<_>>(),
+        "arena_bytes": program.arena_bytes(),
+        "metadata": graph.metadata,
     })
 }

@@ -8,9 +8,9 @@ mod eval;
 mod experiment;
 mod experiment_report;
 mod export;
-mod graph_info;
 mod import;
 mod info;
+mod net;
 mod peers;
 mod predict;
 mod recover;
@@ -22,11 +22,8 @@ mod train;
 mod training_report;
 mod watcher;
 
-use bernet::infer::{InferError, Session};
-use bernet_kernels::{
-    bits::BitTensor,
-    isa::{Level, LevelError},
-};
+use bernet::classify::{Classifier, ClassifyError, Images};
+use bernet_kernels::isa::{Level, LevelError};
 use clap::{
     ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind,
     parser::ValueSource,
@@ -163,15 +160,15 @@ fn level(name: &str) -> Result<Level, LevelError> {
     Level::by_name(name)
 }
 
-/// The speed of a session that has seen the images before, over passes that take a third of a second together.
-fn images_per_second(session: &mut Session, images: &BitTensor) -> Result<f64, InferError> {
+/// The speed of a classifier that has seen the images before, over passes that take a third of a second together.
+fn images_per_second(classifier: &mut Classifier, images: &Images) -> Result<f64, ClassifyError> {
     let start = Instant::now();
     let mut passes = 0;
     while passes == 0 || start.elapsed() < Duration::from_millis(300) {
-        session.logits(images)?;
+        classifier.logits(images)?;
         passes += 1;
     }
-    Ok((passes * images.shape().batch) as f64 / start.elapsed().as_secs_f64())
+    Ok((passes * images.len()) as f64 / start.elapsed().as_secs_f64())
 }
 
 /// An error and what caused it, without repeating causes that an error's text has already.

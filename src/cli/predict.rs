@@ -1,13 +1,13 @@
 //! `bernet predict`: what a model says of pictures.
 
-use super::{describe, printable};
+use super::{describe, net::PictureNet, printable};
 use anyhow::{Context, Result, bail, ensure};
 use bernet::{
-    data::{DigitPicture, decode_digit_png, read_digit_png},
-    infer::{Prediction, Session},
-    model::{Input, Model},
+    classify::{Classifier, Prediction},
+    data,
 };
 use bernet_kernels::isa::Level;
+use bernet_runtime::graph::Pixels;
 use serde_json::{Value, json};
 use std::{
     io::{self, Read, Write},
@@ -17,18 +17,22 @@ use std::{
 /// A picture from stdin may take so many bytes: as many as the largest one that is read has pixels.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// Classify pictures: for each the digit, and by how much its logit exceeds the next.
+/// Classify pictures: for each the class, and by how much its logit exceeds the next.
 ///
-/// Each picture is brought into the form of MNIST's digits first: ink is told from the paper around it,
-/// frames are removed, and the digit is scaled and centred, whatever the picture's size. A picture that
-/// cannot be read does not end the batch; the exit code is then 1.
+/// For a net of one channel each picture is brought into the form of MNIST's digits first: ink is told
+/// from the paper around it, frames are removed, and the digit is scaled and centred, whatever the
+/// picture's size. For a net of three channels, or with `--as-is`, the whole picture is scaled to the
+/// size that the net reads. A picture that cannot be read does not end the batch; the exit code is then 1.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The model, a .bnet file.
-    model: PathBuf,
-    /// Pictures of one digit each, dark on bright or bright on dark, of any size; `-` is stdin.
+    #[command(flatten)]
+    net: PictureNet,
+    /// Pictures, for digits one each, dark on bright or bright on dark, of any size; `-` is stdin.
     #[arg(required = true, value_name = "IMAGE.png")]
     images: Vec<PathBuf>,
+    /// Take pictures as they are, scaled to the size that the net reads.
+    #[arg(long)]
+    as_is: bool,
     /// One JSON object a line for each picture: image, class, margin, logits and what was found in it;
     /// or image and error.
     #[arg(long)]
@@ -38,25 +42,34 @@ pub(super) struct Arguments {
     logits: bool,
 }
 
-/// What a model says of one picture.
+/// What a net says of one picture.
 struct Said {
     prediction: Prediction,
     logits: Vec<f64>,
-    picture: DigitPicture,
+    picture: Picture,
+}
+
+/// A picture as a net takes it.
+struct Picture {
+    pixels: Vec<u8>,
+    /// Height and width in its file.
+    size: (usize, usize),
+    /// Of a digit, whether it was dark on bright.
+    inverted: Option<bool>,
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
-    let model = Model::read(&arguments.model)?;
-    let mut session = Session::new(&model, Level::best())?;
+    let mut classifier = Classifier::new(&arguments.net.read()?, Level::best())?;
+    let channels = classifier.shape().channels;
     ensure!(
-        model.input.channels == 1,
-        "the model reads pictures of {} channels, expected 1",
-        model.input.channels
+        matches!(channels, 1 | 3),
+        "the net reads pictures of {channels} channels, expected 1 or 3"
     );
+    let as_digits = channels == 1 && !arguments.as_is;
     let mut failed = 0;
     for path in &arguments.images {
         let name = path.display().to_string();
-        let said = predict(&mut session, &model.input, path);
+        let said = predict(&mut classifier, path, as_digits);
         match said {
             Ok(said) if arguments.json => writeln!(out, "{}", said.json(&name))?,
             Ok(said) => {
@@ -86,25 +99,51 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// What the model says of a picture in a file, or in stdin.
-fn predict(session: &mut Session, input: &Input, path: &Path) -> Result<Said> {
-    // A net of grey values does without the bits.
-    let threshold = input.threshold.unwrap_or(bernet::data::THRESHOLD);
-    let picture = if path.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        let read = io::stdin().lock().take(MOST_BYTES).read_to_end(&mut bytes);
-        read.context("-: stdin")?;
-        decode_digit_png(path, &bytes, input.height, input.width, threshold)?
-    } else {
-        read_digit_png(path, input.height, input.width, threshold)?
-    };
-    let image = input.binarise(&picture.grey)?;
-    let logits = session.real_logits(&image)?;
-    let prediction = session.classify(&image)?[0];
+/// What the net says of a picture in a file, or in stdin.
+fn predict(classifier: &mut Classifier, path: &Path, as_digit: bool) -> Result<Said> {
+    let picture = read(classifier, path, as_digit)?;
+    let logits = classifier.logits(&classifier.pictures(&picture.pixels)?)?;
     Ok(Said {
-        prediction,
-        logits,
+        prediction: logits.predictions(classifier.classes())[0],
+        logits: logits.to_f64(),
         picture,
+    })
+}
+
+fn read(classifier: &Classifier, path: &Path, as_digit: bool) -> Result<Picture> {
+    let mut stdin = Vec::new();
+    let is_stdin = path.as_os_str() == "-";
+    if is_stdin {
+        let read = io::stdin().lock().take(MOST_BYTES).read_to_end(&mut stdin);
+        read.context("-: stdin")?;
+    }
+    let shape = classifier.shape();
+    if !as_digit {
+        let picture = if is_stdin {
+            data::decode_png(path, &stdin, shape.dims())?
+        } else {
+            data::read_png(path, shape.dims())?
+        };
+        return Ok(Picture {
+            pixels: picture.pixels,
+            size: picture.size,
+            inverted: None,
+        });
+    }
+    // A net of grey values does without the bits.
+    let threshold = match classifier.pixels() {
+        Pixels::AtLeast(threshold) => *threshold,
+        _ => data::THRESHOLD,
+    };
+    let picture = if is_stdin {
+        data::decode_digit_png(path, &stdin, shape.height, shape.width, threshold)?
+    } else {
+        data::read_digit_png(path, shape.height, shape.width, threshold)?
+    };
+    Ok(Picture {
+        pixels: picture.grey,
+        size: picture.size,
+        inverted: Some(picture.inverted),
     })
 }
 
@@ -113,13 +152,18 @@ impl Said {
     fn text(&self, logits: bool) -> String {
         let Prediction { class, margin } = self.prediction;
         let (height, width) = self.picture.size;
-        let inverted = if self.picture.inverted {
+        let what = if self.picture.inverted.is_some() {
+            "digit"
+        } else {
+            "class"
+        };
+        let inverted = if self.picture.inverted == Some(true) {
             "inverted, "
         } else {
             ""
         };
         let mut text =
-            format!("digit {class}, margin {margin} ({inverted}{width}×{height} pixels)");
+            format!("{what} {class}, margin {margin} ({inverted}{width}×{height} pixels)");
         if logits {
             let numbers: Vec<String> = self.logits.iter().map(f64::to_string).collect();
             text += &format!(", logits {}", numbers.join(" "));
@@ -128,13 +172,20 @@ impl Said {
     }
 
     fn json(&self, name: &str) -> Value {
+        let Prediction { class, margin } = self.prediction;
         let (height, width) = self.picture.size;
+        // Sums are integers, and so is what one exceeds another by.
+        let margin = if margin.fract() == 0.0 {
+            json!(margin as i64)
+        } else {
+            json!(margin)
+        };
         json!({
             "image": name,
-            "class": self.prediction.class,
-            "margin": self.prediction.margin,
+            "class": class,
+            "margin": margin,
             "logits": self.logits,
-            "inverted": self.picture.inverted,
+            "inverted": self.picture.inverted.unwrap_or(false),
             "width": width,
             "height": height,
         })

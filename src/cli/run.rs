@@ -1,13 +1,13 @@
 //! `bernet run`: a net on arrays.
 
-use super::{level, printable};
+use super::{level, net, printable};
 use anyhow::{Context, Result, bail, ensure};
 use bernet::exchange::{
     array,
     npy::{self, Array},
 };
 use bernet_kernels::isa::Level;
-use bernet_runtime::{format, graph::Graph, plan::Options, session::Session, tensor::Tensor};
+use bernet_runtime::{graph::Graph, plan::Options, session::Session, tensor::Tensor};
 use std::{
     fs,
     io::Write,
@@ -17,7 +17,7 @@ use std::{
 /// Run a net on arrays of NumPy, in the shapes, order and names of the file that the net came from.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The net, a .bnet file.
+    /// The net: a .bnet file of any version, ONNX or TFLite.
     net: PathBuf,
     /// An input's array, a .npy file; NAME=FILE where the net has several.
     #[arg(short, long, value_name = "[NAME=]X.npy", required = true)]
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             arguments.output.display()
         ),
     };
-    let graph = format::read(&arguments.net)?;
+    let graph = net::read(&arguments.net)?;
     ensure!(
         !single || graph.outputs.len() == 1,
         "--output {}: the net has {} outputs, and a .npy file holds one: write a .npz file",

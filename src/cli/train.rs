@@ -8,12 +8,12 @@ use super::{
 };
 use anyhow::{Context, Result, bail, ensure};
 use bernet::{
+    classify::{self, Classifier, Prediction},
     data::{self, Source},
-    infer::{self, Prediction, Session},
-    model::Model,
-    train::{Config, Distribution, MethodName, Run, Trainer, images_for},
+    train::{Config, Distribution, MethodName, Run, Trainer},
 };
 use bernet_kernels::isa::Level;
+use bernet_runtime::{format, graph::Graph};
 use std::{fs, io::Write, path::Path, time::Instant};
 
 /// Trains as the arguments say; `given` are the names of those that stand on the command line.
@@ -28,18 +28,17 @@ pub(super) fn run(arguments: &Arguments, given: &[&str], out: &mut impl Write) -
         "metrics.csv",
         "a line for each epoch; TensorBoard's events beside it",
     )];
-    if let Some(Binary { model, predictions }) = &trained.binary {
+    if let Some(Binary { graph, predictions }) = &trained.binary {
         let level = arguments.level.unwrap_or_else(Level::best);
+        let mut classifier = Classifier::new(graph, level)?;
+        let images = classifier.images(&source.test)?;
         let finished = Finished {
             trainer,
             source: &source,
             predictions,
             right: *right,
             bytes: trained.bytes,
-            images_per_second: images_per_second(
-                &mut Session::new(model, level)?,
-                &*images_for(model, &source.test)?,
-            )?,
+            images_per_second: images_per_second(&mut classifier, &images)?,
             level,
             real: real_net(arguments, trainer, &source)?,
         };
@@ -102,7 +101,7 @@ pub(super) struct Trained {
 
 /// The packed net, and what it says of the test images.
 pub(super) struct Binary {
-    model: Model,
+    graph: Graph,
     predictions: Vec<Prediction>,
 }
 
@@ -159,23 +158,21 @@ pub(super) fn train(arguments: &Arguments, given: &[&str], source: &Source) -> R
         });
     }
 
-    let mut model = run.finish(&trainer)?;
-    let images = images_for(&model, &source.test)?;
-    let predictions = Session::new(&model, level)?.classify(&images)?;
-    let right = infer::right(&predictions, source.test.labels());
-    model.metadata.insert(
-        "test accuracy".into(),
-        format!("{right}/{}", source.test.len()),
-    );
-    model.metadata.insert("data".into(), source.name.clone());
-    model.metadata.insert("command".into(), command.clone());
+    let mut graph = run.finish(&trainer)?;
+    let mut classifier = Classifier::new(&graph, level)?;
+    let predictions = classifier.classify(&classifier.images(&source.test)?)?;
+    let right = classify::count_correct(&predictions, source.test.labels());
+    let mut note = |key: &str, value: String| graph.metadata.insert(key.into(), value);
+    note("test accuracy", format!("{right}/{}", source.test.len()));
+    note("data", source.name.clone());
+    note("command", command.clone());
     let path = arguments.out.join("model.bnet");
-    model.write(&path)?;
+    format::write(&graph, &path)?;
     Ok(Trained {
         trainer,
         right,
         bytes: fs::metadata(&path)?.len(),
-        binary: Some(Binary { model, predictions }),
+        binary: Some(Binary { graph, predictions }),
         command,
     })
 }

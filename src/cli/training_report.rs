@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use bernet::{
+    classify::Prediction,
     data::Source,
-    infer::Prediction,
     report::{Align, Chart, Confusion, Picture, Report, Section, Table},
     train::{Config, Epoch, Freezing, MethodName, Trainer},
 };
@@ -280,7 +280,7 @@ fn misread(finished: &Finished<'_>, wrong: usize) -> Section {
         .map(|(index, (said, label))| (index, *said, *label))
         .collect();
     // The surest mistakes first; they say most about the net.
-    mistakes.sort_by_key(|&(index, said, _)| (std::cmp::Reverse(said.margin), index));
+    mistakes.sort_by(|a, b| b.1.margin.total_cmp(&a.1.margin).then(a.0.cmp(&b.0)));
     let pictures = mistakes.iter().take(MISREAD).map(|&(index, said, label)| {
         Picture::new(
             shape.height,

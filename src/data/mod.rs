@@ -25,7 +25,9 @@ mod picture;
 pub use dataset::Dataset;
 pub use error::Error;
 pub use idx::load_dir as load_idx_dir;
-pub use picture::{DigitPicture, decode_digit_png, read_digit_png};
+pub use picture::{
+    DigitPicture, PlainPicture, decode_digit_png, decode_png, read_digit_png, read_png,
+};
 
 /// Grey values from here on are ink: the seed's binarisation of MNIST.
 pub const THRESHOLD: u8 = 128;

@@ -16,8 +16,11 @@ pub mod npy;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 pub mod pixels;
+mod read;
 #[cfg(feature = "tflite")]
 pub mod tflite;
+
+pub use read::{Format, ReadError, read};
 
 /// What an importer is told beside the bytes.
 #[derive(Clone, Debug, Default)]

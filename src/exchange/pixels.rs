@@ -15,7 +15,7 @@ use bernet_runtime::{
     reference,
     tensor::{Data, Tensor},
 };
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::{collections::HashMap, str::FromStr};
 use thiserror::Error;
 
 /// `pixel · scale + bias`, one pair for all channels or one for each.
@@ -103,12 +103,6 @@ impl FromStr for Reading {
     }
 }
 
-impl fmt::Display for Reading {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pixel · {:?} + {:?}", self.scale, self.bias)
-    }
-}
-
 impl Reading {
     /// The number that a pixel of a channel becomes.
     pub fn apply(&self, channel: usize, pixel: u8) -> f32 {
@@ -162,6 +156,18 @@ pub fn set(graph: &mut Graph, pixels: &Pixels) -> Result<(), ReadingMismatch> {
     }
 }
 
+/// What a picture's pixels become, in words.
+pub fn describe(pixels: &Pixels) -> String {
+    match pixels {
+        Pixels::Unsaid => "what a picture's pixels become is not said".into(),
+        Pixels::AtLeast(limit) => format!("a pixel is +1 where it is at least {limit}"),
+        Pixels::Bytes => "a pixel is the byte 0 to 255".into(),
+        Pixels::Affine { scale, bias } => {
+            format!("a pixel 0 to 255 becomes pixel · {scale:?} + {bias:?}")
+        }
+    }
+}
+
 /// What a picture becomes at each input, and thresholds that no picture changes; sentences to
 /// print.
 pub fn notes(graph: &Graph) -> Vec<String> {
@@ -191,22 +197,18 @@ pub fn notes(graph: &Graph) -> Vec<String> {
                 }
             }
             Pixels::Unsaid => notes.push(format!("{what}; it takes no pictures")),
-            Pixels::AtLeast(limit) => {
-                notes.push(format!(
-                    "{what}; a pixel is +1 where it is at least {limit}"
-                ));
-            }
-            Pixels::Bytes => {
-                notes.push(format!("{what}; a pixel is the byte 0 to 255"));
+            said @ Pixels::AtLeast(_) => notes.push(format!("{what}; {}", describe(said))),
+            said @ Pixels::Bytes => {
+                notes.push(format!("{what}; {}", describe(said)));
                 let table = |pixel: u8, _| f32::from(pixel);
                 notes.extend(warnings(constant_thresholds(graph, index, &table)));
             }
-            Pixels::Affine { scale, bias } => {
+            said @ Pixels::Affine { scale, bias } => {
                 let reading = Reading {
                     scale: scale.clone(),
                     bias: bias.clone(),
                 };
-                notes.push(format!("{what}; a pixel 0 to 255 becomes {reading}"));
+                notes.push(format!("{what}; {}", describe(said)));
                 let table = |pixel, channel| reading.apply(channel, pixel);
                 notes.extend(warnings(constant_thresholds(graph, index, &table)));
             }

@@ -2,7 +2,7 @@
 
 use super::{
     random::{Purpose, Random},
-    warp::{Map, Warp},
+    warp::{Map, Warp, brightness},
 };
 use crate::data::Dataset;
 use bernet_kernels::bits::Shape;
@@ -40,12 +40,6 @@ pub(crate) fn warp(picks: &mut [Pick], warp: Warp, seed: u64, step: u64) {
     for pick in picks {
         pick.warp = warp.draw(&mut random);
     }
-}
-
-/// A grey value between −1, paper, and +1. Sums of them are those of the values themselves but for a scale and a shift, which batch
-/// normalisation takes out again.
-pub(super) fn brightness(grey: f32) -> f32 {
-    grey / 127.5 - 1.0
 }
 
 /// The picked images' centres, NHWC: their bits as ±1, or their grey values as [`brightness`]. What a shift brings in from outside the

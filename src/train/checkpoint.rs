@@ -8,14 +8,8 @@
 //! name only when it is on the disk: whatever moment the machine stops at, one of the two is whole.
 
 use super::{
-    config::Config,
-    epoch::Epoch,
-    error::TrainError,
-    layer::{Layer, Place},
-    methods,
-    network::NetworkError,
-    parameter::Parameter,
-    trainer::Trainer,
+    config::Config, epoch::Epoch, error::TrainError, layer::Layer, network::NetworkError,
+    parameter::Parameter, trainer::Trainer,
 };
 use crate::durable;
 use serde::{Deserialize, Serialize};
@@ -264,67 +258,6 @@ fn read(path: &Path) -> Result<Trainer, CheckpointError> {
         error,
     })?;
     Trainer::from_checkpoint(path, &bytes)
-}
-
-/// Every part of a stored state has the size that the net asks for.
-pub(super) fn check_state(
-    config: &Config,
-    places: &[Place],
-    layers: &[Layer],
-    scale: &Parameter,
-    history: &[Epoch],
-) -> Result<(), TrainError> {
-    let check = |what: String, expected: usize, found: usize| {
-        if expected == found {
-            Ok(())
-        } else {
-            Err(TrainError::State {
-                what,
-                expected,
-                found,
-            })
-        }
-    };
-    check("layers".into(), places.len(), layers.len())?;
-    check("scale of the logits".into(), 1, scale.len().unwrap_or(0))?;
-    let finite = |what: &dyn Fn() -> String, parameter: &Parameter| match parameter.not_finite() {
-        Some(found) => Err(TrainError::NotFinite {
-            what: what(),
-            found,
-        }),
-        None => Ok(()),
-    };
-    finite(&|| "scale of the logits".into(), scale)?;
-    check(
-        "epochs at most".into(),
-        history.len().min(config.epochs as usize),
-        history.len(),
-    )?;
-    for (index, (place, layer)) in places.iter().zip(layers).enumerate() {
-        let (k, n) = (place.depth(), place.outputs());
-        let what = |part: &str| format!("layer {}: {part}", index + 1);
-        check(what("latents"), k * n, layer.latent.len().unwrap_or(0))?;
-        check(what("frozen weights"), k * n, layer.frozen.len())?;
-        check(
-            what("numbers that the method learns"),
-            methods::method(config).learned().len(),
-            layer.learned.len().unwrap_or(0),
-        )?;
-        let hidden = index + 1 < places.len();
-        check(
-            what("batch normalisations"),
-            usize::from(hidden),
-            usize::from(layer.norm.is_some()),
-        )?;
-        if let Some(norm) = &layer.norm {
-            check(what("γ"), n, norm.gamma.len().unwrap_or(0))?;
-            check(what("β"), n, norm.beta.len().unwrap_or(0))?;
-        }
-        for (part, parameter) in layer.parameters() {
-            finite(&|| what(part), parameter)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

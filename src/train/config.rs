@@ -3,12 +3,12 @@
 use super::{
     choices::{Activations, Distribution, HeldOut, MethodName, Noise, Normalisation, Surrogate},
     error::TrainError,
+    first_layer::{FirstLayer, Search},
     layer::Initial,
     loss::Objective,
     network::Network,
     parameter::Adam,
     schedule::{Binarise, Freezing, Geometric},
-    search::{FirstLayer, Search},
     warp::Warp,
 };
 use crate::data::Dataset;

@@ -63,6 +63,9 @@ pub enum TrainError {
     /// The system does not give the threads that share the work.
     #[error(transparent)]
     Threads(#[from] bernet_kernels::threads::ThreadsError),
+    /// The trained net is no valid graph: it is too large.
+    #[error(transparent)]
+    Graph(#[from] bernet_runtime::graph::GraphError),
     /// A kernel refused.
     #[error("kernel: {0}")]
     Kernel(#[from] bernet_kernels::Error),

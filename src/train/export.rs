@@ -1,7 +1,7 @@
-//! From a trained net to a model of bits and integer thresholds.
+//! From a trained net to a graph of bits and integer thresholds.
 //!
 //! In training a channel's activation is `sign(γ (S − μ)/σ + β)`, where μ and σ² are the moments of its sums `S` over a batch. In the
-//! model all weights are signs; the moments are measured anew, exactly (sums are integers), over many training images,
+//! graph all weights are signs; the moments are measured anew, exactly (sums are integers), over many training images,
 //! layer after layer, since each layer's moments depend on the thresholds of those before. With `c = μ − β σ/γ` the activation is
 //! `S ≥ c` for γ > 0 and `S ≤ c` for γ < 0; for γ = 0 it is the sign of β whatever the image.
 
@@ -13,25 +13,25 @@ use super::{
     pool::Pooled,
     trainer::Trainer,
 };
-use crate::{
-    data::Dataset,
-    model::{Conv, Input, Layer as ModelLayer, Model, ModelError},
-};
+use crate::data::Dataset;
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
     threads,
-    xnor::{ByteConv2d, Conv2d, Options, Threshold, max_pool},
+    xnor::{ByteConv2d, Conv2d, Geometry, Options, PaddingValue, Threshold, max_pool},
+};
+use bernet_runtime::graph::{
+    self, ArrayLayout, Axis, BinaryConv, ConvParams, Graph, Kind, Op, Pixels, PoolKind, PoolParams,
+    ReduceKind,
 };
 use rayon::prelude::*;
-use std::{borrow::Cow, collections::BTreeMap};
 
 /// Images a task: their sums take a few megabytes.
 const CHUNK: usize = 250;
 
 impl Trainer {
     /// The binary net as it stands: every weight the sign of its latent, moments measured on `data`, the size of whose images
-    /// the model will expect.
+    /// the graph will expect at its input `image`; its output is `logits`.
     ///
     /// # Errors
     /// [`TrainError::Data`] where the data do not suit the net; [`TrainError::Kernel`].
@@ -40,7 +40,7 @@ impl Trainer {
         data: &Dataset,
         threshold: u8,
         level: Level,
-    ) -> Result<Model, TrainError> {
+    ) -> Result<Graph, TrainError> {
         threads::install(|| self.binarise_in_place(data, threshold, level))?
     }
 
@@ -49,7 +49,7 @@ impl Trainer {
         data: &Dataset,
         threshold: u8,
         level: Level,
-    ) -> Result<Model, TrainError> {
+    ) -> Result<Graph, TrainError> {
         self.check(data)?;
         let Shape {
             height,
@@ -61,16 +61,31 @@ impl Trainer {
         let centre = data
             .centre_crop(input.height, input.width)
             .expect("the images are as large as the net's input");
-        let mut layers = Vec::new();
-        if (height, width) != (input.height, input.width) {
-            layers.push(ModelLayer::Crop {
-                top: (height - input.height) / 2,
-                left: (width - input.width) / 2,
-                height: input.height,
-                width: input.width,
-            });
-        }
         let grey = self.config.network.input.grey;
+        let (kind, pixels) = if grey {
+            (Kind::U8, Pixels::Bytes)
+        } else {
+            (Kind::Bit, Pixels::AtLeast(threshold))
+        };
+        let mut graph = Graph::default();
+        let shape = graph::Shape::new(height, width, channels);
+        let mut value = graph.add_input("image", kind, shape)?;
+        graph.inputs[0].pixels = pixels;
+        for (axis, all, length) in [
+            (Axis::Height, height, input.height),
+            (Axis::Width, width, input.width),
+        ] {
+            if length < all {
+                let start = (all - length) / 2;
+                let slice = Op::Slice {
+                    axis,
+                    start,
+                    length,
+                    step: 1,
+                };
+                value = graph.add_node(slice, &[value])?;
+            }
+        }
         let parts: Vec<Dataset> = (0..centre.len())
             .step_by(CHUNK)
             .map(|start| centre.subset(start..centre.len().min(start + CHUNK)))
@@ -79,7 +94,7 @@ impl Trainer {
         for (index, (place, layer)) in self.places.iter().zip(&self.layers).enumerate() {
             let weights = signs(place, layer);
             let Some(norm) = &layer.norm else {
-                layers.push(ModelLayer::Expectation { weights });
+                value = add_expectation(&mut graph, weights, value)?;
                 break;
             };
             let thresholds;
@@ -96,12 +111,10 @@ impl Trainer {
                 let kernel = Conv2d::new(level, place.geometry, &weights)?;
                 self.deploy(&kernel, place, norm, &chunks)?
             };
-            layers.push(ModelLayer::Conv(Conv {
-                geometry: place.geometry,
-                options: Options::default(),
-                weights,
-                thresholds,
-            }));
+            let params = params(&place.geometry, graph.value(value).kind);
+            let conv = Op::BinaryConv(BinaryConv { params, weights });
+            let sums = graph.add_node(conv, &[value])?;
+            value = graph.add_node(Op::Threshold(thresholds), &[sums])?;
             if let Some(Pooled { pool, .. }) = &self.pools[index] {
                 let window = pool.window;
                 chunks = chunks
@@ -112,29 +125,22 @@ impl Trainer {
                             batch,
                             ..pool.output
                         });
-                        max_pool(
-                            chunk,
-                            window.kernel,
-                            window.stride,
-                            window.padding,
-                            &mut out,
-                        )?;
+                        max_pool(chunk, window.kernel, window.stride, [0; 4], &mut out)?;
                         Ok(out)
                     })
                     .collect::<Result<_, bernet_kernels::Error>>()?;
-                layers.push(ModelLayer::MaxPool(window));
+                let params = PoolParams {
+                    kind: PoolKind::Max,
+                    kernel: window.kernel,
+                    stride: window.stride,
+                    padding: [0; 4],
+                };
+                value = graph.add_node(Op::Pool(params), &[value])?;
             }
         }
-        Ok(Model {
-            input: Input {
-                height,
-                width,
-                channels,
-                threshold: (!grey).then_some(threshold),
-            },
-            layers,
-            metadata: BTreeMap::new(),
-        })
+        graph.add_output("logits", value)?;
+        graph.outputs[0].layout = ArrayLayout::flat(graph.value(value).shape.channels);
+        Ok(graph)
     }
 
     /// A layer's thresholds, by the moments of its sums, and its activations.
@@ -171,18 +177,35 @@ impl Trainer {
     }
 }
 
-/// Images as a model reads them: bits, or grey values of eight.
-///
-/// # Errors
-/// [`ModelError`] where the images are not of the model's size.
-pub fn images_for<'a>(
-    model: &Model,
-    images: &'a Dataset,
-) -> Result<Cow<'a, BitTensor>, ModelError> {
-    if model.input.threshold.is_some() {
-        return Ok(Cow::Borrowed(images.images()));
+/// Kernel, stride and padding as a graph has them. Bytes are padded with 0.
+fn params(geometry: &Geometry, kind: Kind) -> ConvParams {
+    ConvParams {
+        stride: geometry.stride,
+        padding: geometry.padding,
+        padding_value: if kind == Kind::Bit {
+            geometry.padding_value
+        } else {
+            PaddingValue::Zero
+        },
+        ..ConvParams::valid(geometry.kernel)
     }
-    Ok(Cow::Owned(model.input.binarise(&images.bytes())?))
+}
+
+/// The logits: products with all activations, or, of weights that serve every position, their sum
+/// over the positions.
+fn add_expectation(
+    graph: &mut Graph,
+    weights: BitMatrix,
+    value: graph::ValueId,
+) -> Result<graph::ValueId, graph::GraphError> {
+    if weights.columns() == graph.value(value).shape.len() {
+        return graph.add_node(Op::BinaryDense(weights), &[value]);
+    }
+    let params = ConvParams::valid([1, 1]);
+    let conv = Op::BinaryConv(BinaryConv { params, weights });
+    let sums = graph.add_node(conv, &[value])?;
+    let (kind, axes) = (ReduceKind::Sum, [true, true, false]);
+    graph.add_node(Op::Reduce { kind, axes }, &[sums])
 }
 
 /// One row for each output, as the kernels take them.
@@ -282,7 +305,7 @@ fn fold(norm: &Norm, channel: usize, [mean, variance]: [f64; 2]) -> Threshold {
     }
 }
 
-/// The net's layers in a few words, for a model's metadata: `conv 8 6×6/2, conv 32 10×10/2, dense 64, …`.
+/// The net's layers in a few words, for a graph's metadata: `conv 8 6×6/2, conv 32 10×10/2, dense 64, …`.
 pub(crate) fn describe(network: &Network) -> String {
     let layer = |layer: &LayerKind| match layer {
         LayerKind::Conv {

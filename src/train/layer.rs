@@ -5,13 +5,13 @@
 
 use super::{
     matrix,
-    methods::{HardKept, Kept},
     parameter::Parameter,
     random::{Purpose, Random},
 };
 use bernet_kernels::{bits::Shape, xnor::Geometry};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::{any::Any, fmt};
 
 /// Added to a variance before its root is taken.
 pub(crate) const EPSILON: f32 = 1e-4;
@@ -205,12 +205,31 @@ pub(crate) struct Cache {
     pub(crate) gradient: Vec<f32>,
     /// dLoss/d(patches), `R × K`.
     pub(crate) patch_gradient: Vec<f32>,
-    /// What a method of exact distributions keeps.
-    pub(crate) kept: Kept,
-    /// The same of the one with hard activations.
-    pub(crate) hard: HardKept,
+    /// What a method leaves for its backward pass beside all this.
+    pub(crate) saved: Saved,
     /// What a Gaussian method remembers of each sum, `R × N`: its variance, or the normal number that it was drawn with.
     pub(crate) spread: Vec<f32>,
+}
+
+/// Something of a type that only the method knows.
+#[derive(Default)]
+pub(crate) struct Saved(Option<Box<dyn Any + Send + Sync>>);
+
+impl Saved {
+    /// What was saved, or, where that is of another type or nothing, the default.
+    pub(crate) fn of<T: Any + Default + Send + Sync>(&mut self) -> &mut T {
+        if !self.0.as_ref().is_some_and(|saved| saved.is::<T>()) {
+            self.0 = Some(Box::new(T::default()));
+        }
+        let saved = self.0.as_mut().and_then(|saved| saved.downcast_mut());
+        saved.expect("it is of this type")
+    }
+}
+
+impl fmt::Debug for Saved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Saved").field(&self.0.is_some()).finish()
+    }
 }
 
 impl Cache {

@@ -1,7 +1,7 @@
 //! Training: from labelled images to a net of bits.
 //!
 //! A [`Network`] says which layers; a [`Config`] says how they are trained, to the last number; a [`Trainer`] holds the net
-//! on its way, and [`Run`] takes it from the first epoch to the model, with checkpoints. How a step's weights follow from what is trained,
+//! on its way, and [`Run`] takes it from the first epoch to the graph, with checkpoints. How a step's weights follow from what is trained,
 //! and what an activation's derivative is, differs from method to method and is all that `methods/` holds.
 //!
 //! Everything random depends on the seed and the step alone, and sums are added in an order that does not depend on the threads: the same
@@ -10,6 +10,7 @@
 //! ```
 //! use bernet::{data, train::*};
 //! use bernet_kernels::isa::Level;
+//! use bernet_runtime::format;
 //! use std::ops::ControlFlow;
 //!
 //! struct Silent;
@@ -27,8 +28,8 @@
 //! let _ = run.train(&mut trainer, &mut Silent)?;
 //!
 //! // Integers and bits from here on.
-//! let model = run.finish(&trainer)?;
-//! assert!(model.to_bytes()?.len() < 8_000);
+//! let graph = run.finish(&trainer)?;
+//! assert!(format::to_bytes(&graph)?.len() < 8_000);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -41,6 +42,7 @@ mod epoch;
 mod error;
 mod evaluate;
 mod export;
+mod first_layer;
 mod kernel;
 mod layer;
 mod loss;
@@ -55,6 +57,7 @@ pub mod recover;
 mod run;
 mod schedule;
 mod search;
+mod state;
 #[cfg(test)]
 mod tests;
 mod trainer;
@@ -67,13 +70,12 @@ pub use choices::{
 pub use config::Config;
 pub use epoch::{Epoch, EpochLoss};
 pub use error::TrainError;
-pub use export::images_for;
+pub use first_layer::{FirstLayer, Search};
 pub use layer::Initial;
 pub use loss::Objective;
 pub use network::{Input, LayerKind, NETS, Network, NetworkError, TALK, TALK_24, net_by_name};
 pub use parameter::Adam;
 pub use run::{Observer, Run, RunError};
 pub use schedule::{Binarise, Freezing, Geometric};
-pub use search::{FirstLayer, Search};
 pub use trainer::Trainer;
 pub use warp::Warp;

@@ -1,12 +1,17 @@
 //! A net's layers as a person writes them, in TOML, and their shapes.
 
-use super::{layer::Place, pool::Pool};
-use crate::model::{MaxPool, VALUES_LIMIT};
+use super::{
+    layer::Place,
+    pool::{Pool, Window},
+};
 use bernet_kernels::{
     bits::Shape,
     xnor::{Geometry, PaddingValue},
 };
 use serde::{Deserialize, Serialize};
+
+/// Most values of an image in any layer, and most weights of one.
+const VALUES_LIMIT: usize = 1 << 24;
 
 /// The talk's net on whole 28×28 images.
 pub const TALK: &str = include_str!("../../nets/talk.toml");
@@ -305,11 +310,7 @@ fn pool(input: Shape, kernel: [usize; 2], stride: [usize; 2]) -> Result<Pool, St
         ));
     }
     Ok(Pool {
-        window: MaxPool {
-            kernel,
-            stride,
-            padding: [0; 4],
-        },
+        window: Window { kernel, stride },
         input,
         output: Shape {
             height: (input.height - kernel[0]) / stride[0] + 1,

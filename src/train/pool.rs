@@ -10,7 +10,6 @@
 //! Shapes: `B` images of `height × width × N` activations in, `B` of the pool's output size and `N` out; NHWC.
 
 use super::{layer::Cache, matrix};
-use crate::model::MaxPool;
 use bernet_kernels::bits::Shape;
 use rayon::prelude::*;
 
@@ -24,10 +23,19 @@ pub(crate) enum Pooling {
     Means,
 }
 
+/// The windows of a pool: without padding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Window {
+    /// Height and width.
+    pub(crate) kernel: [usize; 2],
+    /// From one to the next, down and across.
+    pub(crate) stride: [usize; 2],
+}
+
 /// A pool with the shapes (of one image) before and after it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Pool {
-    pub(crate) window: MaxPool,
+    pub(crate) window: Window,
     pub(crate) input: Shape,
     pub(crate) output: Shape,
 }
@@ -36,7 +44,7 @@ impl Pool {
     /// Calls `tap(output position, tap of the window, input position)` for every tap of every window.
     #[inline(always)]
     fn for_each_tap(&self, mut tap: impl FnMut(usize, usize, usize)) {
-        let MaxPool { kernel, stride, .. } = self.window;
+        let Window { kernel, stride } = self.window;
         for y in 0..self.output.height {
             for x in 0..self.output.width {
                 for ky in 0..kernel[0] {
@@ -203,7 +211,7 @@ fn means_backward(pool: &Pool, upstream: &[f32], means: &[f32], gradient: &mut [
     let mut others = vec![0.0; n];
     pool.for_each_tap(|to, tap, from| {
         others.copy_from_slice(&upstream[to * n..][..n]);
-        let MaxPool { kernel, .. } = pool.window;
+        let Window { kernel, .. } = pool.window;
         // The window's first pixel.
         let first = from - (tap / kernel[1] * pool.input.width + tap % kernel[1]);
         for other in (0..kernel[0] * kernel[1]).filter(|&other| other != tap) {
@@ -218,13 +226,10 @@ fn means_backward(pool: &Pool, upstream: &[f32], means: &[f32], gradient: &mut [
 
 #[cfg(test)]
 mod tests {
-    use super::{Pool, Pooled, Pooling};
-    use crate::{
-        model::MaxPool,
-        train::{
-            layer::Cache,
-            random::{Purpose, Random},
-        },
+    use super::{Pool, Pooled, Pooling, Window};
+    use crate::train::{
+        layer::Cache,
+        random::{Purpose, Random},
     };
     use bernet_kernels::bits::Shape;
 
@@ -239,10 +244,9 @@ mod tests {
             channels: 5,
         };
         Pool {
-            window: MaxPool {
+            window: Window {
                 kernel: [3, 2],
                 stride: [2, 1],
-                padding: [0; 4],
             },
             input: shape(7, 6),
             output: shape(3, 5),

@@ -1,18 +1,18 @@
-//! A whole training: epochs, the evaluation after each, checkpoints, and the model at the end.
+//! A whole training: epochs, the evaluation after each, checkpoints, and the graph at the end.
 
 use super::{
     checkpoint::CheckpointError, choices::MethodName, epoch::Epoch, error::TrainError, export,
     trainer::Trainer,
 };
 use crate::{
+    classify::{self, Classifier, ClassifyError},
     data::{self, Dataset},
-    infer::{self, InferError, Session},
-    model::Model,
 };
 use bernet_kernels::isa::Level;
+use bernet_runtime::graph::Graph;
 use std::{ops::ControlFlow, path::PathBuf};
 
-/// Training images that an epoch's binary net has its moments measured on; the final model takes more.
+/// Training images that an epoch's binary net has its moments measured on; the final net takes more.
 const MEASURED_EPOCH: usize = 5_000;
 const MEASURED_FINAL: usize = 20_000;
 
@@ -53,7 +53,7 @@ pub enum RunError {
     Checkpoint(#[from] CheckpointError),
     /// The binary net could not be run.
     #[error(transparent)]
-    Infer(#[from] InferError),
+    Classify(#[from] ClassifyError),
 }
 
 impl Run<'_> {
@@ -93,12 +93,12 @@ impl Run<'_> {
             let accuracy = match trainer.config().method {
                 MethodName::Real => trainer.evaluate_real(self.train, self.validation)?,
                 _ => {
-                    let model = self.binarise(trainer, MEASURED_EPOCH)?;
-                    let images =
-                        export::images_for(&model, self.validation).map_err(InferError::from)?;
-                    let said = Session::new(&model, self.level)?.classify(&images)?;
-                    infer::right(&said, self.validation.labels()) as f64
-                        / self.validation.len() as f64
+                    let graph = self.binarise(trainer, MEASURED_EPOCH)?;
+                    let mut classifier = Classifier::new(&graph, self.level)?;
+                    let images = classifier.images(self.validation)?;
+                    let predictions = classifier.classify(&images)?;
+                    let correct = classify::count_correct(&predictions, self.validation.labels());
+                    correct as f64 / self.validation.len() as f64
                 }
             };
             let besides = std::mem::take(&mut searched) + start.elapsed().as_secs_f64();
@@ -112,14 +112,15 @@ impl Run<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The binary net of a finished training, with what made it in its metadata.
+    /// The binary net of a finished training, with what made it in its metadata: an input `image`
+    /// and an output `logits`.
     ///
     /// # Errors
     /// [`RunError::Train`] where the images do not suit the net.
-    pub fn finish(&self, trainer: &Trainer) -> Result<Model, RunError> {
-        let mut model = self.binarise(trainer, MEASURED_FINAL)?;
+    pub fn finish(&self, trainer: &Trainer) -> Result<Graph, RunError> {
+        let mut graph = self.binarise(trainer, MEASURED_FINAL)?;
         let config = trainer.config();
-        let mut note = |key: &str, value: String| model.metadata.insert(key.into(), value);
+        let mut note = |key: &str, value: String| graph.metadata.insert(key.into(), value);
         note("method", config.method.name().into());
         note("seed", config.seed.to_string());
         note("epochs", config.epochs.to_string());
@@ -131,10 +132,10 @@ impl Run<'_> {
                 format!("{:.2} %", 100.0 * last.validation_accuracy),
             );
         }
-        Ok(model)
+        Ok(graph)
     }
 
-    fn binarise(&self, trainer: &Trainer, measured: usize) -> Result<Model, RunError> {
+    fn binarise(&self, trainer: &Trainer, measured: usize) -> Result<Graph, RunError> {
         let measured = self.train.subset(0..measured.min(self.train.len()));
         Ok(trainer.binarise(&measured, data::THRESHOLD, self.level)?)
     }

@@ -10,11 +10,12 @@ use super::{
     schedule::{Binarise, Freezing, Geometric},
     trainer::Trainer,
 };
-use crate::{data::Dataset, infer::Session};
+use crate::{classify::Classifier, data::Dataset};
 use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
 };
+use bernet_runtime::graph::Pixels;
 use std::ops::ControlFlow;
 
 pub(super) const NETS: [&str; 2] = [
@@ -308,10 +309,9 @@ fn every_method_deploys_to_the_net_that_it_evaluates() {
         let evaluated = trainer.answers(&data, &data);
         let model = trainer.binarise(&data, crate::data::THRESHOLD, Level::best());
         let model = model.expect("the images suit the net");
-        let mut session = Session::new(&model, Level::best()).expect("the model fits together");
-        let said = session
-            .classify(data.images())
-            .expect("the images suit the model");
+        let mut classifier = Classifier::new(&model, Level::best()).expect("a classifier");
+        let images = classifier.images(&data).expect("the images suit the net");
+        let said = classifier.classify(&images).expect("its own images");
         let said: Vec<usize> = said.into_iter().map(|said| said.class).collect();
         assert_eq!(said, evaluated, "{what}");
         let distinct: std::collections::BTreeSet<_> = said.into_iter().collect();
@@ -351,17 +351,19 @@ fn grey_values_deploy_to_the_net_that_is_evaluated() {
         let evaluated = trainer.answers(&data, &data);
         let model = trainer.binarise(&data, crate::data::THRESHOLD, Level::best());
         let model = model.expect("the images suit the net");
-        assert_eq!(model.input.threshold, None);
-        let mut session = Session::new(&model, Level::best()).expect("the model fits together");
-        let said = |session: &mut Session, data: &Dataset| -> Vec<usize> {
-            let images = super::images_for(&model, data).expect("the images suit the model");
-            let said = session.classify(&images).expect("as many lines and pixels");
+        assert_eq!(model.inputs[0].pixels, Pixels::Bytes);
+        let mut classifier = Classifier::new(&model, Level::best()).expect("a classifier");
+        let said = |classifier: &mut Classifier, data: &Dataset| -> Vec<usize> {
+            let images = classifier.images(data).expect("the images suit the net");
+            let said = classifier
+                .classify(&images)
+                .expect("as many lines and pixels");
             said.into_iter().map(|said| said.class).collect()
         };
-        assert_eq!(said(&mut session, &data), evaluated, "{}", method.name());
+        assert_eq!(said(&mut classifier, &data), evaluated, "{}", method.name());
         // It is not their bits alone that count.
         let distinct: std::collections::BTreeSet<_> = evaluated.iter().collect();
-        let same = said(&mut session, &bits) == evaluated;
+        let same = said(&mut classifier, &bits) == evaluated;
         assert!(distinct.len() > 1 && !same, "{}", method.name());
     }
 }

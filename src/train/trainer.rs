@@ -1,7 +1,7 @@
 //! The training loop.
 
 use super::{
-    batch, checkpoint,
+    batch,
     config::Config,
     epoch::{Epoch, EpochLoss},
     error::TrainError,
@@ -12,7 +12,7 @@ use super::{
     parameter::{Adam, Parameter},
     pool::Pooled,
     random::{Purpose, Random},
-    schedule,
+    schedule, state,
 };
 use crate::data::Dataset;
 use bernet_kernels::threads;
@@ -66,7 +66,7 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         config.check()?;
         let (places, pools) = places(&config)?;
-        checkpoint::check_state(&config, &places, &layers, &scale, &history)?;
+        state::check(&config, &places, &layers, &scale, &history)?;
         let method = methods::method(&config);
         let (mut layers, mut scale) = (layers, scale);
         scale.restore_gradient();

@@ -11,7 +11,7 @@
 //! and the bit is whether the value reaches the threshold. A net that reads grey values gets them so much brighter or darker as brings the
 //! threshold to its usual place. Images without grey values count as black (255) on white (0).
 
-use super::{batch::brightness, random::Random};
+use super::random::Random;
 use crate::data::{Dataset, THRESHOLD};
 use bernet_kernels::bits::Shape;
 use serde::{Deserialize, Serialize};
@@ -126,6 +126,12 @@ impl Map {
             }
         }
     }
+}
+
+/// A grey value between −1, paper, and +1. Sums of them are those of the values themselves but for a scale and a shift, which batch
+/// normalisation takes out again.
+pub(super) fn brightness(grey: f32) -> f32 {
+    grey / 127.5 - 1.0
 }
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
-//! Damage to a model and to a checkpoint: all of it is noticed.
+//! Damage to a net and to a checkpoint: all of it is noticed.
 
-use bernet::{
-    model::Model,
-    train::{Config, MethodName, Network, Trainer},
-};
+use bernet::train::{Config, MethodName, Network, Trainer};
+use bernet_runtime::format;
 
 /// The shipped net, cut after every byte and with every bit turned.
 #[test]
 fn every_damage_to_the_shipped_net_is_noticed() {
     let bytes = include_bytes!("../../models/mnist.bnet").to_vec();
-    assert!(Model::from_bytes(&bytes).is_ok());
-    let refused = refuse_all(bytes, |bytes| Model::from_bytes(bytes).is_err());
-    println!("model: {refused} refused");
+    assert!(format::from_bytes(&bytes).is_ok());
+    let refused = refuse_all(bytes, |bytes| format::from_bytes(bytes).is_err());
+    println!("net: {refused} refused");
+    // The same net in the newest version.
+    let graph = format::from_bytes(include_bytes!("../../models/mnist.bnet")).unwrap();
+    let bytes = format::to_bytes(&graph).unwrap();
+    let refused = refuse_all(bytes, |bytes| format::from_bytes(bytes).is_err());
+    println!("net of version {}: {refused} refused", format::VERSION);
 }
 
 /// A checkpoint, the same.

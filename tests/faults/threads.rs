@@ -1,12 +1,12 @@
 //! Any number of threads: the same bits of a training on each level, and of inference on all of them.
 
 use bernet::{
+    classify::{Classifier, Logits},
     data,
-    infer::{Session, SharedSession},
-    model::Model,
     train::{Config, Distribution, Epoch, MethodName, Network, Observer, Run, TALK_24, Trainer},
 };
 use bernet_kernels::isa::Level;
+use bernet_runtime::format;
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 const THREADS: [usize; 4] = [1, 2, 3, 8];
@@ -56,7 +56,7 @@ fn a_training_ends_in_the_same_bits() {
                 let bytes = pool.install(|| {
                     let mut trainer = Trainer::new(config).unwrap();
                     let _ = run.train(&mut trainer, &mut Silent).unwrap();
-                    run.finish(&trainer).unwrap().to_bytes().unwrap()
+                    format::to_bytes(&run.finish(&trainer).unwrap()).unwrap()
                 });
                 // Without the checksum: that of a file with its own is the same for all files.
                 let hash = crc32fast::hash(&bytes[..bytes.len() - 4]);
@@ -78,16 +78,17 @@ fn a_training_ends_in_the_same_bits() {
 
 #[test]
 fn inference_gives_the_same_sums() {
-    let model = Model::from_bytes(include_bytes!("../../models/mnist.bnet")).unwrap();
+    let graph = format::from_bytes(include_bytes!("../../models/mnist.bnet")).unwrap();
     let test = data::load_embedded().test;
     let mut hashes = Vec::new();
     for level in Level::available() {
         for threads in THREADS {
-            let mut session = Session::new(&model, level)
-                .unwrap()
-                .with_threads(threads)
-                .unwrap();
-            let sums = session.logits(test.images()).unwrap();
+            let classifier = Classifier::new(&graph, level).unwrap();
+            let mut classifier = classifier.with_threads(threads).unwrap();
+            let images = classifier.images(&test).unwrap();
+            let Logits::Integers(sums) = classifier.logits(&images).unwrap() else {
+                panic!("the shipped net has integer sums");
+            };
             let bytes: Vec<u8> = sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
             hashes.push(crc32fast::hash(&bytes));
         }
@@ -96,28 +97,29 @@ fn inference_gives_the_same_sums() {
     assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{hashes:x?}");
 }
 
-/// Batches of other sizes at once, from threads that each keep asking.
+/// Batches of other sizes at once, from threads that each have a clone, which shares the program.
 #[test]
-fn a_shared_session_answers_each_as_if_alone() {
-    let model = Model::from_bytes(include_bytes!("../../models/mnist.bnet")).unwrap();
+fn clones_answer_each_as_if_alone() {
+    let graph = format::from_bytes(include_bytes!("../../models/mnist.bnet")).unwrap();
     let pixels = 28 * 28;
     let grey: Vec<u8> = (0..60 * pixels)
         .map(|at| (at * at / 97 % 256) as u8)
         .collect();
     let grey = &grey;
     for threads in [1, 2] {
-        let shared = SharedSession::new(&model, Level::best(), threads).unwrap();
-        let alone = shared.logits(grey).unwrap();
-        let (shared, alone) = (&shared, &alone);
+        let first = Classifier::new(&graph, Level::best()).unwrap();
+        let first = first.with_threads(threads).unwrap();
+        let all = first.pictures(grey).unwrap();
+        let alone = first.clone().classify(&all).unwrap();
+        let (first, alone) = (&first, &alone);
         std::thread::scope(|scope| {
-            for first in 0..8 {
+            for start in 0..8 {
                 scope.spawn(move || {
-                    for images in [first..first + 1, first..first + 33, first..60] {
+                    let mut classifier = first.clone();
+                    for images in [start..start + 1, start..start + 33, start..60] {
                         let batch = &grey[images.start * pixels..images.end * pixels];
-                        let found = shared.logits(batch).unwrap();
-                        let classes = shared.classes();
-                        assert_eq!(found, alone[images.start * classes..images.end * classes]);
-                        assert_eq!(shared.classify(batch).unwrap().len(), images.len());
+                        let batch = classifier.pictures(batch).unwrap();
+                        assert_eq!(classifier.classify(&batch).unwrap(), alone[images]);
                     }
                 });
             }

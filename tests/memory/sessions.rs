@@ -1,192 +1,164 @@
 //! What sessions of nets that were read take.
 
 use super::{FAILURES, peak, text};
-use bernet::{
-    infer::Session,
-    model::{Conv, Input, Layer, Model},
-};
 use bernet_kernels::{
     bits::BitMatrix,
     isa::Level,
-    xnor::{Geometry, Options, PaddingValue, Threshold, Window},
+    xnor::{PaddingValue, Threshold},
 };
+use bernet_runtime::{
+    format,
+    graph::{BinaryConv, ConvParams, Graph, Kind, Op, ReduceKind, Shape},
+    plan::Options,
+    session::Session,
+};
+
+/// A convolution and its thresholds, some times over.
+struct Layer {
+    channels: usize,
+    outputs: usize,
+    params: ConvParams,
+}
 
 /// Nets whose weights take many times as much laid out, or whose activations do: each is read from its file and planned for every level,
 /// and runs or is refused.
 pub(crate) fn all() {
-    let conv = |channels, outputs, kernel: [usize; 2], padding, options: Options| {
-        let geometry = Geometry {
-            channels,
-            outputs,
-            kernel,
-            stride: [1, 1],
-            padding,
-            padding_value: PaddingValue::Zero,
-        };
-        let depth = Window { geometry, options }.depth();
-        let threshold = Threshold {
-            at_least: 1,
-            invert: false,
-        };
-        Layer::Conv(Conv {
-            geometry,
-            options,
-            weights: BitMatrix::from_fn(outputs, depth, |row, column| (row + column) % 3 == 0),
-            thresholds: vec![threshold; outputs],
-        })
+    let layer = |channels, outputs, params| Layer {
+        channels,
+        outputs,
+        params,
     };
-    let (one, none) = (Options::default(), [0; 4]);
-    let groups = |groups| Options { groups, ..one };
-    let apart = Options {
-        dilation: [1, 255],
-        ..one
-    };
+    let plain = ConvParams::valid;
     let most = usize::from(u16::MAX);
     let same = |kernel: [usize; 2]| {
         let [height, width] = kernel.map(|size| size - 1);
-        [
-            height / 2,
-            width / 2,
-            height - height / 2,
-            width - width / 2,
-        ]
+        let after = [height - height / 2, width - width / 2];
+        ConvParams {
+            padding: [height / 2, width / 2, after[0], after[1]],
+            ..plain(kernel)
+        }
     };
-    let depthwise = conv(most, most, [1, 1], none, groups(most));
-    let small = conv(1, 1, [11, 7], none, one);
-    let Layer::Conv(mut inner) = small else {
-        unreachable!("a convolution was made")
+    let grouped = |groups| ConvParams {
+        groups,
+        ..plain([1, 1])
     };
-    inner.geometry.padding = same([11, 7]);
-    inner.geometry.padding_value = PaddingValue::MinusOne;
-    let pixel = conv(1, 1, [1, 1], none, one);
-    let tall = conv(1, 1, [most, 1], same([most, 1]), one);
-    let sparse = |groups| Options { groups, ..apart };
-    let (bits, grey) = (Some(128), None);
-    // A name, the input and its threshold, a layer, how many times, classes, whether it runs.
+    let apart = |groups| ConvParams {
+        dilation: [1, 255],
+        groups,
+        ..plain([2, 2])
+    };
+    let small = ConvParams {
+        padding_value: PaddingValue::MinusOne,
+        ..same([11, 7])
+    };
+    let (bits, grey) = (Kind::Bit, Kind::U8);
+    // A name, the input, a layer, how many times, classes, whether it runs.
     let cases = [
         (
             "grey values in 65535 groups",
-            [1, 1, most],
-            grey,
-            depthwise.clone(),
+            (grey, [1, 1, most]),
+            layer(most, most, grouped(most)),
             1,
             2,
-            true,
+            false,
         ),
         (
             "grey values far apart",
-            [2, 256, 8192],
-            grey,
-            conv(8192, 1, [2, 2], none, apart),
+            (grey, [2, 256, 8192]),
+            layer(8192, 1, apart(1)),
             1,
             2,
-            true,
+            false,
         ),
         (
             "grey values far apart, in 8192 groups",
-            [2, 256, 8192],
-            grey,
-            conv(8192, 8192, [2, 2], none, sparse(8192)),
+            (grey, [2, 256, 8192]),
+            layer(8192, 8192, apart(8192)),
             1,
             2,
-            true,
+            false,
         ),
         (
             "grey columns",
-            [most, 1, 1],
-            grey,
-            conv(1, 300, [most, 1], none, one),
+            (grey, [most, 1, 1]),
+            layer(1, 300, plain([most, 1])),
             1,
             2,
-            true,
+            false,
         ),
         (
             "a layer of 65535 groups",
-            [1, 1, most],
-            bits,
-            depthwise.clone(),
+            (bits, [1, 1, most]),
+            layer(most, most, grouped(most)),
             1,
             2,
             true,
         ),
         (
             "thirty layers of 65535 groups",
-            [1, 1, most],
-            bits,
-            depthwise,
+            (bits, [1, 1, most]),
+            layer(most, most, grouped(most)),
             30,
             2,
             false,
         ),
         (
             "20000 small layers",
-            [24, 24, 1],
-            bits,
-            Layer::Conv(inner),
+            (bits, [24, 24, 1]),
+            layer(1, 1, small),
             20_000,
             2,
             false,
         ),
-        ("800 tall kernels", [most, 1, 1], bits, tall, 800, 2, false),
         (
-            "300 layers of 2²³ pixels",
-            [1 << 11, 1 << 12, 1],
-            bits,
-            pixel.clone(),
-            300,
+            "800 tall kernels",
+            (bits, [most, 1, 1]),
+            layer(1, 1, same([most, 1])),
+            800,
             2,
             false,
+        ),
+        (
+            "300 layers of 2²³ pixels",
+            (bits, [1 << 11, 1 << 12, 1]),
+            layer(1, 1, plain([1, 1])),
+            300,
+            2,
+            true,
         ),
         (
             "five layers of 2²³ lines",
-            [1 << 23, 1, 1],
-            bits,
-            pixel,
+            (bits, [1 << 23, 1, 1]),
+            layer(1, 1, plain([1, 1])),
             5,
             2,
-            false,
+            true,
         ),
         (
             "2¹⁸ classes at 64 positions",
-            [8, 8, 64],
-            bits,
-            conv(64, 64, [1, 1], none, one),
+            (bits, [8, 8, 64]),
+            layer(64, 64, plain([1, 1])),
             1,
             1 << 18,
-            false,
+            true,
         ),
     ];
-    for (name, [height, width, channels], threshold, layer, times, classes, runs) in cases {
-        let Layer::Conv(conv) = &layer else {
-            unreachable!("a convolution was made")
-        };
-        let last = Layer::Expectation {
-            weights: BitMatrix::zeros(classes, conv.geometry.outputs),
-        };
-        let input = Input {
-            height,
-            width,
-            channels,
-            threshold,
-        };
-        let mut layers = vec![layer; times];
-        layers.push(last);
-        let model = Model {
-            input,
-            layers,
-            metadata: Default::default(),
-        };
-        let bytes = model.to_bytes().unwrap();
-        let (model, read) = peak(|| Model::from_bytes(&bytes).unwrap());
+    for (name, (kind, shape), layer, times, classes, runs) in cases {
+        let bytes = format::to_bytes(&net(kind, shape.into(), &layer, times, classes)).unwrap();
+        let (graph, read) = peak(|| format::from_bytes(&bytes).unwrap());
         let mut failures = FAILURES.lock().unwrap();
-        if read > 2 * bytes.len() + (64 << 20) {
+        if read > 4 * bytes.len() + (64 << 20) {
             failures.push(format!(
                 "{name}: {read} bytes for a file of {}",
                 bytes.len()
             ));
         }
         for level in Level::available() {
-            let (session, taken) = peak(|| text(Session::new(&model, level)));
+            let options = Options {
+                level,
+                ..Options::default()
+            };
+            let (session, taken) = peak(|| text(Session::new(&graph, &options)));
             println!(
                 "session of {name}, {level}: {} bytes, peak {:.1} MiB, {:.1} MiB to read: {session:?}",
                 bytes.len(),
@@ -201,4 +173,31 @@ pub(crate) fn all() {
             }
         }
     }
+}
+
+fn net(kind: Kind, shape: Shape, layer: &Layer, times: usize, classes: usize) -> Graph {
+    let mut graph = Graph::default();
+    let mut value = graph.add_input("image", kind, shape).unwrap();
+    let params = layer.params;
+    let depth = params.kernel[0] * params.kernel[1] * layer.channels / params.groups;
+    let threshold = Threshold {
+        at_least: 1,
+        invert: false,
+    };
+    for _ in 0..times {
+        let weights =
+            BitMatrix::from_fn(layer.outputs, depth, |row, column| (row + column) % 3 == 0);
+        let conv = Op::BinaryConv(BinaryConv { params, weights });
+        let sums = graph.add_node(conv, &[value]).unwrap();
+        let thresholds = Op::Threshold(vec![threshold; layer.outputs]);
+        value = graph.add_node(thresholds, &[sums]).unwrap();
+    }
+    let weights = BitMatrix::zeros(classes, layer.outputs);
+    let params = ConvParams::valid([1, 1]);
+    let conv = Op::BinaryConv(BinaryConv { params, weights });
+    let sums = graph.add_node(conv, &[value]).unwrap();
+    let (kind, axes) = (ReduceKind::Sum, [true, true, false]);
+    let logits = graph.add_node(Op::Reduce { kind, axes }, &[sums]).unwrap();
+    graph.add_output("logits", logits).unwrap();
+    graph
 }

@@ -4,6 +4,7 @@ use super::{
     Element, Elementwise, Fused, Kernel, Operand, Options, Place, PlanError, Port, Slot, SlotId,
     Step,
     elementwise::{elements, periodic},
+    footprint::Footprint,
 };
 use crate::{
     execute::real::{RealConv, RealDense},
@@ -42,6 +43,7 @@ struct Lowering<'a> {
     slot_of: Vec<Option<SlotId>>,
     constants: Vec<Vec<u64>>,
     steps: Vec<Step>,
+    footprint: Footprint,
 }
 
 pub(super) fn lower(graph: &Graph, options: &Options) -> Result<Lowered, PlanError> {
@@ -72,6 +74,7 @@ pub(super) fn lower(graph: &Graph, options: &Options) -> Result<Lowered, PlanErr
         slot_of: vec![None; graph.values.len()],
         constants: Vec::new(),
         steps: Vec::new(),
+        footprint: Footprint::default(),
     };
     let port = |name: &str, value: ValueId, slot| Port {
         name: name.into(),
@@ -363,7 +366,7 @@ impl Lowering<'_> {
     }
 
     /// A product with bits, whose output is sums.
-    fn product(&self, index: usize, input: Value) -> Result<Kernel, PlanError> {
+    fn product(&mut self, index: usize, input: Value) -> Result<Kernel, PlanError> {
         let (params, weights) = match &self.graph.nodes[index].op {
             Op::BinaryConv(BinaryConv { params, weights }) => (*params, weights),
             Op::BinaryDense(weights) => {
@@ -372,6 +375,7 @@ impl Lowering<'_> {
             }
             _ => unreachable!("only products have sums"),
         };
+        self.footprint.add(index, &params, weights, input)?;
         product(self.level, params, weights, input)
             .map_err(|cause| PlanError::Kernel { node: index, cause })
     }
@@ -413,10 +417,9 @@ impl Lowering<'_> {
                 let (slot, value) = (self.slots[slot.0], graph.value(value));
                 slot.shape == value.shape && !slot.is_constant()
             };
+            let is_fused = others.iter().all(same);
             let conv = match self.product(product, graph.value(from))? {
-                Kernel::BitConv(conv) if others.iter().all(same) => {
-                    Fused::new(conv, products, &step)
-                }
+                Kernel::BitConv(conv) if is_fused => Fused::new(conv, products, &step),
                 Kernel::BitConv(conv) => Err(Box::new(conv)),
                 _ => unreachable!("the product is of bits"),
             };

@@ -32,6 +32,7 @@
 mod arena;
 mod describe;
 mod elementwise;
+mod footprint;
 mod fused;
 mod lower;
 mod slot;
@@ -93,6 +94,19 @@ pub enum PlanError {
         limit: usize,
         /// What is needed.
         needed: usize,
+    },
+    /// Weights laid out for the kernels take far more memory than they are.
+    #[error(
+        "node {node}: weights as kernels lay them out, up to here: expected at most {limit} bytes, \
+         found {needed}"
+    )]
+    Weights {
+        /// The first node that is too much.
+        node: usize,
+        /// What is allowed: 256 MiB, and sixteen times the bits of the weights.
+        limit: u64,
+        /// What is needed.
+        needed: u64,
     },
     /// A kernel refused.
     #[error("node {node}: {cause}")]
@@ -196,7 +210,8 @@ impl Program {
     /// Plans a graph.
     ///
     /// # Errors
-    /// [`PlanError`] where the graph is not valid or takes too much memory.
+    /// [`PlanError`] where the graph is not valid or takes too much memory: values of one item more
+    /// than [`Options::memory_limit`], weights of ±1 more than 256 MiB and sixteen times their bits.
     pub fn new(graph: &Graph, options: &Options) -> Result<Self, PlanError> {
         graph.validate()?;
         let lowered = lower::lower(graph, options)?;

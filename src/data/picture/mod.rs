@@ -1,12 +1,14 @@
-//! A digit from a picture, brought into the form of MNIST's digits.
+//! Pictures in PNG files: digits brought into the form of MNIST's, and pictures as they are.
 
 mod digit;
 mod grey;
 mod mask;
+mod plain;
 
 use super::Error;
 use bernet_kernels::bits::{BitMatrix, BitTensor, Shape};
 use grey::Grey;
+pub use plain::{PlainPicture, decode_png, read_png};
 use png::{ColorType, Decoder, Transformations};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Seek};
@@ -74,14 +76,15 @@ pub fn read_digit_png(
     width: usize,
     threshold: u8,
 ) -> Result<DigitPicture, Error> {
-    let open = || {
-        let file = File::open(path).map_err(|source| Error::Io {
-            file: path.to_owned(),
-            source,
-        })?;
-        Ok(BufReader::new(file))
-    };
-    read(path, open, height, width, threshold)
+    read(path, || open(path), height, width, threshold)
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, Error> {
+    let file = File::open(path).map_err(|source| Error::Io {
+        file: path.to_owned(),
+        source,
+    })?;
+    Ok(BufReader::new(file))
 }
 
 /// As [`read_digit_png`], from a file in memory; the path is what errors call it.
@@ -116,7 +119,7 @@ fn read<R: BufRead + Seek>(
         file: path.to_owned(),
         problem,
     };
-    let picture = decode(open()?).map_err(wrong)?;
+    let picture = decode(open()?).and_then(in_grey).map_err(wrong)?;
     let size = (picture.height, picture.width);
     let Some(digit) = digit::extract(picture, height, width) else {
         return Err(wrong(
@@ -141,7 +144,17 @@ fn read<R: BufRead + Seek>(
     })
 }
 
-fn decode(file: impl BufRead + Seek) -> Result<Grey, String> {
+/// A picture as it is in its file, 8 bits a value.
+struct Decoded {
+    height: usize,
+    width: usize,
+    bytes: Vec<u8>,
+    colour: ColorType,
+    /// Whether one grey value or colour is declared transparent: a paper that was drawn.
+    is_keyed: bool,
+}
+
+fn decode(file: impl BufRead + Seek) -> Result<Decoded, String> {
     let unreadable = |error: png::DecodingError| format!("not a readable PNG: {error}");
     let mut decoder = Decoder::new(file);
     decoder.set_transformations(Transformations::normalize_to_color8());
@@ -169,17 +182,35 @@ fn decode(file: impl BufRead + Seek) -> Result<Grey, String> {
     let mut bytes = vec![0; size];
     reader.next_frame(&mut bytes).map_err(unreadable)?;
     reader.finish().map_err(unreadable)?;
-    // A grey value or colour that is declared transparent is a paper that was drawn.
     let is_keyed = matches!(
         reader.info().color_type,
         ColorType::Grayscale | ColorType::Rgb
     );
-    let (height, width) = (height as usize, width as usize);
-    let luma = |colour: &[u8]| {
-        let [red, green, blue] = [0, 1, 2].map(|at| u32::from(colour[at]));
-        ((299 * red + 587 * green + 114 * blue + 500) / 1000) as u8
-    };
-    let (values, alpha): (Vec<u8>, Option<Vec<u8>>) = match reader.output_color_type().0 {
+    Ok(Decoded {
+        height: height as usize,
+        width: width as usize,
+        bytes,
+        colour: reader.output_color_type().0,
+        is_keyed,
+    })
+}
+
+/// The brightness of a colour.
+fn luma(colour: &[u8]) -> u8 {
+    let [red, green, blue] = [0, 1, 2].map(|at| u32::from(colour[at]));
+    ((299 * red + 587 * green + 114 * blue + 500) / 1000) as u8
+}
+
+/// The picture in grey, a partly transparent one on paper.
+fn in_grey(decoded: Decoded) -> Result<Grey, String> {
+    let Decoded {
+        height,
+        width,
+        bytes,
+        colour,
+        is_keyed,
+    } = decoded;
+    let (values, alpha): (Vec<u8>, Option<Vec<u8>>) = match colour {
         ColorType::Grayscale => (bytes, None),
         ColorType::GrayscaleAlpha => {
             let pixels = bytes.chunks_exact(2);

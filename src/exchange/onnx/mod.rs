@@ -33,7 +33,7 @@ mod source;
 mod tests;
 
 pub use error::{ImportError, ImportFileCause, ImportFileError, NodePlace};
-pub use export::{Dialect, ExportError, export};
+pub use export::{Dialect, ExportError, export, with_picture_input};
 pub use proto::ProtoError;
 
 use super::{ImportOptions, Imported, pixels};

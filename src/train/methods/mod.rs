@@ -13,9 +13,6 @@ mod straight_through;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use exact::Kept;
-pub(crate) use hard::Kept as HardKept;
-
 use bernoulli::Sampled;
 use bnn::Bnn;
 use bnn_plus::BnnPlus;

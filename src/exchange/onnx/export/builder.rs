@@ -14,6 +14,8 @@ const IR_VERSION: i64 = 8;
 const OPSET: i64 = 13;
 /// The domain of QONNX operators.
 const QONNX: &str = "qonnx.custom_op.general";
+/// The domain of bernet's own operators.
+const BERNET: &str = "bernet";
 
 pub(super) struct Builder {
     graph: GraphProto,
@@ -22,7 +24,8 @@ pub(super) struct Builder {
     names: BTreeSet<String>,
     /// Names of constants by their values.
     constants: HashMap<(Vec<i64>, Vec<u8>, i32), String>,
-    qonnx: bool,
+    /// The domains of the operators so far, besides the standard one.
+    domains: BTreeSet<&'static str>,
 }
 
 impl Builder {
@@ -35,7 +38,7 @@ impl Builder {
             fixed,
             names: BTreeSet::new(),
             constants: HashMap::new(),
-            qonnx: false,
+            domains: BTreeSet::new(),
         }
     }
 
@@ -70,12 +73,14 @@ impl Builder {
         attribute: Vec<AttributeProto>,
         output: &str,
     ) {
-        let domain = if op == "BipolarQuant" {
-            self.qonnx = true;
-            QONNX
-        } else {
-            ""
+        let domain = match op {
+            "BipolarQuant" => QONNX,
+            "MaxPoolBits" | "SignPack" | "XnorConv2d" | "XnorConv2dSign" => BERNET,
+            _ => "",
         };
+        if !domain.is_empty() {
+            self.domains.insert(domain);
+        }
         self.graph.node.push(NodeProto {
             input: inputs.iter().map(|&input| input.to_owned()).collect(),
             output: vec![output.to_owned()],
@@ -102,6 +107,12 @@ impl Builder {
     pub(super) fn integers(&mut self, values: &[i64]) -> String {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes());
         self.tensor(data_type::INT64, &[values.len()], bytes.collect())
+    }
+
+    /// A list of 32-bit integers.
+    pub(super) fn small_integers(&mut self, values: impl Iterator<Item = i32>) -> String {
+        let bytes: Vec<u8> = values.flat_map(i32::to_le_bytes).collect();
+        self.tensor(data_type::INT32, &[bytes.len() / 4], bytes)
     }
 
     fn tensor(&mut self, data_type: i32, dims: &[usize], bytes: Vec<u8>) -> String {
@@ -143,6 +154,12 @@ impl Builder {
         self.graph.value_info.push(info);
     }
 
+    /// The type of bits in words: lines, and words of a line.
+    pub(super) fn packed(&mut self, name: &str, dims: [usize; 2]) {
+        let info = self.info(name, data_type::UINT64, true, &dims);
+        self.graph.value_info.push(info);
+    }
+
     /// The shape of weights that a node computes.
     pub(super) fn weights(&mut self, name: &str, dims: &[usize]) {
         self.value(name, false, dims);
@@ -174,10 +191,8 @@ impl Builder {
             domain: domain.into(),
             version,
         };
-        let mut opset_import = vec![version("", OPSET)];
-        if self.qonnx {
-            opset_import.push(version(QONNX, 1));
-        }
+        let others = self.domains.iter().map(|domain| version(domain, 1));
+        let opset_import = [version("", OPSET)].into_iter().chain(others).collect();
         let entry = |(key, value): (&String, &String)| StringStringEntryProto {
             key: key.clone(),
             value: value.clone(),

@@ -6,6 +6,10 @@
 
 mod builder;
 mod operators;
+mod packed;
+mod pictures;
+
+pub use pictures::with_picture_input;
 
 use crate::exchange::onnx::proto::data_type;
 use bernet_runtime::graph::{ArrayLayout, Graph, GraphError, Kind, Op, PoolKind, Shape, ValueId};
@@ -26,6 +30,9 @@ pub enum Dialect {
     /// `qonnx.custom_op.general`. The batch is one item, since the `qonnx` package runs graphs of
     /// known shapes only.
     Qonnx,
+    /// Operators of the domain `bernet` on packed bits, which the library `embed/onnxruntime` brings
+    /// to ONNX Runtime; the rest as [`Dialect::Standard`].
+    Bernet,
 }
 
 /// Why a graph cannot be exported.
@@ -95,6 +102,8 @@ pub fn export(graph: &Graph, dialect: Dialect) -> Result<Vec<u8>, ExportError> {
         fixed,
         dialect,
         names: vec![String::new(); graph.values.len()],
+        packed: vec![String::new(); graph.values.len()],
+        uses: graph.uses(),
         graph,
     };
     // Names of inputs and outputs come first, so that nothing else takes them.
@@ -109,11 +118,14 @@ pub fn export(graph: &Graph, dialect: Dialect) -> Result<Vec<u8>, ExportError> {
     for input in &graph.inputs {
         exporter.input(&input.name, input.value, &input.layout);
     }
-    for node in &graph.nodes {
+    for (index, node) in graph.nodes.iter().enumerate() {
+        if dialect == Dialect::Bernet && exporter.packed_operator(index) {
+            continue;
+        }
         let inputs: Vec<String> = node
             .inputs
             .iter()
-            .map(|id| exporter.names[id.index()].clone())
+            .map(|&id| exporter.unpacked(id))
             .collect();
         let name = exporter.operator(node, &inputs)?;
         let output = node.outputs[0];
@@ -126,6 +138,7 @@ pub fn export(graph: &Graph, dialect: Dialect) -> Result<Vec<u8>, ExportError> {
         exporter.names[output.index()] = name;
     }
     for (output, name) in graph.outputs.iter().zip(&outputs) {
+        exporter.unpacked(output.value);
         exporter.output(name, output.value, &output.layout);
     }
     Ok(exporter.builder.finish(&graph.metadata))
@@ -138,8 +151,12 @@ struct Exporter<'a> {
     dialect: Dialect,
     /// Whether the batch is one item.
     fixed: bool,
-    /// The name of each value.
+    /// The name of each value, empty where there is none.
     names: Vec<String>,
+    /// The name of the bits of each value in words, empty where there are none.
+    packed: Vec<String>,
+    /// How many nodes and outputs read each value.
+    uses: Vec<usize>,
 }
 
 impl Exporter<'_> {

@@ -288,12 +288,7 @@ impl Exporter<'_> {
         }
         let depth = from.channels / params.groups;
         let [tall, wide] = params.kernel;
-        let values = (0..outputs).flat_map(|output| {
-            (0..depth).flat_map(move |channel| {
-                (0..tall * wide).map(move |tap| weight(output, tap * depth + channel))
-            })
-        });
-        let mut weights = self.builder.floats(&[outputs, depth, tall, wide], values);
+        let mut weights = self.weights([outputs, depth, tall, wide], weight);
         if bits && self.dialect == Dialect::Qonnx {
             let one = self.builder.float(1.0);
             weights = self.builder.node("BipolarQuant", &[&weights, &one], vec![]);
@@ -313,6 +308,21 @@ impl Exporter<'_> {
         let bias = self.builder.floats(&[outputs], bias.iter().copied());
         self.builder
             .node("Conv", &[&x, &weights, &bias], attributes)
+    }
+
+    /// Weights in ONNX's order: output, channel, kernel line, kernel column.
+    pub(super) fn weights(
+        &mut self,
+        dims: [usize; 4],
+        weight: &dyn Fn(usize, usize) -> f32,
+    ) -> String {
+        let [outputs, depth, tall, wide] = dims;
+        let values = (0..outputs).flat_map(|output| {
+            (0..depth).flat_map(move |channel| {
+                (0..tall * wide).map(move |tap| weight(output, tap * depth + channel))
+            })
+        });
+        self.builder.floats(&dims, values)
     }
 
     fn pad(&mut self, x: &str, before: [usize; 3], after: [usize; 3], value: f32) -> String {
@@ -461,6 +471,6 @@ impl Exporter<'_> {
     }
 }
 
-fn sign(weights: &BitMatrix, row: usize, column: usize) -> f32 {
+pub(super) fn sign(weights: &BitMatrix, row: usize, column: usize) -> f32 {
     if weights.get(row, column) { 1.0 } else { -1.0 }
 }

@@ -1,42 +1,16 @@
 //! A layer in blocks of rows, each a task, whose distributions are computed channel by channel.
 
-use super::{Cut, Gradients, recursion::Recursion};
+use super::{
+    Cut, Gradients,
+    block::{Block, BlockGradients},
+    recursion::Recursion,
+};
 use crate::train::matrix;
 use bernet_kernels::poisson_binomial::Scratch;
 use rayon::prelude::*;
 
 /// Rows of a task: the factors of one channel for so many rows stay in the second-level cache.
 const ROWS: usize = 64;
-
-/// The means that a block's sums are made of.
-pub(super) struct Block<'a> {
-    /// Inputs, `K × rows`.
-    pub(super) inputs: &'a [f32],
-    /// Weights, `K × N`.
-    pub(super) weights: &'a [f32],
-    /// The cut of each of the `N` channels.
-    pub(super) cuts: &'a [Cut],
-}
-
-impl Block<'_> {
-    pub(super) fn depth(&self) -> usize {
-        self.weights.len() / self.cuts.len()
-    }
-
-    pub(super) fn rows(&self) -> usize {
-        self.inputs.len() / self.depth()
-    }
-}
-
-/// What one block of rows adds to the gradients.
-pub(super) struct BlockGradients {
-    /// `K × N`.
-    pub(super) weights: Vec<f32>,
-    /// `N`.
-    pub(super) thresholds: Vec<f32>,
-    /// `K × rows`.
-    pub(super) inputs: Vec<f32>,
-}
 
 /// `output[r][j] = direction_j · (2P − 1)`, for inputs `patches [R × K]` and means `weights [K × N]`.
 pub(super) fn forward(

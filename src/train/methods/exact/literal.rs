@@ -10,7 +10,7 @@
 
 use super::{
     super::{Method, Moment, distinct::Distinct, draw_means, regularise_means},
-    Cut, Exact, Gradients,
+    Cut, Exact, Gradients, Kept,
 };
 use crate::train::{
     layer::{self, Cache, Layer, Place},
@@ -54,8 +54,8 @@ impl Method for Literal {
     ) {
         let cuts = cuts(place);
         // 2z − 1 in place of the sums; to batch normalisation it is the same as z.
-        cache.kept.distinct = Distinct::of(&cache.patches, place.depth());
-        let (sums, kept) = (&mut cache.sums, &mut cache.kept);
+        let (sums, kept) = (&mut cache.sums, cache.saved.of::<Kept>());
+        kept.distinct = Distinct::of(&cache.patches, place.depth());
         self.0
             .distributions(&layer.weights, &cuts, &cache.patches, sums, kept);
         let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
@@ -79,7 +79,7 @@ impl Method for Literal {
         layer::normalise_backward(norm, cache, |_, output, _| scale * (1.0 - output * output));
         let cuts = cuts(place);
         let (patches, upstream) = (&cache.patches, &cache.gradient);
-        let kept = &mut cache.kept;
+        let kept = cache.saved.of();
         let Gradients {
             weights, inputs, ..
         } = self

@@ -21,6 +21,7 @@
 //! ∂σ/∂S_r = (S_r − μ)/(R σ)  ∂σ/∂(x_rk² w_k²) = −1/(2 R σ)
 //! ```
 
+mod block;
 mod blocks;
 mod literal;
 mod power_sums;
@@ -193,7 +194,7 @@ fn mean_squares(patches: &[f32], depth: usize) -> Vec<f32> {
 
 /// What the forward pass leaves for the backward pass.
 #[derive(Default, Debug)]
-pub(crate) struct Kept {
+pub(super) struct Kept {
     distinct: Option<Distinct>,
     distributions: Distributions,
 }
@@ -226,8 +227,9 @@ impl Method for Exact {
         measure: bool,
     ) {
         let (k, n) = (place.depth(), place.outputs());
-        cache.kept.distinct = Distinct::of(&cache.patches, k);
-        let patches = if let Some(distinct) = &cache.kept.distinct {
+        let kept = cache.saved.of::<Kept>();
+        kept.distinct = Distinct::of(&cache.patches, k);
+        let patches = if let Some(distinct) = &kept.distinct {
             let mut sums = vec![0.0; distinct.kinds * n];
             matrix::multiply(&distinct.rows, &layer.weights, k, n, &mut sums);
             distinct.spread(&sums, n, &mut cache.sums);
@@ -248,7 +250,7 @@ impl Method for Exact {
             }
         }
         let cuts = Self::cuts(place, layer);
-        let (output, kept) = (&mut cache.output, &mut cache.kept);
+        let (output, kept) = (&mut cache.output, cache.saved.of());
         self.distributions(&layer.weights, &cuts, &cache.patches, output, kept);
     }
 
@@ -274,7 +276,7 @@ impl Method for Exact {
             patches,
             upstream,
             wants_input,
-            &mut cache.kept,
+            cache.saved.of(),
         );
 
         // Through the threshold to γ, β, μ and σ.
@@ -311,7 +313,7 @@ impl Method for Exact {
                     }
                 });
             });
-        let patches = if let Some(distinct) = &cache.kept.distinct {
+        let patches = if let Some(distinct) = &cache.saved.of::<Kept>().distinct {
             let (patches, gradient) = (&distinct.rows, distinct.sum(&cache.gradient, n));
             let by_weights = &mut layer.latent.gradient;
             matrix::transposed_multiply(patches, &gradient, k, n, by_weights);

@@ -1,6 +1,6 @@
 //! The distribution of each channel's sums factor by factor, by the kernels' forms and gradients.
 
-use super::blocks::{Block, BlockGradients};
+use super::block::{Block, BlockGradients};
 use crate::train::matrix;
 use bernet_kernels::{
     isa::Level,

@@ -190,7 +190,7 @@ fn repeated_rows_have_the_gradients_of_all_rows() {
         let exact = Exact { gradient, ..EXACT };
         let mut by_weights = |wants_input| {
             exact.forward(&place, &mut layer, &mut cache, &MOMENT, true);
-            assert!(cache.kept.distinct.is_some());
+            assert!(cache.saved.of::<Kept>().distinct.is_some());
             cache.gradient.copy_from_slice(&upstream);
             exact.backward(&place, &mut layer, &mut cache, &MOMENT, wants_input);
             layer.latent.gradient.clone()

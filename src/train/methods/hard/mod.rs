@@ -75,7 +75,7 @@ struct Channel {
 
 /// What the forward pass leaves for the backward pass: rows are samples, or the distinct ones.
 #[derive(Default, Debug)]
-pub(crate) struct Kept {
+struct Kept {
     distinct: Option<Distinct>,
     found: Found,
 }
@@ -165,7 +165,7 @@ impl Method for Hard {
         measure: bool,
     ) {
         let (k, n) = (place.depth(), place.outputs());
-        let kept = &mut cache.hard;
+        let kept = cache.saved.of::<Kept>();
         kept.distinct = Distinct::of(&cache.patches, k);
         match &kept.distinct {
             Some(distinct) => {
@@ -209,7 +209,7 @@ impl Method for Hard {
     ) {
         let (k, n) = (place.depth(), place.outputs());
         let channels = self.channels(place, layer, moment);
-        let kept = &mut cache.hard;
+        let kept = cache.saved.of::<Kept>();
         if wants_input && kept.distinct.take().is_some() {
             // Equal rows hand on gradients of their own.
             let (curves, found) = (curves(&channels), &mut kept.found);

@@ -28,13 +28,14 @@ fn bits(hard: &Hard, depth: usize) -> (Place, Layer, Cache, Vec<f32>) {
 fn loss(hard: &Hard, place: &Place, layer: &mut Layer, cache: &mut Cache, up: &[f32]) -> f64 {
     hard.forward(place, layer, cache, &WIDE, true);
     let channels = hard.channels(place, layer, &WIDE);
-    let probability = match &cache.hard.distinct {
+    let kept = cache.saved.of::<Kept>();
+    let probability = match &kept.distinct {
         Some(distinct) => {
             let mut all = vec![0.0; up.len()];
-            distinct.spread(&cache.hard.found.probability, OUTPUTS, &mut all);
+            distinct.spread(&kept.found.probability, OUTPUTS, &mut all);
             all
         }
-        None => cache.hard.found.probability.clone(),
+        None => kept.found.probability.clone(),
     };
     let terms = up.iter().zip(probability).enumerate();
     terms
@@ -167,7 +168,7 @@ fn repeated_rows_have_the_gradients_of_all_rows() {
         }
         let mut by_weights = |wants_input| {
             hard.forward(&place, &mut layer, &mut cache, &WIDE, true);
-            assert!(cache.hard.distinct.is_some());
+            assert!(cache.saved.of::<Kept>().distinct.is_some());
             cache.gradient.copy_from_slice(&upstream);
             hard.backward(&place, &mut layer, &mut cache, &WIDE, wants_input);
             layer.latent.gradient.clone()
@@ -200,9 +201,12 @@ fn bits_are_the_mode_or_drawn_with_their_probabilities() {
             }
         }
         let channels = hard.channels(&place, &layer, &WIDE);
-        assert!(cache.hard.distinct.is_none());
+        assert!(cache.saved.of::<Kept>().distinct.is_none());
         for (at, plus) in plus.iter().enumerate() {
-            let (z, plus) = (cache.hard.found.probability[at], plus / DRAWS as f32);
+            let (z, plus) = (
+                cache.saved.of::<Kept>().found.probability[at],
+                plus / DRAWS as f32,
+            );
             let inverted = channels[at % OUTPUTS].direction < 0.0;
             let probability = if inverted { 1.0 - z } else { z };
             match activations {
