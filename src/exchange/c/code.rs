@@ -51,6 +51,12 @@ impl Code {
         }
     }
 
+    /// Closes a block with a text of its own.
+    pub(super) fn end(&mut self, text: &str) {
+        self.depth -= 1;
+        self.line(text);
+    }
+
     /// A constant array, as many numbers a line as fit.
     pub(super) fn array(&mut self, kind: &str, name: &str, numbers: &[String]) {
         let bytes = match kind {

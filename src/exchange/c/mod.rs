@@ -26,9 +26,11 @@ mod helpers;
 mod net;
 mod options;
 mod products;
+mod vectors;
 
 pub use error::ExportError;
 pub use options::Options;
+pub use vectors::test_vectors;
 
 use arena::Arena;
 use bernet_runtime::{
