@@ -23,6 +23,12 @@ impl Code {
         self.text.push('\n');
     }
 
+    /// A line for the preprocessor.
+    pub(super) fn directive(&mut self, text: impl AsRef<str>) {
+        self.text.push_str(text.as_ref());
+        self.text.push('\n');
+    }
+
     /// A line that opens a block.
     pub(super) fn open(&mut self, text: impl AsRef<str>) {
         self.line(format!("{} {{", text.as_ref()));

@@ -2,11 +2,12 @@
 
 use super::{
     arena::Arena,
-    code::{Code, bit_words, comment, integer, type_of, words},
+    code::{Code, bit_words, comment, integer, type_of},
     elements, helpers,
+    lines::Lines,
     net::{Net, Step},
     options::Options,
-    products,
+    products, sliced,
 };
 use bernet_runtime::{
     graph::{Kind, Op, Pixels, ValueId},
@@ -21,11 +22,11 @@ pub(super) struct File<'a> {
 }
 
 impl File<'_> {
-    fn prefix(&self) -> &str {
+    pub(super) fn prefix(&self) -> &str {
         &self.options.name
     }
 
-    fn packs(&self) -> bool {
+    pub(super) fn packs(&self) -> bool {
         self.net.value(self.net.input).kind == Kind::Bit
     }
 
@@ -35,7 +36,7 @@ impl File<'_> {
     }
 
     /// Where a value is, as a pointer.
-    fn place(&self, id: ValueId) -> String {
+    pub(super) fn place(&self, id: ValueId) -> String {
         let net = self.net;
         let holder = net.holder[id.index()];
         if holder == net.input && !self.packs() {
@@ -141,11 +142,21 @@ impl File<'_> {
         ));
         code.line("");
         if self.packs() {
+            code.line("/* Takes line `line` of an image, line 0 first; the image need not lie in memory. */");
+            code.line(format!(
+                "void {prefix}_push_line(void *arena, uint32_t line, const uint8_t *pixels);"
+            ));
+            code.line("");
+            code.line("/* The logits, after all lines. */");
+            code.line(format!(
+                "void {prefix}_finish(void *arena, int32_t *logits);"
+            ));
+            code.line("");
             code.line(format!(
                 "/* The logits of an image of {upper}_INPUT_WORDS words; a bit of 1 is +1, of 0 -1. */"
             ));
             code.line(format!(
-                "void {prefix}_run_packed(void *arena, const uint32_t *bits, int32_t *logits);"
+                "void {prefix}_run_packed(void *arena, const uint32_t *image, int32_t *logits);"
             ));
             code.line("");
         }
@@ -163,12 +174,14 @@ impl File<'_> {
         let prefix = self.prefix();
         let mut body = Code::default();
         self.constants(&mut body);
+        self.adders(&mut body);
         for step in &net.steps {
             body.line(format!("/* {} */", self.describe(step)));
             match step.node.op {
-                Op::BinaryConv(_) | Op::BinaryDense(_) => {
-                    products::write(&mut body, net, step, prefix);
-                }
+                Op::BinaryConv(_) | Op::BinaryDense(_) => match Lines::of(net, step) {
+                    Some(lines) => lines.write(&mut body, step.index, prefix),
+                    None => products::write(&mut body, net, step, prefix),
+                },
                 _ => elements::write(&mut body, net, step, prefix),
             }
         }
@@ -190,6 +203,24 @@ impl File<'_> {
         text.push_str(&helpers::called(&body, prefix));
         text.push_str(&body);
         (text, constant_bytes)
+    }
+
+    /// The macros and the function of products that count 32 sums at once.
+    fn adders(&self, code: &mut Code) {
+        let net = self.net;
+        let (prefix, lined) = (self.prefix(), net.lined());
+        let steps = net.steps.iter().skip(usize::from(lined));
+        let planes = steps.filter_map(|step| products::planes(net, step)).max();
+        if lined || planes.is_some() {
+            code.directive(sliced::macros(prefix).trim_end());
+            code.line("");
+        }
+        if let Some(planes) = planes {
+            code.directive(format!("#if !{}_HAS_POPCOUNT", prefix.to_uppercase()));
+            sliced::function(code, prefix, planes);
+            code.directive("#endif");
+            code.line("");
+        }
     }
 
     /// The constants that steps read.
@@ -259,14 +290,16 @@ impl File<'_> {
         code.function(format!(
             "static void {prefix}_layers(uint32_t *memory{pixels})"
         ));
-        if net.steps.is_empty() {
+        if net.steps.len() == usize::from(net.lined()) {
             code.line("(void)memory;");
         }
         let mut reads = net.steps.iter().flat_map(|step| &step.node.inputs);
         if !self.packs() && !reads.any(|&id| self.is_pixels(id)) {
             code.line("(void)pixels;");
         }
-        for (at, step) in net.steps.iter().enumerate() {
+        // A first step that takes lines has its own call.
+        let first = usize::from(net.lined());
+        for (at, step) in net.steps.iter().enumerate().skip(first) {
             let inputs: Vec<_> = step.node.inputs.iter().map(|&id| self.place(id)).collect();
             code.line(format!(
                 "{prefix}_step_{}({}, {}{});",
@@ -278,94 +311,5 @@ impl File<'_> {
         }
         code.close(1);
         code.line("");
-    }
-
-    /// The functions that the header declares.
-    fn entry(&self, code: &mut Code) {
-        let net = self.net;
-        let (prefix, upper) = (self.prefix(), self.prefix().to_uppercase());
-        let declared = &net.graph.inputs[0];
-        let len = net.value(net.input).shape.len();
-        if self.packs() {
-            code.function(format!(
-                "static void {prefix}_pack(uint32_t *y, const uint8_t *pixels)"
-            ));
-            products::clear(code, "y", words(Kind::Bit, len));
-            let bit = match declared.pixels {
-                Pixels::AtLeast(0) => "1u".into(),
-                Pixels::AtLeast(limit) => format!("(uint32_t)(pixels[i] >= {limit}u)"),
-                _ => "(uint32_t)(pixels[i] != 0u)".into(),
-            };
-            if declared.pixels == Pixels::AtLeast(0) {
-                code.line("(void)pixels;");
-            }
-            code.count("i", len);
-            code.line(format!("y[i >> 5] |= {bit} << (i & 31u);"));
-            code.close(2);
-            code.line("");
-        }
-        let output = net.value(net.output);
-        let read = |index: &str| match output.kind {
-            Kind::Bit => format!("{prefix}_sign(values, {index})"),
-            Kind::U8 => format!("(int32_t)values[{index}]"),
-            _ => format!("values[{index}]"),
-        };
-        let pixels = if self.packs() { "" } else { ", pixels" };
-        let prepare = |code: &mut Code| {
-            code.line("uint32_t *memory = (uint32_t *)arena;");
-            if self.packs() {
-                code.line(format!("{prefix}_pack({}, pixels);", self.place(net.input)));
-            }
-            code.line(format!("{prefix}_layers(memory{pixels});"));
-        };
-        let values = format!(
-            "const {} *values = {};",
-            type_of(output.kind),
-            self.place(net.output)
-        );
-        let store = |code: &mut Code| {
-            code.line(&values);
-            code.count("i", output.shape.len());
-            code.line(format!("logits[i] = {};", read("i")));
-            code.close(1);
-        };
-        code.function(format!(
-            "void {prefix}_run(void *arena, const uint8_t *pixels, int32_t *logits)"
-        ));
-        prepare(code);
-        store(code);
-        code.close(1);
-        code.line("");
-        code.function(format!(
-            "int {prefix}_classify(void *arena, const uint8_t *pixels)"
-        ));
-        code.line("uint32_t best = 0u;");
-        prepare(code);
-        code.line(&values);
-        code.open(format!("for (uint32_t i = 1u; i < {upper}_CLASSES; i++)"));
-        code.open(format!("if ({} > {})", read("i"), read("best")));
-        code.line("best = i;");
-        code.close(2);
-        code.line("return (int)best;");
-        code.close(1);
-        if self.packs() {
-            let count = words(Kind::Bit, len);
-            code.line("");
-            code.function(format!(
-                "void {prefix}_run_packed(void *arena, const uint32_t *bits, int32_t *logits)"
-            ));
-            code.line("uint32_t *memory = (uint32_t *)arena;");
-            code.line(format!("uint32_t *image = {};", self.place(net.input)));
-            code.count("i", count);
-            code.line("image[i] = bits[i];");
-            code.close(1);
-            if !len.is_multiple_of(32) {
-                let mask = (1_u32 << (len % 32)) - 1;
-                code.line(format!("image[{}] &= 0x{mask:08x}u;", count - 1));
-            }
-            code.line(format!("{prefix}_layers(memory);"));
-            store(code);
-            code.close(1);
-        }
     }
 }

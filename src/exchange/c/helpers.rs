@@ -2,16 +2,10 @@
 
 /// Each with its name after the prefix; `NET` and `net` stand for the prefix. One that calls
 /// another comes after it.
-const HELPERS: [(&str, &str); 11] = [
+const HELPERS: [(&str, &str); 12] = [
     (
         "popcount",
-        "#if defined(__ARM_NEON) || defined(__riscv_zbb) || defined(__POPCNT__)
-#define NET_HAS_POPCOUNT 1
-#else
-#define NET_HAS_POPCOUNT 0
-#endif
-
-/* How many bits are 1. */
+        "/* How many bits are 1. */
 static uint32_t net_popcount(uint32_t x)
 {
 #if NET_HAS_POPCOUNT
@@ -28,8 +22,7 @@ static uint32_t net_popcount(uint32_t x)
     ),
     (
         "add",
-        "#if !NET_HAS_POPCOUNT
-/* Adds two bits to a third, 32 times; returns what is carried. */
+        "/* Adds two bits to a third, 32 times; returns what is carried. */
 static uint32_t net_add(uint32_t *sum, uint32_t a, uint32_t b)
 {
     const uint32_t either = a ^ b;
@@ -37,7 +30,6 @@ static uint32_t net_add(uint32_t *sum, uint32_t a, uint32_t b)
     *sum ^= either;
     return carry;
 }
-#endif
 ",
     ),
     (
@@ -173,6 +165,23 @@ static void net_copy_bits(uint32_t *y, uint32_t to, const uint32_t *x, uint32_t 
 ",
     ),
     (
+        "transpose",
+        "/* Bit j of each byte of word i becomes bit i of that byte of word j; eight words. */
+static void net_transpose(uint32_t *x)
+{
+    uint32_t mask = 0x0f0f0f0fu;
+    for (uint32_t shift = 4u; shift > 0u; shift >>= 1) {
+        for (uint32_t i = 0u; i < 8u; i = (i + shift + 1u) & ~shift) {
+            const uint32_t swap = ((x[i] >> shift) ^ x[i + shift]) & mask;
+            x[i + shift] ^= swap;
+            x[i] ^= swap << shift;
+        }
+        mask ^= mask << (shift >> 1);
+    }
+}
+",
+    ),
+    (
         "copy_bytes",
         "/* Copies so many bytes. */
 static void net_copy_bytes(uint8_t *y, uint32_t to, const uint8_t *x, uint32_t from,
@@ -199,18 +208,74 @@ static void net_ones(uint32_t *y, uint32_t to, uint32_t count)
 ",
 );
 
+/// Whether the core counts bits by an instruction.
+const DEFINE: &str = "#if defined(__ARM_NEON) || defined(__riscv_zbb) || defined(__POPCNT__)
+#define NET_HAS_POPCOUNT 1
+#else
+#define NET_HAS_POPCOUNT 0
+#endif
+
+";
+
+/// Where a helper is called: on cores that count bits, on those that do not.
+#[derive(Clone, Copy, Default)]
+struct Called([bool; 2]);
+
+impl Called {
+    fn or(self, other: Self) -> Self {
+        Self([0, 1].map(|at| self.0[at] || other.0[at]))
+    }
+
+    /// Puts a text under the condition.
+    fn guard(self, text: &str) -> String {
+        match self.0 {
+            [true, true] => text.into(),
+            [true, false] => format!("#if NET_HAS_POPCOUNT\n{text}#endif\n"),
+            [false, true] => format!("#if !NET_HAS_POPCOUNT\n{text}#endif\n"),
+            [false, false] => String::new(),
+        }
+    }
+}
+
+/// Where a text calls a function.
+fn calls(text: &str, function: &str) -> Called {
+    let mut called = Called::default();
+    let mut here = [true, true];
+    for line in text.lines() {
+        if line.starts_with("#if ") && line.ends_with("_HAS_POPCOUNT") {
+            here = [!line.contains('!'), line.contains('!')];
+        } else if line == "#else" {
+            here = here.map(|one| !one);
+        } else if line == "#endif" {
+            here = [true, true];
+        } else if line.contains(function) {
+            called = called.or(Called(here));
+        }
+    }
+    called
+}
+
 /// The helpers that a text calls, for a prefix.
 pub(super) fn called(text: &str, prefix: &str) -> String {
-    let calls = |text: &str, name: &str| text.contains(&format!("{prefix}_{name}("));
+    let of = |name: &str| calls(text, &format!("{prefix}_{name}("));
     let mut helpers = String::new();
-    let differ = calls(text, "differ");
-    let popcount = differ || calls(text, "differ_in");
+    let differ = of("differ");
+    let without = Called([false, differ.0[1]]);
     for (name, body) in HELPERS.iter().chain([&ONES]) {
-        if calls(text, name) || (*name == "popcount" && popcount) || (*name == "add" && differ) {
-            let body = body.replace("net_", &format!("{prefix}_"));
-            helpers.push_str(&body.replace("NET_", &format!("{}_", prefix.to_uppercase())));
+        let called = match *name {
+            "popcount" => differ.or(of("differ_in")),
+            "add" => without,
+            name => of(name),
+        };
+        let body = called.guard(body);
+        if !body.is_empty() {
+            helpers.push_str(&body);
             helpers.push('\n');
         }
     }
-    helpers
+    if helpers.contains("NET_HAS_POPCOUNT") || text.contains("_HAS_POPCOUNT") {
+        helpers.insert_str(0, DEFINE);
+    }
+    let helpers = helpers.replace("net_", &format!("{prefix}_"));
+    helpers.replace("NET_", &format!("{}_", prefix.to_uppercase()))
 }

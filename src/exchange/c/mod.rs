@@ -18,14 +18,21 @@
 //! ```
 
 mod arena;
+mod channels;
 mod code;
+mod counts;
 mod elements;
+mod entry;
 mod error;
 mod file;
 mod helpers;
+mod lines;
 mod net;
 mod options;
+mod product;
 mod products;
+mod sliced;
+mod sums;
 mod vectors;
 
 pub use error::ExportError;
@@ -61,7 +68,7 @@ pub struct Files {
 /// [`ExportError`] where the graph is not valid, or has what is not written as C.
 pub fn export(graph: &Graph, options: &Options) -> Result<Files, ExportError> {
     options.check()?;
-    let graph = passes::run(graph, &Passes::default())?;
+    let graph = sums::merge(passes::run(graph, &Passes::default())?);
     let net = Net::new(&graph)?;
     let arena = Arena::new(&net);
     let file = File {

@@ -1,6 +1,6 @@
 //! A graph as steps in C: what is left out, what is done at once, what shares memory.
 
-use super::error::ExportError;
+use super::{error::ExportError, lines::Lines};
 use bernet_kernels::xnor::Threshold;
 use bernet_runtime::{
     graph::{BinaryOp, Graph, Kind, Node, Op, PoolKind, ReduceKind, Value, ValueId},
@@ -99,6 +99,12 @@ impl<'a> Net<'a> {
             output,
             notes,
         })
+    }
+
+    /// Whether the first step takes the image line by line.
+    pub(super) fn lined(&self) -> bool {
+        let first = self.steps.first();
+        first.is_some_and(|step| Lines::of(self, step).is_some())
     }
 
     /// Type and shape of a value.

@@ -1,0 +1,38 @@
+//! Instructions of each form of a product, counted for a core like a Cortex-M4.
+//!
+//! What the counts rest on: a word of a row costs two loads, an xor and, where the core does not
+//! count bits by itself, five operations of an adder or twelve that count one word. A pair of taps
+//! costs ten operations in 32 lanes, and its carries five more for every four, eight and sixteen.
+
+use super::{channels, product::Product};
+
+/// Of a word of 32 taps in 32 lanes.
+const SLICED_WORD: usize = 275;
+
+/// Of one more block: what the counters begin with, and the call.
+const SLICED_BLOCK: usize = 50;
+
+/// Of one row of so many words.
+pub(super) fn row(words: usize, popcount: bool) -> usize {
+    match (words, popcount) {
+        (_, true) => 5 * words + 12,
+        (..8, false) => 16 * words + 16,
+        (_, false) => words / 8 * 72 + words % 8 * 16 + 70,
+    }
+}
+
+/// Of all rows of a position.
+pub(super) fn rows(product: &Product<'_>, popcount: bool) -> usize {
+    product.output.channels * row(product.columns().div_ceil(32), popcount)
+}
+
+/// Of all channels of a position, 32 at once.
+pub(super) fn blocks(product: &Product<'_>) -> usize {
+    let [blocks, words] = channels::blocks(product);
+    blocks * (words * SLICED_WORD + SLICED_BLOCK)
+}
+
+/// Whether 32 channels at once take fewer instructions without an instruction that counts bits.
+pub(super) fn sliced(product: &Product<'_>) -> bool {
+    channels::suits(product) && blocks(product) < rows(product, false)
+}
