@@ -142,23 +142,23 @@ static void net_set(uint32_t *y, uint32_t i, int holds)
 static void net_copy_bits(uint32_t *y, uint32_t to, const uint32_t *x, uint32_t from,
                           uint32_t count)
 {
+    const uint32_t skip = from & 31u;
+    const uint32_t shift = to & 31u;
+    x += from >> 5;
+    y += to >> 5;
     while (count > 0u) {
         const uint32_t part = count < 32u ? count : 32u;
-        const uint32_t skip = from & 31u;
-        const uint32_t shift = to & 31u;
-        uint32_t word = x[from >> 5] >> skip;
+        uint32_t word = *x++ >> skip;
         if (skip + part > 32u) {
-            word |= x[(from >> 5) + 1u] << (32u - skip);
+            word |= *x << (32u - skip);
         }
         if (part < 32u) {
             word &= ((uint32_t)1 << part) - 1u;
         }
-        y[to >> 5] |= word << shift;
+        *y++ |= word << shift;
         if (shift + part > 32u) {
-            y[(to >> 5) + 1u] |= word >> (32u - shift);
+            *y |= word >> (32u - shift);
         }
-        from += part;
-        to += part;
         count -= part;
     }
 }
@@ -166,18 +166,38 @@ static void net_copy_bits(uint32_t *y, uint32_t to, const uint32_t *x, uint32_t 
     ),
     (
         "transpose",
-        "/* Bit j of each byte of word i becomes bit i of that byte of word j; eight words. */
+        "#define NET_SWAP(a, b, shift, mask) \\
+    do { \\
+        const uint32_t swap_ = (((a) >> (shift)) ^ (b)) & (mask); \\
+        (b) ^= swap_; \\
+        (a) ^= swap_ << (shift); \\
+    } while (0)
+
+/* Bit j of each byte of word i becomes bit i of that byte of word j; eight words. */
 static void net_transpose(uint32_t *x)
 {
-    uint32_t mask = 0x0f0f0f0fu;
-    for (uint32_t shift = 4u; shift > 0u; shift >>= 1) {
-        for (uint32_t i = 0u; i < 8u; i = (i + shift + 1u) & ~shift) {
-            const uint32_t swap = ((x[i] >> shift) ^ x[i + shift]) & mask;
-            x[i + shift] ^= swap;
-            x[i] ^= swap << shift;
-        }
-        mask ^= mask << (shift >> 1);
-    }
+    uint32_t x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+    uint32_t x4 = x[4], x5 = x[5], x6 = x[6], x7 = x[7];
+    NET_SWAP(x0, x4, 4, 0x0f0f0f0fu);
+    NET_SWAP(x1, x5, 4, 0x0f0f0f0fu);
+    NET_SWAP(x2, x6, 4, 0x0f0f0f0fu);
+    NET_SWAP(x3, x7, 4, 0x0f0f0f0fu);
+    NET_SWAP(x0, x2, 2, 0x33333333u);
+    NET_SWAP(x1, x3, 2, 0x33333333u);
+    NET_SWAP(x4, x6, 2, 0x33333333u);
+    NET_SWAP(x5, x7, 2, 0x33333333u);
+    NET_SWAP(x0, x1, 1, 0x55555555u);
+    NET_SWAP(x2, x3, 1, 0x55555555u);
+    NET_SWAP(x4, x5, 1, 0x55555555u);
+    NET_SWAP(x6, x7, 1, 0x55555555u);
+    x[0] = x0;
+    x[1] = x1;
+    x[2] = x2;
+    x[3] = x3;
+    x[4] = x4;
+    x[5] = x5;
+    x[6] = x6;
+    x[7] = x7;
 }
 ",
     ),

@@ -77,14 +77,6 @@ impl<'a> Lines<'a> {
         self.ring + self.taps() + 8
     }
 
-    /// Groups of output rows, and channels as they are computed.
-    pub(super) fn work(&self) -> [usize; 2] {
-        [
-            self.product.output.height / self.rows,
-            self.product.output.channels.next_multiple_of(8),
-        ]
-    }
-
     /// Whether four positions are one word of the output.
     fn whole(&self) -> bool {
         self.product.output.channels == 8
@@ -211,14 +203,26 @@ impl<'a> Lines<'a> {
             let all = join(&|row| format!("line{row}"));
             code.line(format!("const uint32_t even = {all};"));
         }
-        for kx in 0..wide {
+        let plane = |kx: usize| {
             let plane = if kx % across == 1 { "odd" } else { "even" };
-            code.line(format!(
-                "lanes[ky * {wide}u + {kx}u] = {plane} >> {};",
-                kx / across
-            ));
+            match kx / across {
+                0 => plane.into(),
+                shift => format!("({plane} >> {shift})"),
+            }
+        };
+        let pairs = wide.is_multiple_of(2);
+        for kx in 0..wide {
+            let tap = if pairs && kx.is_multiple_of(2) {
+                format!("{} ^ {}", plane(kx), plane(kx + 1))
+            } else {
+                plane(kx)
+            };
+            code.line(format!("lanes[ky * {wide}u + {kx}u] = {tap};"));
         }
         code.close(1);
+        if pairs {
+            return;
+        }
         let taps = product.columns();
         if taps % 2 == 1 {
             code.line(format!("lanes[{taps}] = 0u;"));

@@ -185,13 +185,23 @@ pub(super) fn function(code: &mut Code, prefix: &str, planes: usize) {
         "static uint32_t {prefix}_sliced(const uint32_t *lanes, const uint32_t *x, uint32_t words,"
     ));
     code.function("                           const uint32_t *start, uint32_t planes)");
-    let high = planes - KEPT;
-    code.line(format!("uint32_t high[{high}];"));
-    let names: Vec<_> = (0..KEPT).map(|p| format!("s{p} = start[{p}]")).collect();
+    let names: Vec<_> = (0..=KEPT).map(|p| format!("s{p} = start[{p}]")).collect();
     code.line(format!("uint32_t {};", names.join(", ")));
-    code.open(format!("for (uint32_t i = {KEPT}u; i < planes; i++)"));
-    code.line(format!("high[i - {KEPT}u] = start[i];"));
-    code.close(1);
+    let high = planes - KEPT - 1;
+    if high > 0 {
+        code.line(format!("uint32_t high[{high}];"));
+    }
+    code.line("uint32_t waits = 0u;");
+    let each = |code: &mut Code| {
+        code.open(format!("for (uint32_t i = {}u; i < planes; i++)", KEPT + 1));
+    };
+    if high > 0 {
+        each(code);
+        code.line(format!("high[i - {}u] = start[i];", KEPT + 1));
+        code.close(1);
+    } else {
+        code.line("(void)planes;");
+    }
     code.open("for (; words > 0u; words--)");
     let mut adders = Adders::new(prefix, KEPT, "");
     code.line("uint32_t bits = *x++;");
@@ -199,14 +209,37 @@ pub(super) fn function(code: &mut Code, prefix: &str, planes: usize) {
     code.line("bits ^= (bits >> 1) & 0x55555555u;");
     adders.taps(code, 0, "bits", BLOCK);
     adders.finish(code);
-    code.open(format!("for (uint32_t i = 0u; i < planes - {KEPT}u; i++)"));
-    code.line("const uint32_t plane = high[i];");
-    code.line("high[i] = plane ^ t;");
-    code.line("t &= plane;");
-    code.close(1);
     code.line(format!("lanes += {BLOCK};"));
+    code.line("/* Carries go up two by two; the last does not wait. */");
+    code.open("if ((words & 1u) == 0u)");
+    code.line("waits = t;");
     code.close(1);
-    code.line(format!("return high[planes - {}u];", KEPT + 1));
+    code.open("else");
+    let carry = if high > 0 { "carry" } else { "unused" };
+    code.line(format!("uint32_t {carry};"));
+    code.line(format!(
+        "{}_ADD({carry}, s{KEPT}, t, waits);",
+        prefix.to_uppercase()
+    ));
+    if high > 0 {
+        each(code);
+        code.line(format!("const uint32_t plane = high[i - {}u];", KEPT + 1));
+        code.line(format!("high[i - {}u] = plane ^ carry;", KEPT + 1));
+        code.line("carry &= plane;");
+        code.close(1);
+    } else {
+        code.line("(void)unused;");
+    }
+    code.close(2);
+    if high > 0 {
+        code.line(format!(
+            "return planes > {}u ? high[planes - {}u] : s{KEPT};",
+            KEPT + 1,
+            KEPT + 2
+        ));
+    } else {
+        code.line(format!("return s{KEPT};"));
+    }
     code.close(1);
     code.line("");
 }
