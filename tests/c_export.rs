@@ -52,6 +52,11 @@ int main(void) {
             bits[i / 32] |= (uint32_t)(pixels[i] >= 128) << (i % 32);
         net_run_packed(arena, bits, packed);
         if (memcmp(packed, logits, sizeof packed) != 0) return 1;
+        memset(arena, 0x5a, sizeof arena);
+        for (unsigned line = 0; line < NET_LINES; line++)
+            net_push_line(arena, line, &pixels[line * NET_LINE_BYTES]);
+        net_finish(arena, packed);
+        if (memcmp(packed, logits, sizeof packed) != 0) return 2;
 #endif
     }
     return 0;

@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     /// Also NAME_test.h: so many of the embedded test digits with the host's logits.
     #[arg(long, value_name = "IMAGES", requires = "c")]
     test: Option<usize>,
+    /// A library folder for the Arduino IDE in place of the two files of C.
+    #[arg(long, requires = "c")]
+    arduino: bool,
     /// Mark weights and activations as bits by QONNX's BipolarQuant; without, all operators are standard ONNX.
     #[arg(long)]
     qonnx: bool,
@@ -77,18 +80,25 @@ fn write_c(arguments: &Arguments, folder: &Path, out: &mut impl Write) -> Result
         ),
     };
     let files = c::export(&graph, &options).with_context(|| path.display().to_string())?;
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let name = &options.name;
-    let mut texts = vec![
-        (format!("{name}.h"), files.header),
-        (format!("{name}.c"), files.source),
-    ];
+    let (mut texts, folder_of_c) = if arguments.arduino {
+        (c::arduino(&files, &options)?, "src/")
+    } else {
+        let both = vec![
+            (format!("{name}.h"), files.header),
+            (format!("{name}.c"), files.source),
+        ];
+        (both, "")
+    };
     if let Some(count) = arguments.test {
         let text = test_vectors(&graph, &options, count)?;
-        texts.push((format!("{name}_test.h"), text));
+        texts.push((format!("{folder_of_c}{name}_test.h"), text));
     }
     for (file, text) in &texts {
         let path = folder.join(file);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+        }
         let name = path.display().to_string();
         fs::write(path, text).with_context(|| name.clone())?;
         writeln!(out, "{}: {} bytes", printable(&name), text.len())?;

@@ -1,6 +1,6 @@
 //! `bernet info`: what is in a model file.
 
-use super::{graph_info, printable};
+use super::{device_info, graph_info, printable};
 use anyhow::{Result, bail};
 use bernet::model::{Model, Summary};
 use bernet_kernels::bits::Shape;
@@ -21,9 +21,15 @@ pub(super) struct Arguments {
     /// Draw the graph as an SVG picture, into a file.
     #[arg(long, value_name = "OUT.svg")]
     svg: Option<PathBuf>,
+    /// What `export --c` would take on a small device: flash, RAM, estimated instructions a layer.
+    #[arg(long, conflicts_with_all = ["dot", "svg"])]
+    device: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
+    if arguments.device {
+        return device_info::run(&arguments.model, arguments.json, out);
+    }
     if graph_info::is_graph(&arguments.model) {
         let [dot, svg] = [&arguments.dot, &arguments.svg].map(Option::as_deref);
         return graph_info::run(&arguments.model, arguments.json, dot, svg, out);

@@ -4,7 +4,8 @@
 //! count bits by itself, five operations of an adder or twelve that count one word. A pair of taps
 //! costs ten operations in 32 lanes, and its carries five more for every four, eight and sixteen.
 
-use super::{channels, product::Product};
+use super::{channels, lines::Lines, product::Product};
+use bernet_runtime::graph::Kind;
 
 /// Of a word of 32 taps in 32 lanes.
 const SLICED_WORD: usize = 275;
@@ -35,4 +36,30 @@ pub(super) fn blocks(product: &Product<'_>) -> usize {
 /// Whether 32 channels at once take fewer instructions without an instruction that counts bits.
 pub(super) fn sliced(product: &Product<'_>) -> bool {
     channels::suits(product) && blocks(product) < rows(product, false)
+}
+
+/// Of the copy of a patch.
+pub(super) fn gather(product: &Product<'_>) -> usize {
+    let (run, runs) = product.runs();
+    let copies = product.params.kernel[0] * runs;
+    let copy = match product.kind {
+        Kind::Bit => 25 + 18 * run.div_ceil(32),
+        _ => 15 + 6 * run,
+    };
+    copies * copy + 4 * product.columns().div_ceil(32)
+}
+
+/// Of a first layer that is fed line by line, from bits.
+pub(super) fn lines(lines: &Lines<'_>) -> usize {
+    let product = &lines.product;
+    let [groups, channels] = lines.work();
+    let taps = 28 * product.params.kernel[0] + 150;
+    let spread = if product.output.channels == 8 {
+        60
+    } else {
+        900
+    };
+    let channel = 41 * product.columns() / 5 + 30;
+    let keep = 45 * product.input.height;
+    keep + groups * (taps + channels * channel + channels / 8 * spread)
 }

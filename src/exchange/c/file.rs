@@ -105,6 +105,12 @@ impl File<'_> {
         ));
         code.line(format!("#define {upper}_INPUT_BYTES {}", shape.len()));
         if self.packs() {
+            code.line("/* Lines of an image, and bytes of a line. */");
+            code.line(format!("#define {upper}_LINES {}", shape.height));
+            code.line(format!(
+                "#define {upper}_LINE_BYTES {}",
+                shape.width * shape.channels
+            ));
             code.line("/* The same as bits, the first in the lowest bit of the first word. */");
             code.line(format!(
                 "#define {upper}_INPUT_WORDS {}",
@@ -177,13 +183,7 @@ impl File<'_> {
         self.adders(&mut body);
         for step in &net.steps {
             body.line(format!("/* {} */", self.describe(step)));
-            match step.node.op {
-                Op::BinaryConv(_) | Op::BinaryDense(_) => match Lines::of(net, step) {
-                    Some(lines) => lines.write(&mut body, step.index, prefix),
-                    None => products::write(&mut body, net, step, prefix),
-                },
-                _ => elements::write(&mut body, net, step, prefix),
-            }
+            self.step(&mut body, step);
         }
         self.layers(&mut body);
         self.entry(&mut body);
@@ -203,6 +203,25 @@ impl File<'_> {
         text.push_str(&helpers::called(&body, prefix));
         text.push_str(&body);
         (text, constant_bytes)
+    }
+
+    /// Writes the function of a step, and its constants.
+    fn step(&self, code: &mut Code, step: &Step<'_>) {
+        let (net, prefix) = (self.net, self.prefix());
+        match step.node.op {
+            Op::BinaryConv(_) | Op::BinaryDense(_) => match Lines::of(net, step) {
+                Some(lines) => lines.write(code, step.index, prefix),
+                None => products::write(code, net, step, prefix),
+            },
+            _ => elements::write(code, net, step, prefix),
+        }
+    }
+
+    /// Bytes of the constants of a step.
+    pub(super) fn step_bytes(&self, step: &Step<'_>) -> usize {
+        let mut code = Code::default();
+        self.step(&mut code, step);
+        code.constant_bytes
     }
 
     /// The macros and the function of products that count 32 sums at once.
@@ -251,7 +270,7 @@ impl File<'_> {
     }
 
     /// What a step is.
-    fn describe(&self, step: &Step<'_>) -> String {
+    pub(super) fn describe(&self, step: &Step<'_>) -> String {
         let net = self.net;
         let value = |id: ValueId| {
             let value = net.value(id);

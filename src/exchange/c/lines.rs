@@ -77,6 +77,14 @@ impl<'a> Lines<'a> {
         self.ring + self.taps() + 8
     }
 
+    /// Groups of output rows, and channels as they are computed.
+    pub(super) fn work(&self) -> [usize; 2] {
+        [
+            self.product.output.height / self.rows,
+            self.product.output.channels.next_multiple_of(8),
+        ]
+    }
+
     /// Whether four positions are one word of the output.
     fn whole(&self) -> bool {
         self.product.output.channels == 8

@@ -17,10 +17,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod arduino;
 mod arena;
 mod channels;
 mod code;
 mod counts;
+mod device;
 mod elements;
 mod entry;
 mod error;
@@ -35,6 +37,8 @@ mod sliced;
 mod sums;
 mod vectors;
 
+pub use arduino::arduino;
+pub use device::{Device, DeviceLayer, device};
 pub use error::ExportError;
 pub use options::Options;
 pub use vectors::test_vectors;
