@@ -21,7 +21,7 @@ PANELS = [
     ("instructions an image (BitNetMCU: cycles)", 30_000, 3_000_000),
     ("bytes of RAM", 300, 10_000),
 ]
-WIDTH, HEIGHT, LEFT, TOP, GAP = 300, 240, 50, 40, 40
+WIDTH, HEIGHT, LEFT, TOP, GAP = 300, 240, 50, 40, 60
 LOW, HIGH = 94, 100
 OURS, THEIRS = "#1b6ca8", "#c2571a"
 
@@ -33,7 +33,7 @@ def ours(record, models):
     with open(record, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["core"] == "cortex-m4":
-                instructions = int(row["instructions_of_bits"]) or int(row["instructions_of_bytes"])
+                instructions = int(row["instructions_of_bits"] or row["instructions_of_bytes"])
                 accuracy = float(accuracies[row["net"]])
                 yield row["net"], accuracy, int(row["constants"]), instructions, int(row["ram"])
 

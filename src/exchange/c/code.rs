@@ -31,7 +31,7 @@ impl Code {
 
     /// A line that opens a block.
     pub(super) fn open(&mut self, text: impl AsRef<str>) {
-        self.line(format!("{} {{", text.as_ref()));
+        self.line(format!("{} {{", text.as_ref()).trim_start());
         self.depth += 1;
     }
 

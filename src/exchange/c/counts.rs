@@ -4,7 +4,7 @@
 //! count bits by itself, five operations of an adder or twelve that count one word. A pair of taps
 //! costs ten operations in 32 lanes, and its carries five more for every four, eight and sixteen.
 
-use super::{channels, lines::Lines, product::Product};
+use super::{byte_lines::ByteLines, channels, lines::Lines, product::Product};
 use bernet_runtime::graph::Kind;
 
 /// Of a word of 32 taps in 32 lanes.
@@ -62,4 +62,13 @@ pub(super) fn lines(lines: &Lines<'_>) -> usize {
     let channel = 41 * product.columns() / 5 + 30;
     let keep = 45 * product.input.height;
     keep + groups * (taps + channels * channel + channels / 8 * spread)
+}
+
+/// Of a first layer on bytes that is fed line by line.
+pub(super) fn byte_lines(lines: &ByteLines<'_>) -> usize {
+    let product = &lines.product;
+    let pairs = product.output.height * product.output.width / 2;
+    let keep = 5 * product.input.len();
+    let channels = 2 * lines.added() + 8 * product.output.channels;
+    keep + pairs * (6 * product.columns() + channels + 30)
 }

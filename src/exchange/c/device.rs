@@ -2,6 +2,7 @@
 
 use super::{
     arena::Arena,
+    byte_lines::ByteLines,
     counts,
     error::ExportError,
     file::File,
@@ -92,6 +93,10 @@ pub fn device(graph: &Graph) -> Result<Device, ExportError> {
 fn estimate(net: &Net<'_>, step: &Step<'_>) -> (&'static str, usize, usize) {
     if let Some(lines) = Lines::of(net, step) {
         return ("positions at once", counts::lines(&lines), 2100);
+    }
+    if let Some(lines) = ByteLines::of(net, step) {
+        let code = 500 + 6 * lines.added() + 30 * lines.product.output.channels;
+        return ("two positions at once", counts::byte_lines(&lines), code);
     }
     let output = net.value(step.output).shape;
     let Some(product) = Product::of(net, step) else {

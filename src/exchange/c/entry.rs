@@ -10,7 +10,7 @@ use bernet_runtime::graph::{Kind, Pixels};
 impl File<'_> {
     /// Writes the functions that the header declares.
     pub(super) fn entry(&self, code: &mut Code) {
-        if self.packs() {
+        if self.takes_lines() {
             self.push_line(code);
             self.begin(code, "void", "finish", "int32_t *logits");
             code.line(format!("{}_layers(memory);", self.prefix()));
@@ -48,11 +48,12 @@ impl File<'_> {
     fn first_step(&self, code: &mut Code) {
         let step = &self.net.steps[0];
         code.line(format!(
-            "{}_step_{}(memory + {}u, {}, line, bits);",
+            "{}_step_{}(memory + {}u, {}, line, {});",
             self.prefix(),
             step.index,
             self.arena.scratch[0],
-            self.place(step.output)
+            self.place(step.output),
+            if self.packs() { "bits" } else { "pixels" }
         ));
     }
 
@@ -73,10 +74,12 @@ impl File<'_> {
             Pixels::AtLeast(limit) => format!("(uint32_t)(pixels[i] >= {limit}u)"),
             _ => String::from("(uint32_t)(pixels[i] != 0u)"),
         };
-        if *pixels == Pixels::AtLeast(0) {
+        if self.packs() && *pixels == Pixels::AtLeast(0) {
             code.line("(void)pixels;");
         }
-        if self.net.lined() {
+        if !self.packs() {
+            self.first_step(code);
+        } else if self.net.lined() {
             code.line("uint32_t bits = 0u;");
             code.count("i", values);
             code.line(format!("bits |= {bit} << i;"));
@@ -101,7 +104,7 @@ impl File<'_> {
     /// Writes the calls that compute the output of pixels.
     fn prepare(&self, code: &mut Code) {
         let prefix = self.prefix();
-        if self.packs() {
+        if self.takes_lines() {
             let shape = self.net.value(self.net.input).shape;
             code.count("line", shape.height);
             code.line(format!(

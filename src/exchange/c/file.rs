@@ -2,6 +2,7 @@
 
 use super::{
     arena::Arena,
+    byte_lines::ByteLines,
     code::{Code, bit_words, comment, integer, type_of},
     elements, helpers,
     lines::Lines,
@@ -28,6 +29,11 @@ impl File<'_> {
 
     pub(super) fn packs(&self) -> bool {
         self.net.value(self.net.input).kind == Kind::Bit
+    }
+
+    /// Whether there is a function that takes a line of pixels.
+    pub(super) fn takes_lines(&self) -> bool {
+        self.packs() || self.net.lined()
     }
 
     /// Bytes of the caller's array.
@@ -104,13 +110,15 @@ impl File<'_> {
             shape.height, shape.width, shape.channels
         ));
         code.line(format!("#define {upper}_INPUT_BYTES {}", shape.len()));
-        if self.packs() {
+        if self.takes_lines() {
             code.line("/* Lines of an image, and bytes of a line. */");
             code.line(format!("#define {upper}_LINES {}", shape.height));
             code.line(format!(
                 "#define {upper}_LINE_BYTES {}",
                 shape.width * shape.channels
             ));
+        }
+        if self.packs() {
             code.line("/* The same as bits, the first in the lowest bit of the first word. */");
             code.line(format!(
                 "#define {upper}_INPUT_WORDS {}",
@@ -147,7 +155,7 @@ impl File<'_> {
             "int {prefix}_classify(void *arena, const uint8_t *pixels);"
         ));
         code.line("");
-        if self.packs() {
+        if self.takes_lines() {
             code.line("/* Takes line `line` of an image, line 0 first; the image need not lie in memory. */");
             code.line(format!(
                 "void {prefix}_push_line(void *arena, uint32_t line, const uint8_t *pixels);"
@@ -158,6 +166,8 @@ impl File<'_> {
                 "void {prefix}_finish(void *arena, int32_t *logits);"
             ));
             code.line("");
+        }
+        if self.packs() {
             code.line(format!(
                 "/* The logits of an image of {upper}_INPUT_WORDS words; a bit of 1 is +1, of 0 -1. */"
             ));
@@ -209,10 +219,15 @@ impl File<'_> {
     fn step(&self, code: &mut Code, step: &Step<'_>) {
         let (net, prefix) = (self.net, self.prefix());
         match step.node.op {
-            Op::BinaryConv(_) | Op::BinaryDense(_) => match Lines::of(net, step) {
-                Some(lines) => lines.write(code, step.index, prefix),
-                None => products::write(code, net, step, prefix),
-            },
+            Op::BinaryConv(_) | Op::BinaryDense(_) => {
+                if let Some(lines) = Lines::of(net, step) {
+                    lines.write(code, step.index, prefix);
+                } else if let Some(lines) = ByteLines::of(net, step) {
+                    lines.write(code, step.index, prefix);
+                } else {
+                    products::write(code, net, step, prefix);
+                }
+            }
             _ => elements::write(code, net, step, prefix),
         }
     }
@@ -227,8 +242,8 @@ impl File<'_> {
     /// The macros and the function of products that count 32 sums at once.
     fn adders(&self, code: &mut Code) {
         let net = self.net;
-        let (prefix, lined) = (self.prefix(), net.lined());
-        let steps = net.steps.iter().skip(usize::from(lined));
+        let (prefix, lined) = (self.prefix(), net.lined() && self.packs());
+        let steps = net.steps.iter().skip(usize::from(net.lined()));
         let planes = steps.filter_map(|step| products::planes(net, step)).max();
         if lined || planes.is_some() {
             code.directive(sliced::macros(prefix).trim_end());
@@ -301,7 +316,7 @@ impl File<'_> {
     fn layers(&self, code: &mut Code) {
         let net = self.net;
         let prefix = self.prefix();
-        let pixels = if self.packs() {
+        let pixels = if self.takes_lines() {
             ""
         } else {
             ", const uint8_t *pixels"
@@ -313,7 +328,7 @@ impl File<'_> {
             code.line("(void)memory;");
         }
         let mut reads = net.steps.iter().flat_map(|step| &step.node.inputs);
-        if !self.packs() && !reads.any(|&id| self.is_pixels(id)) {
+        if !self.takes_lines() && !reads.any(|&id| self.is_pixels(id)) {
             code.line("(void)pixels;");
         }
         // A first step that takes lines has its own call.

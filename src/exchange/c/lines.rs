@@ -25,13 +25,7 @@ pub(super) struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// The first step of a net, if it is such a layer and nothing else reads the image.
     pub(super) fn of(net: &Net<'a>, step: &Step<'a>) -> Option<Self> {
-        let readers = net.steps.iter().flat_map(|step| &step.node.inputs);
-        let reads = |id: &&bernet_runtime::graph::ValueId| net.holder[id.index()] == net.input;
-        if step.index != net.steps.first()?.index
-            || net.holder[step.node.inputs[0].index()] != net.input
-            || readers.filter(reads).count() != 1
-            || net.holder[net.output.index()] == net.input
-        {
+        if !net.takes_image_alone(step) {
             return None;
         }
         let product = Product::of(net, step)?;

@@ -19,6 +19,7 @@
 
 mod arduino;
 mod arena;
+mod byte_lines;
 mod channels;
 mod code;
 mod counts;

@@ -6,6 +6,7 @@
 //! instruction that counts bits and it takes fewer instructions, 32 channels are counted at once.
 
 use super::{
+    byte_lines::ByteLines,
     channels,
     code::{Code, integer, words},
     counts,
@@ -19,6 +20,9 @@ use bernet_runtime::graph::{Kind, Op, Shape};
 /// Words of scratch memory that a step needs: the patch, and where its places are real.
 pub(super) fn scratch(net: &Net<'_>, step: &Step<'_>) -> usize {
     if let Some(lines) = Lines::of(net, step) {
+        return lines.scratch();
+    }
+    if let Some(lines) = ByteLines::of(net, step) {
         return lines.scratch();
     }
     match Product::of(net, step) {
