@@ -41,6 +41,14 @@ int main(void) {
         net_run(arena, pixels, logits);
         for (int i = 0; i < NET_CLASSES; i++) printf("%ld ", (long)logits[i]);
         printf("%d\n", net_classify(arena, pixels));
+#ifdef NET_LINES
+        static int32_t by_line[NET_CLASSES];
+        memset(arena, 0x5a, sizeof arena);
+        for (unsigned line = 0; line < NET_LINES; line++)
+            net_push_line(arena, line, &pixels[line * NET_LINE_BYTES]);
+        net_finish(arena, by_line);
+        if (memcmp(by_line, logits, sizeof by_line) != 0) return 2;
+#endif
 #ifdef NET_INPUT_WORDS
         static uint32_t bits[NET_INPUT_WORDS];
         static int32_t packed[NET_CLASSES];

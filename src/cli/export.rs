@@ -1,14 +1,15 @@
 //! `bernet export`: a net for elsewhere.
 
 use super::{net, printable};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bernet::{
-    durable,
+    data, durable,
     exchange::{
         c,
         onnx::{self, Dialect},
     },
 };
+use bernet_runtime::graph::Graph;
 use std::{
     fs,
     io::Write,
@@ -31,6 +32,12 @@ pub(super) struct Arguments {
     /// Prefix of the files and functions of C, and in capitals of the macros.
     #[arg(long, value_name = "NAME", default_value = "net", requires = "c")]
     name: String,
+    /// Also NAME_test.h: so many of the embedded test digits with the host's logits.
+    #[arg(long, value_name = "IMAGES", requires = "c")]
+    test: Option<usize>,
+    /// A library folder for the Arduino IDE in place of the two files of C.
+    #[arg(long, requires = "c")]
+    arduino: bool,
     /// Mark weights and activations as bits by QONNX's BipolarQuant; without, all operators are standard ONNX.
     #[arg(long)]
     qonnx: bool,
@@ -75,9 +82,25 @@ fn write_c(arguments: &Arguments, folder: &Path, out: &mut impl Write) -> Result
         ),
     };
     let files = c::export(&graph, &options).with_context(|| path.display().to_string())?;
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    for (ending, text) in [("h", &files.header), ("c", &files.source)] {
-        let path = folder.join(format!("{}.{ending}", options.name));
+    let name = &options.name;
+    let (mut texts, folder_of_c) = if arguments.arduino {
+        (c::arduino(&files, &options)?, "src/")
+    } else {
+        let both = vec![
+            (format!("{name}.h"), files.header),
+            (format!("{name}.c"), files.source),
+        ];
+        (both, "")
+    };
+    if let Some(count) = arguments.test {
+        let text = test_vectors(&graph, &options, count)?;
+        texts.push((format!("{folder_of_c}{name}_test.h"), text));
+    }
+    for (file, text) in &texts {
+        let path = folder.join(file);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+        }
         let name = path.display().to_string();
         fs::write(path, text).with_context(|| name.clone())?;
         writeln!(out, "{}: {} bytes", printable(&name), text.len())?;
@@ -91,4 +114,24 @@ fn write_c(arguments: &Arguments, folder: &Path, out: &mut impl Write) -> Result
         writeln!(out, "note: {note}")?;
     }
     Ok(())
+}
+
+/// The first of the test digits with the host's logits.
+fn test_vectors(graph: &Graph, options: &c::Options, count: usize) -> Result<String> {
+    let digits = data::load_embedded().test;
+    let most = digits.len();
+    ensure!(
+        (1..=most).contains(&count),
+        "--test {count}: expected 1 to {most}"
+    );
+    let digits = digits.subset(0..count);
+    let shape = digits.image_shape();
+    let mut pixels = Vec::new();
+    for item in 0..count {
+        for line in 0..shape.height {
+            let place = |column| digits.images().get(item, line, column, 0);
+            pixels.extend((0..shape.width).map(place));
+        }
+    }
+    c::test_vectors(graph, options, &pixels, digits.labels()).context("--test")
 }

@@ -1,6 +1,6 @@
 //! `bernet info`: what is in a net.
 
-use super::{net, printable};
+use super::{device_info, net, printable};
 use anyhow::{Context, Result};
 use bernet::{
     exchange::{Format, pixels},
@@ -28,9 +28,15 @@ pub(super) struct Arguments {
     /// Draw the graph as an SVG picture, into a file.
     #[arg(long, value_name = "OUT.svg")]
     svg: Option<PathBuf>,
+    /// What `export --c` would take on a small device: flash, RAM, estimated instructions a layer.
+    #[arg(long, conflicts_with_all = ["dot", "svg"])]
+    device: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
+    if arguments.device {
+        return device_info::run(&arguments.model, arguments.json, out);
+    }
     let path = &arguments.model;
     let graph = net::read(path)?;
     for (path, draw) in [

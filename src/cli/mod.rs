@@ -3,6 +3,7 @@
 mod bench;
 mod bench_net;
 mod convert;
+mod device_info;
 mod doctor;
 mod eval;
 mod experiment;

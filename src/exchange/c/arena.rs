@@ -1,7 +1,7 @@
 //! Places of values in one array of 32-bit words, shared by values that do not live at once.
 
 use super::{code::words, net::Net, products};
-use bernet_runtime::graph::{Op, ValueId};
+use bernet_runtime::graph::{Kind, Op, ValueId};
 
 /// Where values and scratch memory begin, in words.
 pub(super) struct Arena {
@@ -63,7 +63,7 @@ fn tenants(net: &Net<'_>) -> Vec<Tenant> {
     let end = net.steps.len();
     let mut born = vec![None; graph.values.len()];
     let mut dies = vec![0; graph.values.len()];
-    if graph.value(net.input).kind == bernet_runtime::graph::Kind::Bit {
+    if net.value(net.input).kind == Kind::Bit && !net.lined() {
         born[net.input.index()] = Some(0);
     }
     let mut found = Vec::new();

@@ -23,9 +23,15 @@ impl Code {
         self.text.push('\n');
     }
 
+    /// A line for the preprocessor.
+    pub(super) fn directive(&mut self, text: impl AsRef<str>) {
+        self.text.push_str(text.as_ref());
+        self.text.push('\n');
+    }
+
     /// A line that opens a block.
     pub(super) fn open(&mut self, text: impl AsRef<str>) {
-        self.line(format!("{} {{", text.as_ref()));
+        self.line(format!("{} {{", text.as_ref()).trim_start());
         self.depth += 1;
     }
 
@@ -49,6 +55,12 @@ impl Code {
             self.depth -= 1;
             self.line("}");
         }
+    }
+
+    /// Closes a block with a text of its own.
+    pub(super) fn end(&mut self, text: &str) {
+        self.depth -= 1;
+        self.line(text);
     }
 
     /// A constant array, as many numbers a line as fit.

@@ -47,6 +47,19 @@ pub enum ExportError {
         /// What is wrong, and what to do.
         why: String,
     },
+    /// Images for a test are not the net's.
+    #[error("images: expected {pixels} pixels for each of {labels} labels, found {found}")]
+    Images {
+        /// Of one image of the net.
+        pixels: usize,
+        /// Images.
+        labels: usize,
+        /// Pixels in all.
+        found: usize,
+    },
+    /// The net does not run on the host.
+    #[error("{0}")]
+    Run(String),
     /// The working memory has more bytes than 32 bits count.
     #[error("working memory: expected at most 4294967295 bytes, found {0}")]
     Memory(usize),

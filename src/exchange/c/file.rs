@@ -2,11 +2,13 @@
 
 use super::{
     arena::Arena,
-    code::{Code, bit_words, comment, integer, type_of, words},
+    byte_lines::ByteLines,
+    code::{Code, bit_words, comment, integer, type_of},
     elements, helpers,
+    lines::Lines,
     net::{Net, Step},
     options::Options,
-    products,
+    products, sliced,
 };
 use bernet_runtime::{
     graph::{Kind, Op, Pixels, ValueId},
@@ -21,12 +23,17 @@ pub(super) struct File<'a> {
 }
 
 impl File<'_> {
-    fn prefix(&self) -> &str {
+    pub(super) fn prefix(&self) -> &str {
         &self.options.name
     }
 
-    fn packs(&self) -> bool {
+    pub(super) fn packs(&self) -> bool {
         self.net.value(self.net.input).kind == Kind::Bit
+    }
+
+    /// Whether there is a function that takes a line of pixels.
+    pub(super) fn takes_lines(&self) -> bool {
+        self.packs() || self.net.lined()
     }
 
     /// Bytes of the caller's array.
@@ -35,7 +42,7 @@ impl File<'_> {
     }
 
     /// Where a value is, as a pointer.
-    fn place(&self, id: ValueId) -> String {
+    pub(super) fn place(&self, id: ValueId) -> String {
         let net = self.net;
         let holder = net.holder[id.index()];
         if holder == net.input && !self.packs() {
@@ -103,6 +110,14 @@ impl File<'_> {
             shape.height, shape.width, shape.channels
         ));
         code.line(format!("#define {upper}_INPUT_BYTES {}", shape.len()));
+        if self.takes_lines() {
+            code.line("/* Lines of an image, and bytes of a line. */");
+            code.line(format!("#define {upper}_LINES {}", shape.height));
+            code.line(format!(
+                "#define {upper}_LINE_BYTES {}",
+                shape.width * shape.channels
+            ));
+        }
         if self.packs() {
             code.line("/* The same as bits, the first in the lowest bit of the first word. */");
             code.line(format!(
@@ -140,12 +155,24 @@ impl File<'_> {
             "int {prefix}_classify(void *arena, const uint8_t *pixels);"
         ));
         code.line("");
+        if self.takes_lines() {
+            code.line("/* Takes line `line` of an image, line 0 first; the image need not lie in memory. */");
+            code.line(format!(
+                "void {prefix}_push_line(void *arena, uint32_t line, const uint8_t *pixels);"
+            ));
+            code.line("");
+            code.line("/* The logits, after all lines. */");
+            code.line(format!(
+                "void {prefix}_finish(void *arena, int32_t *logits);"
+            ));
+            code.line("");
+        }
         if self.packs() {
             code.line(format!(
                 "/* The logits of an image of {upper}_INPUT_WORDS words; a bit of 1 is +1, of 0 -1. */"
             ));
             code.line(format!(
-                "void {prefix}_run_packed(void *arena, const uint32_t *bits, int32_t *logits);"
+                "void {prefix}_run_packed(void *arena, const uint32_t *image, int32_t *logits);"
             ));
             code.line("");
         }
@@ -163,14 +190,10 @@ impl File<'_> {
         let prefix = self.prefix();
         let mut body = Code::default();
         self.constants(&mut body);
+        self.adders(&mut body);
         for step in &net.steps {
             body.line(format!("/* {} */", self.describe(step)));
-            match step.node.op {
-                Op::BinaryConv(_) | Op::BinaryDense(_) => {
-                    products::write(&mut body, net, step, prefix);
-                }
-                _ => elements::write(&mut body, net, step, prefix),
-            }
+            self.step(&mut body, step);
         }
         self.layers(&mut body);
         self.entry(&mut body);
@@ -190,6 +213,48 @@ impl File<'_> {
         text.push_str(&helpers::called(&body, prefix));
         text.push_str(&body);
         (text, constant_bytes)
+    }
+
+    /// Writes the function of a step, and its constants.
+    fn step(&self, code: &mut Code, step: &Step<'_>) {
+        let (net, prefix) = (self.net, self.prefix());
+        match step.node.op {
+            Op::BinaryConv(_) | Op::BinaryDense(_) => {
+                if let Some(lines) = Lines::of(net, step) {
+                    lines.write(code, step.index, prefix);
+                } else if let Some(lines) = ByteLines::of(net, step) {
+                    lines.write(code, step.index, prefix);
+                } else {
+                    products::write(code, net, step, prefix);
+                }
+            }
+            _ => elements::write(code, net, step, prefix),
+        }
+    }
+
+    /// Bytes of the constants of a step.
+    pub(super) fn step_bytes(&self, step: &Step<'_>) -> usize {
+        let mut code = Code::default();
+        self.step(&mut code, step);
+        code.constant_bytes
+    }
+
+    /// The macros and the function of products that count 32 sums at once.
+    fn adders(&self, code: &mut Code) {
+        let net = self.net;
+        let (prefix, lined) = (self.prefix(), net.lined() && self.packs());
+        let steps = net.steps.iter().skip(usize::from(net.lined()));
+        let planes = steps.filter_map(|step| products::planes(net, step)).max();
+        if lined || planes.is_some() {
+            code.directive(sliced::macros(prefix).trim_end());
+            code.line("");
+        }
+        if let Some(planes) = planes {
+            code.directive(format!("#if !{}_HAS_POPCOUNT", prefix.to_uppercase()));
+            sliced::function(code, prefix, planes);
+            code.directive("#endif");
+            code.line("");
+        }
     }
 
     /// The constants that steps read.
@@ -220,7 +285,7 @@ impl File<'_> {
     }
 
     /// What a step is.
-    fn describe(&self, step: &Step<'_>) -> String {
+    pub(super) fn describe(&self, step: &Step<'_>) -> String {
         let net = self.net;
         let value = |id: ValueId| {
             let value = net.value(id);
@@ -251,7 +316,7 @@ impl File<'_> {
     fn layers(&self, code: &mut Code) {
         let net = self.net;
         let prefix = self.prefix();
-        let pixels = if self.packs() {
+        let pixels = if self.takes_lines() {
             ""
         } else {
             ", const uint8_t *pixels"
@@ -259,14 +324,16 @@ impl File<'_> {
         code.function(format!(
             "static void {prefix}_layers(uint32_t *memory{pixels})"
         ));
-        if net.steps.is_empty() {
+        if net.steps.len() == usize::from(net.lined()) {
             code.line("(void)memory;");
         }
         let mut reads = net.steps.iter().flat_map(|step| &step.node.inputs);
-        if !self.packs() && !reads.any(|&id| self.is_pixels(id)) {
+        if !self.takes_lines() && !reads.any(|&id| self.is_pixels(id)) {
             code.line("(void)pixels;");
         }
-        for (at, step) in net.steps.iter().enumerate() {
+        // A first step that takes lines has its own call.
+        let first = usize::from(net.lined());
+        for (at, step) in net.steps.iter().enumerate().skip(first) {
             let inputs: Vec<_> = step.node.inputs.iter().map(|&id| self.place(id)).collect();
             code.line(format!(
                 "{prefix}_step_{}({}, {}{});",
@@ -278,94 +345,5 @@ impl File<'_> {
         }
         code.close(1);
         code.line("");
-    }
-
-    /// The functions that the header declares.
-    fn entry(&self, code: &mut Code) {
-        let net = self.net;
-        let (prefix, upper) = (self.prefix(), self.prefix().to_uppercase());
-        let declared = &net.graph.inputs[0];
-        let len = net.value(net.input).shape.len();
-        if self.packs() {
-            code.function(format!(
-                "static void {prefix}_pack(uint32_t *y, const uint8_t *pixels)"
-            ));
-            products::clear(code, "y", words(Kind::Bit, len));
-            let bit = match declared.pixels {
-                Pixels::AtLeast(0) => "1u".into(),
-                Pixels::AtLeast(limit) => format!("(uint32_t)(pixels[i] >= {limit}u)"),
-                _ => "(uint32_t)(pixels[i] != 0u)".into(),
-            };
-            if declared.pixels == Pixels::AtLeast(0) {
-                code.line("(void)pixels;");
-            }
-            code.count("i", len);
-            code.line(format!("y[i >> 5] |= {bit} << (i & 31u);"));
-            code.close(2);
-            code.line("");
-        }
-        let output = net.value(net.output);
-        let read = |index: &str| match output.kind {
-            Kind::Bit => format!("{prefix}_sign(values, {index})"),
-            Kind::U8 => format!("(int32_t)values[{index}]"),
-            _ => format!("values[{index}]"),
-        };
-        let pixels = if self.packs() { "" } else { ", pixels" };
-        let prepare = |code: &mut Code| {
-            code.line("uint32_t *memory = (uint32_t *)arena;");
-            if self.packs() {
-                code.line(format!("{prefix}_pack({}, pixels);", self.place(net.input)));
-            }
-            code.line(format!("{prefix}_layers(memory{pixels});"));
-        };
-        let values = format!(
-            "const {} *values = {};",
-            type_of(output.kind),
-            self.place(net.output)
-        );
-        let store = |code: &mut Code| {
-            code.line(&values);
-            code.count("i", output.shape.len());
-            code.line(format!("logits[i] = {};", read("i")));
-            code.close(1);
-        };
-        code.function(format!(
-            "void {prefix}_run(void *arena, const uint8_t *pixels, int32_t *logits)"
-        ));
-        prepare(code);
-        store(code);
-        code.close(1);
-        code.line("");
-        code.function(format!(
-            "int {prefix}_classify(void *arena, const uint8_t *pixels)"
-        ));
-        code.line("uint32_t best = 0u;");
-        prepare(code);
-        code.line(&values);
-        code.open(format!("for (uint32_t i = 1u; i < {upper}_CLASSES; i++)"));
-        code.open(format!("if ({} > {})", read("i"), read("best")));
-        code.line("best = i;");
-        code.close(2);
-        code.line("return (int)best;");
-        code.close(1);
-        if self.packs() {
-            let count = words(Kind::Bit, len);
-            code.line("");
-            code.function(format!(
-                "void {prefix}_run_packed(void *arena, const uint32_t *bits, int32_t *logits)"
-            ));
-            code.line("uint32_t *memory = (uint32_t *)arena;");
-            code.line(format!("uint32_t *image = {};", self.place(net.input)));
-            code.count("i", count);
-            code.line("image[i] = bits[i];");
-            code.close(1);
-            if !len.is_multiple_of(32) {
-                let mask = (1_u32 << (len % 32)) - 1;
-                code.line(format!("image[{}] &= 0x{mask:08x}u;", count - 1));
-            }
-            code.line(format!("{prefix}_layers(memory);"));
-            store(code);
-            code.close(1);
-        }
     }
 }

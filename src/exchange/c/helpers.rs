@@ -2,16 +2,10 @@
 
 /// Each with its name after the prefix; `NET` and `net` stand for the prefix. One that calls
 /// another comes after it.
-const HELPERS: [(&str, &str); 11] = [
+const HELPERS: [(&str, &str); 12] = [
     (
         "popcount",
-        "#if defined(__ARM_NEON) || defined(__riscv_zbb) || defined(__POPCNT__)
-#define NET_HAS_POPCOUNT 1
-#else
-#define NET_HAS_POPCOUNT 0
-#endif
-
-/* How many bits are 1. */
+        "/* How many bits are 1. */
 static uint32_t net_popcount(uint32_t x)
 {
 #if NET_HAS_POPCOUNT
@@ -28,8 +22,7 @@ static uint32_t net_popcount(uint32_t x)
     ),
     (
         "add",
-        "#if !NET_HAS_POPCOUNT
-/* Adds two bits to a third, 32 times; returns what is carried. */
+        "/* Adds two bits to a third, 32 times; returns what is carried. */
 static uint32_t net_add(uint32_t *sum, uint32_t a, uint32_t b)
 {
     const uint32_t either = a ^ b;
@@ -37,7 +30,6 @@ static uint32_t net_add(uint32_t *sum, uint32_t a, uint32_t b)
     *sum ^= either;
     return carry;
 }
-#endif
 ",
     ),
     (
@@ -150,25 +142,62 @@ static void net_set(uint32_t *y, uint32_t i, int holds)
 static void net_copy_bits(uint32_t *y, uint32_t to, const uint32_t *x, uint32_t from,
                           uint32_t count)
 {
+    const uint32_t skip = from & 31u;
+    const uint32_t shift = to & 31u;
+    x += from >> 5;
+    y += to >> 5;
     while (count > 0u) {
         const uint32_t part = count < 32u ? count : 32u;
-        const uint32_t skip = from & 31u;
-        const uint32_t shift = to & 31u;
-        uint32_t word = x[from >> 5] >> skip;
+        uint32_t word = *x++ >> skip;
         if (skip + part > 32u) {
-            word |= x[(from >> 5) + 1u] << (32u - skip);
+            word |= *x << (32u - skip);
         }
         if (part < 32u) {
             word &= ((uint32_t)1 << part) - 1u;
         }
-        y[to >> 5] |= word << shift;
+        *y++ |= word << shift;
         if (shift + part > 32u) {
-            y[(to >> 5) + 1u] |= word >> (32u - shift);
+            *y |= word >> (32u - shift);
         }
-        from += part;
-        to += part;
         count -= part;
     }
+}
+",
+    ),
+    (
+        "transpose",
+        "#define NET_SWAP(a, b, shift, mask) \\
+    do { \\
+        const uint32_t swap_ = (((a) >> (shift)) ^ (b)) & (mask); \\
+        (b) ^= swap_; \\
+        (a) ^= swap_ << (shift); \\
+    } while (0)
+
+/* Bit j of each byte of word i becomes bit i of that byte of word j; eight words. */
+static void net_transpose(uint32_t *x)
+{
+    uint32_t x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+    uint32_t x4 = x[4], x5 = x[5], x6 = x[6], x7 = x[7];
+    NET_SWAP(x0, x4, 4, 0x0f0f0f0fu);
+    NET_SWAP(x1, x5, 4, 0x0f0f0f0fu);
+    NET_SWAP(x2, x6, 4, 0x0f0f0f0fu);
+    NET_SWAP(x3, x7, 4, 0x0f0f0f0fu);
+    NET_SWAP(x0, x2, 2, 0x33333333u);
+    NET_SWAP(x1, x3, 2, 0x33333333u);
+    NET_SWAP(x4, x6, 2, 0x33333333u);
+    NET_SWAP(x5, x7, 2, 0x33333333u);
+    NET_SWAP(x0, x1, 1, 0x55555555u);
+    NET_SWAP(x2, x3, 1, 0x55555555u);
+    NET_SWAP(x4, x5, 1, 0x55555555u);
+    NET_SWAP(x6, x7, 1, 0x55555555u);
+    x[0] = x0;
+    x[1] = x1;
+    x[2] = x2;
+    x[3] = x3;
+    x[4] = x4;
+    x[5] = x5;
+    x[6] = x6;
+    x[7] = x7;
 }
 ",
     ),
@@ -199,18 +228,74 @@ static void net_ones(uint32_t *y, uint32_t to, uint32_t count)
 ",
 );
 
+/// Whether the core counts bits by an instruction.
+const DEFINE: &str = "#if defined(__ARM_NEON) || defined(__riscv_zbb) || defined(__POPCNT__)
+#define NET_HAS_POPCOUNT 1
+#else
+#define NET_HAS_POPCOUNT 0
+#endif
+
+";
+
+/// Where a helper is called: on cores that count bits, on those that do not.
+#[derive(Clone, Copy, Default)]
+struct Called([bool; 2]);
+
+impl Called {
+    fn or(self, other: Self) -> Self {
+        Self([0, 1].map(|at| self.0[at] || other.0[at]))
+    }
+
+    /// Puts a text under the condition.
+    fn guard(self, text: &str) -> String {
+        match self.0 {
+            [true, true] => text.into(),
+            [true, false] => format!("#if NET_HAS_POPCOUNT\n{text}#endif\n"),
+            [false, true] => format!("#if !NET_HAS_POPCOUNT\n{text}#endif\n"),
+            [false, false] => String::new(),
+        }
+    }
+}
+
+/// Where a text calls a function.
+fn calls(text: &str, function: &str) -> Called {
+    let mut called = Called::default();
+    let mut here = [true, true];
+    for line in text.lines() {
+        if line.starts_with("#if ") && line.ends_with("_HAS_POPCOUNT") {
+            here = [!line.contains('!'), line.contains('!')];
+        } else if line == "#else" {
+            here = here.map(|one| !one);
+        } else if line == "#endif" {
+            here = [true, true];
+        } else if line.contains(function) {
+            called = called.or(Called(here));
+        }
+    }
+    called
+}
+
 /// The helpers that a text calls, for a prefix.
 pub(super) fn called(text: &str, prefix: &str) -> String {
-    let calls = |text: &str, name: &str| text.contains(&format!("{prefix}_{name}("));
+    let of = |name: &str| calls(text, &format!("{prefix}_{name}("));
     let mut helpers = String::new();
-    let differ = calls(text, "differ");
-    let popcount = differ || calls(text, "differ_in");
+    let differ = of("differ");
+    let without = Called([false, differ.0[1]]);
     for (name, body) in HELPERS.iter().chain([&ONES]) {
-        if calls(text, name) || (*name == "popcount" && popcount) || (*name == "add" && differ) {
-            let body = body.replace("net_", &format!("{prefix}_"));
-            helpers.push_str(&body.replace("NET_", &format!("{}_", prefix.to_uppercase())));
+        let called = match *name {
+            "popcount" => differ.or(of("differ_in")),
+            "add" => without,
+            name => of(name),
+        };
+        let body = called.guard(body);
+        if !body.is_empty() {
+            helpers.push_str(&body);
             helpers.push('\n');
         }
     }
-    helpers
+    if helpers.contains("NET_HAS_POPCOUNT") || text.contains("_HAS_POPCOUNT") {
+        helpers.insert_str(0, DEFINE);
+    }
+    let helpers = helpers.replace("net_", &format!("{prefix}_"));
+    helpers.replace("NET_", &format!("{}_", prefix.to_uppercase()))
 }

@@ -17,18 +17,32 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod arduino;
 mod arena;
+mod byte_lines;
+mod channels;
 mod code;
+mod counts;
+mod device;
 mod elements;
+mod entry;
 mod error;
 mod file;
 mod helpers;
+mod lines;
 mod net;
 mod options;
+mod product;
 mod products;
+mod sliced;
+mod sums;
+mod vectors;
 
+pub use arduino::arduino;
+pub use device::{Device, DeviceLayer, device};
 pub use error::ExportError;
 pub use options::Options;
+pub use vectors::test_vectors;
 
 use arena::Arena;
 use bernet_runtime::{
@@ -59,7 +73,7 @@ pub struct Files {
 /// [`ExportError`] where the graph is not valid, or has what is not written as C.
 pub fn export(graph: &Graph, options: &Options) -> Result<Files, ExportError> {
     options.check()?;
-    let graph = passes::run(graph, &Passes::default())?;
+    let graph = sums::merge(passes::run(graph, &Passes::default())?);
     let net = Net::new(&graph)?;
     let arena = Arena::new(&net);
     let file = File {

@@ -1,6 +1,6 @@
 //! A graph as steps in C: what is left out, what is done at once, what shares memory.
 
-use super::error::ExportError;
+use super::{byte_lines::ByteLines, error::ExportError, lines::Lines};
 use bernet_kernels::xnor::Threshold;
 use bernet_runtime::{
     graph::{BinaryOp, Graph, Kind, Node, Op, PoolKind, ReduceKind, Value, ValueId},
@@ -98,6 +98,25 @@ impl<'a> Net<'a> {
             input: input.value,
             output,
             notes,
+        })
+    }
+
+    /// Whether a step is the first, and the only reader of the image.
+    pub(super) fn takes_image_alone(&self, step: &Step<'_>) -> bool {
+        let image = |id: &&ValueId| self.holder[id.index()] == self.input;
+        let readers = self.steps.iter().flat_map(|step| &step.node.inputs);
+        self.steps
+            .first()
+            .is_some_and(|first| first.index == step.index)
+            && image(&&step.node.inputs[0])
+            && readers.filter(image).count() == 1
+            && !image(&&self.output)
+    }
+
+    /// Whether the first step takes the image line by line.
+    pub(super) fn lined(&self) -> bool {
+        self.steps.first().is_some_and(|step| {
+            Lines::of(self, step).is_some() || ByteLines::of(self, step).is_some()
         })
     }
 

@@ -2,102 +2,29 @@
 //!
 //! The values under a window are copied into one run, the patch; each output channel is the number
 //! of places where patch and weights differ (bits), or twice the sum where the weight is +1 less
-//! the sum of all (bytes). Thresholds become numbers of differing places.
+//! the sum of all (bytes). Thresholds become numbers of differing places. Where the core has no
+//! instruction that counts bits and it takes fewer instructions, 32 channels are counted at once.
 
 use super::{
-    code::{Code, bit_words, integer, words},
+    byte_lines::ByteLines,
+    channels,
+    code::{Code, integer, words},
+    counts,
+    lines::Lines,
     net::{Net, Step},
+    product::{Product, Row},
 };
-use bernet_kernels::{
-    bits::BitMatrix,
-    xnor::{PaddingValue, Threshold},
-};
-use bernet_runtime::graph::{ConvParams, Kind, Op, Shape};
-
-/// A product with its geometry; a dense layer is a window as large as the image.
-struct Product<'a> {
-    weights: &'a BitMatrix,
-    params: ConvParams,
-    kind: Kind,
-    input: Shape,
-    output: Shape,
-    thresholds: Option<&'a [Threshold]>,
-}
-
-impl<'a> Product<'a> {
-    fn of(net: &Net<'a>, step: &Step<'a>) -> Option<Self> {
-        let input = net.value(step.node.inputs[0]);
-        let output = net.value(step.output).shape;
-        let (weights, params) = match &step.node.op {
-            Op::BinaryConv(conv) => (&conv.weights, conv.params),
-            Op::BinaryDense(weights) => {
-                let whole = [input.shape.height, input.shape.width];
-                (weights, ConvParams::valid(whole))
-            }
-            _ => return None,
-        };
-        Some(Self {
-            weights,
-            params,
-            kind: input.kind,
-            input: input.shape,
-            output,
-            thresholds: step.thresholds,
-        })
-    }
-
-    /// Values under a window, of one group.
-    fn columns(&self) -> usize {
-        self.weights.columns()
-    }
-
-    /// Channels of a group.
-    fn depth(&self) -> usize {
-        self.input.channels / self.params.groups
-    }
-
-    fn padded(&self) -> bool {
-        self.params.padding != [0; 4]
-    }
-
-    /// Whether taps outside do not count, so that their places are to be known.
-    fn masked(&self) -> bool {
-        self.padded() && self.kind == Kind::Bit && self.params.padding_value == PaddingValue::Zero
-    }
-
-    /// Values that lie next to one another in image and patch, and how many such runs a line of
-    /// the window has.
-    fn runs(&self) -> (usize, usize) {
-        let wide = self.params.kernel[1];
-        if self.params.groups == 1 && (self.params.dilation[1] == 1 || wide == 1) && !self.padded()
-        {
-            (wide * self.depth(), 1)
-        } else {
-            (self.depth(), wide)
-        }
-    }
-
-    /// Whether each window is one run of the image that begins with a word, so that no patch is
-    /// copied.
-    fn direct(&self) -> bool {
-        let [tall, wide] = self.params.kernel;
-        let (run, runs) = self.runs();
-        let one = runs == 1
-            && (tall == 1
-                || (run == self.input.width * self.input.channels && self.params.dilation[0] == 1));
-        let line = self.input.width * self.input.channels;
-        let single = self.output.height == 1 && self.output.width == 1;
-        let whole = tall == self.input.height && wide == self.input.width;
-        let aligned = |values: usize| self.kind == Kind::U8 || values.is_multiple_of(32);
-        let steps = aligned(self.params.stride[0] * line)
-            && aligned(self.params.stride[1] * self.input.channels)
-            && aligned(self.columns());
-        one && self.params.groups == 1 && !self.padded() && (steps || (single && whole))
-    }
-}
+use bernet_kernels::xnor::PaddingValue;
+use bernet_runtime::graph::{Kind, Op, Shape};
 
 /// Words of scratch memory that a step needs: the patch, and where its places are real.
 pub(super) fn scratch(net: &Net<'_>, step: &Step<'_>) -> usize {
+    if let Some(lines) = Lines::of(net, step) {
+        return lines.scratch();
+    }
+    if let Some(lines) = ByteLines::of(net, step) {
+        return lines.scratch();
+    }
     match Product::of(net, step) {
         Some(product) if !product.direct() => {
             let patch = words(product.kind, product.columns());
@@ -107,43 +34,10 @@ pub(super) fn scratch(net: &Net<'_>, step: &Step<'_>) -> usize {
     }
 }
 
-/// A row's weights and threshold, so that a sum at least the threshold is +1: where the threshold
-/// is inverted, the weights are.
-struct Row {
-    flip: bool,
-    at_least: i64,
-}
-
-impl Product<'_> {
-    /// The rows; thresholds are at most just outside of what sums reach.
-    fn rows(&self) -> Vec<Row> {
-        let most = self.columns() as i64 * if self.kind == Kind::U8 { 255 } else { 1 };
-        (0..self.weights.rows())
-            .map(|row| {
-                let Some(thresholds) = self.thresholds else {
-                    return Row {
-                        flip: false,
-                        at_least: 0,
-                    };
-                };
-                let Threshold { at_least, invert } = thresholds[row.min(thresholds.len() - 1)];
-                let at_least = i64::from(at_least);
-                // sum < t, that is −sum ≥ 1 − t.
-                let at_least = if invert { 1 - at_least } else { at_least };
-                Row {
-                    flip: invert,
-                    at_least: at_least.clamp(-most, most + 1),
-                }
-            })
-            .collect()
-    }
-
-    fn weight_words(&self, rows: &[Row]) -> Vec<String> {
-        let row = |(index, row): (usize, &Row)| {
-            bit_words((0..self.columns()).map(|column| self.weights.get(index, column) != row.flip))
-        };
-        rows.iter().enumerate().flat_map(row).collect()
-    }
+/// Planes of counters, if a step counts 32 channels at once on cores that do not count bits.
+pub(super) fn planes(net: &Net<'_>, step: &Step<'_>) -> Option<usize> {
+    let product = Product::of(net, step).filter(counts::sliced)?;
+    Some(channels::planes(&product))
 }
 
 /// Writes the arrays and the function of a product.
@@ -153,12 +47,20 @@ pub(super) fn write(code: &mut Code, net: &Net<'_>, step: &Step<'_>, prefix: &st
     };
     let index = step.index;
     let rows = product.rows();
-    let weights = format!("{prefix}_weights_{index}");
-    let limits = format!("{prefix}_thresholds_{index}");
-    code.array("uint32_t", &weights, &product.weight_words(&rows));
-    if product.thresholds.is_some() {
-        let (kind, numbers) = limits_of(&product, &rows);
-        code.array(kind, &limits, &numbers);
+    let [weights, limits, lanes, starts] =
+        ["weights", "thresholds", "lanes", "starts"].map(|name| format!("{prefix}_{name}_{index}"));
+    let sliced = counts::sliced(&product);
+    if sliced {
+        // Constants are counted as cores without such an instruction have them.
+        let before = code.constant_bytes;
+        code.directive(format!("#if {}_HAS_POPCOUNT", prefix.to_uppercase()));
+        row_tables(code, &product, &rows, &weights, &limits);
+        code.constant_bytes = before;
+        code.directive("#else");
+        channels::tables(code, &product, &rows, [&lanes, &starts]);
+        code.directive("#endif");
+    } else {
+        row_tables(code, &product, &rows, &weights, &limits);
     }
     code.line("");
     let element = super::code::type_of(product.kind);
@@ -194,12 +96,43 @@ pub(super) fn write(code: &mut Code, net: &Net<'_>, step: &Step<'_>, prefix: &st
         code.count("group", groups);
     }
     let source = gather(code, &product, prefix);
-    let mut outputs = product.output.channels / groups;
-    let mut row = String::from("row");
-    if groups > 1 {
-        row = format!("(group * {outputs}u + row)");
+    if sliced {
+        code.directive(format!("#if {}_HAS_POPCOUNT", prefix.to_uppercase()));
     }
-    code.count("row", std::mem::take(&mut outputs));
+    row_loop(code, &product, [&weights, &limits, &source], prefix);
+    if sliced {
+        code.directive("#else");
+        channels::body(code, &product, [&lanes, &starts], &source, prefix);
+        code.directive("#endif");
+    }
+    code.close(usize::from(groups > 1) + if single { 0 } else { 2 });
+    code.close(1);
+    code.line("");
+}
+
+fn row_tables(code: &mut Code, product: &Product<'_>, rows: &[Row], weights: &str, limits: &str) {
+    code.array("uint32_t", weights, &product.weight_words(rows));
+    if product.thresholds.is_some() {
+        let (kind, numbers) = limits_of(product, rows);
+        code.array(kind, limits, &numbers);
+    }
+}
+
+/// Writes the loop over the output channels of a group.
+fn row_loop(
+    code: &mut Code,
+    product: &Product<'_>,
+    [weights, limits, source]: [&str; 3],
+    prefix: &str,
+) {
+    let groups = product.params.groups;
+    let outputs = product.output.channels / groups;
+    let row = if groups > 1 {
+        format!("(group * {outputs}u + row)")
+    } else {
+        String::from("row")
+    };
+    code.count("row", outputs);
     let count = product.columns().div_ceil(32);
     let weights = format!("&{weights}[{row} * {count}u]");
     let columns = product.columns();
@@ -211,7 +144,7 @@ pub(super) fn write(code: &mut Code, net: &Net<'_>, step: &Step<'_>, prefix: &st
             ));
             finish(
                 code,
-                &product,
+                product,
                 "sum",
                 &format!("sum >= {limits}[{row}]"),
                 prefix,
@@ -224,7 +157,7 @@ pub(super) fn write(code: &mut Code, net: &Net<'_>, step: &Step<'_>, prefix: &st
             let sum = format!("{columns} - 2 * (int32_t)differ");
             finish(
                 code,
-                &product,
+                product,
                 &sum,
                 &format!("differ < {limits}[{row}]"),
                 prefix,
@@ -236,7 +169,7 @@ pub(super) fn write(code: &mut Code, net: &Net<'_>, step: &Step<'_>, prefix: &st
             ));
             finish(
                 code,
-                &product,
+                product,
                 "sum",
                 &format!("sum >= {limits}[{row}]"),
                 prefix,
@@ -244,9 +177,7 @@ pub(super) fn write(code: &mut Code, net: &Net<'_>, step: &Step<'_>, prefix: &st
         }
     }
     code.line("at++;");
-    code.close(1 + usize::from(groups > 1) + if single { 0 } else { 2 });
     code.close(1);
-    code.line("");
 }
 
 /// Thresholds as a function of the row compares them.
