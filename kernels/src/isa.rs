@@ -156,8 +156,19 @@ pub enum Level {
 /// Evaluates an expression with the token of whichever level it is: `dispatch!(level, token => token.kernel(…))`.
 macro_rules! dispatch {
     ($level:expr, $token:ident => $body:expr) => {
-        match $level {
+        match $level.compiled() {
+            #[cfg(not(all(
+                feature = "one-level",
+                target_arch = "wasm32",
+                target_feature = "simd128"
+            )))]
             $crate::isa::Level::Portable($token) => $body,
+            #[cfg(all(
+                feature = "one-level",
+                target_arch = "wasm32",
+                target_feature = "simd128"
+            ))]
+            $crate::isa::Level::Portable(_) => unreachable!("vectors are compiled in"),
             #[cfg(target_arch = "x86_64")]
             $crate::isa::Level::Sse42($token) => $body,
             #[cfg(target_arch = "x86_64")]
@@ -186,6 +197,21 @@ impl Level {
         "avx512",
         "avx512-vpopcnt",
     ];
+
+    /// The level whose kernels compute this one: itself, but for WebAssembly with the feature
+    /// `one-level`, where the vectors do it all and the plain kernels are left out.
+    #[inline(always)]
+    pub(crate) fn compiled(self) -> Self {
+        #[cfg(all(
+            feature = "one-level",
+            target_arch = "wasm32",
+            target_feature = "simd128"
+        ))]
+        if let Self::Portable(_) = self {
+            return Self::Simd128(Simd128(()));
+        }
+        self
+    }
 
     /// Its name, as [`Level::by_name`] takes it.
     pub fn name(self) -> &'static str {
