@@ -119,13 +119,16 @@ impl Series {
                 continue;
             }
             let noise = &noise[(y.len() - k) * per..];
-            vectorised(|| {
-                for (grid, noise) in grid.iter_mut().zip(noise) {
-                    for i in 0..SHARED {
-                        grid[i] += probability * noise[i];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (grid, noise) in grid.iter_mut().zip(noise) {
+                        for i in 0..SHARED {
+                            grid[i] += probability * noise[i];
+                        }
                     }
-                }
-            });
+                },
+            );
         }
         let terms = form.terms();
         let mut values = vec![[0.0; BENT]; count];
@@ -190,13 +193,16 @@ impl Series {
         let bend = (self.third - sample.third) / 6.0;
         let mut values = [0.0; BENT];
         let rows = &self.table[at - 1..at + 3];
-        vectorised(|| {
-            for (row, weight) in rows.iter().zip(weights) {
-                for i in 0..BENT {
-                    values[i] += weight * (row[i] + bend * row[BENT + i]);
+        vectorised(
+            #[inline(always)]
+            || {
+                for (row, weight) in rows.iter().zip(weights) {
+                    for i in 0..BENT {
+                        values[i] += weight * (row[i] + bend * row[BENT + i]);
+                    }
                 }
-            }
-        });
+            },
+        );
         terms.copy_from_slice(&values[SHARED..][..self.form.terms()]);
         [values[0], values[1], values[2]]
     }
