@@ -3,7 +3,8 @@
 //! Four factors at a time map `y_k ← Σ_i c_i y_{k−i}`, where `c_i` is the probability that `i` of
 //! them succeed. All of a distribution is computed: it is short. A vector of lanes goes through it
 //! from the top: the four entries below stay in registers, so that a step loads one entry and
-//! stores one.
+//! stores one. Coefficients and entries below [`TINY`] are taken as 0: where most weights are
+//! certain nearly all entries would be subnormal numbers, each of which costs a hundred cycles.
 
 use super::{
     distribution::vectorised,
@@ -23,6 +24,9 @@ const FACTORS: usize = 4;
 const TAPS: usize = FACTORS + 1;
 /// Lines of results, at most.
 const LINES: usize = SHARED + TERMS;
+
+/// What is less counts as 0: the product of two that are not is no subnormal number.
+const TINY: f32 = 1e-18;
 
 type Vector = [f32; WIDTH];
 
@@ -97,6 +101,12 @@ impl Lanes {
     }
 }
 
+/// The value, or 0 if it is tiny.
+#[inline(always)]
+fn flush(value: f32) -> f32 {
+    if value < TINY { 0.0 } else { value }
+}
+
 /// A value of each lane.
 #[inline(always)]
 fn each(value: impl Fn(usize) -> f32) -> Vector {
@@ -111,54 +121,28 @@ fn each(value: impl Fn(usize) -> f32) -> Vector {
 #[inline(always)]
 fn taps(means: &[f32], inputs: &[Vector]) -> [Vector; TAPS] {
     let success = |factor: usize| match means.get(factor) {
-        Some(mean) => each(
-            #[inline(always)]
-            |lane| 0.5 + 0.5 * mean * inputs[factor][lane],
-        ),
+        Some(mean) => each(|lane| 0.5 + 0.5 * mean * inputs[factor][lane]),
         None => [0.0; WIDTH],
     };
     let [a, b, c] = two(&success(0), &success(1));
     let [d, e, f] = two(&success(2), &success(3));
-    [
-        each(
-            #[inline(always)]
-            |i| a[i] * d[i],
-        ),
-        each(
-            #[inline(always)]
-            |i| a[i] * e[i] + b[i] * d[i],
-        ),
-        each(
-            #[inline(always)]
-            |i| a[i] * f[i] + b[i] * e[i] + c[i] * d[i],
-        ),
-        each(
-            #[inline(always)]
-            |i| b[i] * f[i] + c[i] * e[i],
-        ),
-        each(
-            #[inline(always)]
-            |i| c[i] * f[i],
-        ),
-    ]
+    let taps = [
+        each(|i| a[i] * d[i]),
+        each(|i| a[i] * e[i] + b[i] * d[i]),
+        each(|i| a[i] * f[i] + b[i] * e[i] + c[i] * d[i]),
+        each(|i| b[i] * f[i] + c[i] * e[i]),
+        each(|i| c[i] * f[i]),
+    ];
+    taps.map(|tap| each(|i| flush(tap[i])))
 }
 
 /// The probabilities that none, one and both of two factors succeed.
 #[inline(always)]
 fn two(v: &Vector, w: &Vector) -> [Vector; 3] {
     [
-        each(
-            #[inline(always)]
-            |i| (1.0 - v[i]) * (1.0 - w[i]),
-        ),
-        each(
-            #[inline(always)]
-            |i| v[i] * (1.0 - w[i]) + w[i] * (1.0 - v[i]),
-        ),
-        each(
-            #[inline(always)]
-            |i| v[i] * w[i],
-        ),
+        each(|i| (1.0 - v[i]) * (1.0 - w[i])),
+        each(|i| v[i] * (1.0 - w[i]) + w[i] * (1.0 - v[i])),
+        each(|i| v[i] * w[i]),
     ]
 }
 
@@ -173,7 +157,7 @@ fn add_factors(taps: &[Vector; TAPS], y: &mut [Vector]) {
         for lane in 0..WIDTH {
             let outer = taps[0][lane] * a[lane] + taps[1][lane] * b[lane];
             let inner = taps[2][lane] * c[lane] + taps[3][lane] * d[lane];
-            sum[lane] = outer + inner + taps[4][lane] * e[lane];
+            sum[lane] = flush(outer + inner + taps[4][lane] * e[lane]);
         }
         y[k] = sum;
         (a, b, c, d) = (b, c, d, e);
