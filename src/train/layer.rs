@@ -283,14 +283,17 @@ pub(crate) fn fold(place: &Place, patches: &[f32], input: &mut [f32]) {
     let rows = patches.par_chunks(place.positions() * place.depth());
     images.zip(rows).for_each(|(image, rows)| {
         image.fill(0.0);
-        matrix::vectorised(|| {
-            for_each_run(place, |row, column, pixel, length| {
-                matrix::add(
-                    &mut image[pixel..][..length],
-                    &rows[row * place.depth() + column..][..length],
-                );
-            });
-        });
+        matrix::vectorised(
+            #[inline(always)]
+            || {
+                for_each_run(place, |row, column, pixel, length| {
+                    matrix::add(
+                        &mut image[pixel..][..length],
+                        &rows[row * place.depth() + column..][..length],
+                    );
+                });
+            },
+        );
     });
 }
 
@@ -381,16 +384,19 @@ pub(crate) fn normalise(norm: &Norm, cache: &mut Cache, activate: impl Fn(f32) -
         .par_chunks_mut(block)
         .zip(cache.output.par_chunks_mut(block))
         .for_each(|(sums, output)| {
-            matrix::vectorised(|| {
-                let channels = [mean, &inverse, gamma, beta].map(|values| &values[..n]);
-                for (sums, output) in sums.chunks_exact_mut(n).zip(output.chunks_exact_mut(n)) {
-                    let [mean, inverse, gamma, beta] = channels;
-                    for j in 0..n {
-                        sums[j] = (sums[j] - mean[j]) * inverse[j];
-                        output[j] = activate(gamma[j] * sums[j] + beta[j]);
+            matrix::vectorised(
+                #[inline(always)]
+                || {
+                    let channels = [mean, &inverse, gamma, beta].map(|values| &values[..n]);
+                    for (sums, output) in sums.chunks_exact_mut(n).zip(output.chunks_exact_mut(n)) {
+                        let [mean, inverse, gamma, beta] = channels;
+                        for j in 0..n {
+                            sums[j] = (sums[j] - mean[j]) * inverse[j];
+                            output[j] = activate(gamma[j] * sums[j] + beta[j]);
+                        }
                     }
-                }
-            });
+                },
+            );
         });
 }
 
@@ -416,15 +422,18 @@ pub(crate) fn normalise_backward(
         .par_chunks_mut(block)
         .zip(inputs)
         .for_each(|(gradient, (sums, output))| {
-            matrix::vectorised(|| {
-                let (gamma, beta) = (&gamma[..n], &beta[..n]);
-                let rows = sums.chunks_exact(n).zip(output.chunks_exact(n));
-                for (gradient, (sums, output)) in gradient.chunks_exact_mut(n).zip(rows) {
-                    for j in 0..n {
-                        gradient[j] *= slope(gamma[j] * sums[j] + beta[j], output[j], j);
+            matrix::vectorised(
+                #[inline(always)]
+                || {
+                    let (gamma, beta) = (&gamma[..n], &beta[..n]);
+                    let rows = sums.chunks_exact(n).zip(output.chunks_exact(n));
+                    for (gradient, (sums, output)) in gradient.chunks_exact_mut(n).zip(rows) {
+                        for j in 0..n {
+                            gradient[j] *= slope(gamma[j] * sums[j] + beta[j], output[j], j);
+                        }
                     }
-                }
-            });
+                },
+            );
         });
     let totals = matrix::column_sums::<2>(rows, n, |range, [by_beta, by_gamma]| {
         let (by_beta, by_gamma) = (&mut by_beta[..n], &mut by_gamma[..n]);
@@ -458,15 +467,18 @@ pub(crate) fn normalise_backward(
         .par_chunks_mut(block)
         .zip(cache.sums.par_chunks(block))
         .for_each(|(gradient, sums)| {
-            matrix::vectorised(|| {
-                let channels = [&scale, &means, &means_by_sum].map(|values| &values[..n]);
-                for (gradient, sums) in gradient.chunks_exact_mut(n).zip(sums.chunks_exact(n)) {
-                    let [scale, means, by_sum] = channels;
-                    for j in 0..n {
-                        gradient[j] = scale[j] * (gradient[j] - means[j] - sums[j] * by_sum[j]);
+            matrix::vectorised(
+                #[inline(always)]
+                || {
+                    let channels = [&scale, &means, &means_by_sum].map(|values| &values[..n]);
+                    for (gradient, sums) in gradient.chunks_exact_mut(n).zip(sums.chunks_exact(n)) {
+                        let [scale, means, by_sum] = channels;
+                        for j in 0..n {
+                            gradient[j] = scale[j] * (gradient[j] - means[j] - sums[j] * by_sum[j]);
+                        }
                     }
-                }
-            });
+                },
+            );
         });
 }
 

@@ -172,7 +172,10 @@ pub(crate) fn transposed_multiply(a: &[f32], d: &[f32], k: usize, n: usize, out:
         .collect();
     out.fill(0.0);
     for partial in partial {
-        vectorised(|| add(out, &partial));
+        vectorised(
+            #[inline(always)]
+            || add(out, &partial),
+        );
     }
 }
 
@@ -196,7 +199,10 @@ pub(crate) fn column_sums<const SUMS: usize>(
         .map(|block| {
             let mut sums = std::array::from_fn(|_| vec![0.0; n]);
             let range = block * BLOCK..rows.min((block + 1) * BLOCK);
-            vectorised(|| term(range, sums.each_mut().map(Vec::as_mut_slice)));
+            vectorised(
+                #[inline(always)]
+                || term(range, sums.each_mut().map(Vec::as_mut_slice)),
+            );
             sums
         })
         .collect();

@@ -61,15 +61,20 @@ impl Parameter {
         values
             .zip(moments)
             .for_each(|((values, gradient), (m, v))| {
-                matrix::vectorised(|| {
-                    let moments = m.iter_mut().zip(v);
-                    for ((value, gradient), (m, v)) in values.iter_mut().zip(gradient).zip(moments)
-                    {
-                        *m = first * *m + (1.0 - first) * gradient;
-                        *v = second * *v + (1.0 - second) * gradient * gradient;
-                        *value -= rate * *m * first_unbias / ((*v * second_unbias).sqrt() + 1e-8);
-                    }
-                });
+                matrix::vectorised(
+                    #[inline(always)]
+                    || {
+                        let moments = m.iter_mut().zip(v);
+                        for ((value, gradient), (m, v)) in
+                            values.iter_mut().zip(gradient).zip(moments)
+                        {
+                            *m = first * *m + (1.0 - first) * gradient;
+                            *v = second * *v + (1.0 - second) * gradient * gradient;
+                            *value -=
+                                rate * *m * first_unbias / ((*v * second_unbias).sqrt() + 1e-8);
+                        }
+                    },
+                );
             });
     }
 

@@ -115,24 +115,27 @@ impl Pooled {
                     .zip(inputs)
                     .for_each(|(((keys, winners), output), (sums, activations))| {
                         keys.fill(f32::NEG_INFINITY);
-                        matrix::vectorised(|| {
-                            pool.for_each_tap(|to, tap, from| {
-                                let keys = &mut keys[to * n..][..n];
-                                let winners = &mut winners[to * n..][..n];
-                                let output = &mut output[to * n..][..n];
-                                let sums = &sums[from * n..][..n];
-                                let activations = &activations[from * n..][..n];
-                                let gamma = &gamma[..n];
-                                for j in 0..n {
-                                    let key = gamma[j] * sums[j];
-                                    // The first of equals, and the first tap whatever it is.
-                                    let larger = tap == 0 || key > keys[j];
-                                    keys[j] = if larger { key } else { keys[j] };
-                                    winners[j] = if larger { tap as u32 } else { winners[j] };
-                                    output[j] = if larger { activations[j] } else { output[j] };
-                                }
-                            });
-                        });
+                        matrix::vectorised(
+                            #[inline(always)]
+                            || {
+                                pool.for_each_tap(|to, tap, from| {
+                                    let keys = &mut keys[to * n..][..n];
+                                    let winners = &mut winners[to * n..][..n];
+                                    let output = &mut output[to * n..][..n];
+                                    let sums = &sums[from * n..][..n];
+                                    let activations = &activations[from * n..][..n];
+                                    let gamma = &gamma[..n];
+                                    for j in 0..n {
+                                        let key = gamma[j] * sums[j];
+                                        // The first of equals, and the first tap whatever it is.
+                                        let larger = tap == 0 || key > keys[j];
+                                        keys[j] = if larger { key } else { keys[j] };
+                                        winners[j] = if larger { tap as u32 } else { winners[j] };
+                                        output[j] = if larger { activations[j] } else { output[j] };
+                                    }
+                                });
+                            },
+                        );
                     });
             }
             Pooling::Means => {
@@ -176,17 +179,20 @@ impl Pooled {
                     .zip(upstream)
                     .for_each(|(gradient, (upstream, winners))| {
                         gradient.fill(0.0);
-                        matrix::vectorised(|| {
-                            pool.for_each_tap(|to, tap, from| {
-                                let gradient = &mut gradient[from * n..][..n];
-                                let upstream = &upstream[to * n..][..n];
-                                let winners = &winners[to * n..][..n];
-                                for j in 0..n {
-                                    let wins = winners[j] == tap as u32;
-                                    gradient[j] += if wins { upstream[j] } else { 0.0 };
-                                }
-                            });
-                        });
+                        matrix::vectorised(
+                            #[inline(always)]
+                            || {
+                                pool.for_each_tap(|to, tap, from| {
+                                    let gradient = &mut gradient[from * n..][..n];
+                                    let upstream = &upstream[to * n..][..n];
+                                    let winners = &winners[to * n..][..n];
+                                    for j in 0..n {
+                                        let wins = winners[j] == tap as u32;
+                                        gradient[j] += if wins { upstream[j] } else { 0.0 };
+                                    }
+                                });
+                            },
+                        );
                     });
             }
             Pooling::Means => {

@@ -83,11 +83,14 @@ fn lines<'s>(
             match source {
                 Some(source) => load(level, source, row, columns, line_words, line),
                 // The value is replaced where it lies.
-                None if is_int => level.vectorize(|| {
-                    for value in line.iter_mut() {
-                        *value = value.to_bits() as i32 as f32;
-                    }
-                }),
+                None if is_int => level.vectorize(
+                    #[inline(always)]
+                    || {
+                        for value in line.iter_mut() {
+                            *value = value.to_bits() as i32 as f32;
+                        }
+                    },
+                ),
                 None => {}
             }
             for element in &elementwise.elements {
@@ -121,29 +124,38 @@ fn load(
         TensorRef::F32(values) => line.copy_from_slice(&values[row * columns..][..columns]),
         TensorRef::I32(values) => {
             let values = &values[row * columns..][..columns];
-            level.vectorize(|| {
-                for (to, &from) in line.iter_mut().zip(values) {
-                    *to = from as f32;
-                }
-            });
+            level.vectorize(
+                #[inline(always)]
+                || {
+                    for (to, &from) in line.iter_mut().zip(values) {
+                        *to = from as f32;
+                    }
+                },
+            );
         }
         TensorRef::U8(values) => {
             let values = &values[row * columns..][..columns];
-            level.vectorize(|| {
-                for (to, &from) in line.iter_mut().zip(values) {
-                    *to = f32::from(from);
-                }
-            });
+            level.vectorize(
+                #[inline(always)]
+                || {
+                    for (to, &from) in line.iter_mut().zip(values) {
+                        *to = f32::from(from);
+                    }
+                },
+            );
         }
         TensorRef::Bit(words) => {
             let words = &words[row * line_words..][..line_words];
-            level.vectorize(|| {
-                for (to, word) in line.chunks_mut(64).zip(words) {
-                    for (bit, to) in to.iter_mut().enumerate() {
-                        *to = if word >> bit & 1 == 1 { 1.0 } else { -1.0 };
+            level.vectorize(
+                #[inline(always)]
+                || {
+                    for (to, word) in line.chunks_mut(64).zip(words) {
+                        for (bit, to) in to.iter_mut().enumerate() {
+                            *to = if word >> bit & 1 == 1 { 1.0 } else { -1.0 };
+                        }
                     }
-                }
-            });
+                },
+            );
         }
     }
 }
@@ -160,19 +172,34 @@ fn periodic(line: &mut [f32], list: &[f32], f: impl Fn(f32, f32) -> f32) {
 
 fn apply(level: Level, element: &Element, channels: usize, line: &mut [f32]) {
     match element {
-        Element::Scale(list) => level.vectorize(|| periodic(line, list, |x, scale| x * scale)),
-        Element::Shift(list) => level.vectorize(|| periodic(line, list, |x, shift| x + shift)),
-        Element::Slope(list) => level.vectorize(|| periodic(line, list, scalar::prelu)),
-        Element::Unary(UnaryOp::Relu) => level.vectorize(|| {
-            for value in line.iter_mut() {
-                *value = scalar::clip(*value, 0.0, f32::INFINITY);
-            }
-        }),
-        &Element::Unary(UnaryOp::Clip { low, high }) => level.vectorize(|| {
-            for value in line.iter_mut() {
-                *value = scalar::clip(*value, low, high);
-            }
-        }),
+        Element::Scale(list) => level.vectorize(
+            #[inline(always)]
+            || periodic(line, list, |x, scale| x * scale),
+        ),
+        Element::Shift(list) => level.vectorize(
+            #[inline(always)]
+            || periodic(line, list, |x, shift| x + shift),
+        ),
+        Element::Slope(list) => level.vectorize(
+            #[inline(always)]
+            || periodic(line, list, scalar::prelu),
+        ),
+        Element::Unary(UnaryOp::Relu) => level.vectorize(
+            #[inline(always)]
+            || {
+                for value in line.iter_mut() {
+                    *value = scalar::clip(*value, 0.0, f32::INFINITY);
+                }
+            },
+        ),
+        &Element::Unary(UnaryOp::Clip { low, high }) => level.vectorize(
+            #[inline(always)]
+            || {
+                for value in line.iter_mut() {
+                    *value = scalar::clip(*value, low, high);
+                }
+            },
+        ),
         Element::Unary(op) => {
             for value in line.iter_mut() {
                 *value = scalar::unary(*op, *value);
@@ -229,8 +256,14 @@ fn binary(
     }
     // A whole line, or one pixel for all.
     match op {
-        BinaryOp::Add => level.vectorize(|| periodic(line, values, |a, b| a + b)),
-        BinaryOp::Mul => level.vectorize(|| periodic(line, values, |a, b| a * b)),
+        BinaryOp::Add => level.vectorize(
+            #[inline(always)]
+            || periodic(line, values, |a, b| a + b),
+        ),
+        BinaryOp::Mul => level.vectorize(
+            #[inline(always)]
+            || periodic(line, values, |a, b| a * b),
+        ),
         _ => periodic(line, values, function),
     }
 }
@@ -239,14 +272,17 @@ fn binary(
 fn pack(level: Level, thresholds: &[RealThreshold], line: &[f32], words: &mut [u64]) {
     let first = thresholds[0];
     if thresholds.iter().all(|threshold| *threshold == first) {
-        return level.vectorize(|| {
-            for (word, values) in words.iter_mut().zip(line.chunks(64)) {
-                *word = word_of(values, |value| value >= first.at_least);
-                if first.invert {
-                    *word = !*word & u64::MAX >> (64 - values.len());
+        return level.vectorize(
+            #[inline(always)]
+            || {
+                for (word, values) in words.iter_mut().zip(line.chunks(64)) {
+                    *word = word_of(values, |value| value >= first.at_least);
+                    if first.invert {
+                        *word = !*word & u64::MAX >> (64 - values.len());
+                    }
                 }
-            }
-        });
+            },
+        );
     }
     words.fill(0);
     let mut at = 0;

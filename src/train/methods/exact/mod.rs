@@ -303,15 +303,20 @@ impl Method for Exact {
         blocks
             .zip(cache.sums.par_chunks(block))
             .for_each(|(gradient, sums)| {
-                matrix::vectorised(|| {
-                    let [by_mean, by_deviation, mean] =
-                        [&by_mean, &by_deviation, &norm.mean].map(|channels| &channels[..n]);
-                    for (gradient, sums) in gradient.chunks_exact_mut(n).zip(sums.chunks_exact(n)) {
-                        for j in 0..n {
-                            gradient[j] = by_mean[j] + by_deviation[j] * (sums[j] - mean[j]);
+                matrix::vectorised(
+                    #[inline(always)]
+                    || {
+                        let [by_mean, by_deviation, mean] =
+                            [&by_mean, &by_deviation, &norm.mean].map(|channels| &channels[..n]);
+                        for (gradient, sums) in
+                            gradient.chunks_exact_mut(n).zip(sums.chunks_exact(n))
+                        {
+                            for j in 0..n {
+                                gradient[j] = by_mean[j] + by_deviation[j] * (sums[j] - mean[j]);
+                            }
                         }
-                    }
-                });
+                    },
+                );
             });
         let patches = if let Some(distinct) = &cache.saved.of::<Kept>().distinct {
             let (patches, gradient) = (&distinct.rows, distinct.sum(&cache.gradient, n));

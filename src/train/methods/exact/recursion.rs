@@ -62,22 +62,25 @@ impl Recursion {
                 .map(|(upstream, mass)| upstream * mass)
                 .sum::<f32>();
             // Both sums go on in the order of the rows.
-            matrix::vectorised(|| {
-                let upstream = &upstream[..rows];
-                let inputs = block.inputs.chunks_exact(rows);
-                let by_inputs = gradients.inputs.chunks_exact_mut(rows);
-                let lines = dz_dv.chunks_exact(rows).zip(inputs).zip(by_inputs);
-                for (index, ((dz_dv, inputs), by_inputs)) in lines.enumerate() {
-                    let weight = block.weights[index * n + channel];
-                    let mut total = 0.0;
-                    for row in 0..rows {
-                        let by_product = upstream[row] * dz_dv[row];
-                        total += by_product * inputs[row];
-                        by_inputs[row] += by_product * weight;
+            matrix::vectorised(
+                #[inline(always)]
+                || {
+                    let upstream = &upstream[..rows];
+                    let inputs = block.inputs.chunks_exact(rows);
+                    let by_inputs = gradients.inputs.chunks_exact_mut(rows);
+                    let lines = dz_dv.chunks_exact(rows).zip(inputs).zip(by_inputs);
+                    for (index, ((dz_dv, inputs), by_inputs)) in lines.enumerate() {
+                        let weight = block.weights[index * n + channel];
+                        let mut total = 0.0;
+                        for row in 0..rows {
+                            let by_product = upstream[row] * dz_dv[row];
+                            total += by_product * inputs[row];
+                            by_inputs[row] += by_product * weight;
+                        }
+                        gradients.weights[index * n + channel] = total;
                     }
-                    gradients.weights[index * n + channel] = total;
-                }
-            });
+                },
+            );
         }
         gradients
     }
@@ -89,13 +92,16 @@ fn factors<'a>(block: &Block<'_>, channel: usize, v: &'a mut [f32]) -> Factors<'
     let lines = v
         .chunks_exact_mut(rows)
         .zip(block.inputs.chunks_exact(rows));
-    matrix::vectorised(|| {
-        for (k, (v, inputs)) in lines.enumerate() {
-            let half = 0.5 * block.weights[k * n + channel];
-            for (v, input) in v.iter_mut().zip(inputs) {
-                *v = 0.5 + half * input;
+    matrix::vectorised(
+        #[inline(always)]
+        || {
+            for (k, (v, inputs)) in lines.enumerate() {
+                let half = 0.5 * block.weights[k * n + channel];
+                for (v, input) in v.iter_mut().zip(inputs) {
+                    *v = 0.5 + half * input;
+                }
             }
-        }
-    });
+        },
+    );
     Factors::new(v, rows).expect("means lie in [−1, 1]")
 }

@@ -131,13 +131,16 @@ impl Groups {
 fn convolve(taps: &[f32; TAPS], source: &[f32], target: &mut [f32]) {
     let shifted: [&[f32]; TAPS] = std::array::from_fn(|i| &source[FACTORS - i..][..target.len()]);
     let [a, b, c, d, e] = shifted;
-    vectorised(|| {
-        for k in 0..target.len() {
-            let outer = taps[0] * a[k] + taps[1] * b[k];
-            let inner = taps[2] * c[k] + taps[3] * d[k];
-            target[k] = outer + inner + taps[4] * e[k];
-        }
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            for k in 0..target.len() {
+                let outer = taps[0] * a[k] + taps[1] * b[k];
+                let inner = taps[2] * c[k] + taps[3] * d[k];
+                target[k] = outer + inner + taps[4] * e[k];
+            }
+        },
+    );
 }
 
 /// Zeros after the entries, at least.
@@ -169,13 +172,16 @@ impl Buffers {
 /// `Σ_k y[k] · table[k]`; `y` is a multiple of [`LANES`] long, the table at least as long.
 pub(super) fn dot(y: &[f32], table: &[f32]) -> f32 {
     let mut lanes = [0.0; LANES];
-    vectorised(|| {
-        for (y, table) in y.chunks_exact(LANES).zip(table.chunks_exact(LANES)) {
-            for lane in 0..LANES {
-                lanes[lane] += y[lane] * table[lane];
+    vectorised(
+        #[inline(always)]
+        || {
+            for (y, table) in y.chunks_exact(LANES).zip(table.chunks_exact(LANES)) {
+                for lane in 0..LANES {
+                    lanes[lane] += y[lane] * table[lane];
+                }
             }
-        }
-    });
+        },
+    );
     let half: [f32; 4] = std::array::from_fn(|i| lanes[i] + lanes[i + 4]);
     (half[0] + half[2]) + (half[1] + half[3])
 }

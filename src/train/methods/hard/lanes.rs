@@ -1,39 +1,54 @@
 //! Shallow layers: the distributions of many samples of a channel at a time, a sample a lane.
 //!
-//! Two factors at a time map `y_k ← a y_k + b y_{k−1} + c y_{k−2}`, where `a` is the probability
-//! that both fail and `c` that both succeed. All of a distribution is computed: it is short. What
-//! is wanted of it is a product of matrices.
+//! Four factors at a time map `y_k ← Σ_i c_i y_{k−i}`, where `c_i` is the probability that `i` of
+//! them succeed. All of a distribution is computed: it is short. A vector of lanes goes through it
+//! from the top: the four entries below stay in registers, so that a step loads one entry and
+//! stores one. Coefficients and entries below [`TINY`] are taken as 0: where most weights are
+//! certain nearly all entries would be subnormal numbers, each of which costs a hundred cycles.
 
 use super::{
     distribution::vectorised,
+    leave_one_out::TERMS,
     noise::{SHARED, Tables},
 };
-use crate::train::matrix;
 
 /// Samples that are worked on together.
 pub(super) const LANES: usize = 64;
+/// Lanes of a vector.
+const WIDTH: usize = 16;
+/// Vectors of the lanes.
+const VECTORS: usize = LANES / WIDTH;
+/// Factors of a step.
+const FACTORS: usize = 4;
+/// Coefficients of a step.
+const TAPS: usize = FACTORS + 1;
+/// Lines of results, at most.
+const LINES: usize = SHARED + TERMS;
+
+/// What is less counts as 0: the product of two that are not is no subnormal number.
+const TINY: f32 = 1e-18;
+
+type Vector = [f32; WIDTH];
 
 /// Memory for the distributions of so many factors.
 pub(super) struct Lanes {
     depth: usize,
-    /// The inputs, factor by factor.
-    inputs: Vec<f32>,
-    /// Two entries of 0, then the distribution, then zeros.
-    y: Vec<f32>,
-    /// The probabilities of two factors, then what they make of an entry and the two below it.
-    pair: [[f32; LANES]; 5],
+    /// The inputs, vector by vector, then factor by factor; missing factors are 0.
+    inputs: Vec<Vector>,
+    /// [`FACTORS`] zeros, then the distribution of a vector of samples, then zeros.
+    y: Vec<Vector>,
     /// The results: a line of each table.
     results: Vec<f32>,
 }
 
 impl Lanes {
     pub(super) fn new(depth: usize) -> Self {
+        let whole = depth.next_multiple_of(FACTORS);
         Self {
             depth,
-            inputs: vec![1.0; depth * LANES],
-            y: Vec::new(),
-            pair: [[0.0; LANES]; 5],
-            results: Vec::new(),
+            inputs: vec![[0.0; WIDTH]; VECTORS * whole],
+            y: vec![[0.0; WIDTH]; FACTORS + whole + 1],
+            results: vec![0.0; LINES * LANES],
         }
     }
 
@@ -44,70 +59,145 @@ impl Lanes {
 
     /// Takes the inputs of up to [`LANES`] rows; what is in the other lanes is not defined.
     pub(super) fn load(&mut self, rows: &[f32]) {
+        let whole = self.depth.next_multiple_of(FACTORS);
         for (lane, row) in rows.chunks_exact(self.depth).enumerate() {
-            for (inputs, input) in self.inputs.chunks_exact_mut(LANES).zip(row) {
-                inputs[lane] = *input;
+            let inputs = &mut self.inputs[lane / WIDTH * whole..][..whole];
+            for (inputs, input) in inputs.iter_mut().zip(row) {
+                inputs[lane % WIDTH] = *input;
             }
         }
     }
 
     /// The shared values and the terms, a line of [`LANES`] each, of weights with these means.
     pub(super) fn evaluate(&mut self, means: &[f32], tables: &Tables) -> &[f32] {
-        let length = tables.length();
-        self.y.clear();
-        self.y.resize((2 + length) * LANES, 0.0);
-        self.y[2 * LANES..3 * LANES].fill(1.0);
-        let mut entries = 3;
-        for (means, inputs) in means.chunks(2).zip(self.inputs.chunks(2 * LANES)) {
-            let [first, second, both_fail, one, both] = &mut self.pair;
-            // A factor that is missing always fails.
-            second.fill(0.0);
-            for (v, (mean, inputs)) in [&mut *first, &mut *second]
-                .into_iter()
-                .zip(means.iter().zip(inputs.chunks_exact(LANES)))
-            {
-                let half = 0.5 * mean;
-                for (v, input) in v.iter_mut().zip(inputs) {
-                    *v = 0.5 + half * input;
-                }
-            }
-            for lane in 0..LANES {
-                let [v, w] = [first[lane], second[lane]];
-                both[lane] = v * w;
-                both_fail[lane] = (1.0 - v) * (1.0 - w);
-                one[lane] = v * (1.0 - w) + w * (1.0 - v);
-            }
-            entries += means.len();
-            for at in (2..entries).rev() {
-                let (low, this) = self.y.split_at_mut(at * LANES);
-                let (lower, below) = low[(at - 2) * LANES..].split_at(LANES);
-                combine(&mut this[..LANES], [below, lower], [both_fail, one, both]);
-            }
+        let whole = means.len().next_multiple_of(FACTORS);
+        let lines = tables.lines().len() / tables.length();
+        for (vector, inputs) in self.inputs.chunks_exact(whole).enumerate() {
+            self.y.fill([0.0; WIDTH]);
+            self.y[FACTORS] = [1.0; WIDTH];
+            let y = &mut self.y[..];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (step, means) in means.chunks(FACTORS).enumerate() {
+                        let at = step * FACTORS;
+                        let taps = taps(means, &inputs[at..][..FACTORS]);
+                        // The highest number of successes so far is `at`.
+                        add_factors(&taps, &mut y[..2 * FACTORS + at + 1]);
+                    }
+                },
+            );
+            let y = &self.y[FACTORS..];
+            let tables = tables.lines();
+            let results = &mut self.results[..];
+            vectorised(
+                #[inline(always)]
+                || {
+                    expect(y, tables, lines, &mut results[vector * WIDTH..]);
+                },
+            );
         }
-        let lines = tables.lines();
-        self.results.resize(lines.len() / length * LANES, 0.0);
-        debug_assert!(self.results.len() >= SHARED * LANES);
-        matrix::multiply(
-            lines,
-            &self.y[2 * LANES..],
-            length,
-            LANES,
-            &mut self.results,
-        );
-        &self.results
+        &self.results[..lines * LANES]
     }
 }
 
-/// `this ← a this + b below + c lower`, lane by lane.
-#[inline]
-fn combine(this: &mut [f32], [below, lower]: [&[f32]; 2], [a, b, c]: [&[f32]; 3]) {
-    vectorised(|| {
-        let n = this.len();
-        let (below, lower, a, b, c) = (&below[..n], &lower[..n], &a[..n], &b[..n], &c[..n]);
-        for i in 0..n {
-            this[i] = a[i] * this[i] + b[i] * below[i] + c[i] * lower[i];
+/// The value, or 0 if it is tiny.
+#[inline(always)]
+fn flush(value: f32) -> f32 {
+    if value < TINY { 0.0 } else { value }
+}
+
+/// A value of each lane.
+#[inline(always)]
+fn each(value: impl Fn(usize) -> f32) -> Vector {
+    let mut values = [0.0; WIDTH];
+    for lane in 0..WIDTH {
+        values[lane] = value(lane);
+    }
+    values
+}
+
+/// The probabilities that 0 to 4 factors succeed, lane by lane; a missing factor always fails.
+#[inline(always)]
+fn taps(means: &[f32], inputs: &[Vector]) -> [Vector; TAPS] {
+    let success = |factor: usize| match means.get(factor) {
+        Some(mean) => each(|lane| 0.5 + 0.5 * mean * inputs[factor][lane]),
+        None => [0.0; WIDTH],
+    };
+    let [a, b, c] = two(&success(0), &success(1));
+    let [d, e, f] = two(&success(2), &success(3));
+    let taps = [
+        each(|i| a[i] * d[i]),
+        each(|i| a[i] * e[i] + b[i] * d[i]),
+        each(|i| a[i] * f[i] + b[i] * e[i] + c[i] * d[i]),
+        each(|i| b[i] * f[i] + c[i] * e[i]),
+        each(|i| c[i] * f[i]),
+    ];
+    taps.map(|tap| each(|i| flush(tap[i])))
+}
+
+/// The probabilities that none, one and both of two factors succeed.
+#[inline(always)]
+fn two(v: &Vector, w: &Vector) -> [Vector; 3] {
+    [
+        each(|i| (1.0 - v[i]) * (1.0 - w[i])),
+        each(|i| v[i] * (1.0 - w[i]) + w[i] * (1.0 - v[i])),
+        each(|i| v[i] * w[i]),
+    ]
+}
+
+/// `y_k ← Σ_i taps_i y_{k−i}` for all entries after the first [`FACTORS`], from the last one down.
+#[inline(always)]
+fn add_factors(taps: &[Vector; TAPS], y: &mut [Vector]) {
+    let last = y.len() - 1;
+    let [mut a, mut b, mut c, mut d] = [y[last], y[last - 1], y[last - 2], y[last - 3]];
+    for k in (FACTORS..=last).rev() {
+        let e = y[k - FACTORS];
+        let mut sum = [0.0; WIDTH];
+        for lane in 0..WIDTH {
+            let outer = taps[0][lane] * a[lane] + taps[1][lane] * b[lane];
+            let inner = taps[2][lane] * c[lane] + taps[3][lane] * d[lane];
+            sum[lane] = flush(outer + inner + taps[4][lane] * e[lane]);
         }
-    });
+        y[k] = sum;
+        (a, b, c, d) = (b, c, d, e);
+    }
+}
+
+/// `Σ_k y_k line[k]` of each line of tables, to every [`LANES`]th place of the results.
+#[inline(always)]
+fn expect(y: &[Vector], tables: &[f32], lines: usize, results: &mut [f32]) {
+    // Some lines at a time, so that an addition need not wait for the one before it.
+    const TOGETHER: usize = 3;
+    let length = tables.len() / lines;
+    let line = |line: usize| &tables[line * length..][..y.len()];
+    let mut at = 0;
+    while at + TOGETHER <= lines {
+        let sums = dots::<TOGETHER>(y, std::array::from_fn(|i| line(at + i)));
+        for sum in sums {
+            results[at * LANES..][..WIDTH].copy_from_slice(&sum);
+            at += 1;
+        }
+    }
+    for at in at..lines {
+        let [sum] = dots(y, [line(at)]);
+        results[at * LANES..][..WIDTH].copy_from_slice(&sum);
+    }
+}
+
+/// The products of a vector of distributions with some lines.
+#[inline(always)]
+fn dots<const N: usize>(y: &[Vector], lines: [&[f32]; N]) -> [Vector; N] {
+    let mut sums = [[0.0; WIDTH]; N];
+    for (k, y) in y.iter().enumerate() {
+        for (sum, line) in sums.iter_mut().zip(lines) {
+            let factor = line[k];
+            for lane in 0..WIDTH {
+                sum[lane] += factor * y[lane];
+            }
+        }
+    }
+    sums
 }
 
 #[cfg(test)]

@@ -271,15 +271,20 @@ impl Method for Hard {
         blocks
             .zip(cache.sums.par_chunks(block))
             .for_each(|(gradient, sums)| {
-                matrix::vectorised(|| {
-                    let [by_mean, scale, mean] =
-                        [&by_mean, &scale, &norm.mean].map(|channels| &channels[..n]);
-                    for (gradient, sums) in gradient.chunks_exact_mut(n).zip(sums.chunks_exact(n)) {
-                        for j in 0..n {
-                            gradient[j] = by_mean[j] + scale[j] * (sums[j] - mean[j]);
+                matrix::vectorised(
+                    #[inline(always)]
+                    || {
+                        let [by_mean, scale, mean] =
+                            [&by_mean, &scale, &norm.mean].map(|channels| &channels[..n]);
+                        for (gradient, sums) in
+                            gradient.chunks_exact_mut(n).zip(sums.chunks_exact(n))
+                        {
+                            for j in 0..n {
+                                gradient[j] = by_mean[j] + scale[j] * (sums[j] - mean[j]);
+                            }
                         }
-                    }
-                });
+                    },
+                );
             });
         let by_sums = kept
             .distinct

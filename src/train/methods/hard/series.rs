@@ -18,7 +18,8 @@
 //! ```
 //!
 //! `F₀` comes from the exact distribution; it, and what else is wanted of it, is tabulated on a
-//! fine grid and interpolated. These are the power sums `Σ x_k m_k` and `Σ x_k m_k³`: next to exact
+//! fine grid and interpolated. Numbers of successes are whole, so that `F₀` has a ripple of period
+//! 1, small where the noise is wide. Differences over whole successes do not see it. These are the power sums `Σ x_k m_k` and `Σ x_k m_k³`: next to exact
 //! forms for every sample the cost of a layer falls to two products.
 //!
 //! **Gradients.** `F = (q + p e^{−D}) F′` for the sum without a factor, so that with `T =
@@ -40,7 +41,7 @@ use super::{
 /// The fewest factors: below, exact forms cost little.
 pub(super) const FEWEST: usize = 128;
 /// The narrowest noise, in successes.
-const NARROWEST: f64 = 8.0;
+const NARROWEST: f64 = 2.5;
 /// Grid points to a width of the noise, at least.
 const POINTS: f64 = 24.0;
 /// The most grid points.
@@ -94,9 +95,8 @@ impl Series {
         let points = (POINTS / curve.width).log2().ceil().max(0.0).exp2();
         let step = 1.0 / points;
         let [low, high] = means.map(|mean| curve.threshold - f64::from(mean));
-        // Four points are interpolated between, five are differentiated over, and the equations
-        // reach three successes on.
-        let margin = 5.0 + 8.0 * step;
+        // Four points are interpolated between, and twice five successes differentiated over.
+        let margin = 9.0 + 8.0 * step;
         let (from, to) = (high - margin, low + margin);
         let count = ((to - from) * points).ceil();
         if !(count < MOST as f64) {
@@ -119,13 +119,16 @@ impl Series {
                 continue;
             }
             let noise = &noise[(y.len() - k) * per..];
-            vectorised(|| {
-                for (grid, noise) in grid.iter_mut().zip(noise) {
-                    for i in 0..SHARED {
-                        grid[i] += probability * noise[i];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (grid, noise) in grid.iter_mut().zip(noise) {
+                        for i in 0..SHARED {
+                            grid[i] += probability * noise[i];
+                        }
                     }
-                }
-            });
+                },
+            );
         }
         let terms = form.terms();
         let mut values = vec![[0.0; BENT]; count];
@@ -140,12 +143,13 @@ impl Series {
                 Form::Five => (0..5).for_each(|i| value[SHARED + i] = cell(i as isize - 2)),
                 Form::Extended => (0..4).for_each(|i| value[SHARED + i] = cell(i as isize - 2)),
                 Form::Precise | Form::Powers => {
-                    // Derivatives of the density f = −DF, by central differences.
-                    let [a, b, c, d, e] = [-2, -1, 0, 1, 2].map(|by| near(by, 1));
-                    let first = (a - 8.0 * b + 8.0 * d - e) / (12.0 * step);
-                    let second = (16.0 * (b + d) - 30.0 * c - a - e) / (12.0 * step * step);
-                    let third = (e - 2.0 * d + 2.0 * b - a) / (2.0 * step.powi(3));
-                    let fourth = (a - 4.0 * b + 6.0 * c - 4.0 * d + e) / step.powi(4);
+                    // Derivatives of the density f = −DF, by central differences of whole
+                    // successes.
+                    let [a, b, c, d, e] = [-2, -1, 0, 1, 2].map(|by| near(by * per as isize, 1));
+                    let first = (a - 8.0 * b + 8.0 * d - e) / 12.0;
+                    let second = (16.0 * (b + d) - 30.0 * c - a - e) / 12.0;
+                    let third = (e - 2.0 * d + 2.0 * b - a) / 2.0;
+                    let fourth = a - 4.0 * b + 6.0 * c - 4.0 * d + e;
                     value[SHARED] = c - second / 12.0 + fourth / 120.0;
                     value[SHARED + 1] = 0.5 * first - third / 12.0;
                     value[SHARED + 2] = 0.25 * second - fourth / 16.0;
@@ -155,12 +159,11 @@ impl Series {
             }
         }
         let used = SHARED + terms;
-        let cube = step.powi(3);
         let mut table = vec![[0.0; COLUMNS]; count];
-        for at in edge + 2..count - edge - 2 {
+        for at in edge + 2 * per..count - edge - 2 * per {
             for i in 0..used {
-                let near = |by: isize| values[at.wrapping_add_signed(by)][i];
-                let third = (near(2) - 2.0 * near(1) + 2.0 * near(-1) - near(-2)) / (2.0 * cube);
+                let near = |by: isize| values[at.wrapping_add_signed(by * per as isize)][i];
+                let third = 0.5 * (near(2) - near(-2)) + near(-1) - near(1);
                 table[at][i] = values[at][i] as f32;
                 table[at][BENT + i] = third as f32;
             }
@@ -190,13 +193,16 @@ impl Series {
         let bend = (self.third - sample.third) / 6.0;
         let mut values = [0.0; BENT];
         let rows = &self.table[at - 1..at + 3];
-        vectorised(|| {
-            for (row, weight) in rows.iter().zip(weights) {
-                for i in 0..BENT {
-                    values[i] += weight * (row[i] + bend * row[BENT + i]);
+        vectorised(
+            #[inline(always)]
+            || {
+                for (row, weight) in rows.iter().zip(weights) {
+                    for i in 0..BENT {
+                        values[i] += weight * (row[i] + bend * row[BENT + i]);
+                    }
                 }
-            }
-        });
+            },
+        );
         terms.copy_from_slice(&values[SHARED..][..self.form.terms()]);
         [values[0], values[1], values[2]]
     }
@@ -230,6 +236,16 @@ mod tests {
             (Noise::HeavyTailed, 40.0, 1.0),
             (Noise::HeavyTailed, 25.0, 3.0),
             (Noise::HeavyTailed, 10.0, 10.0),
+            (Noise::HeavyTailed, 5.0, 1.0),
+            (Noise::HeavyTailed, 5.0, 10.0),
+            (Noise::HeavyTailed, 3.0, 1.0),
+            (Noise::HeavyTailed, 3.0, 3.0),
+            (Noise::HeavyTailed, 3.0, 10.0),
+            (Noise::HeavyTailed, 3.0, 100.0),
+            (Noise::HeavyTailed, 2.5, 1.0),
+            (Noise::HeavyTailed, 2.5, 10.0),
+            (Noise::Normal, 2.5, 1.0),
+            (Noise::Normal, 3.0, 30.0),
             (Noise::Normal, 12.0, 2.0),
         ] {
             let means: Vec<f32> = (0..DEPTH).map(|_| (sharpness * number()).tanh()).collect();
@@ -271,10 +287,11 @@ mod tests {
                     let mut found_terms = [0.0; TERMS];
                     let found = series.evaluate(cumulants(row), &mut found_terms[..deep.terms()]);
                     let errors = [0, 1, 2].map(|i| (expected[i] - found[i]).abs());
-                    let scale = [1.0, expected[1], 1.0 / width as f32];
-                    for i in 0..3 {
+                    let usual = 1.0 / width as f32;
+                    let scale = [1.0, expected[1].max(0.05 * usual), usual];
+                    for (i, most) in [1e-4, 1e-3, 1e-3].into_iter().enumerate() {
                         assert!(
-                            errors[i] < 1e-4 * scale[i],
+                            errors[i] < most * scale[i],
                             "{width} {form:?} {i}: {errors:?}"
                         );
                     }
@@ -285,9 +302,9 @@ mod tests {
                             terms.iter().zip(basis).map(|(t, b)| t * b as f32).sum()
                         };
                         let difference = value(form, &terms) - value(deep, &found_terms);
-                        most = most.max(difference.abs() / expected[1]);
+                        most = most.max(difference.abs() / scale[1]);
                     }
-                    assert!(most < 2e-3, "{width} {form:?}: gradients {most}");
+                    assert!(most < 2.5e-2, "{width} {form:?}: gradients {most}");
                 }
             }
         }
