@@ -143,38 +143,15 @@ impl PictureSession {
     /// [`PictureError`] where the graph has not one input with a reading of pixels and one output
     /// for classes.
     pub fn new(graph: &Graph, session: Arc<SharedSession>) -> Result<Self, PictureError> {
-        let ([input], [output]) = (&graph.inputs[..], &graph.outputs[..]) else {
-            return Err(PictureError::Edges {
-                inputs: graph.inputs.len(),
-                outputs: graph.outputs.len(),
-            });
-        };
-        let read = graph.value(input.value);
-        if input.pixels == Pixels::Unsaid {
-            return Err(PictureError::Unsaid {
-                name: input.name.clone(),
-                kind: read.kind.name(),
-            });
-        }
-        let (value, affine) = scores(graph, output.value);
-        let found = graph.value(value);
-        let classes = found.shape.channels;
-        let suits = matches!(found.kind, Kind::I32 | Kind::F32)
-            && found.shape == Shape::flat(classes)
-            && classes >= 2;
-        if !suits {
-            return Err(PictureError::Output {
-                name: output.name.clone(),
-                found: alloc::format!("{found}"),
-            });
-        }
-        let session = if value == output.value {
+        let (found, affine) = scores_of_pictures(graph)?;
+        let (input, output) = (&graph.inputs[0], &graph.outputs[0]);
+        let session = if found == output.value {
             session
         } else {
             let mut graph = graph.clone();
             graph.outputs.clear();
             graph
-                .add_output(&output.name, value)
+                .add_output(&output.name, found)
                 .map_err(PlanError::from)?;
             let options = Options {
                 level: session.program().level(),
@@ -185,9 +162,9 @@ impl PictureSession {
         Ok(Self {
             session,
             pixels: input.pixels.clone(),
-            shape: read.shape,
-            scores: found.kind,
-            classes,
+            shape: graph.value(input.value).shape,
+            scores: graph.value(found).kind,
+            classes: graph.value(found).shape.channels,
             affine,
         })
     }
@@ -308,6 +285,45 @@ impl PictureSession {
         }
         Ok(())
     }
+}
+
+/// The shape of a picture and the number of classes, of a graph that [`PictureSession::new`] takes.
+///
+/// # Errors
+/// [`PictureError`] as there.
+pub fn sizes(graph: &Graph) -> Result<(Shape, usize), PictureError> {
+    let (scores, _) = scores_of_pictures(graph)?;
+    let picture = graph.value(graph.inputs[0].value).shape;
+    Ok((picture, graph.value(scores).shape.channels))
+}
+
+/// As [`scores`], of a graph that takes pictures.
+fn scores_of_pictures(graph: &Graph) -> Result<(ValueId, Option<Affine>), PictureError> {
+    let ([input], [output]) = (&graph.inputs[..], &graph.outputs[..]) else {
+        return Err(PictureError::Edges {
+            inputs: graph.inputs.len(),
+            outputs: graph.outputs.len(),
+        });
+    };
+    if input.pixels == Pixels::Unsaid {
+        return Err(PictureError::Unsaid {
+            name: input.name.clone(),
+            kind: graph.value(input.value).kind.name(),
+        });
+    }
+    let (value, affine) = scores(graph, output.value);
+    let found = graph.value(value);
+    let classes = found.shape.channels;
+    let suits = matches!(found.kind, Kind::I32 | Kind::F32)
+        && found.shape == Shape::flat(classes)
+        && classes >= 2;
+    if !suits {
+        return Err(PictureError::Output {
+            name: output.name.clone(),
+            found: alloc::format!("{found}"),
+        });
+    }
+    Ok((value, affine))
 }
 
 /// The value whose numbers are compared, and what is done with it afterwards if it is integers.
