@@ -13,6 +13,11 @@
 #include <stdint.h>
 
 /*
+ Most axes of an array: bernet_tensor.array and bernet_tensor.order.
+ */
+#define BERNET_AXES 16
+
+/*
  How a call ended. What exactly was wrong, bernet_last_error says.
  */
 typedef enum {
@@ -51,6 +56,43 @@ typedef enum {
 } bernet_status;
 
 /*
+ The type of the elements of an input or output, and how a buffer holds them.
+ */
+typedef enum {
+  /*
+   -1 or +1, packed into words of 64 bits (uint64_t): 1 is +1, the first bit of a word is the lowest. Each line of width *
+   channels bits begins with a new word; what its last word has beyond the line is 0.
+   */
+  BERNET_BIT = 0,
+  /*
+   uint8_t.
+   */
+  BERNET_U8 = 1,
+  /*
+   int32_t.
+   */
+  BERNET_I32 = 2,
+  /*
+   float.
+   */
+  BERNET_F32 = 3,
+} bernet_kind;
+
+/*
+ Whether an input or an output is meant.
+ */
+typedef enum {
+  /*
+   What goes in.
+   */
+  BERNET_INPUT = 0,
+  /*
+   What comes out.
+   */
+  BERNET_OUTPUT = 1,
+} bernet_side;
+
+/*
  A net as it was read; see bernet_model_read.
  */
 typedef struct bernet_model bernet_model;
@@ -61,7 +103,100 @@ typedef struct bernet_model bernet_model;
 typedef struct bernet_session bernet_session;
 
 /*
- What a model reads, and how many classes it tells apart.
+ What a model has.
+ */
+typedef struct {
+  /*
+   Inputs, at least 1.
+   */
+  size_t inputs;
+  /*
+   Outputs, at least 1.
+   */
+  size_t outputs;
+  /*
+   Nodes of the graph.
+   */
+  size_t nodes;
+  /*
+   Keys of the metadata.
+   */
+  size_t metadata;
+} bernet_description;
+
+/*
+ An input or output of a model: what a buffer holds of one item of a batch, and the array that it was in the file of another
+ tool.
+ */
+typedef struct {
+  /*
+   The type of the elements.
+   */
+  bernet_kind kind;
+  /*
+   Lines. A vector has one line of one pixel.
+   */
+  size_t height;
+  /*
+   Pixels a line.
+   */
+  size_t width;
+  /*
+   Values a pixel: the axis that runs fastest in a buffer.
+   */
+  size_t channels;
+  /*
+   Bytes of one item in a buffer. Items follow each other.
+   */
+  size_t item_bytes;
+  /*
+   Axes of the array, without the batch.
+   */
+  size_t axes;
+  /*
+   Their sizes. The array's axes in the order `order`, read row by row, are the buffer's item.
+   */
+  size_t array[BERNET_AXES];
+  /*
+   Axis i of the reordered array is axis order[i] of the array: 1, 2, 0 for channels first.
+   */
+  size_t order[BERNET_AXES];
+  /*
+   1 where the array's first axis is the batch, 0 where it has none.
+   */
+  int32_t batch;
+} bernet_tensor;
+
+/*
+ What goes in: items of bernet_tensor.item_bytes each, aligned as their type asks for (8 bytes for bits).
+ */
+typedef struct {
+  /*
+   The first item.
+   */
+  const void *data;
+  /*
+   Bytes of all items.
+   */
+  size_t bytes;
+} bernet_input_buffer;
+
+/*
+ Where an output goes; else as bernet_input_buffer.
+ */
+typedef struct {
+  /*
+   The first item.
+   */
+  void *data;
+  /*
+   Bytes of all items.
+   */
+  size_t bytes;
+} bernet_output_buffer;
+
+/*
+ What a model reads of pictures, and how many classes it tells apart.
  */
 typedef struct {
   /*
@@ -102,7 +237,68 @@ const char *bernet_version(void);
 const char *bernet_last_error(void);
 
 /*
- Reads a .bnet file, which need not be trusted, and makes *model a handle of it: to be ended by bernet_model_free. Where that
+ Writes to *description how many inputs, outputs, nodes and metadata a model has.
+
+ # Safety
+ description leads to a bernet_description.
+ */
+bernet_status bernet_model_describe(const bernet_model *model, bernet_description *description);
+
+/*
+ Writes to *tensor what an input (side BERNET_INPUT) or output (BERNET_OUTPUT) takes; they are counted from 0. An index that is
+ not there is BERNET_ARGUMENT.
+
+ # Safety
+ tensor leads to a bernet_tensor.
+ */
+bernet_status bernet_model_tensor(const bernet_model *model,
+                                  int32_t side,
+                                  size_t index,
+                                  bernet_tensor *tensor);
+
+/*
+ Writes to text the name of an input or output, as bernet_model_metadata does. No two inputs have the same, nor two outputs.
+
+ # Safety
+ text leads to capacity bytes, length to a size_t.
+ */
+bernet_status bernet_model_tensor_name(const bernet_model *model,
+                                       int32_t side,
+                                       size_t index,
+                                       char *text,
+                                       size_t capacity,
+                                       size_t *length);
+
+/*
+ Writes to text what a model's metadata say of a key, in UTF-8 with a zero byte at the end, and to *length (which may be null) the
+ bytes that it takes, the zero byte included. Where capacity is less, nothing is written to text and the status is BERNET_SIZE:
+ ask with a capacity of 0 first. A key that is not there is BERNET_ARGUMENT, and the text names those that are. bernet train
+ writes "method", "seed", "epochs", "net", "configuration" and "validation accuracy"; models of other origin may have others
+ or none.
+
+ # Safety
+ key ends with a zero byte; text leads to capacity bytes, length to a size_t.
+ */
+bernet_status bernet_model_metadata(const bernet_model *model,
+                                    const char *key,
+                                    char *text,
+                                    size_t capacity,
+                                    size_t *length);
+
+/*
+ Writes to text a key of a model's metadata, as bernet_model_metadata does; keys are counted from 0, in the order of their bytes.
+
+ # Safety
+ text leads to capacity bytes, length to a size_t.
+ */
+bernet_status bernet_model_metadata_key(const bernet_model *model,
+                                        size_t index,
+                                        char *text,
+                                        size_t capacity,
+                                        size_t *length);
+
+/*
+ Reads a .bnet file of any version, which need not be trusted, and makes *model a handle of it: to be ended by bernet_model_free. Where that
  fails, *model is null, with BERNET_FILE for what the file system says and BERNET_MODEL for what is wrong in the file.
 
  # Safety
@@ -123,30 +319,6 @@ bernet_status bernet_model_from_bytes(const uint8_t *bytes,
                                       bernet_model **model);
 
 /*
- Writes to *input what a model reads.
-
- # Safety
- input leads to a bernet_input.
- */
-bernet_status bernet_model_input(const bernet_model *model, bernet_input *input);
-
-/*
- Writes to text what a model's metadata say of a key, in UTF-8 with a zero byte at the end, and to *length (which may be null) the
- bytes that it takes, the zero byte included. Where capacity is less, nothing is written to text and the status is BERNET_SIZE:
- ask with a capacity of 0 first. A key that is not there is BERNET_ARGUMENT, and the text names those that are. bernet train
- writes "method", "seed", "epochs", "net", "configuration" and "validation accuracy"; models of other origin may have others
- or none.
-
- # Safety
- key ends with a zero byte; text leads to capacity bytes, length to a size_t.
- */
-bernet_status bernet_model_metadata(const bernet_model *model,
-                                    const char *key,
-                                    char *text,
-                                    size_t capacity,
-                                    size_t *length);
-
-/*
  Ends a model. Sessions made from it are not touched. Null is no model, and fine; a model that has ended is BERNET_HANDLE, and nothing
  happens.
  */
@@ -156,7 +328,7 @@ bernet_status bernet_model_free(bernet_model *model);
  Makes a model ready to run and *session a handle of it: to be ended by bernet_session_free. The model may be freed before.
 
  level names the instruction set, one of "portable", "sse42", "avx2", "avx512", "avx512-vpopcnt", "neon", "simd128"; null takes the
- best that the CPU has. So many threads share the images of each call, 1 for the caller's own and at most 64, or four for each that
+ best that the CPU has. So many threads share the items of each call, 1 for the caller's own and at most 64, or four for each that
  the machine runs at once; results do not depend on level or threads. They end before bernet_session_free returns. Where it
  fails, *session is null: BERNET_ARGUMENT for a level that this CPU does not have, or for threads that cannot be had.
 
@@ -175,10 +347,44 @@ bernet_status bernet_session_new(const bernet_model *model,
 const char *bernet_session_level(const bernet_session *session);
 
 /*
- Classifies grey images, 0 (paper) to 255 (ink), one after the other, each in the order line, pixel, channel.
+ Runs a batch of items on the caller's buffers: those of all inputs and outputs of the model, in their order. Each has items
+ times bernet_tensor.item_bytes bytes. Outputs overlap neither inputs nor each other. The threads of the session share the
+ items; results do not depend on them. Where the status is not BERNET_OK, the outputs hold anything.
+
+ # Safety
+ inputs leads to input_count buffers of as many bytes as they say, outputs to output_count; nobody else writes to them during
+ the call, or reads the outputs.
+ */
+bernet_status bernet_session_run(const bernet_session *session,
+                                 size_t items,
+                                 const bernet_input_buffer *inputs,
+                                 size_t input_count,
+                                 const bernet_output_buffer *outputs,
+                                 size_t output_count);
+
+/*
+ Ends a session; calls of other threads that are at work with it come to their end. Null is no session, and fine; a session that has
+ ended is BERNET_HANDLE, and nothing happens.
+ */
+bernet_status bernet_session_free(bernet_session *session);
+
+/*
+ Writes to *input what a model reads of pictures. BERNET_MODEL where it takes none: it has several inputs or outputs, its output
+ is not a number for each class, or its file does not say what a picture's pixels become (bernet import --pixels).
+ bernet_session_run takes any model.
+
+ # Safety
+ input leads to a bernet_input.
+ */
+bernet_status bernet_model_input(const bernet_model *model,
+                                 bernet_input *input);
+
+/*
+ Classifies pictures, values from 0 to 255 (digits: 0 paper, 255 ink), one after the other, each in the order line, pixel, channel.
 
  grey is length bytes, images times bernet_input.bytes. classes takes the class of each image, and margins, which may be null,
- by how much its logit exceeds the next (0 for a tie); both have images values.
+ by how much its logit exceeds the next (0 for a tie; rounded down where logits are real numbers); both have images values. A
+ model that takes no pictures is BERNET_MODEL: see bernet_model_input.
 
  # Safety
  grey leads to length bytes; classes and margins lead to images values each.
@@ -191,7 +397,7 @@ bernet_status bernet_session_classify(const bernet_session *session,
                                       size_t images);
 
 /*
- The integer logits of grey images (see bernet_session_classify), image by image, one for each class: size is images times
+ The integer logits of pictures (see bernet_session_classify), image by image, one for each class: size is images times
  bernet_input.classes. They are sums of +1 and -1, and the same on every machine. A model whose last layer has real weights has none:
  BERNET_MODEL.
 
@@ -205,8 +411,8 @@ bernet_status bernet_session_logits(const bernet_session *session,
                                     size_t size);
 
 /*
- The real logits: scale * sum + bias where the model has a scale and a bias for each class, else the sums; else as
- bernet_session_logits.
+ The real logits: scale * sum + bias where the model has a scale and a bias for each class, else the sums, or what a last layer of
+ real weights gives; they are computed in single precision. Else as bernet_session_logits.
 
  # Safety
  As bernet_session_logits.
@@ -216,12 +422,6 @@ bernet_status bernet_session_real_logits(const bernet_session *session,
                                          size_t length,
                                          double *logits,
                                          size_t size);
-
-/*
- Ends a session; calls of other threads that are at work with it come to their end. Null is no session, and fine; a session that has
- ended is BERNET_HANDLE, and nothing happens.
- */
-bernet_status bernet_session_free(bernet_session *session);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -28,10 +28,14 @@ pub mod execute;
 pub mod format;
 pub mod graph;
 pub mod passes;
+#[cfg(feature = "threads")]
+pub mod pictures;
 pub mod plan;
 pub mod reference;
 pub mod scalar;
 pub mod session;
+#[cfg(feature = "threads")]
+pub mod shared;
 pub mod tensor;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -21,8 +21,8 @@
 use crate::{
     execute::{RunError, TensorMut, TensorRef, Workspace},
     graph::{Graph, Kind, Shape},
-    plan::{Options, PlanError, Port, Program, line_words},
-    tensor::{Data, Tensor},
+    plan::{Options, PlanError, Port, Program},
+    tensor::{Data, Tensor, pack_bits, unpack_bits},
 };
 use alloc::{sync::Arc, vec, vec::Vec};
 
@@ -101,20 +101,12 @@ impl Session {
     }
 }
 
-/// The bits of a tensor, a line at a time; nothing for other types.
+/// The words of a tensor of bits; nothing for other types.
 fn pack(tensor: &Tensor) -> Vec<u64> {
-    let Data::Bit(values) = tensor.data() else {
-        return Vec::new();
-    };
-    let shape = tensor.shape();
-    let mut words = Vec::new();
-    for line in values.chunks(shape.width * shape.channels) {
-        words.extend(line.chunks(64).map(|bits| {
-            let bits = bits.iter().enumerate();
-            bits.fold(0, |word, (at, &bit)| word | u64::from(bit) << at)
-        }));
+    match tensor.data() {
+        Data::Bit(values) => pack_bits(values, tensor.shape()),
+        _ => Vec::new(),
     }
-    words
 }
 
 /// Memory of an output.
@@ -127,9 +119,9 @@ enum Owned {
 
 impl Owned {
     fn new(port: &Port, batch: usize) -> Self {
-        let len = batch * port.shape.len();
+        let len = batch * port.item_len();
         match port.kind {
-            Kind::Bit => Self::Bit(vec![0; batch * port.shape.height * line_words(port.shape)]),
+            Kind::Bit => Self::Bit(vec![0; len]),
             Kind::U8 => Self::U8(vec![0; len]),
             Kind::I32 => Self::I32(vec![0; len]),
             Kind::F32 => Self::F32(vec![0.0; len]),
@@ -147,13 +139,7 @@ impl Owned {
 
     fn tensor(self, batch: usize, shape: Shape) -> Tensor {
         let data = match self {
-            Self::Bit(words) => {
-                let columns = shape.width * shape.channels;
-                let lines = words.chunks(line_words(shape));
-                let bits = lines
-                    .flat_map(|line| (0..columns).map(|at| line[at / 64] >> (at % 64) & 1 == 1));
-                Data::Bit(bits.collect())
-            }
+            Self::Bit(words) => Data::Bit(unpack_bits(&words, shape)),
             Self::U8(values) => Data::U8(values),
             Self::I32(values) => Data::I32(values),
             Self::F32(values) => Data::F32(values),

@@ -112,6 +112,36 @@ impl Tensor {
     }
 }
 
+/// Items of bits in the form that a program reads: each line in whole words, the first bit lowest.
+///
+/// ```
+/// use bernet_runtime::{graph::Shape, tensor::{pack_bits, unpack_bits}};
+///
+/// let shape = Shape::new(2, 1, 3);
+/// let bits = [true, false, true, false, true, true];
+/// assert_eq!(pack_bits(&bits, shape), [0b101, 0b110]);
+/// assert_eq!(unpack_bits(&[0b101, 0b110], shape), bits);
+/// ```
+pub fn pack_bits(bits: &[bool], shape: Shape) -> Vec<u64> {
+    let mut words = Vec::new();
+    for line in bits.chunks(shape.width * shape.channels) {
+        words.extend(line.chunks(64).map(|bits| {
+            let bits = bits.iter().enumerate();
+            bits.fold(0, |word, (at, &bit)| word | u64::from(bit) << at)
+        }));
+    }
+    words
+}
+
+/// The bits of [`pack_bits`].
+pub fn unpack_bits(words: &[u64], shape: Shape) -> Vec<bool> {
+    let columns = shape.width * shape.channels;
+    words
+        .chunks(columns.div_ceil(64))
+        .flat_map(|line| (0..columns).map(|at| line[at / 64] >> (at % 64) & 1 == 1))
+        .collect()
+}
+
 /// ±1.
 pub(crate) fn sign(bit: bool) -> i32 {
     if bit { 1 } else { -1 }

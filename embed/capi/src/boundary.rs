@@ -1,10 +1,12 @@
 //! What lies between C and Rust: a status, a text for each thread, and a net under every panic.
 
-use bernet::{
-    infer::InferError,
-    model::format::{FormatError, ReadCause, ReadError},
+use bernet_kernels::{isa::LevelError, threads::ThreadsError};
+use bernet_runtime::{
+    format::{FileCause, FileError, FormatError},
+    pictures::PictureError,
+    plan::PlanError,
+    shared::SharedError,
 };
-use bernet_kernels::isa::LevelError;
 use std::{
     any::Any,
     cell::RefCell,
@@ -49,11 +51,11 @@ impl Failure {
     }
 }
 
-impl From<ReadError> for Failure {
-    fn from(error: ReadError) -> Self {
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
         let status = match error.cause {
-            ReadCause::Io(_) => BERNET_FILE,
-            ReadCause::Format(_) => BERNET_MODEL,
+            FileCause::Io(_) => BERNET_FILE,
+            FileCause::Format(_) => BERNET_MODEL,
         };
         Self::new(status, error)
     }
@@ -71,13 +73,34 @@ impl From<LevelError> for Failure {
     }
 }
 
-impl From<InferError> for Failure {
-    fn from(error: InferError) -> Self {
-        let status = match error {
-            InferError::Threads(_) => BERNET_ARGUMENT,
-            _ => BERNET_MODEL,
-        };
-        Self::new(status, error)
+impl From<ThreadsError> for Failure {
+    fn from(error: ThreadsError) -> Self {
+        Self::new(BERNET_ARGUMENT, error)
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        Self::new(BERNET_MODEL, error)
+    }
+}
+
+impl From<SharedError> for Failure {
+    fn from(error: SharedError) -> Self {
+        match error {
+            SharedError::Run(error) => Self::new(BERNET_SIZE, error),
+            SharedError::Threads(error) => error.into(),
+        }
+    }
+}
+
+impl From<PictureError> for Failure {
+    fn from(error: PictureError) -> Self {
+        match error {
+            PictureError::Run(error) => error.into(),
+            PictureError::Size { .. } => Self::new(BERNET_SIZE, error),
+            _ => Self::new(BERNET_MODEL, error),
+        }
     }
 }
 

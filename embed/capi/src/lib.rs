@@ -11,9 +11,12 @@
 )]
 
 mod boundary;
+mod buffers;
+mod describe;
 mod fork;
 mod memory;
 mod model;
+mod pictures;
 mod registry;
 mod session;
 
@@ -21,11 +24,18 @@ mod session;
 compile_error!("panics have to be caught at the boundary: build with panic = \"unwind\"");
 
 pub use boundary::{bernet_last_error, bernet_status, bernet_version};
-pub use model::{
-    bernet_input, bernet_model, bernet_model_free, bernet_model_from_bytes, bernet_model_input,
-    bernet_model_metadata, bernet_model_read,
+pub use buffers::{bernet_input_buffer, bernet_output_buffer};
+pub use describe::{
+    BERNET_AXES, bernet_description, bernet_kind, bernet_model_describe, bernet_model_metadata,
+    bernet_model_metadata_key, bernet_model_tensor, bernet_model_tensor_name, bernet_side,
+    bernet_tensor,
+};
+pub use model::{bernet_model, bernet_model_free, bernet_model_from_bytes, bernet_model_read};
+pub use pictures::{
+    bernet_input, bernet_model_input, bernet_session_classify, bernet_session_logits,
+    bernet_session_real_logits,
 };
 pub use session::{
-    bernet_session, bernet_session_classify, bernet_session_free, bernet_session_level,
-    bernet_session_logits, bernet_session_new, bernet_session_real_logits,
+    bernet_session, bernet_session_free, bernet_session_level, bernet_session_new,
+    bernet_session_run,
 };

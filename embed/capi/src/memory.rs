@@ -8,7 +8,7 @@ use std::{
 };
 
 /// A pointer to `length` values that can be had: not null and aligned, unless there are none.
-fn check<T>(what: &str, pointer: *const T, length: usize) -> Result<(), Failure> {
+pub(crate) fn check<T>(what: &str, pointer: *const T, length: usize) -> Result<(), Failure> {
     if length == 0 {
         return Ok(());
     }
@@ -31,15 +31,15 @@ fn check<T>(what: &str, pointer: *const T, length: usize) -> Result<(), Failure>
     Ok(())
 }
 
-/// Bytes to be read.
+/// Values to be read.
 ///
 /// # Safety
-/// If it is not null, `pointer` is good for reading `length` bytes, which nobody writes to during `'a`.
-pub(crate) unsafe fn bytes<'a>(
+/// If it is not null, `pointer` is good for reading `length` values, which nobody writes to during `'a`.
+pub(crate) unsafe fn values<'a, T>(
     what: &str,
-    pointer: *const u8,
+    pointer: *const T,
     length: usize,
-) -> Result<&'a [u8], Failure> {
+) -> Result<&'a [T], Failure> {
     check(what, pointer, length)?;
     if length == 0 {
         return Ok(&[]);
@@ -107,4 +107,31 @@ impl<T: Copy> Out<T> {
             unsafe { ptr::copy_nonoverlapping(values.as_ptr(), self.pointer, self.length) };
         }
     }
+}
+
+/// Writes a text with a zero byte at its end where there is room, and to `length`, which may be null, the bytes that it takes.
+///
+/// # Safety
+/// `text` is good for writing `capacity` bytes, `length` for a size.
+pub(crate) unsafe fn write_text(
+    value: &str,
+    text: *mut c_char,
+    capacity: usize,
+    length: *mut usize,
+) -> Result<(), Failure> {
+    let mut value = value.replace('\0', "\u{fffd}").into_bytes();
+    value.push(0);
+    if !length.is_null() {
+        // SAFETY: handed on to the caller.
+        unsafe { Out::one("length", length)?.write(&[value.len()]) };
+    }
+    if capacity < value.len() {
+        let needed = value.len();
+        let text = format!("text: expected room for {needed} bytes, found {capacity}");
+        return Err(Failure::new(BERNET_SIZE, text));
+    }
+    let out = Out::new("text", text.cast::<u8>(), value.len(), value.len())?;
+    // SAFETY: there is room, by the caller's word and the comparison.
+    unsafe { out.write(&value) };
+    Ok(())
 }

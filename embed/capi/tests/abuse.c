@@ -1,7 +1,9 @@
 /* Everything that a caller can do wrong and that a library can see: each case names the status that it must give, and that there is
  * a text. Run under valgrind, which sees what the library does not. Built against the library with the feature test-panic.
  *
- *     abuse MODEL.bnet
+ *     abuse MODEL.bnet GRAPH.bnet
+ *
+ * MODEL takes pictures of digits, GRAPH is tests/golden/graph/net.bnet.
  */
 #include <bernet.h>
 #include <pthread.h>
@@ -66,8 +68,101 @@ static void *first_error_of_a_thread(void *argument) {
     return NULL;
 }
 
+enum { ITEMS = 2, INPUTS = 4, OUTPUTS = 4 };
+
+/* A net of several inputs and outputs of every type: what it has, and runs on buffers. */
+static void graphs(const char *path) {
+    bernet_model *model = NULL;
+    bernet_session *session = NULL;
+    bernet_description has;
+    bernet_tensor tensor;
+    bernet_input picture;
+    char text[64];
+    EXPECT(BERNET_OK, NULL, bernet_model_read(path, &model));
+    EXPECT(BERNET_OK, NULL, bernet_session_new(model, NULL, 1, &session));
+
+    EXPECT(BERNET_OK, NULL, bernet_model_describe(model, &has));
+    CHECK(has.inputs == INPUTS && has.outputs == OUTPUTS && has.metadata == 2 && has.nodes > 8);
+    EXPECT(BERNET_POINTER, "description: it is null", bernet_model_describe(model, NULL));
+    EXPECT(BERNET_POINTER, "model: it is null", bernet_model_describe(NULL, &has));
+    EXPECT(BERNET_HANDLE, "not one of a model", bernet_model_describe((bernet_model *)session, &has));
+    EXPECT(BERNET_POINTER, "tensor: it is null", bernet_model_tensor(model, BERNET_INPUT, 0, NULL));
+    EXPECT(BERNET_ARGUMENT, "index: expected 0 to 3, found 4", bernet_model_tensor(model, BERNET_INPUT, 4, &tensor));
+    EXPECT(BERNET_ARGUMENT, "index", bernet_model_tensor(model, BERNET_OUTPUT, (size_t)-1, &tensor));
+    EXPECT(BERNET_ARGUMENT, "side", bernet_model_tensor(model, 2, 0, &tensor));
+    EXPECT(BERNET_ARGUMENT, "side", bernet_model_tensor(model, -1, 0, &tensor));
+    EXPECT(BERNET_ARGUMENT, "index", bernet_model_tensor_name(model, BERNET_OUTPUT, 4, text, sizeof text, NULL));
+    EXPECT(BERNET_SIZE, "room for 5 bytes", bernet_model_tensor_name(model, BERNET_INPUT, 1, text, 4, NULL));
+    EXPECT(BERNET_OK, NULL, bernet_model_tensor_name(model, BERNET_INPUT, 1, text, 5, NULL));
+    CHECK(!strcmp(text, "gate"));
+    EXPECT(BERNET_OK, NULL, bernet_model_metadata_key(model, 1, text, sizeof text, NULL));
+    CHECK(!strcmp(text, "licence"));
+    EXPECT(BERNET_ARGUMENT, "index: expected 0 to 1, found 2", bernet_model_metadata_key(model, 2, text, sizeof text, NULL));
+    EXPECT(BERNET_POINTER, "text: it is null", bernet_model_metadata_key(model, 0, NULL, 99, NULL));
+    const size_t kinds[] = {BERNET_F32, BERNET_BIT, BERNET_U8, BERNET_I32}, sizes[] = {6 * 5 * 3 * 4, 8, 8, 4};
+    bernet_input_buffer inputs[INPUTS];
+    for (size_t index = 0; index < INPUTS; index++) {
+        EXPECT(BERNET_OK, NULL, bernet_model_tensor(model, BERNET_INPUT, index, &tensor));
+        CHECK((size_t)tensor.kind == kinds[index] && tensor.item_bytes == sizes[index] && tensor.batch == 1);
+        inputs[index] = (bernet_input_buffer){calloc(ITEMS, tensor.item_bytes), ITEMS * tensor.item_bytes};
+    }
+    EXPECT(BERNET_OK, NULL, bernet_model_tensor(model, BERNET_INPUT, 0, &tensor));
+    CHECK(tensor.axes == 3 && tensor.array[0] == 3 && tensor.array[1] == 6 && tensor.order[0] == 1 && tensor.order[2] == 0);
+    bernet_output_buffer outputs[OUTPUTS];
+    for (size_t index = 0; index < OUTPUTS; index++) {
+        EXPECT(BERNET_OK, NULL, bernet_model_tensor(model, BERNET_OUTPUT, index, &tensor));
+        outputs[index] = (bernet_output_buffer){calloc(ITEMS, tensor.item_bytes), ITEMS * tensor.item_bytes};
+    }
+
+    /* It takes no pictures. */
+    EXPECT(BERNET_MODEL, "found 4 and 4; run it on arrays", bernet_model_input(model, &picture));
+    EXPECT(BERNET_MODEL, "run it on arrays", bernet_session_classify(session, NULL, 0, NULL, NULL, 0));
+    EXPECT(BERNET_MODEL, "run it on arrays", bernet_session_logits(session, NULL, 0, NULL, 0));
+
+    EXPECT(BERNET_OK, NULL, bernet_session_run(session, ITEMS, inputs, INPUTS, outputs, OUTPUTS));
+    EXPECT(BERNET_POINTER, "session: it is null", bernet_session_run(NULL, ITEMS, inputs, INPUTS, outputs, OUTPUTS));
+    EXPECT(BERNET_HANDLE, NULL, bernet_session_run((bernet_session *)model, ITEMS, inputs, INPUTS, outputs, OUTPUTS));
+    EXPECT(BERNET_POINTER, "inputs: it is null", bernet_session_run(session, ITEMS, NULL, INPUTS, outputs, OUTPUTS));
+    EXPECT(BERNET_POINTER, "outputs: it is null", bernet_session_run(session, ITEMS, inputs, INPUTS, NULL, OUTPUTS));
+    EXPECT(BERNET_SIZE, "expected 4 buffers, found 3", bernet_session_run(session, ITEMS, inputs, INPUTS - 1, outputs, OUTPUTS));
+    EXPECT(BERNET_SIZE, "expected 4 buffers, found 0", bernet_session_run(session, ITEMS, inputs, INPUTS, NULL, 0));
+    EXPECT(BERNET_SIZE, "inputs", bernet_session_run(session, ITEMS, inputs, (size_t)-1, outputs, OUTPUTS));
+    EXPECT(BERNET_SIZE, "inputs[0] (\"x\"): expected 1080 bytes, 360 for each of 3 items, found 720",
+           bernet_session_run(session, ITEMS + 1, inputs, INPUTS, outputs, OUTPUTS));
+    EXPECT(BERNET_SIZE, "bytes", bernet_session_run(session, (size_t)-1, inputs, INPUTS, outputs, OUTPUTS));
+    EXPECT(BERNET_SIZE, "bytes", bernet_session_run(session, 0, inputs, INPUTS, outputs, OUTPUTS));
+    bernet_input_buffer good = inputs[0];
+    inputs[0].data = NULL;
+    EXPECT(BERNET_POINTER, "inputs[0] (\"x\"): it is null", bernet_session_run(session, ITEMS, inputs, INPUTS, outputs, OUTPUTS));
+    inputs[0].data = (const char *)good.data + 2;
+    EXPECT(BERNET_POINTER, "aligned", bernet_session_run(session, ITEMS, inputs, INPUTS, outputs, OUTPUTS));
+    inputs[0] = good;
+    good = inputs[1];
+    inputs[1].data = (const char *)good.data + 4;
+    EXPECT(BERNET_POINTER, "aligned to 8 bytes", bernet_session_run(session, ITEMS, inputs, INPUTS, outputs, OUTPUTS));
+    inputs[1] = good;
+    ((uint64_t *)good.data)[1] = 1 << 8;
+    EXPECT(BERNET_ARGUMENT, "line 1 has a bit set after its last", bernet_session_run(session, ITEMS, inputs, INPUTS, outputs, OUTPUTS));
+    ((uint64_t *)good.data)[1] = 1 << 7;
+    EXPECT(BERNET_OK, NULL, bernet_session_run(session, ITEMS, inputs, INPUTS, outputs, OUTPUTS));
+    bernet_output_buffer place = outputs[2];
+    outputs[2].data = (char *)inputs[0].data + 8;
+    EXPECT(BERNET_POINTER, "it overlaps inputs[0]", bernet_session_run(session, ITEMS, inputs, INPUTS, outputs, OUTPUTS));
+    outputs[2].data = outputs[3].data;
+    EXPECT(BERNET_POINTER, "it overlaps outputs[2]", bernet_session_run(session, ITEMS, inputs, INPUTS, outputs, OUTPUTS));
+    outputs[2] = place;
+    EXPECT(BERNET_OK, NULL, bernet_session_run(session, ITEMS, inputs, INPUTS, outputs, OUTPUTS));
+
+    for (size_t index = 0; index < INPUTS; index++) free((void *)inputs[index].data);
+    for (size_t index = 0; index < OUTPUTS; index++) free(outputs[index].data);
+    EXPECT(BERNET_OK, NULL, bernet_session_free(session));
+    EXPECT(BERNET_OK, NULL, bernet_model_free(model));
+    EXPECT(BERNET_HANDLE, "was freed", bernet_model_describe(model, &has));
+    EXPECT(BERNET_HANDLE, "was freed", bernet_model_tensor(model, BERNET_INPUT, 0, &tensor));
+}
+
 int main(int count, char **arguments) {
-    if (count != 2) return 2;
+    if (count != 3) return 2;
     bernet_model *model = NULL, *none = (bernet_model *)1;
     bernet_session *session = NULL, *no_session = (bernet_session *)1;
     bernet_input input;
@@ -241,6 +336,8 @@ int main(int count, char **arguments) {
     CHECK(bernet_session_level(session) == NULL);
     EXPECT(BERNET_OK, NULL, bernet_session_free(NULL));
     EXPECT(BERNET_HANDLE, NULL, bernet_session_free((bernet_session *)(size_t)1234567));
+
+    graphs(arguments[2]);
 
     free(reals);
     free(logits);

@@ -7,7 +7,9 @@ use std::{env, fs, path::Path};
 fn header_is_what_cbindgen_makes() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let config = Config::from_file(here.join("cbindgen.toml")).expect("cbindgen.toml");
-    let sources = ["boundary", "model", "session"];
+    let sources = [
+        "boundary", "describe", "buffers", "model", "session", "pictures",
+    ];
     let header = sources
         .iter()
         .fold(Builder::new().with_config(config), |builder, name| {

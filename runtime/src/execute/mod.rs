@@ -76,7 +76,8 @@ pub struct RunError {
 }
 
 impl TensorRef<'_> {
-    fn kind(&self) -> Kind {
+    /// The type of its elements.
+    pub fn kind(&self) -> Kind {
         match self {
             Self::Bit(_) => Kind::Bit,
             Self::U8(_) => Kind::U8,
@@ -95,13 +96,31 @@ impl TensorRef<'_> {
     }
 
     /// Some items of `length` values or words each.
-    fn items(self, items: &Range<usize>, length: usize) -> Self {
+    pub(crate) fn items(self, items: &Range<usize>, length: usize) -> Self {
         let range = items.start * length..items.end * length;
         match self {
             Self::Bit(values) => Self::Bit(&values[range]),
             Self::U8(values) => Self::U8(&values[range]),
             Self::I32(values) => Self::I32(&values[range]),
             Self::F32(values) => Self::F32(&values[range]),
+        }
+    }
+}
+
+#[cfg(feature = "threads")]
+impl<'a> TensorMut<'a> {
+    /// Takes away the first values or words.
+    pub(crate) fn split(&mut self, length: usize) -> TensorMut<'a> {
+        fn first<'a, T>(values: &mut &'a mut [T], length: usize) -> &'a mut [T] {
+            let (first, rest) = core::mem::take(values).split_at_mut(length);
+            *values = rest;
+            first
+        }
+        match self {
+            Self::Bit(values) => TensorMut::Bit(first(values, length)),
+            Self::U8(values) => TensorMut::U8(first(values, length)),
+            Self::I32(values) => TensorMut::I32(first(values, length)),
+            Self::F32(values) => TensorMut::F32(first(values, length)),
         }
     }
 }
@@ -113,6 +132,16 @@ impl TensorMut<'_> {
             Self::U8(values) => TensorRef::U8(values),
             Self::I32(values) => TensorRef::I32(values),
             Self::F32(values) => TensorRef::F32(values),
+        }
+    }
+
+    #[cfg(feature = "threads")]
+    pub(crate) fn reborrow(&mut self) -> TensorMut<'_> {
+        match self {
+            Self::Bit(values) => TensorMut::Bit(values),
+            Self::U8(values) => TensorMut::U8(values),
+            Self::I32(values) => TensorMut::I32(values),
+            Self::F32(values) => TensorMut::F32(values),
         }
     }
 
@@ -153,14 +182,6 @@ impl Program {
         }
     }
 
-    /// Values, or words of bits, of one item of a port.
-    fn length(&self, port: &Port) -> usize {
-        match port.kind {
-            Kind::Bit => self.slots[port.slot.0].words(1),
-            _ => port.shape.len(),
-        }
-    }
-
     /// Runs `batch` items: inputs and outputs in the order of the graph's.
     ///
     /// # Errors
@@ -187,14 +208,7 @@ impl Program {
         outputs: &mut [TensorMut<'_>],
         after: &mut dyn FnMut(usize),
     ) -> Result<(), RunError> {
-        check_number("inputs", self.inputs.len(), inputs.len())?;
-        check_number("outputs", self.outputs.len(), outputs.len())?;
-        for (port, tensor) in self.inputs.iter().zip(inputs) {
-            self.check("input", port, batch, *tensor)?;
-        }
-        for (port, tensor) in self.outputs.iter().zip(&*outputs) {
-            self.check("output", port, batch, tensor.as_ref())?;
-        }
+        self.check_edges(batch, inputs, outputs)?;
         // A workspace of another program, or a new one.
         if workspace.arena.len() < self.arena_words {
             self.reserve(&mut workspace.kernels);
@@ -218,12 +232,30 @@ impl Program {
             }
             for (port, tensor) in self.outputs.iter().zip(&mut *outputs) {
                 let split = Split::whole(&workspace.arena);
-                let length = self.length(port);
+                let length = port.item_len();
                 for item in 0..items.len() {
                     let from = context.items_of(&split, port.slot, item..item + 1);
                     tensor.copy((items.start + item) * length, from);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Whether inputs and outputs are those of the program.
+    pub(crate) fn check_edges(
+        &self,
+        batch: usize,
+        inputs: &[TensorRef<'_>],
+        outputs: &[TensorMut<'_>],
+    ) -> Result<(), RunError> {
+        check_number("inputs", self.inputs.len(), inputs.len())?;
+        check_number("outputs", self.outputs.len(), outputs.len())?;
+        for (port, tensor) in self.inputs.iter().zip(inputs) {
+            self.check("input", port, batch, *tensor)?;
+        }
+        for (port, tensor) in self.outputs.iter().zip(outputs) {
+            self.check("output", port, batch, tensor.as_ref())?;
         }
         Ok(())
     }
@@ -235,7 +267,7 @@ impl Program {
         batch: usize,
         tensor: TensorRef<'_>,
     ) -> Result<(), RunError> {
-        let expected = self.length(port).checked_mul(batch);
+        let expected = port.item_len().checked_mul(batch);
         if tensor.kind() == port.kind && Some(tensor.len()) == expected {
             return Ok(());
         }
@@ -248,7 +280,7 @@ impl Program {
             what: alloc::format!("{what} \"{}\"", port.name),
             expected: alloc::format!(
                 "{} {words} of {} ({batch} items of {})",
-                self.length(port).saturating_mul(batch),
+                port.item_len().saturating_mul(batch),
                 port.kind.name(),
                 port.shape
             ),

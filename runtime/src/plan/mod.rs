@@ -148,6 +148,16 @@ pub struct Port {
     pub(crate) slot: SlotId,
 }
 
+impl Port {
+    /// The number of values of an item; of bits that of words, a line at a time.
+    pub fn item_len(&self) -> usize {
+        match self.kind {
+            Kind::Bit => self.shape.height * line_words(self.shape),
+            _ => self.shape.len(),
+        }
+    }
+}
+
 /// A kernel, the values it reads and those it writes.
 #[derive(Debug)]
 pub(crate) struct Step {
