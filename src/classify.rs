@@ -57,7 +57,7 @@ pub enum ClassifyError {
     },
     /// The net does not fit together, or takes too much memory.
     #[error(transparent)]
-    Plan(#[from] PlanError),
+    Plan(Box<PlanError>),
     /// The images are those of another classifier.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -66,9 +66,15 @@ pub enum ClassifyError {
     Threads(#[from] ThreadsError),
 }
 
+impl From<PlanError> for ClassifyError {
+    fn from(error: PlanError) -> Self {
+        Self::Plan(Box::new(error))
+    }
+}
+
 impl From<GraphError> for ClassifyError {
     fn from(error: GraphError) -> Self {
-        Self::Plan(error.into())
+        PlanError::from(error).into()
     }
 }
 

@@ -46,7 +46,7 @@ pub enum ReadError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        cause: super::tflite::ImportError,
+        cause: Box<super::tflite::ImportError>,
     },
     /// The file system.
     #[error("{}: {cause}", path.display())]
@@ -171,7 +171,7 @@ fn read_tflite(path: &Path) -> Result<Imported, ReadError> {
     }
     super::tflite::import(&bytes).map_err(|cause| ReadError::Tflite {
         path: path.into(),
-        cause,
+        cause: Box::new(cause),
     })
 }
 

@@ -1,6 +1,7 @@
 //! What can stop a training.
 
 use super::network::NetworkError;
+use bernet_runtime::graph::GraphError;
 
 /// What can stop a training before its end.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +66,14 @@ pub enum TrainError {
     Threads(#[from] bernet_kernels::threads::ThreadsError),
     /// The trained net is no valid graph: it is too large.
     #[error(transparent)]
-    Graph(#[from] bernet_runtime::graph::GraphError),
+    Graph(Box<GraphError>),
     /// A kernel refused.
     #[error("kernel: {0}")]
     Kernel(#[from] bernet_kernels::Error),
+}
+
+impl From<GraphError> for TrainError {
+    fn from(error: GraphError) -> Self {
+        Self::Graph(Box::new(error))
+    }
 }

@@ -333,6 +333,8 @@ fn onnx_files(folder: &Path) {
         ];
         field(1, &parts.concat())
     };
+    // Such graphs are small, whatever their values are: they may be read.
+    let read = |bytes: &[u8]| import(bytes).and_then(|()| Err("it is read".into()));
     for sizes in [
         [1, 1 << 11, 1 << 11],
         [1, 1 << 12, 1 << 12],
@@ -352,7 +354,7 @@ fn onnx_files(folder: &Path) {
             &format!("ONNX of an image of {sizes:?}"),
             bytes.len(),
             "",
-            || import(&bytes),
+            || read(&bytes),
         );
         // Every one is kept, for a node at the end that reads them all.
         let all = (1..=40).flat_map(|at| field(1, format!("x{at}").as_bytes()));
@@ -367,7 +369,7 @@ fn onnx_files(folder: &Path) {
             &format!("ONNX of an image of {sizes:?}, kept"),
             bytes.len(),
             "",
-            || import(&bytes),
+            || read(&bytes),
         );
     }
     let pipe = folder.join("pipe");
