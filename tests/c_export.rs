@@ -170,6 +170,12 @@ fn same(found: &[Vec<i64>], expected: &[f32], about: &str) {
     }
 }
 
+/// A number that the environment may set.
+fn from_environment(name: &str, default: u64) -> u64 {
+    let said = std::env::var(name).ok();
+    said.map_or(default, |text| text.parse().expect("a number"))
+}
+
 /// Test digits as bytes and as the input of a graph.
 fn digits(graph: &Graph, count: usize) -> (Vec<u8>, Tensor) {
     let test = data::load_embedded().test;
@@ -209,7 +215,7 @@ fn every_shipped_net_gives_the_hosts_logits() {
             "{about}: {} + {} bytes",
             files.constant_bytes, files.arena_bytes
         );
-        let (pixels, digits) = digits(&graph, 200);
+        let (pixels, digits) = digits(&graph, from_environment("BERNET_C_DIGITS", 200) as usize);
         let mut session = Session::new(&graph, &plan::Options::default()).expect("a session");
         let expected = session.run(&[digits]).expect("a run")[0].to_f32();
         for flags in [
@@ -503,10 +509,9 @@ impl Maker {
     }
 }
 
-/// How many random graphs: 200, or what `BERNET_C_GRAPHS` says.
+/// How many random graphs there are.
 fn graphs() -> u64 {
-    let said = std::env::var("BERNET_C_GRAPHS").ok();
-    said.map_or(200, |text| text.parse().expect("a number of graphs"))
+    from_environment("BERNET_C_GRAPHS", 200)
 }
 
 #[test]

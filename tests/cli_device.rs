@@ -140,7 +140,7 @@ fn what_export_c_cannot_do_is_named() {
             "1",
         ]),
         2,
-        "--c",
+        "--test",
     );
     fails(
         &bernet(&["export", "none.bnet", "--c", target]),

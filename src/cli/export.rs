@@ -33,10 +33,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME", default_value = "net", requires = "c")]
     name: String,
     /// Also NAME_test.h: so many of the embedded test digits with the host's logits.
-    #[arg(long, value_name = "IMAGES", requires = "c")]
+    #[arg(long, value_name = "IMAGES", conflicts_with = "onnx")]
     test: Option<usize>,
     /// A library folder for the Arduino IDE in place of the two files of C.
-    #[arg(long, requires = "c")]
+    #[arg(long, conflicts_with = "onnx")]
     arduino: bool,
     /// Mark weights and activations as bits by QONNX's BipolarQuant; without, all operators are standard ONNX.
     #[arg(long)]

@@ -13,18 +13,15 @@ const SLICED_WORD: usize = 275;
 /// Of one more block: what the counters begin with, and the call.
 const SLICED_BLOCK: usize = 50;
 
-/// Of one row of so many words.
-pub(super) fn row(words: usize, popcount: bool) -> usize {
-    match (words, popcount) {
-        (_, true) => 5 * words + 12,
-        (..8, false) => 16 * words + 16,
-        (_, false) => words / 8 * 72 + words % 8 * 16 + 70,
-    }
-}
-
-/// Of all rows of a position.
-pub(super) fn rows(product: &Product<'_>, popcount: bool) -> usize {
-    product.output.channels * row(product.columns().div_ceil(32), popcount)
+/// Of all rows of a position, on a core that does not count bits.
+pub(super) fn rows(product: &Product<'_>) -> usize {
+    let words = product.columns().div_ceil(32);
+    let row = if words < 8 {
+        16 * words + 16
+    } else {
+        words / 8 * 72 + words % 8 * 16 + 70
+    };
+    product.output.channels * row
 }
 
 /// Of all channels of a position, 32 at once.
@@ -35,7 +32,7 @@ pub(super) fn blocks(product: &Product<'_>) -> usize {
 
 /// Whether 32 channels at once take fewer instructions without an instruction that counts bits.
 pub(super) fn sliced(product: &Product<'_>) -> bool {
-    channels::suits(product) && blocks(product) < rows(product, false)
+    channels::suits(product) && blocks(product) < rows(product)
 }
 
 /// Of the copy of a patch.

@@ -118,7 +118,7 @@ fn estimate(net: &Net<'_>, step: &Step<'_>) -> (&'static str, usize, usize) {
     let groups = product.params.groups;
     let (form, of_position) = match product.kind {
         Kind::Bit if counts::sliced(&product) => ("32 channels at once", counts::blocks(&product)),
-        Kind::Bit => ("row by row", counts::rows(&product, false)),
+        Kind::Bit => ("row by row", counts::rows(&product)),
         _ => (
             "byte by byte",
             product.columns() * (8 * output.channels + 4 * groups),
