@@ -1,4 +1,4 @@
-// Bits as pictures: +1 black, −1 white, 0 (padding) grey. In the dark theme the style sheet inverts them.
+// Bits as pictures, in any theme: +1 black, −1 white, 0 (padding) grey.
 
 const BETWEEN = 150;
 
