@@ -403,7 +403,7 @@ impl Model {
         if let Some(logits) = self.logits_of_floats(images)? {
             let classes = logits.call_method1("argmax", (1,))?;
             let classes = classes.call_method1("astype", ("int64",))?;
-            return Ok(classes.cast_into::<PyArray1<i64>>().map_err(PyErr::from)?);
+            return classes.cast_into::<PyArray1<i64>>().map_err(PyErr::from);
         }
         let predictions = self.on_pictures(images, PictureSession::classify)?;
         let classes: Vec<_> = predictions.iter().map(|said| said.class as i64).collect();
@@ -422,7 +422,7 @@ impl Model {
     fn real_logits<'py>(&self, images: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         if let Some(logits) = self.logits_of_floats(images)? {
             let logits = logits.call_method1("astype", ("float64",))?;
-            return Ok(logits.cast_into::<PyArray2<f64>>().map_err(PyErr::from)?);
+            return logits.cast_into::<PyArray2<f64>>().map_err(PyErr::from);
         }
         let logits = self.on_pictures(images, PictureSession::real_logits)?;
         let logits = logits.into_iter().map(f64::from).collect();
