@@ -128,7 +128,7 @@ int main(int arguments, char **argument) {
         fprintf(stderr, "the model has %zu inputs and %zu outputs\n", has.inputs, has.outputs);
         return 2;
     }
-    check(bernet_session_new(model, NULL, 2, &session), "session");
+    check(bernet_session_new(model, NULL, 1, &session), "session");
 
     bernet_input_buffer *inputs = allocate(has.inputs, sizeof *inputs);
     bernet_output_buffer *outputs = allocate(has.outputs, sizeof *outputs);

@@ -8,6 +8,7 @@ use numpy::{
 use pyo3::{
     exceptions::{PyMemoryError, PyTypeError},
     prelude::*,
+    types::{PyList, PyTuple},
 };
 use std::borrow::Cow;
 
@@ -59,9 +60,12 @@ pub(crate) fn values<'a, T: Element + Copy>(array: &'a PyReadonlyArrayDyn<'_, T>
     }
 }
 
-/// Images: an array of uint8. TypeError with a way to make one of what was found.
+/// Images: an array of uint8, or a list of numbers from 0 to 255. TypeError with a way to make one of what was found.
 pub(crate) fn images<'py>(object: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArrayDyn<'py, u8>> {
     const EXPECTED: &str = "uint8, 0 for paper and 255 for ink";
+    if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
+        return array::<u8>("images", &of_list(object)?, EXPECTED);
+    }
     array::<u8>("images", object, EXPECTED).map_err(|error| {
         let hint = match object.cast::<numpy::PyUntypedArray>() {
             Ok(array) => match array.dtype().kind() {
@@ -70,10 +74,32 @@ pub(crate) fn images<'py>(object: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArra
                 b'i' | b'u' => "if they are from 0 to 255: images.astype(numpy.uint8)",
                 _ => return error,
             },
-            Err(_) => "numpy.asarray(images, numpy.uint8) makes one of lists and pictures",
+            Err(_) => "numpy.asarray(images, numpy.uint8) makes one of pictures",
         };
         PyTypeError::new_err(format!("{}; {hint}", error.value(object.py())))
     })
+}
+
+/// The array of a list, whose numbers nobody gave a type.
+fn of_list<'py>(list: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let made = list.py().import("numpy")?.call_method1("asarray", (list,));
+    let made =
+        made.map_err(|error| value(format!("images: expected lists of equal lengths; {error}")))?;
+    let untyped = made.cast::<numpy::PyUntypedArray>().map_err(PyErr::from)?;
+    let empty = untyped.shape().contains(&0);
+    if !empty && !matches!(untyped.dtype().kind(), b'i' | b'u') {
+        return Err(PyTypeError::new_err(format!(
+            "images: expected whole numbers from 0 to 255, found a list of {}",
+            untyped.dtype()
+        )));
+    }
+    if !empty && (made.call_method0("min")?.lt(0)? || made.call_method0("max")?.gt(255)?) {
+        let (least, most) = (made.call_method0("min")?, made.call_method0("max")?);
+        return Err(value(format!(
+            "images: expected numbers from 0 to 255, found {least} to {most}"
+        )));
+    }
+    made.call_method1("astype", ("uint8",))
 }
 
 /// A shape as Python writes it.

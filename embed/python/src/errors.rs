@@ -1,6 +1,6 @@
 //! Errors of this crate's libraries as Python's own: OSError with its kind for the file system, ValueError for the rest, with our texts.
 
-use bernet::model::format::{ReadCause, ReadError, WriteCause, WriteError};
+use bernet_runtime::format::{FileCause, FileError};
 use pyo3::{PyErr, exceptions::PyValueError};
 use std::{fmt::Display, io};
 
@@ -10,20 +10,14 @@ pub(crate) fn value(error: impl Display) -> PyErr {
 }
 
 /// FileNotFoundError, PermissionError and so on.
-fn file(cause: &io::Error, text: String) -> PyErr {
+pub(crate) fn file(cause: &io::Error, text: String) -> PyErr {
     io::Error::new(cause.kind(), text).into()
 }
 
-pub(crate) fn reading(error: ReadError) -> PyErr {
+/// Of a .bnet file that is read or written.
+pub(crate) fn reading(error: FileError) -> PyErr {
     match &error.cause {
-        ReadCause::Io(cause) => file(cause, error.to_string()),
-        ReadCause::Format(_) => value(error),
-    }
-}
-
-pub(crate) fn writing(error: WriteError) -> PyErr {
-    match &error.cause {
-        WriteCause::Io(cause) => file(cause, error.to_string()),
-        WriteCause::Model(_) => value(error),
+        FileCause::Io(cause) => file(cause, error.to_string()),
+        FileCause::Format(_) => value(error),
     }
 }

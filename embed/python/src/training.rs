@@ -8,12 +8,20 @@ use crate::{
 };
 use bernet::{
     data::{self, Dataset, THRESHOLD},
-    model::Input,
     train::{Config, MethodName, NETS, Network, Observer, Run, RunError, Trainer, net_by_name},
 };
+use bernet_kernels::{
+    bits::{BitTensor, Shape},
+    isa::Level,
+    packing::{self, Order},
+};
 use numpy::{PyArray1, PyArray3, PyArrayMethods, PyUntypedArrayMethods};
-use pyo3::{exceptions::PyTypeError, prelude::*, types::PyType};
-use std::ops::ControlFlow;
+use pyo3::{
+    exceptions::PyTypeError,
+    prelude::*,
+    types::{PyList, PyTuple, PyType},
+};
+use std::{ops::ControlFlow, path::PathBuf};
 
 /// What an epoch of training left behind.
 #[pyclass(frozen, get_all, eq, module = "bernet")]
@@ -125,17 +133,20 @@ impl Observer for Watch {
 }
 
 /// Trains a binary net on images (uint8, (n, height, width), 0 for paper and 255 for ink) and their labels (integers from 0), and returns it
-/// as a Model. The last `validation` images, a twelfth by default, are held out to measure each epoch by.
+/// as a Model. The last `validation` images, a twelfth by default, are held out to measure each epoch by; or `validation_data`, a pair of
+/// images and labels, is what it is measured by, and all images are trained on.
 ///
 /// `net` is "talk" (28×28 pixels, 10 classes), "talk-24" (their 24×24 centre), another name of a net that comes along, or a description in
-/// TOML. Images have the net's size; with `crop` larger ones are cut to their centre. `method` is "bernoulli" or "ste" (straight-through).
-/// `callback` is called with an Epoch after each; what it raises ends the training. The same arguments give the same net, bit for bit, with any
-/// number of cores. ValueError names what does not fit.
+/// TOML. Images have the net's size; with `crop` larger ones are cut to their centre. `method` is one that `bernet train --help` lists and that
+/// ends in a binary net: "bernoulli", "ste" (straight-through), …; `settings` are further ones as `bernet train --set` takes them, in TOML.
+/// `callback` is called with an Epoch after each; what it raises ends the training. `checkpoint` names a file that is written after each epoch;
+/// with `resume` a training goes on from there, if the file is there, on the same data with the same settings. The same arguments give the same
+/// net, bit for bit, with any number of cores, interrupted or not. ValueError names what does not fit.
 #[pyfunction]
 #[pyo3(
     signature = (images, labels, *, net="talk", method="bernoulli", epochs=None, seed=None, batch=None, learning_rate=None,
-        validation=None, crop=false, callback=None),
-    text_signature = "(images, labels, *, net='talk', method='bernoulli', epochs=30, seed=1, batch=None, learning_rate=None, validation=None, crop=False, callback=None)"
+        validation=None, validation_data=None, crop=false, settings=None, callback=None, checkpoint=None, resume=false),
+    text_signature = "(images, labels, *, net='talk', method='bernoulli', epochs=30, seed=1, batch=None, learning_rate=None, validation=None, validation_data=None, crop=False, settings=None, callback=None, checkpoint=None, resume=False)"
 )]
 #[allow(
     clippy::too_many_arguments,
@@ -151,22 +162,33 @@ pub(crate) fn train<'py>(
     batch: Option<&Bound<'py, PyAny>>,
     learning_rate: Option<&Bound<'py, PyAny>>,
     validation: Option<&Bound<'py, PyAny>>,
+    validation_data: Option<&Bound<'py, PyAny>>,
     crop: bool,
+    settings: Option<&str>,
     callback: Option<Bound<'py, PyAny>>,
+    checkpoint: Option<PathBuf>,
+    resume: bool,
 ) -> PyResult<Model> {
     let py = images.py();
     let network = network(net)?;
-    let method = match method {
-        "bernoulli" => MethodName::Bernoulli,
-        "ste" => MethodName::Ste,
-        _ => {
-            let text = format!("method: expected \"bernoulli\" or \"ste\", found {method:?}");
-            return Err(value(text));
-        }
+    let named = MethodName::BINARY
+        .into_iter()
+        .find(|one| one.name() == method);
+    let Some(method) = named else {
+        let names = MethodName::BINARY.map(|one| format!("{:?}", one.name()));
+        return Err(value(format!(
+            "method: expected one of {}, found {method:?}",
+            names.join(", ")
+        )));
     };
     let epochs = whole_or("epochs", epochs, 1, 100_000)?.unwrap_or(30) as u32;
     let seed = whole_or("seed", seed, 0, i64::MAX as u64)?.unwrap_or(1);
     let mut config = Config::new(method, network, epochs, seed);
+    if let Some(settings) = settings {
+        config = config
+            .with(settings)
+            .map_err(|error| value(format!("settings: {error}")))?;
+    }
     if let Some(rate) = learning_rate {
         config.learning_rate = positive("learning_rate", rate)?;
     }
@@ -175,23 +197,22 @@ pub(crate) fn train<'py>(
         let text = format!("callback: expected a function of an Epoch, found {found}");
         return Err(PyTypeError::new_err(text));
     }
+    if resume && checkpoint.is_none() {
+        return Err(value("resume: there is no checkpoint to go on from"));
+    }
     // The name says that it is the centre that is read.
     let cut = crop || matches!(net, "talk-24" | "seed-24");
-    let dataset = dataset(images, labels, &config.network, cut)?;
-
-    let all = dataset.len() as u64;
-    if all < 3 {
-        let text = format!(
-            "images: expected at least 3, two to train on and one to measure by, found {all}"
-        );
-        return Err(value(text));
-    }
-    let most = all - 2;
-    config.validation = match validation {
-        None => (all / 12).max(1) as usize,
-        Some(validation) => whole("validation", validation, 1, most)? as usize,
-    };
-    let trained_on = all - config.validation as u64;
+    let data = data(
+        dataset(images, labels, &config.network, cut)?,
+        validation,
+        validation_data.map(|pair| {
+            let (images, labels) = two(pair)?;
+            dataset(&images, &labels, &config.network, cut)
+                .map_err(|error| within(py, "validation_data", &error))
+        }),
+    )?;
+    let trained_on = data.train.len() as u64;
+    config.validation = data.validation.len();
     match batch {
         Some(batch) => config.batch = whole("batch", batch, 2, trained_on)? as usize,
         None if config.batch as u64 > trained_on => {
@@ -210,22 +231,134 @@ pub(crate) fn train<'py>(
     };
 
     let trained = py.detach(|| {
-        let (train, validation) = dataset.split(config.validation).map_err(value)?;
-        let run = Run {
-            train: &train,
-            validation: &validation,
-            level: level(None)?,
-            checkpoint: None,
-        };
         let failed = |error: RunError| value(error);
-        let mut trainer = Trainer::new(config).map_err(value)?;
+        let mut trainer = match &checkpoint {
+            Some(path) if resume && path.exists() => resumed(path, &config, &data)?,
+            _ => Trainer::new(config).map_err(value)?,
+        };
+        trainer.set_data(data.describe());
+        let run = Run {
+            train: &data.train,
+            validation: &data.validation,
+            level: level(None)?,
+            checkpoint,
+        };
         let ended = run.train(&mut trainer, &mut watch).map_err(failed)?;
         match (watch.raised.take(), ended) {
             (Some(raised), _) => Err(raised),
             (None, _) => run.finish(&trainer).map_err(failed),
         }
     })?;
-    Model::new(trained, None, 1)
+    Model::new(trained.to_graph().map_err(value)?, Vec::new(), None, 1)
+}
+
+/// The images and labels of a pair.
+fn two<'py>(pair: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let is_pair = pair.is_instance_of::<PyTuple>() || pair.is_instance_of::<PyList>();
+    if is_pair && pair.len()? == 2 {
+        return Ok((pair.get_item(0)?, pair.get_item(1)?));
+    }
+    let text = "validation_data: expected a pair of images and labels";
+    Err(PyTypeError::new_err(text))
+}
+
+/// What is trained on, and what is measured by.
+struct Data {
+    train: Dataset,
+    validation: Dataset,
+}
+
+impl Data {
+    /// Their sizes, and a checksum of every image and label.
+    fn describe(&self) -> String {
+        let mut hasher = crc32fast::Hasher::new();
+        for set in [&self.train, &self.validation] {
+            let shape = set.image_shape();
+            for size in [set.len(), shape.height, shape.width, set.classes()] {
+                hasher.update(&(size as u64).to_le_bytes());
+            }
+            for word in set.images().lines().words() {
+                hasher.update(&word.to_le_bytes());
+            }
+            hasher.update(set.labels());
+            hasher.update(set.grey().unwrap_or_default());
+        }
+        format!(
+            "arrays: {} images and {} to measure by, checksum {:08x}",
+            self.train.len(),
+            self.validation.len(),
+            hasher.finalize()
+        )
+    }
+}
+
+/// The images in two parts.
+fn data(
+    all: Dataset,
+    validation: Option<&Bound<'_, PyAny>>,
+    given: Option<PyResult<Dataset>>,
+) -> PyResult<Data> {
+    let images = all.len() as u64;
+    let Some(given) = given else {
+        if images < 3 {
+            return Err(value(format!(
+                "images: expected at least 3, two to train on and one to measure by, found {images}"
+            )));
+        }
+        let validation = match validation {
+            None => (images / 12).max(1),
+            Some(validation) => whole("validation", validation, 1, images - 2)?,
+        };
+        let (train, validation) = all.split(validation as usize).map_err(value)?;
+        return Ok(Data { train, validation });
+    };
+    if validation.is_some() {
+        return Err(value(
+            "validation: expected either it or validation_data, found both",
+        ));
+    }
+    let validation = given?;
+    if images < 2 || validation.is_empty() {
+        return Err(value(format!(
+            "images: expected at least 2 to train on and 1 in validation_data, found {images} and {}",
+            validation.len()
+        )));
+    }
+    let train = all;
+    Ok(Data { train, validation })
+}
+
+/// A training that goes on, if it is of the same data and settings.
+fn resumed(path: &std::path::Path, config: &Config, data: &Data) -> PyResult<Trainer> {
+    let trainer = Trainer::load(path).map_err(value)?;
+    let (before, now) = (trainer.data(), data.describe());
+    if before != now {
+        return Err(value(format!(
+            "{}: it was trained on {before}; found {now}",
+            path.display()
+        )));
+    }
+    if trainer.config() != config {
+        let settings = config.beyond(trainer.config());
+        let settings = match settings.is_empty() {
+            true => "another net".into(),
+            false => settings.join("; "),
+        };
+        return Err(value(format!(
+            "{}: it was begun with other settings; found {settings}",
+            path.display()
+        )));
+    }
+    Ok(trainer)
+}
+
+/// The same error, of an argument that is like `images` and `labels`.
+fn within(py: Python<'_>, what: &str, error: &PyErr) -> PyErr {
+    let text = format!("{what}: {}", error.value(py));
+    match error.is_instance_of::<PyTypeError>(py) {
+        true => PyTypeError::new_err(text),
+        false => value(text),
+    }
 }
 
 /// The net of a name, or of a description.
@@ -285,14 +418,15 @@ fn dataset(
         )));
     }
     let labels = self::labels(labels, count, classes)?;
-    let input = Input {
+    let grey = laid_out("images", &images)?;
+    let mut bits = BitTensor::zeros(Shape {
+        batch: count,
         height,
         width,
         channels: 1,
-        threshold: Some(THRESHOLD),
-    };
-    let grey = laid_out("images", &images)?;
-    let bits = input.binarise(&grey).map_err(value)?;
+    });
+    packing::tensor_at_least(Level::best(), Order::Nhwc, &grey, THRESHOLD, &mut bits)
+        .map_err(value)?;
     // A net that reads grey values takes them as they are.
     let grey = network.input.grey.then(|| grey.into_owned());
     Dataset::new(bits, labels, grey, classes).map_err(value)
@@ -308,11 +442,12 @@ pub(crate) fn mnist(py: Python<'_>) -> PyResult<(Labelled<'_>, Labelled<'_>)> {
     let source = py.detach(data::load_embedded);
     let part = |dataset: &Dataset| -> PyResult<Labelled<'_>> {
         let size = dataset.images().shape();
-        let ink = bernet::infer::reference::unpack(dataset.images());
-        let grey: Vec<u8> = ink
-            .into_iter()
-            .map(|value| if value > 0 { 255 } else { 0 })
-            .collect();
+        let mut grey = Vec::with_capacity(size.batch * size.height * size.width);
+        for line in 0..size.batch * size.height {
+            let line = dataset.images().lines().row(line);
+            let ink = (0..size.width).map(|x| line[x / 64] >> (x % 64) & 1 == 1);
+            grey.extend(ink.map(|ink| if ink { 255 } else { 0 }));
+        }
         let images = PyArray1::from_vec(py, grey).reshape([size.batch, size.height, size.width])?;
         Ok((images, PyArray1::from_slice(py, dataset.labels())))
     };

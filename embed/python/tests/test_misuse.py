@@ -21,7 +21,7 @@ class Thing:
 
 
 LOAD = [
-    (dict(source=None), TypeError, "source: expected a path, or the bytes of a .bnet file, found .*NoneType"),
+    (dict(source=None), TypeError, "source: expected a path, or the bytes of a file, found .*NoneType"),
     (dict(source=7), TypeError, "source: expected a path"),
     (dict(source=[MODEL]), TypeError, "source: expected a path"),
     (dict(source=memoryview(b"net")), TypeError, "source: expected a path.*memoryview"),
@@ -45,6 +45,9 @@ LOAD = [
     (dict(threads=MANY), ValueError, f"threads: .*found {MANY}"),
     (dict(threads=1.5), TypeError, "threads: expected an integer, found .*float"),
     (dict(threads="2"), TypeError, "threads: expected an integer, found .*str"),
+    (dict(pixels="0..2"), ValueError, "pixels: expected 0..1, 0..255"),
+    (dict(pixels="0..1"), ValueError, "expected an input of floats, found bit"),
+    (dict(pixels=1), TypeError, "pixels"),
     (dict(threads=True), TypeError, "threads: expected an integer, found .*bool"),
     (dict(thread=2), TypeError, "thread"),
 ]
@@ -68,7 +71,11 @@ IMAGES = [
     (np.zeros((2, 28, 28), "S1"), TypeError, GREY),
     (np.zeros(2, "datetime64[s]"), TypeError, GREY),
     (np.zeros(3, [("x", np.uint8)]), TypeError, GREY),
-    ([[0] * 784], TypeError, GREY + ".*list.*numpy.asarray"),
+    ([[0.5] * 784], TypeError, "images: expected whole numbers from 0 to 255, found a list of float64"),
+    ([[0] * 783 + [256]], ValueError, "images: expected numbers from 0 to 255, found 0 to 256"),
+    ([[0] * 783 + [-1]], ValueError, "images: expected numbers from 0 to 255, found -1 to 0"),
+    ([[0] * 784, [0] * 783], ValueError, "images: expected"),
+    ([[None] * 784], TypeError, "images: expected whole numbers"),
     (b"\0" * 784, TypeError, GREY + ".*bytes"),
     ("digits.png", TypeError, GREY + ".*str"),
     (None, TypeError, GREY + ".*NoneType"),
@@ -128,7 +135,8 @@ TRAIN = [
     (dict(labels=Y.astype(np.uint64) + np.uint64(2**63)), ValueError, "labels: expected 0 to 9"),
     (dict(labels=np.zeros(60, int)), ValueError, "images a class.*none of class 1"),
     (dict(images=X / 255), TypeError, "images: " + GREY),
-    (dict(images=X.tolist()), TypeError, "images: " + GREY + ".*list"),
+    (dict(images=(X / 255).tolist()), TypeError, "images: expected whole numbers from 0 to 255, found a list of float64"),
+    (dict(images=(X.astype(int) * 2).tolist()), ValueError, "images: expected numbers from 0 to 255"),
     (dict(images=X.reshape(60, 784)), ValueError, r"images: expected the shape \(n, height, width\), found \(60, 784\)"),
     (dict(images=X[0]), ValueError, "images: expected the shape"),
     (dict(images=np.zeros((60, 64, 64), np.uint8)), ValueError, "images: expected 28×28 pixels.*found 64×64; crop=True"),
@@ -164,7 +172,20 @@ TRAIN = [
     (dict(validation=-1), ValueError, "validation: expected 1 to 58, found -1"),
     (dict(validation=60), ValueError, "validation: expected 1 to 58, found 60"),
     (dict(validation=0.1), TypeError, "validation: expected an integer, found .*float"),
-    (dict(method="magic"), ValueError, 'method: expected "bernoulli" or "ste", found "magic"'),
+    (dict(method="magic"), ValueError, 'method: expected one of "bernoulli", .*"ste", .*found "magic"'),
+    (dict(method="real"), ValueError, 'method: expected one of .*found "real"'),
+    (dict(settings="widht = 3"), ValueError, "settings: .*widht"),
+    (dict(settings="batch ="), ValueError, "settings: "),
+    (dict(settings={"batch": 3}), TypeError, "settings"),
+    (dict(validation=3, validation_data=(X, Y)), ValueError, "either it or validation_data, found both"),
+    (dict(validation_data=(X, Y[:-1])), ValueError, "validation_data: labels: expected 60, one for each image, found 59"),
+    (dict(validation_data=(X[:, :20], Y)), ValueError, "validation_data: images: expected 28×28 pixels"),
+    (dict(validation_data=(X / 255, Y)), TypeError, "validation_data: images: " + GREY),
+    (dict(validation_data=(X[:0], Y[:0])), ValueError, "1 in validation_data, found 60 and 0"),
+    (dict(validation_data=X), TypeError, "validation_data: expected a pair of images and labels"),
+    (dict(resume=True), ValueError, "resume: there is no checkpoint"),
+    (dict(checkpoint="/nowhere/checkpoint"), ValueError, "checkpoint: /nowhere"),
+    (dict(checkpoint=3), TypeError, "checkpoint"),
     (dict(method=None), TypeError, "method"),
     (dict(net="sed"), ValueError, 'net: expected one of talk, talk-24.*found "sed"'),
     (dict(net="net.toml"), ValueError, r"net: expected one of.*pathlib.Path\(.net.toml.\).read_text\(\)"),
@@ -196,6 +217,9 @@ def test_what_is_not_wrong():
     for labels in (Y.tolist(), tuple(Y), Y.astype(np.uint8), Y.astype(">i4"), np.repeat(Y, 2)[::2]):
         assert bernet.train(X, labels, **few).to_bytes() == expected
     assert bernet.train(X[..., None], Y, **few).to_bytes() == expected
+    assert bernet.train(X.tolist(), Y, **few).to_bytes() == expected
+    net = bernet.load(MODEL)
+    assert (net.predict(X.tolist()) == net.predict(X)).all()
     larger = np.zeros((60, 64, 64), np.uint8)
     larger[:, 18:46, 18:46] = X
     cut = bernet.train(larger, Y, crop=True, **few)

@@ -30,6 +30,68 @@ def test_labels_of_any_integer_type_and_other_nets(digits):
     assert model.input_shape == (28, 28, 1)
 
 
+def test_validation_data(digits):
+    """All images are trained on, and others measured by."""
+    images, labels = digits
+    few = dict(method="ste", epochs=2, batch=50, seed=3)
+    first, second = [], []
+    split = bernet.train(images, labels, validation=500, callback=first.append, **few)
+    held = bernet.mnist()[0]
+    given = bernet.train(images, labels, validation_data=(held[0][3000:3500], held[1][3000:3500]), callback=second.append, **few)
+    assert split.to_bytes() != given.to_bytes()
+    assert all(epoch.validation_accuracy * 500 == round(epoch.validation_accuracy * 500) for epoch in first + second)
+    again = bernet.train(images, labels, validation_data=[held[0][3000:3500], held[1][3000:3500].tolist()], **few)
+    assert again.to_bytes() == given.to_bytes()
+
+
+@pytest.mark.parametrize("method", ["gaussian", "bnn", "bnn-plus"])
+def test_other_methods(digits, method):
+    net = bernet.train(*digits, method=method, epochs=1, batch=100)
+    assert net.metadata["method"] == method and net.classes == 10
+
+
+def test_settings(digits):
+    few = dict(method="ste", epochs=1, batch=100)
+    other = bernet.train(*digits, settings="surrogate = 'identity'", **few)
+    assert "identity" in other.metadata["configuration"]
+    assert other.to_bytes() != bernet.train(*digits, **few).to_bytes()
+
+
+def test_it_goes_on_from_a_checkpoint(digits, tmp_path):
+    """A training that was stopped ends in the same bits, and refuses other data and other settings."""
+
+    class Stop(Exception):
+        pass
+
+    def stop(epoch):
+        if epoch.number == 2:
+            raise Stop
+
+    images, labels = digits
+    few = dict(method="ste", epochs=4, batch=100)
+    path = tmp_path / "checkpoint"
+    expected = bernet.train(images, labels, **few).to_bytes()
+    with pytest.raises(Stop):
+        bernet.train(images, labels, callback=stop, checkpoint=path, **few)
+    seen = []
+    with pytest.raises(ValueError, match="it was trained on arrays: .*checksum.*found arrays"):
+        bernet.train(255 - images, labels, checkpoint=path, resume=True, **few)
+    with pytest.raises(ValueError, match="it was begun with other settings; found epochs = 5"):
+        bernet.train(images, labels, checkpoint=path, resume=True, **{**few, "epochs": 5})
+    net = bernet.train(images, labels, checkpoint=path, resume=True, callback=seen.append, **few)
+    assert [epoch.number for epoch in seen] == [3, 4] and net.to_bytes() == expected
+    # There is nothing left to do; and a file that is not there is a beginning.
+    assert bernet.train(images, labels, checkpoint=path, resume=True, **few).to_bytes() == expected
+    assert bernet.train(images, labels, checkpoint=tmp_path / "new", resume=True, **few).to_bytes() == expected
+    # One that is damaged gives way to the one before it.
+    path.write_bytes(b"no checkpoint")
+    assert bernet.train(images, labels, checkpoint=path, resume=True, **few).to_bytes() == expected
+    for file in tmp_path.glob("checkpoint*"):
+        file.write_bytes(b"no checkpoint")
+    with pytest.raises(ValueError, match="checkpoint"):
+        bernet.train(images, labels, checkpoint=path, resume=True, **few)
+
+
 def test_what_a_callback_raises_ends_the_training(digits):
     class Enough(Exception):
         pass

@@ -1,12 +1,27 @@
 """Binary neural nets: trained through exact Bernoulli distributions, run on XNOR-popcount kernels.
 
     import bernet
-    model = bernet.load("mnist.bnet")
+    model = bernet.pretrained("mnist")
     _, (images, labels) = bernet.mnist()
     print((model.predict(images) == labels).mean())
+
+`load` reads nets of any kind, ONNX and TFLite among them, `train` trains them, `Estimator` does so in scikit-learn's manner.
 """
 
 from . import poisson_binomial
-from ._native import Epoch, Model, load, mnist, train
+from ._native import Epoch, Layer, Model, Tensor, __version__, load, mnist, pretrained, train
+from .estimator import Estimator
 
-__all__ = ["Epoch", "Model", "load", "mnist", "poisson_binomial", "train"]
+__all__ = [
+    "Epoch",
+    "Estimator",
+    "Layer",
+    "Model",
+    "Tensor",
+    "__version__",
+    "load",
+    "mnist",
+    "poisson_binomial",
+    "pretrained",
+    "train",
+]

@@ -1,28 +1,71 @@
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "Epoch",
+    "Layer",
     "Model",
     "PoissonBinomialSums",
+    "Tensor",
+    "__version__",
     "gradient",
     "load",
     "mnist",
+    "pretrained",
     "survival_and_mass",
     "train",
 ]
 
+__version__: str
+
+@final
+class Tensor:
+    @property
+    def name(self) -> str: ...
+    @property
+    def shape(self) -> list[int | None]: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def pixels(self) -> str | None: ...
+
+@final
+class Layer:
+    @property
+    def name(self) -> str: ...
+    @property
+    def operator(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def weights(self) -> NDArray[Any] | None: ...
+    @property
+    def bias(self) -> NDArray[np.float32] | None: ...
+
 @final
 class Model:
-    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.int64]: ...
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.int32]: ...
-    def real_logits(self, images: NDArray[np.uint8]) -> NDArray[np.float64]: ...
+    def run(
+        self, inputs: ArrayLike | Mapping[str, ArrayLike] | None = None, /, **named: ArrayLike
+    ) -> dict[str, NDArray[Any]]: ...
+    def predict(self, images: ArrayLike) -> NDArray[np.int64]: ...
+    def logits(self, images: ArrayLike) -> NDArray[np.int32]: ...
+    def real_logits(self, images: ArrayLike) -> NDArray[np.float64]: ...
     def save(self, path: str | os.PathLike[str]) -> None: ...
     def to_bytes(self) -> bytes: ...
+    @property
+    def inputs(self) -> list[Tensor]: ...
+    @property
+    def outputs(self) -> list[Tensor]: ...
+    @property
+    def layers(self) -> list[Layer]: ...
+    @property
+    def notes(self) -> list[str]: ...
     @property
     def input_shape(self) -> tuple[int, int, int]: ...
     @property
@@ -63,11 +106,16 @@ class Epoch:
     def seconds(self) -> float: ...
 
 def load(
-    source: str | os.PathLike[str] | bytes | bytearray, *, level: str | None = None, threads: int = 1
+    source: str | os.PathLike[str] | bytes | bytearray,
+    *,
+    level: str | None = None,
+    threads: int = 1,
+    pixels: str | None = None,
 ) -> Model: ...
+def pretrained(name: str = "mnist") -> Model: ...
 def train(
-    images: NDArray[np.uint8],
-    labels: NDArray[Any] | Sequence[int],
+    images: ArrayLike,
+    labels: ArrayLike,
     *,
     net: str = "talk",
     method: str = "bernoulli",
@@ -76,8 +124,12 @@ def train(
     batch: int | None = None,
     learning_rate: float | None = None,
     validation: int | None = None,
+    validation_data: tuple[ArrayLike, ArrayLike] | None = None,
     crop: bool = False,
+    settings: str | None = None,
     callback: Callable[[Epoch], object] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
 ) -> Model: ...
 def mnist() -> tuple[
     tuple[NDArray[np.uint8], NDArray[np.uint8]], tuple[NDArray[np.uint8], NDArray[np.uint8]]

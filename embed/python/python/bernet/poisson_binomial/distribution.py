@@ -221,7 +221,7 @@ class PoissonBinomial:
             if rows.size > self._count:
                 # Those of one sum together: then all of them come from one table.
                 order = np.argsort(rows, kind="stable")
-                found = np.empty(rows.size)
+                found = np.empty(rows.shape)
                 found[order] = self._sums.evaluate(name, rows[order], asked[order])
             else:
                 found = self._sums.evaluate(name, rows, asked)
