@@ -449,7 +449,7 @@ mod tests {
         };
         for (kind, pixels, logits) in [
             (Kind::Bit, Pixels::AtLeast(100), [-1, 1, 9, -9]),
-            (Kind::F32, affine, [3, -3, 9, -9]),
+            (Kind::F32, affine, [5, -5, 9, -9]),
         ] {
             let graph = votes(kind, pixels);
             let mut classifier = Classifier::new(&graph, Level::best()).expect("a classifier");
