@@ -12,13 +12,17 @@ use bernet_kernels::{
     xnor::PaddingValue,
 };
 use serde::Serialize;
-use std::{fs, io::Write, path::PathBuf};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 /// Time the kernels, each beside the ceiling of its instruction set, after checking their answers; or a net.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// A net to time in place of the kernels: a .bnet file, ONNX or TFLite.
-    #[arg(conflicts_with_all = ["kernel", "shape", "peers", "record"])]
+    #[arg(conflicts_with_all = ["kernel", "shape"])]
     net: Option<PathBuf>,
     /// Also show the time of each step of the net.
     #[arg(long, requires = "net")]
@@ -174,9 +178,17 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             level: arguments.level.unwrap_or_else(Level::best),
             threads: arguments.threads,
             profile: arguments.profile,
+            peers: arguments.peers,
             json: arguments.json,
         };
-        return bench_net::run(net, &asked, out);
+        let table = bench_net::run(net, &asked, out)?;
+        if let Some(folder) = &arguments.record {
+            let folder = record_folder(folder, &Host::here())?;
+            let name = net.file_stem().unwrap_or(net.as_os_str());
+            let file = format!("net-{}.csv", name.to_string_lossy());
+            write(&folder.join(file), &table.to_csv())?;
+        }
+        return Ok(());
     }
     let level = arguments.level.unwrap_or_else(Level::best);
     let shapes: Vec<String> = match arguments.shape.as_slice() {
@@ -326,8 +338,7 @@ fn show<L: Line>(
     };
     if let Some(folder) = &arguments.record {
         let host = Host::here();
-        let folder = folder.join(host.folder()).join(&host.date);
-        fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
+        let folder = record_folder(folder, &host)?;
         let name = arguments.kernel.name();
         write(&folder.join(format!("{name}.csv")), &record(&host, &lines))?;
         if let Some(peers) = peers {
@@ -337,7 +348,14 @@ fn show<L: Line>(
     Ok(())
 }
 
-fn write(path: &std::path::Path, text: &str) -> Result<()> {
+/// The folder of this CPU and day, made where it is not there.
+fn record_folder(folder: &Path, host: &Host) -> Result<PathBuf> {
+    let folder = folder.join(host.folder()).join(&host.date);
+    fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
+    Ok(folder)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("{}", path.display()))
 }
 

@@ -1,5 +1,6 @@
 //! `bernet bench NET`: how fast a whole net is here, and where its time goes.
 
+use super::net_peers;
 use anyhow::{Result, bail};
 use bernet::report::{Align, Table};
 use bernet_kernels::isa::Level;
@@ -58,10 +59,13 @@ pub(super) struct Asked {
     pub(super) threads: usize,
     /// Whether each step is shown.
     pub(super) profile: bool,
+    /// Whether other engines run the net too.
+    pub(super) peers: bool,
     pub(super) json: bool,
 }
 
-pub(super) fn run(net: &Path, asked: &Asked, out: &mut impl Write) -> Result<()> {
+/// Times a net, prints it, and returns its time beside that of other engines.
+pub(super) fn run(path: &Path, asked: &Asked, out: &mut impl Write) -> Result<Table> {
     if asked.threads != 1 {
         bail!(
             "--threads {}: one item of a net is run by one thread",
@@ -74,7 +78,7 @@ pub(super) fn run(net: &Path, asked: &Asked, out: &mut impl Write) -> Result<()>
         ..Options::default()
     };
     let start = Instant::now();
-    let graph = super::net::read(net)?;
+    let graph = super::net::read(path)?;
     let mut session = Session::new(&graph, &options)?;
     let load_ms = milliseconds(start.elapsed());
     let program = session.program().clone();
@@ -103,7 +107,7 @@ pub(super) fn run(net: &Path, asked: &Asked, out: &mut impl Write) -> Result<()>
     }
     let sum = |macs: fn(&StepInfo) -> u64| steps.iter().map(macs).sum();
     let net = NetSpeed {
-        net: net.display().to_string(),
+        net: path.display().to_string(),
         level: level.name(),
         threads: 1,
         ms: median(&mut whole),
@@ -134,24 +138,38 @@ pub(super) fn run(net: &Path, asked: &Asked, out: &mut impl Write) -> Result<()>
         for step in steps.iter().filter(|_| asked.profile) {
             writeln!(out, "{}", serde_json::to_string(step)?)?;
         }
-        return Ok(());
+    } else {
+        net.show(out)?;
+        if asked.profile {
+            write!(out, "{}", table(&steps, net.ms).to_text())?;
+        }
     }
-    writeln!(
-        out,
-        "{}: {:.2} ms an item ({}, one thread), {:.1} million binary and {:.1} million real \
+    let mut peers = Vec::new();
+    if asked.peers {
+        let outputs = session.run(&inputs)?;
+        peers = net_peers::run(path, &graph, [&inputs, &outputs], net.ms)?;
+        net_peers::show(net.ms, &peers, asked.json, out)?;
+    }
+    Ok(net_peers::table(net.ms, &peers))
+}
+
+impl NetSpeed {
+    fn show(&self, out: &mut impl Write) -> Result<()> {
+        let net = self;
+        writeln!(
+            out,
+            "{}: {:.2} ms an item ({}, one thread), {:.1} million binary and {:.1} million real \
          multiply-accumulates, {} kB of values, read and planned in {:.1} ms",
-        net.net,
-        net.ms,
-        net.level,
-        net.binary_macs as f64 / 1e6,
-        net.real_macs as f64 / 1e6,
-        net.arena_bytes.div_ceil(1000),
-        net.load_ms
-    )?;
-    if asked.profile {
-        write!(out, "{}", table(&steps, net.ms).to_text())?;
+            net.net,
+            net.ms,
+            net.level,
+            net.binary_macs as f64 / 1e6,
+            net.real_macs as f64 / 1e6,
+            net.arena_bytes.div_ceil(1000),
+            net.load_ms
+        )?;
+        Ok(())
     }
-    Ok(())
 }
 
 /// Where the time goes, a row for each step.

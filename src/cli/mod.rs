@@ -12,6 +12,7 @@ mod export;
 mod import;
 mod info;
 mod net;
+mod net_peers;
 mod peers;
 mod predict;
 mod recover;

@@ -33,14 +33,7 @@ pub(super) fn run(
     json: bool,
     out: &mut impl Write,
 ) -> Result<Table> {
-    let folder =
-        PathBuf::from(env::var_os("BERNET_PEERS").unwrap_or_else(|| "benches/peers".into()));
-    if !folder.is_dir() {
-        bail!(
-            "--peers: {} is not there; run it in the repository, or name the folder in BERNET_PEERS",
-            folder.display()
-        );
-    }
+    let folder = folder()?;
     let mut table = Table::new([
         ("peer", Align::Left),
         ("shape", Align::Left),
@@ -94,6 +87,32 @@ pub(super) fn run(
     Ok(table)
 }
 
+/// The folder of the peers' programs.
+fn folder() -> Result<PathBuf> {
+    let folder =
+        PathBuf::from(env::var_os("BERNET_PEERS").unwrap_or_else(|| "benches/peers".into()));
+    if !folder.is_dir() {
+        bail!(
+            "--peers: {} is not there; run it in the repository, or name the folder in BERNET_PEERS",
+            folder.display()
+        );
+    }
+    Ok(folder)
+}
+
+/// A script of that folder, run by the Python that has the peers' libraries.
+pub(super) fn python(script: &str) -> Result<Command> {
+    Ok(script_in(&folder()?, script))
+}
+
+fn script_in(folder: &Path, script: &str) -> Command {
+    let python = env::var_os("BERNET_PEERS_PYTHON");
+    let mut command =
+        Command::new(python.map_or_else(|| folder.join(".venv/bin/python"), PathBuf::from));
+    command.arg(folder.join(script));
+    command
+}
+
 /// The Rust peers' own workspace, and the Python scripts with the Python that has their libraries: those that know the kernel.
 fn programs(folder: &Path, kernel: &str) -> Vec<Command> {
     let rust = || {
@@ -104,13 +123,7 @@ fn programs(folder: &Path, kernel: &str) -> Vec<Command> {
             .arg("--");
         command
     };
-    let python = |script| {
-        let python = env::var_os("BERNET_PEERS_PYTHON");
-        let mut command =
-            Command::new(python.map_or_else(|| folder.join(".venv/bin/python"), PathBuf::from));
-        command.arg(folder.join(script));
-        command
-    };
+    let python = |script| script_in(folder, script);
     match kernel {
         "gemm" => vec![
             rust(),
