@@ -249,7 +249,7 @@ pub(crate) fn train<'py>(
             (None, _) => run.finish(&trainer).map_err(failed),
         }
     })?;
-    Model::new(trained.to_graph().map_err(value)?, Vec::new(), None, 1)
+    Model::new(trained, Vec::new(), None, 1)
 }
 
 /// The images and labels of a pair.
