@@ -6,10 +6,9 @@
 //! a sum of at most 64 bytes, twice, is below 2¹⁵.
 
 use super::{
-    code::Code,
+    code::{Code, clear},
     net::{Net, Step},
     product::{Product, Row},
-    products::clear,
 };
 use bernet_runtime::graph::Kind;
 

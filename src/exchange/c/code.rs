@@ -142,3 +142,10 @@ pub(super) fn comment(text: &str) -> String {
     };
     text.chars().take(200).map(safe).collect()
 }
+
+/// Zeros words.
+pub(super) fn clear(code: &mut Code, name: &str, words: usize) {
+    code.count("i", words);
+    code.line(format!("{name}[i] = 0u;"));
+    code.close(1);
+}

@@ -1,9 +1,8 @@
 //! Operators that compute or move single elements.
 
 use super::{
-    code::{Code, integer, type_of, words},
+    code::{Code, clear, integer, type_of, words},
     net::{Net, Step},
-    products::clear,
 };
 use bernet_runtime::graph::{Axis, BinaryOp, Kind, Op, PoolKind, PoolParams, ReduceKind, Shape};
 

@@ -1,7 +1,7 @@
 //! The functions that the header declares.
 
 use super::{
-    code::{Code, type_of, words},
+    code::{Code, clear, type_of, words},
     file::File,
     products,
 };
@@ -79,7 +79,7 @@ impl File<'_> {
         }
         if !self.packs() {
             self.first_step(code);
-        } else if self.net.lined() {
+        } else if products::takes_lines(&self.net) {
             code.line("uint32_t bits = 0u;");
             code.count("i", values);
             code.line(format!("bits |= {bit} << i;"));
@@ -90,7 +90,7 @@ impl File<'_> {
             code.line(format!("uint32_t *image = {};", self.place(self.net.input)));
             code.line(format!("uint32_t at = line * {values}u;"));
             code.open("if (line == 0u)");
-            products::clear(code, "image", count);
+            clear(code, "image", count);
             code.close(1);
             code.count("i", values);
             code.line(format!("image[at >> 5] |= {bit} << (at & 31u);"));
@@ -167,7 +167,7 @@ impl File<'_> {
             "run_packed",
             "const uint32_t *image, int32_t *logits",
         );
-        if self.net.lined() {
+        if products::takes_lines(&self.net) {
             self.packed_lines(code, shape.height, shape.width);
         } else {
             code.line(format!("uint32_t *to = {};", self.place(self.net.input)));

@@ -33,7 +33,7 @@ impl File<'_> {
 
     /// Whether there is a function that takes a line of pixels.
     pub(super) fn takes_lines(&self) -> bool {
-        self.packs() || self.net.lined()
+        self.packs() || products::takes_lines(&self.net)
     }
 
     /// Bytes of the caller's array.
@@ -242,8 +242,11 @@ impl File<'_> {
     /// The macros and the function of products that count 32 sums at once.
     fn adders(&self, code: &mut Code) {
         let net = self.net;
-        let (prefix, lined) = (self.prefix(), net.lined() && self.packs());
-        let steps = net.steps.iter().skip(usize::from(net.lined()));
+        let (prefix, lined) = (self.prefix(), products::takes_lines(net) && self.packs());
+        let steps = net
+            .steps
+            .iter()
+            .skip(usize::from(products::takes_lines(net)));
         let planes = steps.filter_map(|step| products::planes(net, step)).max();
         if lined || planes.is_some() {
             code.directive(sliced::macros(prefix).trim_end());
@@ -324,7 +327,7 @@ impl File<'_> {
         code.function(format!(
             "static void {prefix}_layers(uint32_t *memory{pixels})"
         ));
-        if net.steps.len() == usize::from(net.lined()) {
+        if net.steps.len() == usize::from(products::takes_lines(net)) {
             code.line("(void)memory;");
         }
         let mut reads = net.steps.iter().flat_map(|step| &step.node.inputs);
@@ -332,7 +335,7 @@ impl File<'_> {
             code.line("(void)pixels;");
         }
         // A first step that takes lines has its own call.
-        let first = usize::from(net.lined());
+        let first = usize::from(products::takes_lines(net));
         for (at, step) in net.steps.iter().enumerate().skip(first) {
             let inputs: Vec<_> = step.node.inputs.iter().map(|&id| self.place(id)).collect();
             code.line(format!(

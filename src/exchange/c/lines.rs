@@ -138,7 +138,7 @@ impl<'a> Lines<'a> {
         code.line(format!("const uint32_t first = line - {before}u;"));
         if !self.whole() {
             code.open("if (line == 0u)");
-            super::products::clear(code, "y", product.output.len().div_ceil(32));
+            super::code::clear(code, "y", product.output.len().div_ceil(32));
             code.close(1);
         }
         if product.params.stride[1] == 2 {

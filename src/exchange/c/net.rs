@@ -1,6 +1,6 @@
 //! A graph as steps in C: what is left out, what is done at once, what shares memory.
 
-use super::{byte_lines::ByteLines, error::ExportError, lines::Lines};
+use super::error::ExportError;
 use bernet_kernels::xnor::Threshold;
 use bernet_runtime::{
     graph::{BinaryOp, Graph, Kind, Node, Op, PoolKind, ReduceKind, Value, ValueId},
@@ -111,13 +111,6 @@ impl<'a> Net<'a> {
             && image(&&step.node.inputs[0])
             && readers.filter(image).count() == 1
             && !image(&&self.output)
-    }
-
-    /// Whether the first step takes the image line by line.
-    pub(super) fn lined(&self) -> bool {
-        self.steps.first().is_some_and(|step| {
-            Lines::of(self, step).is_some() || ByteLines::of(self, step).is_some()
-        })
     }
 
     /// Type and shape of a value.

@@ -8,7 +8,7 @@
 use super::{
     byte_lines::ByteLines,
     channels,
-    code::{Code, integer, words},
+    code::{Code, clear, integer, words},
     counts,
     lines::Lines,
     net::{Net, Step},
@@ -220,13 +220,6 @@ fn finish(code: &mut Code, product: &Product<'_>, sum: &str, holds: &str, prefix
     }
 }
 
-/// Zeros words.
-pub(super) fn clear(code: &mut Code, name: &str, words: usize) {
-    code.count("i", words);
-    code.line(format!("{name}[i] = 0u;"));
-    code.close(1);
-}
-
 /// Writes the copy of a patch; returns where its values are.
 fn gather(code: &mut Code, product: &Product<'_>, prefix: &str) -> String {
     let single = product.output.height == 1 && product.output.width == 1;
@@ -356,4 +349,10 @@ pub(super) fn describe(net: &Net<'_>, step: &Step<'_>) -> String {
         Op::BinaryConv(_) => format!("{tall}x{wide}, stride {down}x{across}, "),
         _ => String::new(),
     }
+}
+
+/// Whether the first step takes the image line by line.
+pub(super) fn takes_lines(net: &Net<'_>) -> bool {
+    let by_lines = |step| Lines::of(net, step).is_some() || ByteLines::of(net, step).is_some();
+    net.steps.first().is_some_and(by_lines)
 }
