@@ -33,7 +33,7 @@ impl File<'_> {
 
     /// Whether there is a function that takes a line of pixels.
     pub(super) fn takes_lines(&self) -> bool {
-        self.packs() || products::takes_lines(&self.net)
+        self.packs() || products::takes_lines(self.net)
     }
 
     /// Bytes of the caller's array.
