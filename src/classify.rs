@@ -22,15 +22,15 @@ use bernet_kernels::{
     bits::{self, BitTensor},
     isa::Level,
     packing::{self, Order},
-    threads::{ThreadPool, ThreadsError},
+    threads::ThreadsError,
 };
 use bernet_runtime::{
-    execute::{RunError, TensorMut, TensorRef, Workspace},
+    execute::{RunError, TensorMut, TensorRef},
     graph::{Graph, GraphError, Input, Kind, Op, Pixels, Shape},
     plan::{Options, PlanError, Program},
+    shared::{SharedError, SharedSession},
 };
-use rayon::prelude::*;
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Why a net cannot classify, or not these pictures.
@@ -78,17 +78,22 @@ impl From<GraphError> for ClassifyError {
     }
 }
 
-/// A net that is ready to classify pictures.
+impl From<SharedError> for ClassifyError {
+    fn from(error: SharedError) -> Self {
+        match error {
+            SharedError::Run(error) => error.into(),
+            SharedError::Threads(error) => error.into(),
+        }
+    }
+}
+
+/// A net that is ready to classify pictures. Clones share the program and the threads.
 #[derive(Clone, Debug)]
 pub struct Classifier {
-    program: Arc<Program>,
+    session: Arc<SharedSession>,
     shape: Shape,
     pixels: Pixels,
     classes: usize,
-    /// One for each thread.
-    workspaces: Vec<Workspace>,
-    /// Only for more than one thread.
-    pool: Option<Arc<ThreadPool>>,
 }
 
 /// Pictures as the input of a net takes them.
@@ -165,9 +170,7 @@ impl Classifier {
             shape: graph.value(input.value).shape,
             pixels: input.pixels.clone(),
             classes,
-            workspaces: vec![Workspace::new(&program)],
-            pool: None,
-            program: Arc::new(program),
+            session: Arc::new(SharedSession::new(Arc::new(program), 1)?),
         })
     }
 
@@ -176,23 +179,19 @@ impl Classifier {
     /// # Errors
     /// [`ClassifyError::Threads`] where the number is 0 or too large, or the threads cannot be had.
     pub fn with_threads(mut self, number: usize) -> Result<Self, ClassifyError> {
-        self.pool = match number {
-            1 => None,
-            _ => Some(Arc::new(ThreadPool::new(number)?)),
-        };
-        let new = || Workspace::new(&self.program);
-        self.workspaces.resize_with(number, new);
+        let session = SharedSession::new(self.program().clone(), number)?;
+        self.session = Arc::new(session);
         Ok(self)
     }
 
     /// The program.
     pub fn program(&self) -> &Arc<Program> {
-        &self.program
+        self.session.program()
     }
 
     /// The number of threads.
     pub fn threads(&self) -> usize {
-        self.workspaces.len()
+        self.session.threads()
     }
 
     /// Height, width and channels of the pictures.
@@ -228,7 +227,7 @@ impl Classifier {
                     width: self.shape.width,
                     channels: self.shape.channels,
                 });
-                let level = self.program.level();
+                let level = self.program().level();
                 packing::tensor_at_least(level, Order::Nhwc, pixels, *limit, &mut tensor)
                     .expect("there are as many pixels as values");
                 Values::Bits(tensor.lines().words().to_vec())
@@ -275,14 +274,15 @@ impl Classifier {
     /// # Errors
     /// [`ClassifyError::Run`] where the pictures are those of a net with another input.
     pub fn logits(&mut self, images: &Images) -> Result<Logits, ClassifyError> {
-        let len = images.count * self.classes;
-        Ok(if self.program.outputs()[0].kind == Kind::I32 {
+        let (count, len) = (images.count, images.count * self.classes);
+        let run = |logits| self.session.run(count, &[images.tensor()], &mut [logits]);
+        Ok(if self.program().outputs()[0].kind == Kind::I32 {
             let mut sums = vec![0; len];
-            self.share(images, &mut sums, |part| TensorMut::I32(part))?;
+            run(TensorMut::I32(&mut sums))?;
             Logits::Integers(sums)
         } else {
             let mut floats = vec![0.0; len];
-            self.share(images, &mut floats, |part| TensorMut::F32(part))?;
+            run(TensorMut::F32(&mut floats))?;
             Logits::Floats(floats)
         })
     }
@@ -294,33 +294,6 @@ impl Classifier {
     pub fn classify(&mut self, images: &Images) -> Result<Vec<Prediction>, ClassifyError> {
         let logits = self.logits(images)?;
         Ok(logits.predictions(self.classes))
-    }
-
-    /// Has each thread compute the logits of one contiguous share of the pictures.
-    fn share<T: Send>(
-        &mut self,
-        images: &Images,
-        logits: &mut [T],
-        wrap: impl Fn(&mut [T]) -> TensorMut<'_> + Sync,
-    ) -> Result<(), ClassifyError> {
-        let share = images.count.div_ceil(self.threads()).max(1);
-        let (program, classes) = (&*self.program, self.classes);
-        let run = |(index, (logits, workspace)): (usize, (&mut [T], &mut Workspace))| {
-            let start = index * share;
-            let count = logits.len() / classes;
-            let input = images.some(start..start + count);
-            program.run(workspace, count, &[input], &mut [wrap(logits)])
-        };
-        let parts = logits.chunks_mut(share * classes);
-        let mut parts = parts.zip(&mut self.workspaces).enumerate();
-        match &self.pool {
-            None => parts.try_for_each(run)?,
-            Some(pool) => {
-                let parts: Vec<_> = parts.collect();
-                pool.install(|| parts.into_par_iter().try_for_each(run))??;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -363,15 +336,11 @@ impl Images {
         self.count == 0
     }
 
-    fn some(&self, range: Range<usize>) -> TensorRef<'_> {
-        let part = |len: usize| {
-            let each = len / self.count.max(1);
-            range.start * each..range.end * each
-        };
+    fn tensor(&self) -> TensorRef<'_> {
         match &self.values {
-            Values::Bits(words) => TensorRef::Bit(&words[part(words.len())]),
-            Values::Bytes(bytes) => TensorRef::U8(&bytes[part(bytes.len())]),
-            Values::Floats(floats) => TensorRef::F32(&floats[part(floats.len())]),
+            Values::Bits(words) => TensorRef::Bit(words),
+            Values::Bytes(bytes) => TensorRef::U8(bytes),
+            Values::Floats(floats) => TensorRef::F32(floats),
         }
     }
 }

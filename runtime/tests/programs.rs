@@ -3,7 +3,10 @@
 use bernet_kernels::{bits::BitMatrix, isa::Level, xnor::PaddingValue};
 use bernet_runtime::{
     execute::{TensorMut, TensorRef, Workspace},
-    graph::{BinaryConv, BinaryOp, ConvParams, Graph, Kind, Op, Shape, UnaryOp, ValueId},
+    graph::{
+        BinaryConv, BinaryOp, ConvParams, Graph, Kind, Op, PoolKind, PoolParams, ReduceKind, Shape,
+        UnaryOp, ValueId,
+    },
     plan::{Options, PlanError, Program},
     reference,
     session::Session,
@@ -118,6 +121,91 @@ fn a_product_and_its_functions_are_one_step() {
             }
         }
     }
+}
+
+/// A 1×1 convolution, the sum over all positions, and what follows it.
+fn expectation(shape: Shape, outputs: usize, stride: usize, sum: Op, after: &[Op]) -> Graph {
+    let mut graph = Graph::default();
+    let mut value = graph.add_input("x", Kind::Bit, shape).expect("an input");
+    let mut params = ConvParams::valid([1, 1]);
+    params.stride = [stride; 2];
+    let weights = BitMatrix::from_fn(outputs, shape.channels, |row, column| {
+        (row * 5 + column * 3) % 7 < 3
+    });
+    let conv = Op::BinaryConv(BinaryConv { params, weights });
+    for op in [conv, sum].into_iter().chain(after.iter().cloned()) {
+        value = graph.add_node(op, &[value]).expect("a node");
+    }
+    graph.add_output("y", value).expect("an output");
+    graph
+}
+
+#[test]
+fn sums_of_a_product_over_all_positions_are_one_product() {
+    let (shape, odd) = (Shape::new(2, 2, 80), Shape::new(3, 5, 13));
+    let reduce = || Op::Reduce {
+        kind: ReduceKind::Sum,
+        axes: [true, true, false],
+    };
+    let pool = |kernel| {
+        Op::Pool(PoolParams {
+            kind: PoolKind::Sum,
+            kernel,
+            stride: [1, 1],
+            padding: [0; 4],
+        })
+    };
+    let lines = Op::Reduce {
+        kind: ReduceKind::Sum,
+        axes: [true, false, false],
+    };
+    let scale = Op::Affine {
+        scale: vec![0.5],
+        bias: vec![],
+    };
+    let line = Shape::new(1, 6, 9);
+    let large = Shape::new(40, 40, 90);
+    // Graphs, and the steps they become.
+    let graphs = [
+        (expectation(shape, 10, 1, reduce(), &[]), 1),
+        (expectation(odd, 33, 1, reduce(), &[]), 1),
+        (expectation(odd, 5, 1, pool([3, 5]), &[]), 1),
+        (expectation(shape, 10, 1, reduce(), &[Op::Sign]), 1),
+        (expectation(odd, 4, 1, reduce(), &[scale]), 1),
+        (expectation(line, 4, 1, lines.clone(), &[]), 2),
+        (expectation(shape, 10, 2, reduce(), &[]), 2),
+        (expectation(odd, 5, 1, pool([2, 5]), &[]), 2),
+        (expectation(odd, 5, 1, lines, &[]), 2),
+        (expectation(large, 8, 1, reduce(), &[]), 2),
+    ];
+    for (index, (graph, steps)) in graphs.iter().enumerate() {
+        let inputs = random_inputs(graph, 3, index as u64);
+        let expected = reference::run(graph, &inputs).expect("a valid graph");
+        for level in Level::available() {
+            for fuse in [false, true] {
+                let options = Options {
+                    level,
+                    fuse,
+                    ..Options::default()
+                };
+                let mut session = Session::new(graph, &options).expect("a valid graph");
+                let found = session.program().steps().count();
+                let alone = graph.nodes.len();
+                assert_eq!(found, if fuse { *steps } else { alone }, "graph {index}");
+                let found = session.run(&inputs).expect("inputs of the graph");
+                assert_eq!(found, expected, "graph {index}, {level}, fused {fuse}");
+            }
+        }
+    }
+    // Sums that are read elsewhere, too, stay.
+    let mut graph = expectation(shape, 10, 1, reduce(), &[]);
+    let sums = graph.nodes[0].outputs[0];
+    graph.add_output("sums", sums).expect("an output");
+    let mut session = Session::new(&graph, &Options::default()).expect("a valid graph");
+    let inputs = random_inputs(&graph, 3, 1);
+    let expected = reference::run(&graph, &inputs).expect("a valid graph");
+    assert_eq!(session.run(&inputs).expect("inputs of the graph"), expected);
+    assert_eq!(session.program().steps().count(), 2);
 }
 
 /// `nodes` sums one after the other, each with the one before the last.

@@ -391,8 +391,21 @@ pub(super) fn reduce(step: &Step, kind: ReduceKind, context: &Context<'_>, arena
         }
         (ReduceKind::Sum, _) => {
             let out: &mut [i32] = bytemuck::cast_slice_mut(out);
+            let add = |sum: i32, value: i32| sum.wrapping_add(value);
+            if let (Elements::I32(values), true) = (elements, kept == [1, 1, dims[2]]) {
+                let items = values.chunks_exact(from.shape.len());
+                for (item, out) in items.zip(out.chunks_exact_mut(dims[2])) {
+                    out.fill(0);
+                    for pixel in item.chunks_exact(dims[2]) {
+                        out.iter_mut()
+                            .zip(pixel)
+                            .for_each(|(sum, &value)| *sum = add(*sum, value));
+                    }
+                }
+                return;
+            }
             for index in outputs {
-                out[index] = group(index).fold(0, |sum, at| sum.wrapping_add(elements.int(at)));
+                out[index] = group(index).fold(0, |sum, at| add(sum, elements.int(at)));
             }
         }
         (_, Kind::F32) => {

@@ -230,12 +230,13 @@ impl Program {
                 step.run(&context, workspace);
                 after(number);
             }
+            let split = Split::whole(&workspace.arena);
             for (port, tensor) in self.outputs.iter().zip(&mut *outputs) {
-                let split = Split::whole(&workspace.arena);
                 let length = port.item_len();
-                for item in 0..items.len() {
-                    let from = context.items_of(&split, port.slot, item..item + 1);
-                    tensor.copy((items.start + item) * length, from);
+                // Of a constant there is one item, for every place.
+                let all = context.all(&split, port.slot);
+                for start in items.clone().step_by((all.len() / length).max(1)) {
+                    tensor.copy(start * length, all);
                 }
             }
         }

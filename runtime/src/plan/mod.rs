@@ -36,6 +36,7 @@ mod footprint;
 mod fused;
 mod lower;
 mod slot;
+mod sums;
 
 pub use describe::StepInfo;
 pub(crate) use elementwise::{Element, Elementwise, Operand};
@@ -46,7 +47,7 @@ use crate::{
     execute::real::{RealConv, RealDense},
     graph::{Axis, BinaryOp, Graph, GraphError, Kind, PoolParams, ReduceKind, Shape},
 };
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 use bernet_kernels::{
     isa::Level,
     xnor::{BinaryConv2d, ByteConv2d, Conv2d, Threshold},
@@ -63,7 +64,8 @@ const CHUNK_ITEMS: usize = 64;
 pub struct Options {
     /// The instruction set whose kernels run.
     pub level: Level,
-    /// Whether functions of single elements are computed together, without their values in between.
+    /// Whether functions of single elements are computed together, without their values in between,
+    /// and sums of a product over all positions as one product.
     pub fuse: bool,
     /// Most bytes that the arena of a program may take for one item.
     pub memory_limit: usize,
@@ -224,7 +226,12 @@ impl Program {
     /// than [`Options::memory_limit`], weights of ±1 more than 256 MiB and sixteen times their bits.
     pub fn new(graph: &Graph, options: &Options) -> Result<Self, PlanError> {
         graph.validate()?;
-        let lowered = lower::lower(graph, options)?;
+        let gathered = if options.fuse {
+            sums::gather(graph)
+        } else {
+            Cow::Borrowed(graph)
+        };
+        let lowered = lower::lower(&gathered, options)?;
         arena::place(lowered, options)
     }
 
