@@ -158,7 +158,7 @@ typedef struct {
    */
   size_t array[BERNET_AXES];
   /*
-   Axis i of the reordered array is axis order[i] of the array: 1, 2, 0 for channels first.
+   Which axis of the array each axis of the reordered one is: 1, 2, 0 for channels first.
    */
   size_t order[BERNET_AXES];
   /*

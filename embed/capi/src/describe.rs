@@ -69,7 +69,7 @@ pub struct bernet_tensor {
     pub axes: usize,
     /// Their sizes. The array's axes in the order `order`, read row by row, are the buffer's item.
     pub array: [usize; BERNET_AXES],
-    /// Axis i of the reordered array is axis order[i] of the array: 1, 2, 0 for channels first.
+    /// Which axis of the array each axis of the reordered one is: 1, 2, 0 for channels first.
     pub order: [usize; BERNET_AXES],
     /// 1 where the array's first axis is the batch, 0 where it has none.
     pub batch: i32,
