@@ -25,7 +25,7 @@ use crate::{
     execute::{RunError, TensorMut, TensorRef, Workspace},
     plan::Program,
 };
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use bernet_kernels::threads::{Idle, ThreadPool, ThreadsError, checked};
 use core::ops::Range;
 use rayon::prelude::*;
@@ -42,7 +42,7 @@ pub struct SharedSession {
     threads: usize,
     /// Only for more than one thread.
     pool: Option<Arc<ThreadPool>>,
-    idle: Idle<Workspace>,
+    idle: Idle<Box<Workspace>>,
 }
 
 /// Why a batch did not run.
@@ -156,7 +156,7 @@ impl SharedSession {
         mut work: impl FnMut(&mut Workspace, Share) -> Result<(), RunError>,
     ) -> Result<(), SharedError> {
         let idle = self.idle.take();
-        let mut workspace = idle.unwrap_or_else(|| Workspace::new(&self.program));
+        let mut workspace = idle.unwrap_or_else(|| Box::new(Workspace::new(&self.program)));
         let mut shares = shares.into_iter();
         let result = shares.try_for_each(|share| work(&mut workspace, share));
         self.idle.put(workspace);

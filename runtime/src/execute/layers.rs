@@ -13,6 +13,7 @@ use bernet_kernels::{
 };
 
 /// The shape of some items as the kernels have it.
+#[inline(always)]
 pub(super) fn shape(slot: &Slot, batch: usize) -> bits::Shape {
     let Shape {
         height,
@@ -28,12 +29,14 @@ pub(super) fn shape(slot: &Slot, batch: usize) -> bits::Shape {
 }
 
 /// The bits of some items, which the runtime packed itself: what pads their lines is 0.
+#[inline(always)]
 pub(super) fn bit_view<'a>(slot: &Slot, batch: usize, words: &'a [u64]) -> BitView<'a> {
     let shape = shape(slot, batch);
     BitView::with_clear_pads(words, shape, shape.row_words()).expect("the words of the slot")
 }
 
 /// As [`bit_view`], to be written.
+#[inline(always)]
 pub(super) fn bit_view_mut<'a>(slot: &Slot, batch: usize, words: &'a mut [u64]) -> BitViewMut<'a> {
     let shape = shape(slot, batch);
     BitViewMut::new(words, shape, shape.row_words()).expect("the words of the slot")

@@ -8,7 +8,7 @@ pub(crate) mod real;
 
 use crate::{
     graph::Kind,
-    plan::{Kernel, Place, Port, Program, SlotId, Step},
+    plan::{Kernel, Place, Port, Program, Slot, SlotId, Step},
 };
 use alloc::{string::String, vec, vec::Vec};
 use bernet_kernels::xnor;
@@ -352,6 +352,7 @@ impl Step {
 
 impl<'a> Context<'a> {
     /// A value of the chunk, all of its items; of a constant the only one.
+    #[inline]
     fn all<'s>(&self, split: &Split<'s>, slot: SlotId) -> TensorRef<'s>
     where
         'a: 's,
@@ -360,6 +361,7 @@ impl<'a> Context<'a> {
     }
 
     /// Some items of the chunk of a value; of a constant the only one.
+    #[inline]
     fn items_of<'s>(&self, split: &Split<'s>, id: SlotId, items: Range<usize>) -> TensorRef<'s>
     where
         'a: 's,
@@ -369,6 +371,7 @@ impl<'a> Context<'a> {
     }
 
     /// As [`Context::items_of`]; `None` for what the step writes.
+    #[inline]
     fn try_items<'s>(
         &self,
         split: &Split<'s>,
@@ -378,22 +381,18 @@ impl<'a> Context<'a> {
     where
         'a: 's,
     {
-        let slot = self.program.slots[id.0];
+        let slot = &self.program.slots[id.0];
         let length = match slot.kind {
             Kind::Bit => slot.words(1),
             _ => slot.shape.len(),
         };
-        let mut root = slot;
-        while let Place::View(of) = root.place {
-            root = self.program.slots[of.0];
-        }
         let typed = |words: &'s [u64], items: usize| match slot.kind {
             Kind::Bit => TensorRef::Bit(&words[..items * length]),
             Kind::U8 => TensorRef::U8(&bytemuck::cast_slice(words)[..items * length]),
             Kind::I32 => TensorRef::I32(&bytemuck::cast_slice(words)[..items * length]),
             Kind::F32 => TensorRef::F32(&bytemuck::cast_slice(words)[..items * length]),
         };
-        Some(match root.place {
+        Some(match self.memory(slot) {
             Place::Input(number) => {
                 let start = self.items.start;
                 let items = start + items.start..start + items.end;
@@ -409,16 +408,23 @@ impl<'a> Context<'a> {
     }
 
     /// The words of an output of a step.
+    #[inline]
     fn range(&self, id: SlotId) -> Range<usize> {
-        let slot = self.program.slots[id.0];
-        let mut root = slot;
-        while let Place::View(of) = root.place {
-            root = self.program.slots[of.0];
-        }
-        match root.place {
+        let slot = &self.program.slots[id.0];
+        match self.memory(slot) {
             Place::Arena(at) => at..at + slot.words(self.items.len()),
             _ => unreachable!("steps write to the arena"),
         }
+    }
+
+    /// The place whose memory a slot is in.
+    #[inline(always)]
+    fn memory(&self, slot: &Slot) -> Place {
+        let mut place = slot.place;
+        while let Place::View(of) = place {
+            place = self.program.slots[of.0].place;
+        }
+        place
     }
 
     /// Input and output of a step from floats to floats.
