@@ -8,7 +8,7 @@ use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
     packing::{self, Order},
-    xnor::{Conv2d, Geometry, Options, PaddingValue, Workspace, Window},
+    xnor::{Conv2d, Geometry, Options, PaddingValue, Window, Workspace},
 };
 use std::sync::Arc;
 use tract_onnx::tract_hir::{
