@@ -9,6 +9,7 @@ import os
 import statistics
 import sys
 import time
+from importlib.metadata import version
 
 import numpy as np
 
@@ -32,11 +33,10 @@ def larq(folder, x, threads):
     if not os.path.exists(path):
         return
     import larq_compute_engine as lce
-    from larq_compute_engine.testing import Interpreter
 
     with open(path, "rb") as file:
-        interpreter = Interpreter(file.read(), num_threads=threads)
-    yield f"Larq Compute Engine {getattr(lce, '__version__', '')}".strip(), lambda: interpreter.predict(x)
+        interpreter = lce.testing.Interpreter(file.read(), num_threads=threads)
+    yield f"Larq Compute Engine {version('larq-compute-engine')}", lambda: interpreter.predict(x)
 
 
 def onnxruntime(folder, x, threads):
@@ -69,7 +69,7 @@ def main():
                 difference = float(np.abs(found - y).max() / max(np.abs(y).max(), 1e-30))
                 show(name, "net", os.path.basename(os.path.abspath(folder)), ms=round(timed(run), 3), difference=float(f"{difference:.2g}"))
         except Exception as error:  # one that is absent or fails does not end the others
-            print(f"{peer.__name__}: {type(error).__name__}: {error}", file=sys.stderr)
+            print(f"absent: {peer.__name__}: {type(error).__name__}: {error}", file=sys.stderr)
 
 
 main()

@@ -52,8 +52,8 @@ pub(super) fn run(
     let output = program.arg(folder.path()).arg("1").output();
     let output = output.with_context(|| format!("{program:?}"))?;
     for line in String::from_utf8_lossy(&output.stderr).lines() {
-        if !line.starts_with(' ') {
-            super::complain(&format!("peers: {line}"));
+        if let Some(why) = line.strip_prefix("absent: ") {
+            super::complain(&format!("peer not at hand: {why}"));
         }
     }
     let text = String::from_utf8_lossy(&output.stdout);
