@@ -262,13 +262,17 @@ impl Level {
     /// Does `work`, compiled with this level's instructions: plain loops over slices become loops over its vectors. Results
     /// keep their bits, since the compiler neither fuses nor reorders floating-point operations.
     ///
-    /// The compiler has to inline `work` for that, which it does with a closure that holds its loop itself.
+    /// The compiler has to inline `work` for that: a closure says `#[inline(always)]`, or it may be compiled for any CPU where it
+    /// is long.
     ///
     /// ```
     /// use bernet_kernels::isa::Level;
     ///
     /// let mut values = [1.0, 2.0, 3.0];
-    /// Level::best().vectorize(|| values.iter_mut().for_each(|value| *value *= 2.0));
+    /// Level::best().vectorize(
+    ///     #[inline(always)]
+    ///     || values.iter_mut().for_each(|value| *value *= 2.0),
+    /// );
     /// assert_eq!(values, [2.0, 4.0, 6.0]);
     /// ```
     #[inline]

@@ -155,18 +155,17 @@ pub(super) fn run(path: &Path, asked: &Asked, out: &mut impl Write) -> Result<Ta
 
 impl NetSpeed {
     fn show(&self, out: &mut impl Write) -> Result<()> {
-        let net = self;
         writeln!(
             out,
             "{}: {:.2} ms an item ({}, one thread), {:.1} million binary and {:.1} million real \
          multiply-accumulates, {} kB of values, read and planned in {:.1} ms",
-            net.net,
-            net.ms,
-            net.level,
-            net.binary_macs as f64 / 1e6,
-            net.real_macs as f64 / 1e6,
-            net.arena_bytes.div_ceil(1000),
-            net.load_ms
+            self.net,
+            self.ms,
+            self.level,
+            self.binary_macs as f64 / 1e6,
+            self.real_macs as f64 / 1e6,
+            self.arena_bytes.div_ceil(1000),
+            self.load_ms
         )?;
         Ok(())
     }

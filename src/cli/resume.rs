@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use bernet::{
     data::{Dataset, Source},
-    train::{Config, Freezing},
+    train::{self, Config, Freezing},
 };
 use std::{
     fs::{File, TryLockError},
@@ -36,18 +36,6 @@ pub(super) fn lock(folder: &Path) -> Result<File> {
 
 /// The data's name and sizes, and a checksum of every image and label.
 pub(super) fn describe_data(source: &Source) -> String {
-    let mut hasher = crc32fast::Hasher::new();
-    for set in [&source.train, &source.test] {
-        let shape = set.image_shape();
-        for size in [set.len(), shape.height, shape.width, set.classes()] {
-            hasher.update(&(size as u64).to_le_bytes());
-        }
-        for word in set.images().lines().words() {
-            hasher.update(&word.to_le_bytes());
-        }
-        hasher.update(set.labels());
-        hasher.update(set.grey().unwrap_or_default());
-    }
     let grey = |set: &Dataset| if set.grey().is_some() { ", grey" } else { "" };
     format!(
         "{}: {} training and {} test images{}, checksum {:08x}",
@@ -55,7 +43,7 @@ pub(super) fn describe_data(source: &Source) -> String {
         source.train.len(),
         source.test.len(),
         grey(&source.train),
-        hasher.finalize()
+        train::data_checksum([&source.train, &source.test])
     )
 }
 

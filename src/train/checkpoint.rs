@@ -11,7 +11,7 @@ use super::{
     config::Config, epoch::Epoch, error::TrainError, layer::Layer, network::NetworkError,
     parameter::Parameter, trainer::Trainer,
 };
-use crate::durable;
+use crate::{data::Dataset, durable};
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
@@ -258,6 +258,24 @@ fn read(path: &Path) -> Result<Trainer, CheckpointError> {
         error,
     })?;
     Trainer::from_checkpoint(path, &bytes)
+}
+
+/// A checksum of the sizes and of every image and label of two sets: what a text for
+/// [`Trainer::set_data`] tells data apart by.
+pub fn data_checksum(sets: [&Dataset; 2]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for set in sets {
+        let shape = set.image_shape();
+        for size in [set.len(), shape.height, shape.width, set.classes()] {
+            hasher.update(&(size as u64).to_le_bytes());
+        }
+        for word in set.images().lines().words() {
+            hasher.update(&word.to_le_bytes());
+        }
+        hasher.update(set.labels());
+        hasher.update(set.grey().unwrap_or_default());
+    }
+    hasher.finalize()
 }
 
 #[cfg(test)]

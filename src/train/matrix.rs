@@ -11,6 +11,7 @@ use std::{ops::Range, sync::LazyLock};
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::best);
 
 /// Does a loop over elements with the widest vectors there are; its bits are those of any other level.
+/// The closure says `#[inline(always)]`: one that the compiler does not inline is compiled for any CPU.
 #[inline]
 pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     LEVEL.vectorize(work)

@@ -63,7 +63,7 @@ mod tests;
 mod trainer;
 mod warp;
 
-pub use checkpoint::CheckpointError;
+pub use checkpoint::{CheckpointError, data_checksum};
 pub use choices::{
     Activations, Distribution, HeldOut, MethodName, Noise, Normalisation, Surrogate,
 };

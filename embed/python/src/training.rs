@@ -8,7 +8,10 @@ use crate::{
 };
 use bernet::{
     data::{self, Dataset, THRESHOLD},
-    train::{Config, MethodName, NETS, Network, Observer, Run, RunError, Trainer, net_by_name},
+    train::{
+        Config, MethodName, NETS, Network, Observer, Run, RunError, Trainer, data_checksum,
+        net_by_name,
+    },
 };
 use bernet_kernels::{
     bits::{BitTensor, Shape},
@@ -271,23 +274,11 @@ struct Data {
 impl Data {
     /// Their sizes, and a checksum of every image and label.
     fn describe(&self) -> String {
-        let mut hasher = crc32fast::Hasher::new();
-        for set in [&self.train, &self.validation] {
-            let shape = set.image_shape();
-            for size in [set.len(), shape.height, shape.width, set.classes()] {
-                hasher.update(&(size as u64).to_le_bytes());
-            }
-            for word in set.images().lines().words() {
-                hasher.update(&word.to_le_bytes());
-            }
-            hasher.update(set.labels());
-            hasher.update(set.grey().unwrap_or_default());
-        }
         format!(
             "arrays: {} images and {} to measure by, checksum {:08x}",
             self.train.len(),
             self.validation.len(),
-            hasher.finalize()
+            data_checksum([&self.train, &self.validation])
         )
     }
 }

@@ -100,6 +100,14 @@ fn pool_params(about: &Object, params: &PoolParams) {
     set(about, "padding", &sizes(&params.padding));
 }
 
+fn thresholds(at_least: JsValue, inverted: impl Iterator<Item = bool>) -> Object {
+    let inverted: Vec<_> = inverted.map(u8::from).collect();
+    object([
+        ("atLeast", at_least),
+        ("inverted", Uint8Array::from(&inverted[..]).into()),
+    ])
+}
+
 /// Weights, a row for each output; thresholds; numbers for each channel.
 pub(crate) fn parameters(op: &Op) -> Object {
     match op {
@@ -109,25 +117,13 @@ pub(crate) fn parameters(op: &Op) -> Object {
         Op::Dense(dense) => reals(dense.outputs, &dense.weights, &dense.bias),
         Op::Threshold(list) => {
             let at_least: Vec<_> = list.iter().map(|threshold| threshold.at_least).collect();
-            let inverted: Vec<_> = list
-                .iter()
-                .map(|threshold| u8::from(threshold.invert))
-                .collect();
-            object([
-                ("atLeast", Int32Array::from(&at_least[..]).into()),
-                ("inverted", Uint8Array::from(&inverted[..]).into()),
-            ])
+            let at_least = Int32Array::from(&at_least[..]).into();
+            thresholds(at_least, list.iter().map(|threshold| threshold.invert))
         }
         Op::RealThreshold(list) => {
             let at_least: Vec<_> = list.iter().map(|threshold| threshold.at_least).collect();
-            let inverted: Vec<_> = list
-                .iter()
-                .map(|threshold| u8::from(threshold.invert))
-                .collect();
-            object([
-                ("atLeast", floats(&at_least)),
-                ("inverted", Uint8Array::from(&inverted[..]).into()),
-            ])
+            let inverted = list.iter().map(|threshold| threshold.invert);
+            thresholds(floats(&at_least), inverted)
         }
         Op::Affine { scale, bias } => object([("scale", floats(scale)), ("bias", floats(bias))]),
         Op::Constant(tensor) => {

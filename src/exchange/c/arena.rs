@@ -63,7 +63,7 @@ fn tenants(net: &Net<'_>) -> Vec<Tenant> {
     let end = net.steps.len();
     let mut born = vec![None; graph.values.len()];
     let mut dies = vec![0; graph.values.len()];
-    if net.value(net.input).kind == Kind::Bit && !products::takes_lines(net) {
+    if net.value(net.input).kind == Kind::Bit && !products::is_lined(net) {
         born[net.input.index()] = Some(0);
     }
     let mut found = Vec::new();

@@ -79,7 +79,7 @@ impl File<'_> {
         }
         if !self.packs() {
             self.first_step(code);
-        } else if products::takes_lines(self.net) {
+        } else if products::is_lined(self.net) {
             code.line("uint32_t bits = 0u;");
             code.count("i", values);
             code.line(format!("bits |= {bit} << i;"));
@@ -167,7 +167,7 @@ impl File<'_> {
             "run_packed",
             "const uint32_t *image, int32_t *logits",
         );
-        if products::takes_lines(self.net) {
+        if products::is_lined(self.net) {
             self.packed_lines(code, shape.height, shape.width);
         } else {
             code.line(format!("uint32_t *to = {};", self.place(self.net.input)));

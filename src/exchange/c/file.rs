@@ -33,7 +33,7 @@ impl File<'_> {
 
     /// Whether there is a function that takes a line of pixels.
     pub(super) fn takes_lines(&self) -> bool {
-        self.packs() || products::takes_lines(self.net)
+        self.packs() || products::is_lined(self.net)
     }
 
     /// Bytes of the caller's array.
@@ -242,11 +242,8 @@ impl File<'_> {
     /// The macros and the function of products that count 32 sums at once.
     fn adders(&self, code: &mut Code) {
         let net = self.net;
-        let (prefix, lined) = (self.prefix(), products::takes_lines(net) && self.packs());
-        let steps = net
-            .steps
-            .iter()
-            .skip(usize::from(products::takes_lines(net)));
+        let (prefix, lined) = (self.prefix(), products::is_lined(net) && self.packs());
+        let steps = net.steps.iter().skip(usize::from(products::is_lined(net)));
         let planes = steps.filter_map(|step| products::planes(net, step)).max();
         if lined || planes.is_some() {
             code.directive(sliced::macros(prefix).trim_end());
@@ -327,7 +324,7 @@ impl File<'_> {
         code.function(format!(
             "static void {prefix}_layers(uint32_t *memory{pixels})"
         ));
-        if net.steps.len() == usize::from(products::takes_lines(net)) {
+        if net.steps.len() == usize::from(products::is_lined(net)) {
             code.line("(void)memory;");
         }
         let mut reads = net.steps.iter().flat_map(|step| &step.node.inputs);
@@ -335,7 +332,7 @@ impl File<'_> {
             code.line("(void)pixels;");
         }
         // A first step that takes lines has its own call.
-        let first = usize::from(products::takes_lines(net));
+        let first = usize::from(products::is_lined(net));
         for (at, step) in net.steps.iter().enumerate().skip(first) {
             let inputs: Vec<_> = step.node.inputs.iter().map(|&id| self.place(id)).collect();
             code.line(format!(

@@ -352,7 +352,7 @@ pub(super) fn describe(net: &Net<'_>, step: &Step<'_>) -> String {
 }
 
 /// Whether the first step takes the image line by line.
-pub(super) fn takes_lines(net: &Net<'_>) -> bool {
+pub(super) fn is_lined(net: &Net<'_>) -> bool {
     let by_lines = |step| Lines::of(net, step).is_some() || ByteLines::of(net, step).is_some();
     net.steps.first().is_some_and(by_lines)
 }

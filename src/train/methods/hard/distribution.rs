@@ -131,7 +131,7 @@ impl Groups {
 fn convolve(taps: &[f32; TAPS], source: &[f32], target: &mut [f32]) {
     let shifted: [&[f32]; TAPS] = std::array::from_fn(|i| &source[FACTORS - i..][..target.len()]);
     let [a, b, c, d, e] = shifted;
-    vectorised(
+    matrix::vectorised(
         #[inline(always)]
         || {
             for k in 0..target.len() {
@@ -172,7 +172,7 @@ impl Buffers {
 /// `Σ_k y[k] · table[k]`; `y` is a multiple of [`LANES`] long, the table at least as long.
 pub(super) fn dot(y: &[f32], table: &[f32]) -> f32 {
     let mut lanes = [0.0; LANES];
-    vectorised(
+    matrix::vectorised(
         #[inline(always)]
         || {
             for (y, table) in y.chunks_exact(LANES).zip(table.chunks_exact(LANES)) {
@@ -184,13 +184,6 @@ pub(super) fn dot(y: &[f32], table: &[f32]) -> f32 {
     );
     let half: [f32; 4] = std::array::from_fn(|i| lanes[i] + lanes[i + 4]);
     (half[0] + half[2]) + (half[1] + half[3])
-}
-
-/// Does a loop with vectors. It has to be a small one: a closure that is too large to be inlined is
-/// compiled for any CPU.
-#[inline(always)]
-pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    matrix::vectorised(work)
 }
 
 #[cfg(test)]

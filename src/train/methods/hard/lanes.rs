@@ -7,10 +7,10 @@
 //! certain nearly all entries would be subnormal numbers, each of which costs a hundred cycles.
 
 use super::{
-    distribution::vectorised,
     leave_one_out::TERMS,
     noise::{SHARED, Tables},
 };
+use crate::train::matrix;
 
 /// Samples that are worked on together.
 pub(super) const LANES: usize = 64;
@@ -75,8 +75,8 @@ impl Lanes {
         for (vector, inputs) in self.inputs.chunks_exact(whole).enumerate() {
             self.y.fill([0.0; WIDTH]);
             self.y[FACTORS] = [1.0; WIDTH];
-            let y = &mut self.y[..];
-            vectorised(
+            let (y, results) = (&mut self.y[..], &mut self.results[vector * WIDTH..]);
+            matrix::vectorised(
                 #[inline(always)]
                 || {
                     for (step, means) in means.chunks(FACTORS).enumerate() {
@@ -85,15 +85,7 @@ impl Lanes {
                         // The highest number of successes so far is `at`.
                         add_factors(&taps, &mut y[..2 * FACTORS + at + 1]);
                     }
-                },
-            );
-            let y = &self.y[FACTORS..];
-            let tables = tables.lines();
-            let results = &mut self.results[..];
-            vectorised(
-                #[inline(always)]
-                || {
-                    expect(y, tables, lines, &mut results[vector * WIDTH..]);
+                    expect(&y[FACTORS..], tables.lines(), lines, results);
                 },
             );
         }

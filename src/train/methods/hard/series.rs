@@ -33,10 +33,11 @@
 //! F(t + i + 1)`.
 
 use super::{
-    distribution::{Buffers, Groups, vectorised},
+    distribution::{Buffers, Groups},
     leave_one_out::{Form, POWERS, TERMS},
     noise::{Curve, SHARED},
 };
+use crate::train::matrix;
 
 /// The fewest factors: below, exact forms cost little.
 pub(super) const FEWEST: usize = 128;
@@ -119,7 +120,7 @@ impl Series {
                 continue;
             }
             let noise = &noise[(y.len() - k) * per..];
-            vectorised(
+            matrix::vectorised(
                 #[inline(always)]
                 || {
                     for (grid, noise) in grid.iter_mut().zip(noise) {
@@ -193,7 +194,7 @@ impl Series {
         let bend = (self.third - sample.third) / 6.0;
         let mut values = [0.0; BENT];
         let rows = &self.table[at - 1..at + 3];
-        vectorised(
+        matrix::vectorised(
             #[inline(always)]
             || {
                 for (row, weight) in rows.iter().zip(weights) {
