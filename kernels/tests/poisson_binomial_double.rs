@@ -159,6 +159,36 @@ fn logarithms() {
     }
 }
 
+/// Four trials that fail with probability 2⁻⁵³ among others: to have 0 to 4 successes the sum is tilted so far that its mean is
+/// below the rounding error of 1.
+#[test]
+fn far_ends() {
+    for n in 129..146 {
+        let mut p: Vec<f64> = (0..n).map(|j| 0.5 + 0.49 * f64::from(j) / 146.0).collect();
+        p.extend([1.0 - 0.5f64.powi(53); 4]);
+        for turned in [false, true] {
+            let p: Vec<f64> = p
+                .iter()
+                .map(|p| if turned { 1.0 - p } else { *p })
+                .collect();
+            let sum = PoissonBinomial::new(&p).unwrap();
+            for function in [Function::LogPmf, Function::LogCdf, Function::LogSurvival] {
+                let all = sum.all(function);
+                for (k, all) in all.into_iter().enumerate() {
+                    let mut one = [0.0];
+                    sum.evaluate(function, &[k as i64], &mut one).unwrap();
+                    let tolerance = 1e-12 * one[0].abs().max(1.0);
+                    assert!(
+                        one[0] == all || (one[0] - all).abs() <= tolerance,
+                        "n = {n}, k = {k}, {function:?}: {} one by one, {all} at once",
+                        one[0]
+                    );
+                }
+            }
+        }
+    }
+}
+
 fn near(found: f64, exact: f64, tolerance: f64) -> bool {
     error(found, exact) <= tolerance
 }

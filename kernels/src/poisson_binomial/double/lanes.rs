@@ -345,21 +345,23 @@ impl Loop for Moments<'_> {
         let mut sums = [Lanes([0.0; LANES]); 3];
         let [one, r, gain] = [1.0, self.r, self.r - 1.0].map(Lanes::from);
         let (chunks, rest) = self.values.as_chunks::<LANES>();
-        let mut chunk = |x: &[f64; LANES]| {
-            let x = Lanes(*x);
+        let mut chunk = |x: Lanes, complement: Lanes| {
             let per = one / (one + x * gain);
-            let (t, not) = (x * r * per, (one - x) * per);
+            let (t, not) = (x * r * per, complement * per);
             sums = [sums[0] + t, sums[1] + not, sums[2] + t * not];
         };
         for x in chunks {
-            chunk(x);
+            let x = Lanes(*x);
+            chunk(x, one - x);
         }
         if !rest.is_empty() {
-            let mut x = [0.0; LANES];
-            x[..rest.len()].copy_from_slice(rest);
-            chunk(&x);
-            // The values that fill up have t = 0 and 1 − t = 1.
-            sums[1].0[LANES - 1] -= (LANES - rest.len()) as f64;
+            // The values that fill up count for nothing on either side: a 1 that is added and
+            // subtracted again would leave a rounding error above a sum that is tiny.
+            let (mut x, mut complement) = ([0.0; LANES], [0.0; LANES]);
+            for (l, &value) in rest.iter().enumerate() {
+                (x[l], complement[l]) = (value, 1.0 - value);
+            }
+            chunk(Lanes(x), Lanes(complement));
         }
         sums.map(|sum| total(sum.0))
     }

@@ -271,3 +271,42 @@ impl<'a> Tilted<'a> {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Mean, complement and variance keep their digits however small they are, for any count of
+    /// values beside whole vectors of them.
+    #[test]
+    fn middles_far_out() {
+        for count in 1..20 {
+            let x = 0.5f64.powi(53);
+            let of = |low: usize, high: usize| Groups {
+                low: vec![x; low],
+                high: vec![x; high],
+            };
+            for theta in [0.0, -20.0, -36.7, -79.0, -82.0, -90.0] {
+                let (t, not) = {
+                    let (with, without) = (x, (1.0 - x) * libm::exp(theta));
+                    (without / (with + without), with / (with + without))
+                };
+                let middle = of(0, count).middle(theta);
+                let turned = of(count, 0).middle(-theta);
+                for found in [
+                    (middle.mean, middle.above, middle.variance),
+                    (turned.above, turned.mean, turned.variance),
+                ] {
+                    let count = count as f64;
+                    let right = [count * t, count * not, count * t * not];
+                    for (found, right) in [found.0, found.1, found.2].into_iter().zip(right) {
+                        assert!(
+                            (found - right).abs() <= 1e-14 * right,
+                            "{count} values, {theta}: {found:e}, expected {right:e}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
