@@ -22,7 +22,13 @@
 //!
 //! **Backward.** The bit's derivative is that of `2z − 1`: `∂z/∂v_k` by the chosen form
 //! ([`leave_one_out`]), and `∂z/∂t` and the one by the width, which move γ and β and, through μ and
-//! σ, all the batch:
+//! σ, all the batch.
+//!
+//! `∂z/∂v_k` as a function of `x_k m_k` has an even part, which is `∂z/∂m_k` by the sum's mean, and
+//! an odd part, by its variance: it pulls a weight towards 0, whatever the input, where the bit is
+//! wrong. A drawn bit follows it, a mode does not, because it does not depend on the variance. So
+//! for the mode the odd part is left out. With it, weights gather at 0, where they serve the soft
+//! net and are lost when they freeze (docs/experiment.md). The derivatives of threshold and width are
 //!
 //! ```text
 //! ∂t/∂μ = 1   ∂t/∂σ = −β/γ   ∂t/∂β = −σ/γ   ∂t/∂γ = βσ/γ²      ∂width/∂σ = width/σ   ∂width/∂γ = −width/γ
@@ -293,6 +299,7 @@ impl Method for Hard {
         let by_sums = by_sums.as_ref().unwrap_or(&cache.gradient);
 
         let (weights, form) = (&layer.weights, self.probabilities.form(k));
+        let form = (form, self.samples);
         let product = Product::new(form, weights, by_sums, &by_probability, &kept.found, n);
         let gradient = &mut layer.latent.gradient;
         product.by_weights(rows, k, gradient);

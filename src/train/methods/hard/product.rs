@@ -17,108 +17,152 @@ const LINES: usize = 8;
 /// with `U_d = dL/dz · term_d` and `G` the gradient by the sums' means.
 pub(super) struct Product {
     n: usize,
-    /// `R × (even + 1) · N`: of each even term `U_d`, then `G`.
+    /// Of the even terms, then `G` with a part of 1.
+    even: Parity,
+    /// Of the odd terms; empty where their part is left out.
+    odd: Parity,
+}
+
+/// The terms with a part of one parity, `d` of them.
+struct Parity {
+    /// `R × d · N`: `U_d`.
     upstream: Vec<f32>,
-    /// `R × odd · N`.
-    odd_upstream: Vec<f32>,
-    /// `K × (even + 1) · N`: `½ even_d`, then 1.
-    even: Vec<f32>,
-    /// `K × odd · N`: `½ odd_d`.
-    odd: Vec<f32>,
+    /// `K × d · N`: half the part of each weight.
+    parts: Vec<f32>,
+    /// `d · N`
+    width: usize,
+}
+
+impl Parity {
+    /// Of the terms in `list`; with `sums`, these upstream gradients and a part of 1 after them.
+    fn new(
+        (form, parity): (Form, usize),
+        list: &[usize],
+        weights: &[f32],
+        (by_probability, terms): (&[f32], &[f32]),
+        sums: Option<&[f32]>,
+        n: usize,
+    ) -> Self {
+        let width = (list.len() + usize::from(sums.is_some())) * n;
+        let rows = by_probability.len() / n;
+        let mut upstream = vec![0.0; rows * width];
+        let mut parts = vec![1.0; weights.len() / n * width];
+        if width > 0 {
+            upstream
+                .par_chunks_mut(width)
+                .zip(by_probability.par_chunks(n))
+                .zip(terms.par_chunks(n * form.terms()))
+                .enumerate()
+                .with_min_len(matrix::BLOCK)
+                .for_each(|(row, ((upstream, probability), terms))| {
+                    let (upstream, last) = upstream.split_at_mut(list.len() * n);
+                    for (d, out) in list.iter().zip(upstream.chunks_exact_mut(n)) {
+                        let terms = terms[d * n..][..n].iter().zip(probability);
+                        for (out, (term, probability)) in out.iter_mut().zip(terms) {
+                            *out = probability * term;
+                        }
+                    }
+                    if let Some(sums) = sums {
+                        last.copy_from_slice(&sums[row * n..][..n]);
+                    }
+                });
+            parts
+                .par_chunks_mut(width)
+                .zip(weights.par_chunks(n))
+                .with_min_len(LINES)
+                .for_each(|(parts, weights)| {
+                    for (j, weight) in weights.iter().enumerate() {
+                        let values = form.parts(*weight)[parity];
+                        for (at, d) in list.iter().enumerate() {
+                            parts[at * n + j] = 0.5 * values[*d];
+                        }
+                    }
+                });
+        }
+        Self {
+            upstream,
+            parts,
+            width,
+        }
+    }
+
+    /// Each part times its weight.
+    fn scale(&mut self, weights: &[f32], n: usize) {
+        self.parts
+            .par_chunks_mut(self.width)
+            .zip(weights.par_chunks(n))
+            .with_min_len(LINES)
+            .for_each(|(parts, weights)| {
+                for parts in parts.chunks_exact_mut(n) {
+                    for (part, weight) in parts.iter_mut().zip(weights) {
+                        *part *= weight;
+                    }
+                }
+            });
+    }
+
+    /// Adds each part times its factor: `factors` of line `k` for weight `k`.
+    fn add<'a>(&self, n: usize, factors: impl Fn(usize) -> &'a [f32] + Sync, gradient: &mut [f32]) {
+        gradient
+            .par_chunks_mut(n)
+            .zip(self.parts.par_chunks(self.width))
+            .enumerate()
+            .with_min_len(LINES)
+            .for_each(|(line, (gradient, parts))| {
+                let factors = factors(line).chunks_exact(n);
+                for (parts, factors) in parts.chunks_exact(n).zip(factors) {
+                    for j in 0..n {
+                        gradient[j] += parts[j] * factors[j];
+                    }
+                }
+            });
+    }
 }
 
 impl Product {
+    /// With the odd parts, or without them.
     pub(super) fn new(
-        form: Form,
+        (form, odd): (Form, bool),
         weights: &[f32],
         by_sums: &[f32],
         by_probability: &[f32],
         found: &Found,
         n: usize,
     ) -> Self {
-        let [evens, odds] = form.parities();
-        let rows = by_sums.len() / n;
-        let (width, odd_width) = ((evens.len() + 1) * n, odds.len() * n);
-        let mut upstream = vec![0.0; rows * width];
-        let mut odd_upstream = vec![0.0; rows * odd_width];
-        let inputs = by_sums
-            .par_chunks(n)
-            .zip(by_probability.par_chunks(n))
-            .zip(found.terms.par_chunks(n * form.terms()));
-        upstream
-            .par_chunks_mut(width)
-            .zip(odd_upstream.par_chunks_mut(odd_width))
-            .zip(inputs)
-            .with_min_len(matrix::BLOCK)
-            .for_each(|((upstream, odd_upstream), ((sums, probability), terms))| {
-                for (list, out) in [(&evens, &mut *upstream), (&odds, odd_upstream)] {
-                    for (d, out) in list.iter().zip(out.chunks_exact_mut(n)) {
-                        let terms = terms[d * n..][..n].iter().zip(probability);
-                        for (out, (term, probability)) in out.iter_mut().zip(terms) {
-                            *out = probability * term;
-                        }
-                    }
-                }
-                upstream[evens.len() * n..].copy_from_slice(sums);
-            });
-        let depth = weights.len() / n;
-        let (mut even, mut odd) = (vec![1.0; depth * width], vec![0.0; depth * odd_width]);
-        even.par_chunks_mut(width)
-            .zip(odd.par_chunks_mut(odd_width))
-            .zip(weights.par_chunks(n))
-            .with_min_len(LINES)
-            .for_each(|((even, odd), weights)| {
-                for (j, weight) in weights.iter().enumerate() {
-                    let [even_parts, odd_parts] = form.parts(*weight);
-                    for (at, d) in evens.iter().enumerate() {
-                        even[at * n + j] = 0.5 * even_parts[*d];
-                    }
-                    for (at, d) in odds.iter().enumerate() {
-                        odd[at * n + j] = 0.5 * odd_parts[*d];
-                    }
-                }
-            });
+        let [evens, mut odds] = form.parities();
+        if !odd {
+            odds.clear();
+        }
+        let upstream = (by_probability, &found.terms[..]);
         Self {
             n,
-            upstream,
-            odd_upstream,
-            even,
-            odd,
+            even: Parity::new((form, 0), &evens, weights, upstream, Some(by_sums), n),
+            odd: Parity::new((form, 1), &odds, weights, upstream, None, n),
         }
     }
 
     /// `dL/dm [K × N]` for inputs `rows [R × K]`.
     pub(super) fn by_weights(&self, rows: &[f32], k: usize, gradient: &mut [f32]) {
         let n = self.n;
-        let (width, odd_width) = (self.even.len() / k, self.odd.len() / k);
+        let width = self.even.width;
         let mut products = vec![0.0; k * width];
-        matrix::transposed_multiply(rows, &self.upstream, k, width, &mut products);
-        let count = self.odd_upstream.len() / odd_width;
-        let totals = matrix::column_sums::<1>(count, odd_width, |range, [total]| {
-            let rows = &self.odd_upstream[range.start * odd_width..range.end * odd_width];
-            for row in rows.chunks_exact(odd_width) {
+        matrix::transposed_multiply(rows, &self.even.upstream, k, width, &mut products);
+        gradient.fill(0.0);
+        self.even
+            .add(n, |line| &products[line * width..][..width], gradient);
+        let width = self.odd.width;
+        if width == 0 {
+            return;
+        }
+        let count = self.odd.upstream.len() / width;
+        let totals = matrix::column_sums::<1>(count, width, |range, [total]| {
+            let rows = &self.odd.upstream[range.start * width..range.end * width];
+            for row in rows.chunks_exact(width) {
                 matrix::add(total, row);
             }
         });
         let totals: Vec<f32> = totals.into_iter().map(|[total]| total as f32).collect();
-        let parts = self
-            .even
-            .par_chunks(width)
-            .zip(self.odd.par_chunks(odd_width));
-        let lines = gradient.par_chunks_mut(n).zip(products.par_chunks(width));
-        lines
-            .zip(parts)
-            .with_min_len(LINES)
-            .for_each(|((gradient, products), (even, odd))| {
-                gradient.fill(0.0);
-                for (parts, factors) in [(even, products), (odd, &totals[..])] {
-                    for (parts, factors) in parts.chunks_exact(n).zip(factors.chunks_exact(n)) {
-                        for j in 0..n {
-                            gradient[j] += parts[j] * factors[j];
-                        }
-                    }
-                }
-            });
+        self.odd.add(n, |_| &totals, gradient);
     }
 
     /// `dL/dx [R × K]` for inputs `rows` and means `weights [K × N]`.
@@ -129,25 +173,21 @@ impl Product {
         k: usize,
         gradient: &mut [f32],
     ) {
-        let n = self.n;
-        let (width, odd_width) = (self.even.len() / k, self.odd.len() / k);
-        let parts = self
-            .even
-            .par_chunks_mut(width)
-            .zip(self.odd.par_chunks_mut(odd_width));
-        parts
-            .zip(weights.par_chunks(n))
-            .with_min_len(LINES)
-            .for_each(|((even, odd), weights)| {
-                for parts in even.chunks_exact_mut(n).chain(odd.chunks_exact_mut(n)) {
-                    for (part, weight) in parts.iter_mut().zip(weights) {
-                        *part *= weight;
-                    }
-                }
-            });
-        matrix::multiply_transposed(&self.upstream, &self.even, k, width, gradient);
+        let product = |parity: &mut Parity, out: &mut [f32]| {
+            parity.scale(weights, self.n);
+            let Parity {
+                upstream,
+                parts,
+                width,
+            } = parity;
+            matrix::multiply_transposed(upstream, parts, k, *width, out);
+        };
+        product(&mut self.even, gradient);
+        if self.odd.width == 0 {
+            return;
+        }
         let mut signed = vec![0.0; gradient.len()];
-        matrix::multiply_transposed(&self.odd_upstream, &self.odd, k, odd_width, &mut signed);
+        product(&mut self.odd, &mut signed);
         let lines = gradient.par_chunks_mut(k).zip(signed.par_chunks(k));
         lines
             .zip(rows.par_chunks(k))

@@ -60,7 +60,7 @@ fn assert_close(numeric: &[f64], found: &[f32], what: &str) {
 #[test]
 fn gradients_are_those_of_finite_differences() {
     const STEP: f32 = 1e-2;
-    let hard = hard(Distribution::Precise, Activations::Mode);
+    let hard = hard(Distribution::Precise, Activations::Sample);
     for depth in [7, 36, 2 * FEWEST + 3] {
         let (place, mut layer, mut cache, upstream) = bits(&hard, depth);
         hard.forward(&place, &mut layer, &mut cache, &WIDE, true);
@@ -122,6 +122,40 @@ fn gradients_are_those_of_finite_differences() {
             })
             .collect();
         assert_close(&numeric, &by_input, "input");
+    }
+}
+
+/// What a mode leaves out is what a weight's variance adds: it depends on the weight and its
+/// channel, not on the inputs, and pulls to one side of 0 as to the other.
+#[test]
+fn modes_leave_out_the_variance() {
+    for distribution in [Distribution::Precise, Distribution::Three] {
+        for depth in [7, 2 * FEWEST + 3] {
+            let gradient = |activations| {
+                let hard = hard(distribution, activations);
+                let (place, mut layer, mut cache, upstream) = bits(&hard, depth);
+                for (index, mean) in [0.4, 0.4, -0.4, 0.0].into_iter().enumerate() {
+                    layer.weights[index * OUTPUTS..][..OUTPUTS].fill(mean);
+                }
+                hard.forward(&place, &mut layer, &mut cache, &WIDE, true);
+                cache.gradient.copy_from_slice(&upstream);
+                hard.backward(&place, &mut layer, &mut cache, &WIDE, false);
+                layer.latent.gradient
+            };
+            let (mode, sample) = (gradient(Activations::Mode), gradient(Activations::Sample));
+            let largest = sample.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+            let left_out = |index: usize| sample[index] - mode[index];
+            for j in 0..OUTPUTS {
+                let [a, b, turned, none] = [0, 1, 2, 3].map(|k| left_out(k * OUTPUTS + j));
+                assert!(a.abs() > 1e-4 * largest, "{distribution:?} {depth}: {a}");
+                for difference in [a - b, a + turned, none] {
+                    assert!(
+                        difference.abs() < 1e-4 * largest,
+                        "{distribution:?} {depth}: {a} {b} {turned} {none} of {largest}"
+                    );
+                }
+            }
+        }
     }
 }
 
