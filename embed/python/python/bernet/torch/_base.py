@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -186,3 +187,11 @@ def of_channels(values: Tensor, like: Tensor, channel: int) -> Tensor:
     shape = [1] * like.ndim
     shape[channel] = -1
     return values.view(shape)
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager[Any]:
+    """Where sums of ±1 stay whole numbers: bfloat16 has them up to 256."""
+    device = x.device.type
+    if not torch.amp.is_autocast_available(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ._base import EPSILON, BinaryWeights, Conv2d, Dense, Moments, of_channels
+from ._base import EPSILON, BinaryWeights, Conv2d, Dense, Moments, of_channels, without_autocast
 from ._functional import FORMS, check_choice, exact, series, sign, step, surrogate, with_gradient_of
 
 __all__ = ["BernoulliConv2d", "BernoulliLinear", "ExpectationLinear"]
@@ -74,7 +74,7 @@ class _Bernoulli(_BernoulliWeights):
     def forward(self, x: Tensor) -> Tensor:
         """Activations from -1 to 1; of -1 and 1 in evaluation mode, and where the form is sampled or `hard`."""
         self.check_input(x)
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             x = self.pad(x.to(self.latent.dtype))
             if not self.training:
                 return self._evaluate(x)
@@ -295,7 +295,7 @@ class ExpectationLinear(Dense, _BernoulliWeights):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits."""
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             x = x.to(self.latent.dtype)
             if x.ndim == 4:
                 # Linear: the sum of the positions' logits is the logits of their sum.

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ._base import EPSILON, BinaryWeights, Conv2d, Dense, Moments, of_channels
+from ._base import EPSILON, BinaryWeights, Conv2d, Dense, Moments, of_channels, without_autocast
 from ._functional import check_choice, step, surrogate, surrogate_name
 
 __all__ = ["BinaryBatchNorm", "QuantConv2d", "QuantLinear", "Sign"]
@@ -74,7 +74,7 @@ class BinaryBatchNorm(nn.Module):
         if x.ndim not in (2, 4) or x.shape[1] != self.num_features:
             expected = f"(n, {self.num_features}) or (n, {self.num_features}, height, width)"
             raise ValueError(f"BinaryBatchNorm: expected the shape {expected}, found {tuple(x.shape)}")
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             x = x.to(self.weight.dtype)
             if not self.training and not self.moments.measuring:
                 scale, bias = self.folded()
@@ -107,7 +107,7 @@ class _Quant(BinaryWeights):
         self.check_input(x)
         if self.input_quantizer is not None:
             x = self.input_quantizer(x)
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             x = self.pad(x.to(self.latent.dtype))
             if not self.training:
                 return self.sums(x, self.binary_weights)
