@@ -69,7 +69,8 @@ def exact(inputs: Tensor, weights: Tensor, threshold: Tensor) -> Tensor:
     cuts = ((factors + threshold.detach()) / 2).ceil().clamp(-1, factors + 1).to(torch.int32)
     found, mass = _survival(inputs, weights, cuts)
     # By the threshold: the mass at the cut, spread over the two units to the next.
-    return found - (threshold - threshold.detach()) * (mass.detach() / 2)
+    z: Tensor = found - (threshold - threshold.detach()) * (mass.detach() / 2)
+    return z
 
 
 def series(sums: list[Tensor], factors: int, threshold: Tensor, noise: Tensor | None) -> Tensor:
@@ -106,8 +107,8 @@ def _survival(inputs: Tensor, weights: Tensor, cuts: Tensor) -> tuple[Tensor, Te
     """P(K >= cut) and P(K = cut), each (samples, outputs)."""
     x, w, at = inputs.detach().numpy(), weights.detach().numpy(), cuts.numpy()
     if x.dtype == np.float32:
-        found, mass = _native.layer_survival(_factors_first(x), _factors_first(w), at)
-        return torch.from_numpy(np.clip(found.T, 0, 1)).contiguous(), torch.from_numpy(mass.T).contiguous()
+        above, exactly = _native.layer_survival(_factors_first(x), _factors_first(w), at)
+        return torch.from_numpy(np.clip(above.T, 0, 1)).contiguous(), torch.from_numpy(exactly.T).contiguous()
     found, mass = np.empty((len(x), len(w))), np.empty((len(x), len(w)))
     for part in _parts(x, w):
         sums, rows, ks = _sums(x[part], w, at)
@@ -227,7 +228,7 @@ class _Step(torch.autograd.Function):
 
 def step(x: Tensor, slope: Tensor) -> Tensor:
     """sign(x), whose derivative is taken to be `slope`."""
-    return _Step.apply(x, slope.detach())  # type: ignore[no-any-return, no-untyped-call]
+    return _Step.apply(x, slope.detach())  # type: ignore[no-any-return]
 
 
 def with_gradient_of(value: Tensor, of: Tensor) -> Tensor:

@@ -47,7 +47,6 @@ class _Bernoulli(_BernoulliWeights):
     """What `BernoulliLinear` and `BernoulliConv2d` share."""
 
     channel: int
-    factors: int
     width: Tensor
 
     def __init__(
@@ -132,6 +131,11 @@ class _Bernoulli(_BernoulliWeights):
 
     def _aligned(self, values: Tensor, like: Tensor) -> Tensor:
         return of_channels(values, like, self.channel) if values.ndim else values
+
+    @property
+    def factors(self) -> int:
+        """Products a sum."""
+        raise NotImplementedError
 
     def _exact(self, x: Tensor, means: Tensor, threshold: Tensor) -> Tensor:
         raise NotImplementedError
