@@ -173,6 +173,13 @@ def test_many_random_nets():
         check(nn.Sequential(*layers), bits(12, channels, size, size), True, input=random.choice(["bit", "float32"]))
 
 
+def test_compiled_module():
+    net = nn.Sequential(bt.BernoulliLinear(36, 9), bt.ExpectationLinear(9, 3))
+    x = bits(4, 36)
+    model = bt.export(torch.compile(net, backend="eager"), x, input="bit")
+    assert (model.run(x.numpy())["output"] == net.eval()(x).detach().numpy()).all()
+
+
 def test_training_goes_on_after_export():
     net = nn.Sequential(bt.BernoulliLinear(36, 9), nn.Dropout().eval(), bt.ExpectationLinear(9, 3))
     bt.export(net, bits(4, 36), input="bit")

@@ -69,6 +69,7 @@ class Binarizer:
             )
         self.temperature, self.width = temperature, width
         self.done = 0
+        self._shares: dict[int, float] = {}
         self._set()
 
     def share(self, done: float, layer: int) -> float:
@@ -100,6 +101,7 @@ class Binarizer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from a checkpoint; load the module's state before."""
         self.done = int(state["done"])
+        self._shares.clear()
         self._set()
 
     @torch.no_grad()
@@ -107,7 +109,11 @@ class Binarizer:
         done = self.done / self.steps
         for index, layer in enumerate(self.layers):
             layer.latent.clamp_(-1, 1)
-            layer.freeze(self.share(done, index))
+            share = self.share(done, index)
+            # Counting on a GPU would wait for it.
+            if share > self._shares.get(index, 0.0):
+                layer.freeze(share)
+                self._shares[index] = share
         for name, course in (("temperature", self.temperature), ("width", self.width)):
             if course is not None:
                 value = _geometric(course, done)

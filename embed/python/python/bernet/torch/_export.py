@@ -56,6 +56,10 @@ def export(
         raise ValueError("example: expected whole numbers from 0 to 255, since input='uint8'; found others")
     if pixels is not None and input != "float32":
         raise ValueError(f"pixels: expected input='float32', found input={input!r}")
+    # What DistributedDataParallel and torch.compile put around a module.
+    module = getattr(module, "_orig_mod", module)
+    if isinstance(module, nn.parallel.DistributedDataParallel):
+        module = module.module
     training = {one: one.training for one in module.modules()}
     module.eval()
     try:

@@ -30,7 +30,7 @@ def survival(inputs: Tensor, weights: Tensor, threshold: Tensor | float = 0.0, *
     derivative is that of the smoothed function.
 
     `form` is "exact" (bernet's kernels on the CPU: float32 right to 1e-6, float64 to 1e-12), or plain PyTorch on any device: "power-sums"
-    (four of them and an Edgeworth series, right to 1e-3 at 36 factors and 1e-6 at 800, unless nearly all factors are certain) or "normal"
+    (four of them and an Edgeworth series, right to 1e-4 at 36 factors and 1e-6 at 800, unless nearly all factors are certain) or "normal"
     (their first two). ValueError for shapes that do not fit, and for means outside [-1, 1] where the form is exact.
 
         >>> import torch
