@@ -131,6 +131,15 @@ fn a_full_disk_is_one_plain_line() {
 }
 
 #[test]
+fn rows_are_listed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (out, _, success) = table(folder.path(), &["--list", "--only", "bnn"]);
+    assert!(success);
+    assert_eq!(out, "bnn\n");
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
+}
+
+#[test]
 fn unknown_rows_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_, log, success) = table(folder.path(), &["--only", "magic"]);

@@ -53,6 +53,9 @@ struct Table {
     /// Train nothing: the table of those trainings that are finished.
     #[arg(long)]
     finished: bool,
+    /// Print the names of the rows, one a line, and train nothing.
+    #[arg(long)]
+    list: bool,
     /// Two epochs on a thousand digits, one seed: whether every row runs, not how well.
     #[arg(long)]
     quick: bool,
@@ -108,6 +111,12 @@ impl Table {
                 self.only.join(", "),
                 names.join("; ")
             );
+        }
+        if self.list {
+            for row in chosen {
+                writeln!(out, "{}", row.name)?;
+            }
+            return Ok(());
         }
         let mut source = train::source(self.data.as_deref())?;
         if self.quick {

@@ -5,6 +5,7 @@ mod arrays;
 mod edges;
 mod errors;
 mod files;
+mod graphs;
 mod layers;
 mod model;
 mod poisson_binomial;
@@ -17,11 +18,13 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::graphs::GraphBuilder;
+    #[pymodule_export]
     use crate::layers::{Layer, Tensor};
     #[pymodule_export]
     use crate::model::{Model, load, pretrained};
     #[pymodule_export]
-    use crate::poisson_binomial::{gradient, survival_and_mass};
+    use crate::poisson_binomial::{gradient, layer_gradient, layer_survival, survival_and_mass};
     #[pymodule_export]
     use crate::sums::PoissonBinomialSums;
     #[pymodule_export]

@@ -6,7 +6,7 @@ use crate::{
 };
 use bernet_kernels::{
     isa::Level,
-    poisson_binomial::{self as kernels, Factors, Form, Gradient, Scratch},
+    poisson_binomial::{self as kernels, Activations, Factors, Form, Gradient, Layer, Scratch},
 };
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -109,6 +109,119 @@ pub(crate) fn gradient<'py>(
         .map_err(|error: bernet_kernels::Error| value(error))?;
     let dz_dv = PyArray1::from_vec(py, dz_dv).reshape([factors, sums])?;
     Ok((PyArray1::from_vec(py, survival), dz_dv))
+}
+
+/// What a dense layer is made of, checked: means of inputs (factors, samples) and of weights (factors, outputs), a cut for each output.
+struct Dense<'py> {
+    inputs: PyReadonlyArrayDyn<'py, f32>,
+    weights: PyReadonlyArrayDyn<'py, f32>,
+    cuts: Vec<i32>,
+    sizes: [usize; 3],
+}
+
+/// What is right to f32 in layers.
+const ACCURACY: f32 = 1e-6;
+
+impl<'py> Dense<'py> {
+    fn new(
+        inputs: &Bound<'py, PyAny>,
+        weights: &Bound<'py, PyAny>,
+        cuts: &Bound<'py, PyAny>,
+    ) -> PyResult<Self> {
+        let inputs = array::<f32>("inputs", inputs, "float32")?;
+        let weights = array::<f32>("weights", weights, "float32")?;
+        let cuts = array::<i32>("cuts", cuts, "int32")?;
+        let (&[factors, samples], &[others, outputs]) = (inputs.shape(), weights.shape()) else {
+            return Err(value(
+                "inputs and weights: expected the shapes (factors, samples) and (factors, outputs)",
+            ));
+        };
+        if factors != others {
+            return Err(value(format!(
+                "weights: expected {factors} factors, as inputs have, found {others}"
+            )));
+        }
+        let cuts = values(&cuts).into_owned();
+        let sizes = [factors, samples, outputs];
+        Ok(Self {
+            inputs,
+            weights,
+            cuts,
+            sizes,
+        })
+    }
+
+    /// The layer, its activations and what they were computed with.
+    fn forward<'a>(
+        inputs: &'a [f32],
+        weights: &'a [f32],
+        [_, samples, outputs]: [usize; 3],
+        cuts: &[i32],
+    ) -> Result<(Layer<'a>, Activations, Scratch), bernet_kernels::Error> {
+        let layer = Layer::new(inputs, weights, samples, outputs)?;
+        let (mut activations, mut scratch) = (Activations::default(), Scratch::default());
+        let level = Level::best();
+        layer.forward(level, cuts, ACCURACY, &mut activations, &mut scratch)?;
+        Ok((layer, activations, scratch))
+    }
+}
+
+/// P(K ≥ cut) and P(K = cut) of a dense layer, each (outputs, samples): means of inputs (factors, samples) and weights
+/// (factors, outputs), a cut for each output.
+#[pyfunction]
+#[allow(clippy::type_complexity, reason = "two arrays, as Python sees them")]
+pub(crate) fn layer_survival<'py>(
+    py: Python<'py>,
+    inputs: &Bound<'py, PyAny>,
+    weights: &Bound<'py, PyAny>,
+    cuts: &Bound<'py, PyAny>,
+) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>)> {
+    let layer = Dense::new(inputs, weights, cuts)?;
+    let (sizes, cuts) = (layer.sizes, &layer.cuts);
+    let (inputs, weights) = (values(&layer.inputs), values(&layer.weights));
+    let found = py.detach(|| Dense::forward(&inputs, &weights, sizes, cuts).map(|found| found.1));
+    let found = found.map_err(value)?;
+    let shape = [sizes[2], sizes[1]];
+    Ok((
+        PyArray1::from_vec(py, found.survival).reshape(shape)?,
+        PyArray1::from_vec(py, found.mass).reshape(shape)?,
+    ))
+}
+
+/// A loss's derivatives by the means of a dense layer's inputs and weights, given those by the survivals of [`layer_survival`].
+#[pyfunction]
+#[allow(clippy::type_complexity, reason = "two arrays, as Python sees them")]
+pub(crate) fn layer_gradient<'py>(
+    py: Python<'py>,
+    inputs: &Bound<'py, PyAny>,
+    weights: &Bound<'py, PyAny>,
+    cuts: &Bound<'py, PyAny>,
+    by_survival: &Bound<'py, PyAny>,
+) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>)> {
+    let layer = Dense::new(inputs, weights, cuts)?;
+    let by_survival = array::<f32>("by_survival", by_survival, "float32")?;
+    let ([factors, samples, outputs], cuts) = (layer.sizes, &layer.cuts);
+    let (inputs, weights) = (values(&layer.inputs), values(&layer.weights));
+    let by_survival = values(&by_survival);
+    let found = py.detach(|| {
+        let (layer, activations, mut scratch) =
+            Dense::forward(&inputs, &weights, [factors, samples, outputs], cuts)?;
+        let (mut by_inputs, mut by_weights) = (vec![0.0; inputs.len()], vec![0.0; weights.len()]);
+        layer.backward(
+            Level::best(),
+            &activations,
+            &by_survival,
+            Some(&mut by_inputs),
+            &mut by_weights,
+            &mut scratch,
+        )?;
+        Ok((by_inputs, by_weights))
+    });
+    let (by_inputs, by_weights) = found.map_err(|error: bernet_kernels::Error| value(error))?;
+    Ok((
+        PyArray1::from_vec(py, by_inputs).reshape([factors, samples])?,
+        PyArray1::from_vec(py, by_weights).reshape([factors, outputs])?,
+    ))
 }
 
 fn columns<'py>(

@@ -6,9 +6,11 @@
     print((model.predict(images) == labels).mean())
 
 `load` reads nets of any kind, ONNX and TFLite among them, `train` trains them, `Estimator` does so in scikit-learn's manner.
+`bernet.torch` has binary layers for PyTorch, `experiment` runs tables of trainings on Dask's workers.
 """
 
 from . import poisson_binomial
+from ._experiment import experiment
 from ._native import Epoch, Layer, Model, Tensor, __version__, load, mnist, pretrained, train
 from .estimator import Estimator
 
@@ -19,6 +21,7 @@ __all__ = [
     "Model",
     "Tensor",
     "__version__",
+    "experiment",
     "load",
     "mnist",
     "poisson_binomial",

@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -7,12 +7,15 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "Epoch",
+    "GraphBuilder",
     "Layer",
     "Model",
     "PoissonBinomialSums",
     "Tensor",
     "__version__",
     "gradient",
+    "layer_gradient",
+    "layer_survival",
     "load",
     "mnist",
     "pretrained",
@@ -140,6 +143,27 @@ def survival_and_mass(
 def gradient(
     probabilities: NDArray[np.float32], cut: int, method: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+
+def layer_survival(
+    inputs: NDArray[np.float32], weights: NDArray[np.float32], cuts: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+def layer_gradient(
+    inputs: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    cuts: NDArray[np.int32],
+    by_survival: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+
+@final
+class GraphBuilder:
+    def __new__(cls) -> GraphBuilder: ...
+    def add_input(
+        self, name: str, kind: str, shape: Sequence[int], flat: bool, pixels: str | None
+    ) -> int: ...
+    def add(self, name: str, operator: str, inputs: Sequence[int], options: dict[str, Any]) -> int: ...
+    def describe(self, id: int) -> tuple[str, list[int]]: ...
+    def add_output(self, name: str, id: int, flat: bool) -> None: ...
+    def finish(self) -> Model: ...
 
 @final
 class PoissonBinomialSums:
