@@ -22,6 +22,7 @@ use bernet_runtime::{
     tensor::{Data, Tensor},
 };
 use prost::Message;
+use std::collections::HashSet;
 
 /// A graph whose input is `x` and whose outputs are named.
 #[derive(Clone, Default)]
@@ -143,6 +144,7 @@ impl Net {
         let outputs = run(&graph, x);
         for dialect in [Dialect::Standard, Dialect::Qonnx] {
             let file = export(&graph, dialect).expect("an export");
+            assert_tidy(&file, &graph);
             let back = import(&file, &ImportOptions::default()).expect("its import");
             for ((dims, values), (also_dims, also)) in outputs.iter().zip(run(&back.graph, x)) {
                 let near = values.iter().zip(&also).all(|(a, b)| (a - b).abs() <= 1e-6);
@@ -171,6 +173,34 @@ impl Net {
         };
         for part in parts {
             assert!(error.contains(part), "{part:?} is not in {error:?}");
+        }
+    }
+}
+
+/// Whatever an exported file holds is used, and its outputs have the graph's names.
+#[track_caller]
+fn assert_tidy(file: &[u8], graph: &Graph) {
+    let file = ModelProto::decode(file).expect("an ONNX file");
+    let file = file.graph.expect("a graph");
+    let outputs: Vec<_> = file.output.iter().map(|output| &output.name).collect();
+    let expected: Vec<_> = graph.outputs.iter().map(|output| &output.name).collect();
+    assert_eq!(outputs, expected);
+    let read = file.node.iter().flat_map(|node| &node.input);
+    let used: HashSet<_> = read.chain(outputs).collect();
+    let constants = file.initializer.iter().map(|tensor| &tensor.name);
+    let computed = file.node.iter().flat_map(|node| &node.output);
+    for name in constants.chain(computed) {
+        assert!(used.contains(name), "nothing uses {name:?}");
+    }
+}
+
+/// The shipped nets, as every dialect writes them.
+#[test]
+fn exports_of_shipped_nets_are_tidy() {
+    for net in ["mnist", "mnist-bernoulli", "mnist-grey", "mnist-lenet"] {
+        let graph = bernet_runtime::format::read(format!("models/{net}.bnet")).expect("a net");
+        for dialect in [Dialect::Standard, Dialect::Qonnx, Dialect::Bernet] {
+            assert_tidy(&export(&graph, dialect).expect("an export"), &graph);
         }
     }
 }

@@ -12,16 +12,16 @@ use bernet_runtime::{
 /// The file that a line of `models.txt` names.
 fn file(name: &str) -> &'static [u8] {
     match name {
-        "models/mnist.bnet" => include_bytes!("../models/mnist.bnet"),
-        "tests/golden/net-1.bnet" => include_bytes!("golden/net-1.bnet"),
-        "tests/golden/net-2.bnet" => include_bytes!("golden/net-2.bnet"),
-        "tests/golden/net-3.bnet" => include_bytes!("golden/net-3.bnet"),
-        "tests/golden/net-4.bnet" => include_bytes!("golden/net-4.bnet"),
-        "tests/golden/net-5.bnet" => include_bytes!("golden/net-5.bnet"),
-        "tests/golden/net-6.bnet" => include_bytes!("golden/net-6.bnet"),
-        "tests/golden/net-7.bnet" => include_bytes!("golden/net-7.bnet"),
-        "tests/golden/net-8.bnet" => include_bytes!("golden/net-8.bnet"),
-        "tests/golden/net-9.bnet" => include_bytes!("golden/net-9.bnet"),
+        "models/mnist.bnet" => include_bytes!("../../models/mnist.bnet"),
+        "tests/golden/net-1.bnet" => include_bytes!("../../tests/golden/net-1.bnet"),
+        "tests/golden/net-2.bnet" => include_bytes!("../../tests/golden/net-2.bnet"),
+        "tests/golden/net-3.bnet" => include_bytes!("../../tests/golden/net-3.bnet"),
+        "tests/golden/net-4.bnet" => include_bytes!("../../tests/golden/net-4.bnet"),
+        "tests/golden/net-5.bnet" => include_bytes!("../../tests/golden/net-5.bnet"),
+        "tests/golden/net-6.bnet" => include_bytes!("../../tests/golden/net-6.bnet"),
+        "tests/golden/net-7.bnet" => include_bytes!("../../tests/golden/net-7.bnet"),
+        "tests/golden/net-8.bnet" => include_bytes!("../../tests/golden/net-8.bnet"),
+        "tests/golden/net-9.bnet" => include_bytes!("../../tests/golden/net-9.bnet"),
         other => panic!("no model {other}"),
     }
 }
@@ -49,7 +49,7 @@ fn image(graph: &Graph, lines: &str) -> Tensor {
 /// Integers exactly, floats to 1e-6 of the largest: the vectors are of double precision.
 #[test]
 fn every_level_gives_the_golden_logits() {
-    let cases: Vec<_> = include_str!("golden/models.txt")
+    let cases: Vec<_> = include_str!("../../tests/golden/models.txt")
         .split_terminator("\n\n")
         .collect();
     assert_eq!(cases.len(), 30);
