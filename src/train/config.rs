@@ -8,7 +8,7 @@ use super::{
     loss::Objective,
     network::Network,
     parameter::Adam,
-    schedule::{Binarise, Freezing, Geometric, Rate},
+    schedule::{Binarise, Freezing, Geometric},
     warp::Warp,
 };
 use crate::data::Dataset;
@@ -61,9 +61,6 @@ pub struct Config {
     pub learning_rate: f32,
     /// Steps in which the rate rises to its peak.
     pub warm_up: u64,
-    /// Where the rate ends, as a share of its peak.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub rate_floor: f32,
     /// Adam's constants for the latents; batch normalisation has those of the paper.
     pub adam: Adam,
     /// How latents start.
@@ -112,7 +109,6 @@ impl Config {
             held_out: HeldOut::Random,
             learning_rate: 0.05,
             warm_up: 300,
-            rate_floor: 0.0,
             adam: Adam {
                 first: 0.95,
                 second: 0.99,
@@ -228,7 +224,6 @@ impl Config {
         if let Initial::Uniform(spread) = self.initial {
             within("initial spread", spread, 0.0..=LARGEST)?;
         }
-        within("rate_floor", self.rate_floor, 0.0..=1.0)?;
         within("shift probability", self.shift_probability, 0.0..=1.0)?;
         for (name, geometric) in [("temperature", self.temperature), ("width", self.width)] {
             let Geometric { from, to, until } = geometric;
@@ -272,8 +267,6 @@ impl Config {
             return exact;
         }
         Self {
-            // Batch normalisation settles on the bits after the last weights freeze.
-            rate_floor: 0.03,
             shift_probability: 0.5,
             temperature: Geometric {
                 from: 0.3,
@@ -286,15 +279,6 @@ impl Config {
                 until: 0.9,
             },
             ..exact
-        }
-    }
-
-    /// The course of the learning rate.
-    pub(super) fn rate(&self) -> Rate {
-        Rate {
-            peak: self.learning_rate,
-            warm_up: self.warm_up,
-            floor: self.rate_floor,
         }
     }
 

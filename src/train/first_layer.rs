@@ -1,6 +1,6 @@
 //! How the first layer is trained, and searched for, where it isn't as the others are.
 
-use super::{error::TrainError, schedule::Rate};
+use super::{error::TrainError, schedule};
 use serde::{Deserialize, Serialize};
 
 /// How the first layer is trained where it isn't as the others are: with a rate of its own, until it is held.
@@ -20,16 +20,12 @@ impl FirstLayer {
         until: 0.0,
     };
 
-    /// Its learning rate at a step of so many, with that of the others.
-    pub(super) fn rate_at(self, step: u64, steps: u64, others: Rate) -> f32 {
+    /// Its learning rate at a step of so many, with the peak of the others'.
+    pub(super) fn rate_at(self, step: u64, steps: u64, peak: f32, warm_up: u64) -> f32 {
         if self.is_held_at(step, steps) {
             return 0.0;
         }
-        let rate = Rate {
-            floor: 0.0,
-            ..others
-        };
-        self.rate * rate.at(step, self.steps(steps))
+        self.rate * schedule::cosine(peak, warm_up, step, self.steps(steps))
     }
 
     /// Which share of its own training is done.

@@ -140,43 +140,20 @@ impl Freezing {
     }
 }
 
-/// The learning rate: a linear warm-up, then half a cosine.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct Rate {
-    pub(crate) peak: f32,
-    /// Steps in which it rises.
-    pub(crate) warm_up: u64,
-    /// Where the cosine ends, as a share of the peak.
-    pub(crate) floor: f32,
-}
-
-impl Rate {
-    /// At a step of so many.
-    pub(crate) fn at(self, step: u64, steps: u64) -> f32 {
-        let done = step as f32 / steps as f32;
-        let warm = if self.warm_up == 0 {
-            1.0
-        } else {
-            ((step + 1) as f32 / self.warm_up as f32).min(1.0)
-        };
-        let cosine = 0.5 * (1.0 + (std::f32::consts::PI * done).cos());
-        self.peak * (self.floor + (1.0 - self.floor) * cosine) * warm
-    }
+/// The learning rate: a linear warm-up, then half a cosine to 0.
+pub(crate) fn cosine(peak: f32, warm_up: u64, step: u64, steps: u64) -> f32 {
+    let done = step as f32 / steps as f32;
+    let warm = if warm_up == 0 {
+        1.0
+    } else {
+        ((step + 1) as f32 / warm_up as f32).min(1.0)
+    };
+    peak * 0.5 * (1.0 + (std::f32::consts::PI * done).cos()) * warm
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Binarise, Freezing, Rate};
-
-    const RATE: Rate = Rate {
-        peak: 1.0,
-        warm_up: 0,
-        floor: 0.0,
-    };
-    const WARM: Rate = Rate {
-        warm_up: 300,
-        ..RATE
-    };
+    use super::{Binarise, Freezing, cosine};
 
     #[test]
     fn everything_is_frozen_by_the_end_of_freezing() {
@@ -218,24 +195,16 @@ mod tests {
                     (0..5).all(|layer| freezing.share(done, layer, 5) == 1.0)
                 })
                 .expect("all layers are frozen before the end");
-            let rate = WARM.at(last, steps);
+            let rate = cosine(1.0, 300, last, steps);
             assert!(rate > 0.01, "{}: {rate} at step {last}", way.name());
         }
     }
 
     #[test]
     fn rate_warms_up_and_dies_out() {
-        assert!(WARM.at(0, 1000) < 0.01);
-        assert!(RATE.at(0, 1000) == 1.0);
-        assert!((WARM.at(500, 1000) - 0.5).abs() < 1e-6);
-        assert!(WARM.at(999, 1000) < 1e-5);
-        let floored = Rate {
-            floor: 0.25,
-            ..RATE
-        };
-        assert_eq!(
-            [0, 500, 1000].map(|step| floored.at(step, 1000)),
-            [1.0, 0.625, 0.25]
-        );
+        assert!(cosine(1.0, 300, 0, 1000) < 0.01);
+        assert!(cosine(1.0, 0, 0, 1000) == 1.0);
+        assert!((cosine(1.0, 300, 500, 1000) - 0.5).abs() < 1e-6);
+        assert!(cosine(1.0, 300, 999, 1000) < 1e-5);
     }
 }

@@ -209,7 +209,6 @@ mod tests {
     use crate::train::{
         Config, Epoch, MethodName, Network, Observer, Run, Trainer,
         random::{Purpose, Random},
-        schedule::Rate,
         tests::{NETS, digits},
     };
     use bernet_kernels::isa::Level;
@@ -334,12 +333,7 @@ mod tests {
             rate: 0.5,
             until: 0.25,
         };
-        let others = Rate {
-            peak: 1.0,
-            warm_up: 0,
-            floor: 0.03,
-        };
-        let rates = [0, 10, 24, 25, 99].map(|step| first.rate_at(step, 100, others));
+        let rates = [0, 10, 24, 25, 99].map(|step| first.rate_at(step, 100, 1.0, 0));
         assert_eq!(rates[0], 0.5);
         assert!(rates[1] < 0.5 && rates[2] > 0.0 && rates[2] < 0.01);
         assert_eq!(rates[3..], [0.0, 0.0]);

@@ -12,8 +12,7 @@ use super::{
     parameter::{Adam, Parameter},
     pool::Pooled,
     random::{Purpose, Random},
-    schedule::Rate,
-    state,
+    schedule, state,
 };
 use crate::data::Dataset;
 use bernet_kernels::threads;
@@ -227,11 +226,12 @@ impl Trainer {
             uncertainty: uncertain / weights as f64,
             temperature: moment.temperature,
             width: moment.width,
-            learning_rate: Rate {
-                warm_up: 0,
-                ..self.config.rate()
-            }
-            .at(number.into(), self.config.epochs.into()),
+            learning_rate: schedule::cosine(
+                self.config.learning_rate,
+                0,
+                u64::from(number),
+                u64::from(self.config.epochs),
+            ),
             seconds: loss.seconds + other_seconds,
         };
         self.history.push(epoch);
@@ -364,20 +364,21 @@ impl Trainer {
         }
         if self.method.learns_strength() {
             // dLoss/d(ln λ) = λ Σ is never negative: Adam would make of it a fall at full rate, however little is at stake.
-            let rate = self.config.rate().at(done, steps);
+            let rate =
+                schedule::cosine(self.config.learning_rate, self.config.warm_up, done, steps);
             self.strength *= (-rate * moment.strength * total as f32).exp();
         }
     }
 
     fn descend(&mut self, done: u64, steps: u64) {
-        let schedule = self.config.rate();
-        let others = schedule.at(done, steps);
+        let (peak, warm_up) = (self.config.learning_rate, self.config.warm_up);
+        let others = schedule::cosine(peak, warm_up, done, steps);
         let step = done + 1;
         self.scale.descend(Adam::PAPER, others, step);
         let bound = self.method.bound();
         for (index, (layer, place)) in self.layers.iter_mut().zip(&self.places).enumerate() {
             let rate = match self.config.first_layer {
-                Some(first) if index == 0 => first.rate_at(done, steps, schedule),
+                Some(first) if index == 0 => first.rate_at(done, steps, peak, warm_up),
                 _ => others,
             };
             let latent = &mut layer.latent;
