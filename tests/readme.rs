@@ -10,9 +10,9 @@ use std::{
 /// The rows of accuracy.md that README shows; docs/experiment.md has all.
 const METHODS: [&str; 8] = [
     "real",
-    "ste, hard tanh",
     "ste, searched, warped",
     "ste, grey, searched, warped",
+    "bernoulli, three equations",
     "bernoulli, part by part",
     "bernoulli, searched, warped",
     "bernoulli, grey, searched, warped",
@@ -31,8 +31,14 @@ const LEFT_OUT: [&str; 3] = ["4096x64x64", "4096x8x36", "256x256x8192"];
 /// README has at most so many lines.
 const MOST_LINES: usize = 150;
 
-/// The folder of the record that README shows.
+/// The folder of the speeds that README shows.
 const RECORD: &str = "benches/record/amd-epyc-family-26-model-2/2026-11-27";
+
+/// The folders of the accuracies, the latest last.
+const ACCURACIES: [&str; 2] = [
+    RECORD,
+    "benches/record/amd-epyc-family-26-model-2/2026-11-30",
+];
 
 fn record(name: &str) -> PathBuf {
     Path::new(RECORD).join(name)
@@ -97,13 +103,34 @@ fn speed() -> String {
     text
 }
 
-/// Every row of the record.
+/// Every row of the records, in the order of the rows that can be trained; a later record takes the place of an earlier one.
 fn rows_of_methods() -> String {
-    let rows = fs::read_to_string(record("accuracy.md")).unwrap();
-    // Records from before the nets had these names.
-    [("| seed ", "| talk "), ("| seed-", "| talk-")]
-        .iter()
-        .fold(rows, |rows, (former, name)| rows.replace(former, name))
+    let mut header = String::new();
+    let mut rows = BTreeMap::new();
+    for folder in ACCURACIES {
+        let path = Path::new(folder).join("accuracy.md");
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        // Records from before the nets had these names.
+        let text = text
+            .replace("| seed ", "| talk ")
+            .replace("| seed-", "| talk-");
+        let (first, rest) = text.split_at(text.match_indices('\n').nth(1).expect("a header").0 + 1);
+        header = first.into();
+        for line in rest.lines() {
+            rows.insert(cells(line)[0].to_owned(), format!("{line}\n"));
+        }
+    }
+    let order: toml::Table = fs::read_to_string("src/cli/experiment.toml")
+        .expect("the rows")
+        .parse()
+        .expect("TOML");
+    for row in order["rows"].as_array().expect("rows") {
+        let name = row["name"].as_str().expect("a name");
+        header.extend(rows.remove(name));
+    }
+    assert!(rows.is_empty(), "rows that are no longer trained: {rows:?}");
+    header
 }
 
 /// The cells of a line of a table.
