@@ -32,7 +32,7 @@ pub(super) const NETS: [&str; 2] = [
     layer = [
         { kind = "conv", outputs = 3, kernel = [2, 2], stride = [1, 1] },
         { kind = "pool", kernel = [2, 3], stride = [2, 1] },
-        { kind = "dense", outputs = 4 },
+        { kind = "conv", outputs = 4, kernel = [1, 1] },
         { kind = "pool", kernel = [2, 2], stride = [1, 1] },
         { kind = "expectation", classes = 3 },
     ]
