@@ -79,16 +79,16 @@ impl Source {
 /// # Errors
 /// [`Error::Unknown`] where the folder has nothing of these; else those of the kind.
 pub fn load_dir(folder: &Path, threshold: u8) -> Result<Source, Error> {
-    let kinds: [(fn(&Path) -> bool, fn(&Path, u8) -> Result<Source, Error>); 3] = [
-        (idx::is_in, idx::load_dir),
-        (cifar::is_in, cifar::load_dir),
-        (png_folders::is_in, png_folders::load_dir),
-    ];
-    match kinds.iter().find(|(is_in, _)| is_in(folder)) {
-        Some((_, load)) => load(folder, threshold),
-        None => Err(Error::Unknown {
+    if idx::is_in(folder) {
+        idx::load_dir(folder, threshold)
+    } else if cifar::is_in(folder) {
+        cifar::load_dir(folder, threshold)
+    } else if png_folders::is_in(folder) {
+        png_folders::load_dir(folder, threshold)
+    } else {
+        Err(Error::Unknown {
             folder: folder.to_owned(),
-        }),
+        })
     }
 }
 
