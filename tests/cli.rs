@@ -637,7 +637,7 @@ fn eval_refuses_what_does_not_fit() {
         1,
         "threads: expected 1 to ",
     );
-    fails(&eval(|_| (), &["--data", "src"]), 1, "src: no file");
+    fails(&eval(|_| (), &["--data", "docs"]), 1, "docs: no file");
 }
 
 /// A damaged file is named, whatever is wrong with it.

@@ -87,7 +87,9 @@ proptest! {
         prop_assert_eq!(source.train.labels(), &labels[..train]);
         prop_assert_eq!(source.test.grey(), Some(test_grey));
         prop_assert_eq!(source.test.labels(), &labels[train..][..test]);
-        let decoded = idx::decode(("i".as_ref(), &files[0]), ("l".as_ref(), &files[1]), threshold, 10);
+        let classes = source.train.classes();
+        prop_assert_eq!(classes, usize::from(labels.iter().take(train + test).max().copied().unwrap_or(0)) + 1);
+        let decoded = idx::decode(("i".as_ref(), &files[0]), ("l".as_ref(), &files[1]), threshold, classes);
         prop_assert_eq!(decoded.expect("a dataset"), source.train.clone());
         for (place, &value) in grey.iter().enumerate() {
             let (line, x) = (place / width, place % width);
@@ -177,7 +179,7 @@ fn every_damaged_bit_of_a_gzip_file_is_an_error_or_harmless() {
 #[test]
 fn messages() {
     type Change = fn(&mut Vec<u8>);
-    let cases: [(usize, Change, &str); 22] = [
+    let cases: [(usize, Change, &str); 21] = [
         (
             0,
             |file| file.clear(),
@@ -206,7 +208,7 @@ fn messages() {
         (
             0,
             |file| file[3] = 1,
-            "byte 3: number of dimensions: expected 3, found 1",
+            "byte 3: number of dimensions: expected 3 or 4, found 1",
         ),
         (
             1,
@@ -263,16 +265,7 @@ fn messages() {
             |file| file[7] = 4,
             "byte 4: number of labels: expected 3, one an image, found 4",
         ),
-        (
-            1,
-            |file| file[9] = 10,
-            "byte 9: label: expected 0 to 9, found 10",
-        ),
-        (
-            3,
-            |file| file[8] = 255,
-            "byte 8: label: expected 0 to 9, found 255",
-        ),
+        (0, |file| file[3] = 4, "byte 34: grey values: expected "),
         (
             0,
             |file| file[4..16].fill(0xff),
@@ -312,6 +305,49 @@ fn messages() {
 /// same.
 fn super_announced() -> Vec<u8> {
     file(&[100_000, 28, 28], &vec![0; 100_000 * 28 * 28])
+}
+
+#[test]
+fn labels_below_the_number_of_classes() {
+    let [images, mut labels, ..] = small();
+    labels[9] = 10;
+    let read = |classes| {
+        let (images, labels) = (("i".as_ref(), &images[..]), ("l".as_ref(), &labels[..]));
+        idx::decode(images, labels, 128, classes).map_err(|error| error.to_string())
+    };
+    let expected = "l: byte 9: label: expected 0 to 9, found 10";
+    assert_eq!(read(10), Err(expected.to_owned()));
+    assert_eq!(read(11).map(|data| data.classes()), Ok(11));
+}
+
+/// Two training images and one to test, of 2×2 pixels of three channels, in 201 classes.
+#[test]
+fn images_of_several_channels() {
+    let values: Vec<u8> = (0..36).map(|value| value * 7).collect();
+    let files = [
+        file(&[2, 2, 2, 3], &values[..24]),
+        file(&[2], &[0, 200]),
+        file(&[1, 2, 2, 3], &values[24..]),
+        file(&[1], &[1]),
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, bytes) in NAMES.iter().zip(&files) {
+        let path = folder.path().join(name.replace("idx3", "idx4"));
+        fs::write(path, bytes).expect("writes");
+    }
+    for source in [
+        load_idx_dir(folder.path(), 100).expect("a dataset"),
+        bernet::data::load_dir(folder.path(), 100).expect("a dataset"),
+    ] {
+        assert_eq!((source.train.classes(), source.test.classes()), (201, 201));
+        assert_eq!(source.train.image_shape().channels, 3);
+        assert_eq!(source.test.grey(), Some(&values[24..]));
+        // Bit by bit: image 1, line 0, pixel 1.
+        for channel in 0..3 {
+            let bit = source.train.images().get(1, 0, 1, channel);
+            assert_eq!(bit, values[12 + 3 + channel] >= 100);
+        }
+    }
 }
 
 #[test]

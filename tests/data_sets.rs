@@ -167,6 +167,15 @@ fn bytes_are_grey_values_or_ink_and_paper() {
 fn what_does_not_fit_together() {
     let whole = dataset(3, 4, 5, mixed, true);
     let images = || whole.images().clone();
+    let colours = |values: usize| {
+        let shape = Shape {
+            batch: 1,
+            height: 2,
+            width: 2,
+            channels: 3,
+        };
+        Dataset::from_values(shape, vec![9; values], vec![0], 128, 1)
+    };
     let cases = [
         (
             whole.split(3).err(),
@@ -192,20 +201,15 @@ fn what_does_not_fit_together() {
             Dataset::new(images(), vec![0; 3], Some(vec![0; 59]), 10).err(),
             "grey values: expected 60, found 59",
         ),
+        (colours(11).err(), "grey values: expected 12, found 11"),
         (
-            Dataset::new(
-                BitTensor::zeros(Shape {
-                    batch: 1,
-                    height: 1,
-                    width: 1,
-                    channels: 2,
-                }),
-                vec![0],
-                None,
-                10,
-            )
+            packed::encode(&Source {
+                name: "colours".into(),
+                train: colours(12).expect("12 values"),
+                test: colours(12).expect("12 values"),
+            })
             .err(),
-            "channels: expected 1, found 2",
+            "channels: expected 1, found 3",
         ),
     ];
     for (error, expected) in cases {

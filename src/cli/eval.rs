@@ -15,7 +15,8 @@ use std::{io::Write, path::PathBuf};
 pub(super) struct Arguments {
     #[command(flatten)]
     net: PictureNet,
-    /// A folder with the four IDX files of MNIST or a dataset like it, plain or .gz [default: the embedded MNIST].
+    /// A folder with the four IDX files of MNIST or a dataset like it, plain or .gz, with the binary files of CIFAR-10, or with PNG
+    /// files in train/CLASS/ and test/CLASS/ [default: the embedded MNIST].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// The instruction set to use, one of those that this CPU has [default: the best].
@@ -34,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     ensure!(!test.is_empty(), "there are no test images");
     let (classes, labels) = (classifier.classes(), test.classes());
     ensure!(
-        classes == labels,
+        classes >= labels,
         "the net has {classes} classes, the images' labels {labels}"
     );
 
@@ -61,7 +62,7 @@ fn test_images(arguments: &Arguments, pixels: &Pixels) -> Result<Dataset> {
         _ => None,
     };
     if let Some(folder) = &arguments.data {
-        return Ok(data::load_idx_dir(folder, threshold.unwrap_or(data::THRESHOLD))?.test);
+        return Ok(data::load_dir(folder, threshold.unwrap_or(data::THRESHOLD))?.test);
     }
     let Some(threshold) = threshold else {
         super::complain(

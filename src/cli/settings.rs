@@ -49,13 +49,14 @@ pub(super) struct Arguments {
     /// A setting of the resolved configuration, in TOML's words: `width.to = 0.5`. May be given several times.
     #[arg(long, value_name = "SETTING")]
     pub(super) set: Vec<String>,
-    /// The net: `talk` (28×28 pixels), `talk-24` (the centre), `lenet-binary`, `lenet-wide`, `dense-3x1024` or a TOML file.
+    /// The net: `talk` (28×28 pixels), `talk-24` (the centre), another one of nets/README.md by its name, or a TOML file.
     #[arg(long, value_name = "NET", default_value = "talk")]
     pub(super) net: String,
     /// A whole configuration, as a model's metadata hold it, in place of method, net, epochs, seed and what belongs to them.
     #[arg(long, value_name = "TOML")]
     pub(super) config: Option<PathBuf>,
-    /// A folder with the four IDX files of MNIST or a dataset like it, plain or .gz [default: the embedded MNIST].
+    /// A folder with the four IDX files of MNIST or a dataset like it, plain or .gz, with the binary files of CIFAR-10, or with PNG
+    /// files in train/CLASS/ and test/CLASS/ [default: the embedded MNIST].
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
     /// The seed of everything random.
@@ -173,8 +174,7 @@ pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
     );
     let epochs = arguments.epochs.unwrap_or(arguments.preset.epochs());
     let mut config = Config::new(arguments.method, network, epochs, arguments.seed);
-    // 5000 of MNIST's 60 000.
-    config.validation = images / 12;
+    config = for_images(config, images);
     config = config.exact(arguments.gradient, activations);
     config.surrogate = arguments.surrogate;
     config.warp = warp(arguments.warp);
@@ -192,6 +192,28 @@ pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
         })?;
     }
     Ok(config)
+}
+
+/// The settings that depend on the number of images: a twelfth of them is held out, 5000 of MNIST's 60 000. Where that leaves fewer
+/// than 40 batches, batches are smaller, and the rate rises to its peak within a tenth of the steps.
+pub(super) fn for_images(config: Config, images: usize) -> Config {
+    let validation = images / 12;
+    let config = Config {
+        validation,
+        ..config
+    };
+    let most = (images - validation) / 40;
+    if most >= config.batch {
+        return config;
+    }
+    let batch = (most.max(1).ilog2()).clamp(4, 8);
+    let batch = 1 << batch;
+    let steps = (images / batch) as u64 * u64::from(config.epochs);
+    Config {
+        batch,
+        warm_up: config.warm_up.min(steps / 10),
+        ..config
+    }
 }
 
 /// A net by its name, or of a TOML file.
@@ -271,16 +293,16 @@ pub(super) fn command(config: &Config, arguments: &Arguments, images: usize) -> 
     {
         command += &format!(" --binarise {}", freezing.binarise().name());
     }
+    let preset = Config::new(
+        config.method,
+        config.network.clone(),
+        config.epochs,
+        config.seed,
+    );
     let mut preset = Config {
-        validation: images / 12,
         surrogate: config.surrogate,
         warp: config.warp.and_then(|given| warp(given.probability)),
-        ..Config::new(
-            config.method,
-            config.network.clone(),
-            config.epochs,
-            config.seed,
-        )
+        ..for_images(preset, images)
     }
     .exact(config.distribution, config.activations)
     .normalising(config.normalisation);

@@ -2,7 +2,7 @@
 
 use super::{
     images_per_second, resume,
-    settings::{Arguments, command, config},
+    settings::{Arguments, command, config, for_images},
     training_report::{self, Finished},
     watcher::Watcher,
 };
@@ -78,10 +78,10 @@ pub(super) fn run(arguments: &Arguments, given: &[&str], out: &mut impl Write) -
     Ok(())
 }
 
-/// The data of a folder, or the embedded MNIST.
+/// The data of a folder of any kind, or the embedded MNIST.
 pub(super) fn source(folder: Option<&Path>) -> Result<Source> {
     Ok(match folder {
-        Some(folder) => data::load_idx_dir(folder, data::THRESHOLD)?,
+        Some(folder) => data::load_dir(folder, data::THRESHOLD)?,
         None => data::load_embedded(),
     })
 }
@@ -185,12 +185,13 @@ fn real_net(
 ) -> Result<training_report::Real> {
     let config = trainer.config();
     let epochs = arguments.preset.real_epochs();
-    let mut real = Trainer::new(Config::new(
+    let real = Config::new(
         MethodName::Real,
         config.network.clone(),
         epochs,
         config.seed,
-    ))?;
+    );
+    let mut real = Trainer::new(for_images(real, source.train.len()))?;
     let (train, validation) = config.split(&source.train)?;
     let run = Run {
         train: &train,
@@ -242,6 +243,13 @@ fn introduce(trainer: &Trainer, source: &Source, level: Level) {
     if config.network.input.grey && source.train.grey().is_none() {
         eprintln!(
             "the net reads grey values, of which these images have black and white alone: --data takes a folder with MNIST's IDX files"
+        );
+    }
+    let (images, input) = (source.train.image_shape(), config.network.input);
+    if images.height > input.height || images.width > input.width {
+        eprintln!(
+            "the net reads {}×{} pixels: images of {}×{} are cropped to their centre",
+            input.height, input.width, images.height, images.width
         );
     }
 }

@@ -286,7 +286,14 @@ fn misread(finished: &Finished<'_>, wrong: usize) -> Section {
             shape.height,
             shape.width,
             format!("{label}, read as {}, by {}", said.class, said.margin),
-            |y, x| test.images().get(index, y, x, 0),
+            |y, x| match shape.channels {
+                1 => test.images().get(index, y, x, 0),
+                // Dark where most of its colours are.
+                channels => {
+                    let bright = (0..channels).filter(|&c| test.images().get(index, y, x, c));
+                    2 * bright.count() < channels
+                }
+            },
         )
     });
     Section::new("What it misreads").pictures(

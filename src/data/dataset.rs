@@ -8,7 +8,7 @@ use rand_pcg::{
 };
 use std::{borrow::Cow, ops::Range};
 
-/// Labelled images of one shape, one bit a pixel; ink is +1, paper −1.
+/// Labelled images of one shape, one bit a value; ink, or bright, is +1, paper, or dark, −1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
     images: BitTensor,
@@ -18,13 +18,12 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Joins images (`n × height × width × 1`), their labels (`n`, each below `classes`) and, where
-    /// there are any, the grey values that the bits were made from (`n · height · width` bytes,
-    /// image by image, line by line).
+    /// Joins images (`n × height × width × channels`), their labels (`n`, each below `classes`) and,
+    /// where there are any, the values of 8 bits that the bits were made from
+    /// (`n · height · width · channels` bytes in the order image, line, pixel, channel).
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where the sizes differ, there is more than one channel, or a label is
-    /// out of range.
+    /// [`Error::Mismatch`] where the sizes differ, or a label is out of range.
     pub fn new(
         images: BitTensor,
         labels: Vec<u8>,
@@ -32,16 +31,13 @@ impl Dataset {
         classes: usize,
     ) -> Result<Self, Error> {
         let shape = images.shape();
-        if shape.channels != 1 {
-            return Err(Error::mismatch("channels", 1, shape.channels));
-        }
         if labels.len() != shape.batch {
             return Err(Error::mismatch("labels", shape.batch, labels.len()));
         }
         if let Some(label) = labels.iter().find(|&&label| usize::from(label) >= classes) {
             return Err(Error::mismatch("label", format!("below {classes}"), label));
         }
-        let pixels = shape.batch * shape.height * shape.width;
+        let pixels = shape.batch * shape.height * shape.width * shape.channels;
         match &grey {
             Some(grey) if grey.len() != pixels => {
                 Err(Error::mismatch("grey values", pixels, grey.len()))
@@ -55,7 +51,46 @@ impl Dataset {
         }
     }
 
-    /// All images, `len × height × width × 1`.
+    /// Makes bits of values of 8 bits (`n · height · width · channels` bytes in the order image, line,
+    /// pixel, channel): +1 from `threshold` on. The values are kept.
+    ///
+    /// ```
+    /// use bernet::data::Dataset;
+    /// use bernet_kernels::bits::Shape;
+    ///
+    /// // One image of 1×2 pixels: a red one and a grey one.
+    /// let shape = Shape { batch: 1, height: 1, width: 2, channels: 3 };
+    /// let data = Dataset::from_values(shape, vec![255, 0, 0, 130, 130, 130], vec![1], 128, 2)?;
+    /// assert!(data.images().get(0, 0, 0, 0) && !data.images().get(0, 0, 0, 1));
+    /// # Ok::<(), bernet::data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_values(
+        shape: Shape,
+        values: Vec<u8>,
+        labels: Vec<u8>,
+        threshold: u8,
+        classes: usize,
+    ) -> Result<Self, Error> {
+        let line = shape.width * shape.channels;
+        let expected = shape.batch * shape.height * line;
+        if values.len() != expected || line == 0 {
+            return Err(Error::mismatch("grey values", expected, values.len()));
+        }
+        let mut words = Vec::with_capacity(shape.batch * shape.height * line.div_ceil(WORD));
+        for line in values.chunks_exact(line) {
+            words.extend(line.chunks(WORD).map(|values| {
+                values.iter().enumerate().fold(0, |word, (bit, &value)| {
+                    word | u64::from(value >= threshold) << bit
+                })
+            }));
+        }
+        Self::new(tensor(shape, words), labels, Some(values), classes)
+    }
+
+    /// All images, `len × height × width × channels`.
     pub fn images(&self) -> &BitTensor {
         &self.images
     }
@@ -65,29 +100,37 @@ impl Dataset {
         &self.labels
     }
 
-    /// The grey values before binarisation, `len · height · width` bytes, where the source has
+    /// The values before binarisation, `len · height · width · channels` bytes, where the source has
     /// them.
     pub fn grey(&self) -> Option<&[u8]> {
         self.grey.as_deref()
     }
 
-    /// The grey values of all pixels; those of a source that has bits alone are 255 for ink and 0 for paper.
+    /// All values of 8 bits; those of a source that has bits alone are 255 for ink and 0 for paper.
     pub fn bytes(&self) -> Cow<'_, [u8]> {
         if let Some(grey) = &self.grey {
             return Cow::Borrowed(grey);
         }
-        let Shape { height, width, .. } = self.images.shape();
-        let ink = |at: usize| {
-            let line = at / width;
-            self.images.get(line / height, line % height, at % width, 0)
-        };
-        let bytes = (0..self.len() * height * width).map(|at| if ink(at) { u8::MAX } else { 0 });
+        let lines = self.images.lines();
+        let bits = (0..lines.rows())
+            .flat_map(|row| (0..lines.columns()).map(move |column| lines.get(row, column)));
+        let bytes = bits.map(|ink| if ink { u8::MAX } else { 0 });
         Cow::Owned(bytes.collect())
     }
 
     /// Number of classes; every label is below it.
     pub fn classes(&self) -> usize {
         self.classes
+    }
+
+    /// The same with another number of classes, above all labels.
+    pub(super) fn in_classes(self, classes: usize) -> Self {
+        debug_assert!(
+            self.labels
+                .iter()
+                .all(|&label| usize::from(label) < classes)
+        );
+        Self { classes, ..self }
     }
 
     /// Number of images.
@@ -100,7 +143,7 @@ impl Dataset {
         self.labels.is_empty()
     }
 
-    /// The shape of one image: `1 × height × width × 1`.
+    /// The shape of one image: `1 × height × width × channels`.
     pub fn image_shape(&self) -> Shape {
         Shape {
             batch: 1,
@@ -208,11 +251,12 @@ impl Dataset {
         };
         let line_of = |row: usize| row / height * from.height + top + row % height;
         let rows = shape.batch * height;
+        let (first, values) = (left * from.channels, width * from.channels);
         let words = (0..rows)
-            .flat_map(|row| shifted(self.images.lines().row(line_of(row)), left, width))
+            .flat_map(|row| shifted(self.images.lines().row(line_of(row)), first, values))
             .collect();
         let grey = self.grey.as_ref().map(|grey| {
-            let line = |row| &grey[line_of(row) * from.width + left..][..width];
+            let line = |row| &grey[line_of(row) * from.width * from.channels + first..][..values];
             (0..rows)
                 .flat_map(|row| line(row).iter().copied())
                 .collect()
@@ -228,7 +272,7 @@ impl Dataset {
     fn gather(&self, batch: usize, places: impl Iterator<Item = usize>) -> Self {
         let shape = self.images.shape();
         let image_words = shape.height * self.images.lines().row_words();
-        let image_bytes = shape.height * shape.width;
+        let image_bytes = shape.height * shape.width * shape.channels;
         let mut words = Vec::with_capacity(batch * image_words);
         let mut labels = Vec::with_capacity(batch);
         let mut grey = self
@@ -297,7 +341,8 @@ fn shifted(line: &[u64], left: usize, width: usize) -> impl Iterator<Item = u64>
 
 /// A tensor from words whose number and pad bits are right by construction.
 fn tensor(shape: Shape, words: Vec<u64>) -> BitTensor {
-    let lines = BitMatrix::from_words(shape.batch * shape.height, shape.width, words)
+    let columns = shape.width * shape.channels;
+    let lines = BitMatrix::from_words(shape.batch * shape.height, columns, words)
         .expect("whole lines, clear pad bits");
     BitTensor::from_lines(shape, lines).expect("one line a row")
 }

@@ -24,6 +24,16 @@ pub enum Error {
         /// The usual name of the file.
         name: &'static str,
     },
+    /// A folder has no dataset of a known kind.
+    #[error(
+        "{}: no file train-images-idx3-ubyte (IDX, plain or .gz), no data_batch_1.bin (CIFAR-10) and no folder train with \
+         PNG files in a folder for each class: expected one of these",
+        folder.display()
+    )]
+    Unknown {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Bytes that do not follow the format.
     #[error("{}: byte {offset}: {what}: expected {expected}, found {found}", file.display())]
     Format {

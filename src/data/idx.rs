@@ -1,8 +1,9 @@
 //! IDX, the format of MNIST and of the datasets made after it (Fashion-MNIST, KMNIST and others),
 //! plain or gzip.
 //!
-//! All integers are big-endian. Images: bytes 0, 0, type 8 (unsigned byte), 3 dimensions; the
-//! number of images, height, width as u32; then the grey values, image by image, line by line.
+//! All integers are big-endian. Images: bytes 0, 0, type 8 (unsigned byte), 3 or 4 dimensions; the
+//! number of images, height, width and, of four, channels as u32; then the values in the order image,
+//! line, pixel, channel.
 //! Labels: the same with 1 dimension, a byte a label. Source: LeCun, Cortes, Burges, "The MNIST
 //! database of handwritten digits", <http://yann.lecun.com/exdb/mnist/>.
 //!
@@ -25,7 +26,7 @@
 //! ```
 
 use super::{Dataset, Error, Source};
-use bernet_kernels::bits::{BitMatrix, BitTensor, Shape, WORD};
+use bernet_kernels::bits::{Shape, WORD};
 use flate2::bufread::GzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -37,34 +38,42 @@ const ALWAYS_JUSTIFIED: u64 = 64 << 20;
 
 /// Reads a folder of four files named as MNIST names them: `train-images-idx3-ubyte`,
 /// `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`, each with or
-/// without `.gz`, or with a dot before `idx`. There are ten classes; a grey value of at least
-/// `threshold` is ink (+1). The folder's name becomes the source's.
+/// without `.gz`, or with a dot before `idx`; images of several channels are called `…-idx4-ubyte`.
+/// There are as many classes as the largest label says; a value of at least `threshold` is ink (+1). The folder's name becomes the source's.
 ///
 /// # Errors
 /// [`Error::Missing`], and those of [`read`]; [`Error::Mismatch`] where training and test images
 /// differ in size.
 pub fn load_dir(folder: &Path, threshold: u8) -> Result<Source, Error> {
-    const CLASSES: usize = 10;
+    /// Labels are bytes.
+    const MOST_CLASSES: usize = 1 << u8::BITS;
     let part = |images, labels| {
         read(
             &find(folder, images)?,
             &find(folder, labels)?,
             threshold,
-            CLASSES,
+            MOST_CLASSES,
         )
     };
-    let train = part("train-images-idx3-ubyte", "train-labels-idx1-ubyte")?;
-    let test = part("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?;
-    let size = |set: &Dataset| format!("{}×{}", set.image_shape().height, set.image_shape().width);
-    if size(&train) != size(&test) {
-        return Err(Error::mismatch("test images", size(&train), size(&test)));
-    }
-    let full = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let name = full.file_name().map_or_else(
-        || folder.display().to_string(),
-        |name| name.to_string_lossy().into_owned(),
-    );
-    Ok(Source { name, train, test })
+    let train = part(FILES[0], FILES[1])?;
+    let test = part(FILES[2], FILES[3])?;
+    let labels = train.labels().iter().chain(test.labels());
+    let classes = labels.max().map_or(1, |&label| usize::from(label) + 1);
+    let [train, test] = [train, test].map(|part| part.in_classes(classes));
+    Source::of_folder(folder, train, test)
+}
+
+/// The usual names of a dataset's files: images and labels to train on, and to test.
+const FILES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+
+/// Whether a folder has one of the files.
+pub(super) fn is_in(folder: &Path) -> bool {
+    FILES.iter().any(|name| find(folder, name).is_ok())
 }
 
 /// Reads a file of images and its file of labels; a grey value of at least `threshold` is ink (+1),
@@ -100,40 +109,16 @@ fn read_from<R: BufRead>(
     threshold: u8,
     classes: usize,
 ) -> Result<Dataset, Error> {
-    let (batch, height, width, grey) = read_images(images)?;
-    let labels = read_labels(labels()?, batch, classes)?;
-    let shape = Shape {
-        batch,
-        height,
-        width,
-        channels: 1,
-    };
-    let row_words = width.div_ceil(WORD);
-    let mut words = Vec::with_capacity(batch * height * row_words);
-    for line in grey.chunks_exact(width) {
-        words.extend(line.chunks(WORD).map(|pixels| {
-            pixels.iter().enumerate().fold(0, |word, (bit, &value)| {
-                word | u64::from(value >= threshold) << bit
-            })
-        }));
-    }
-    let lines =
-        BitMatrix::from_words(batch * height, width, words).expect("whole lines, clear pad bits");
-    let images = BitTensor::from_lines(shape, lines).expect("one line a row");
-    Dataset::new(images, labels, Some(grey), classes)
+    let (shape, values) = read_images(images)?;
+    let labels = read_labels(labels()?, shape.batch, classes)?;
+    Dataset::from_values(shape, values, labels, threshold, classes)
 }
 
 fn find(folder: &Path, name: &'static str) -> Result<PathBuf, Error> {
-    let dotted = name.replace("-idx", ".idx");
-    let names = [
-        name.to_owned(),
-        format!("{name}.gz"),
-        format!("{dotted}.gz"),
-        dotted,
-    ];
-    let found = names
+    let found = [name.to_owned(), name.replace("idx3", "idx4")]
         .iter()
-        .map(|name| folder.join(name))
+        .flat_map(|name| [name.clone(), name.replace("-idx", ".idx")])
+        .flat_map(|name| [folder.join(&name), folder.join(format!("{name}.gz"))])
         .find(|path| path.is_file());
     found.ok_or_else(|| Error::Missing {
         folder: folder.to_owned(),
@@ -141,29 +126,34 @@ fn find(folder: &Path, name: &'static str) -> Result<PathBuf, Error> {
     })
 }
 
-/// Number, height, width, grey values.
-fn read_images(mut file: Idx<impl BufRead>) -> Result<(usize, usize, usize, Vec<u8>), Error> {
-    let [batch, height, width] = file.header(["number of images", "height", "width"])?;
-    let size = usize::try_from(batch)
-        .ok()
-        .zip(usize::try_from(height).ok())
-        .zip(usize::try_from(width).ok());
-    let grey = u64::from(batch)
-        .checked_mul(height.into())
-        .and_then(|lines| lines.checked_mul(width.into()));
-    // The bits take up to eight bytes a line more than an eighth of the grey values.
-    let bits = (u64::from(batch) * u64::from(height))
-        .checked_mul(u64::from(width).div_ceil(WORD as u64) * 8);
-    let needed = grey
+/// The images' shape and values.
+fn read_images(mut file: Idx<impl BufRead>) -> Result<(Shape, Vec<u8>), Error> {
+    let sizes = file.header(3, &["number of images", "height", "width", "channels"])?;
+    let [batch, height, width] = [sizes[0], sizes[1], sizes[2]].map(u64::from);
+    let channels = sizes.get(3).map_or(1, |&channels| u64::from(channels));
+    let lines = batch * height;
+    // Below 2⁶⁴, as products of two u32.
+    let line = width * channels;
+    let values = lines.checked_mul(line);
+    // The bits take up to eight bytes a line more than an eighth of the values.
+    let bits = lines.checked_mul(line.div_ceil(WORD as u64) * 8);
+    let needed = values
         .zip(bits)
-        .and_then(|(grey, bits)| grey.checked_add(bits));
-    let announced = format!("{batch} images of {height}×{width}");
+        .and_then(|(values, bits)| values.checked_add(bits));
+    let mut announced = format!("{batch} images of {height}×{width}");
+    if sizes.len() > 3 {
+        announced += &format!("×{channels}");
+    }
     file.justify(needed, &announced)?;
-    let (Some(((batch, height), width)), Some(grey)) = (size, grey) else {
-        unreachable!("a justified size is small");
+    let size = |size: u64| usize::try_from(size).expect("a justified size is small");
+    let shape = Shape {
+        batch: size(batch),
+        height: size(height),
+        width: size(width),
+        channels: size(channels),
     };
-    let grey = file.contents(grey, "grey values")?;
-    Ok((batch, height, width, grey))
+    let values = file.contents(lines * line, "grey values")?;
+    Ok((shape, values))
 }
 
 fn read_labels(
@@ -171,7 +161,7 @@ fn read_labels(
     images: usize,
     classes: usize,
 ) -> Result<Vec<u8>, Error> {
-    let [count] = file.header(["number of labels"])?;
+    let count = file.header(1, &["number of labels"])?[0];
     if u64::from(count) != images as u64 {
         return Err(file.wrong(
             4,
@@ -335,13 +325,15 @@ impl<R: BufRead> Idx<R> {
         }
     }
 
-    /// The dimensions, each at least 1.
-    fn header<const DIMENSIONS: usize>(
-        &mut self,
-        names: [&'static str; DIMENSIONS],
-    ) -> Result<[u32; DIMENSIONS], Error> {
-        let size = 4 + 4 * DIMENSIONS;
-        let header = self.take(size as u64)?;
+    /// The dimensions, each at least 1; `least` of them, or as many as there are names.
+    fn header(&mut self, least: usize, names: &[&'static str]) -> Result<Vec<u32>, Error> {
+        let mut size = 4 + 4 * least;
+        let mut header = self.take(size as u64)?;
+        let dimensions = usize::from(header.get(3).copied().unwrap_or(0));
+        if header.len() == size && (least..=names.len()).contains(&dimensions) {
+            size = 4 + 4 * dimensions;
+            header.extend(self.take((4 * (dimensions - least)) as u64)?);
+        }
         if header.len() < size {
             return Err(self.wrong(
                 self.offset,
@@ -366,12 +358,17 @@ impl<R: BufRead> Idx<R> {
                 format!("{:02x}", header[2]),
             ));
         }
-        if usize::from(header[3]) != DIMENSIONS {
-            return Err(self.wrong(3, "number of dimensions", DIMENSIONS, header[3]));
+        if !(least..=names.len()).contains(&dimensions) {
+            let expected = match names.len() {
+                most if most == least => least.to_string(),
+                most => format!("{least} or {most}"),
+            };
+            return Err(self.wrong(3, "number of dimensions", expected, header[3]));
         }
-        let sizes = std::array::from_fn(|at| {
-            u32::from_be_bytes(header[4 + 4 * at..][..4].try_into().expect("four bytes"))
-        });
+        let sizes: Vec<u32> = header[4..]
+            .chunks_exact(4)
+            .map(|bytes| u32::from_be_bytes(bytes.try_into().expect("four bytes")))
+            .collect();
         match sizes.iter().position(|&size| size == 0) {
             Some(at) => Err(self.wrong(4 + 4 * at as u64, names[at], "at least 1", 0)),
             None => Ok(sizes),

@@ -53,13 +53,16 @@ const LIMIT: usize = 24 << 20;
 ///
 /// # Errors
 /// [`Error::Mismatch`] where the two parts differ in image shape or classes, or an image is wider
-/// than 64.
+/// than 64 or has more than one channel.
 pub fn encode(source: &Source) -> Result<Vec<u8>, Error> {
     let (train, test) = (&source.train, &source.test);
     let shape = train.image_shape();
     if (test.image_shape(), test.classes()) != (shape, train.classes()) {
         let text = |set: &Dataset| format!("{:?} in {} classes", set.image_shape(), set.classes());
         return Err(Error::mismatch("test images", text(train), text(test)));
+    }
+    if shape.channels != 1 {
+        return Err(Error::mismatch("channels", 1, shape.channels));
     }
     let fields = [
         VERSION as usize,

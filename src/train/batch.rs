@@ -42,7 +42,7 @@ pub(crate) fn warp(picks: &mut [Pick], warp: Warp, seed: u64, step: u64) {
     }
 }
 
-/// The picked images' centres, NHWC: their bits as ±1, or their grey values as [`brightness`]. What a shift brings in from outside the
+/// The picked images' centres, NHWC: their bits as ±1, or their values of 8 bits as [`brightness`]. What a shift brings in from outside the
 /// image is −1.
 pub(crate) fn unpack(data: &Dataset, picks: &[Pick], centre: Shape, grey: bool, out: &mut [f32]) {
     let images = data.images();
@@ -70,10 +70,13 @@ pub(crate) fn unpack(data: &Dataset, picks: &[Pick], centre: Shape, grey: bool, 
                 for (x, pixel) in line.chunks_exact_mut(centre.channels).enumerate() {
                     let from = (left + x).wrapping_add_signed(-pick.shift[1]);
                     for (channel, value) in pixel.iter_mut().enumerate() {
-                        let bit = from.wrapping_mul(centre.channels).wrapping_add(channel);
+                        let bit = from.wrapping_mul(shape.channels).wrapping_add(channel);
                         *value = match values {
                             _ if from >= shape.width => -1.0,
-                            Some(values) => brightness(values[row * shape.width + from].into()),
+                            Some(values) => {
+                                let line = row * shape.width * shape.channels;
+                                brightness(values[line + bit].into())
+                            }
                             None if words[bit / 64] >> (bit % 64) & 1 == 1 => 1.0,
                             None => -1.0,
                         };
@@ -180,6 +183,46 @@ mod tests {
         assert_eq!(right[13..], [17 * 12, 17 * 13, 17 * 14]);
         assert_eq!(values(&whole, [0, 0]), whole.bytes()[..]);
         assert_eq!(whole.bytes()[..7], [255, 0, 0, 0, 0, 0, 255]);
+    }
+
+    #[test]
+    fn colours_move_together() {
+        let shape = Shape {
+            batch: 2,
+            height: 3,
+            width: 4,
+            channels: 3,
+        };
+        let values: Vec<u8> = (0..72).map(|at| 3 * at as u8 + 20).collect();
+        let data = Dataset::from_values(shape, values.clone(), vec![0, 1], 128, 2);
+        let data = data.expect("72 values");
+        let centre = Shape {
+            height: 2,
+            width: 3,
+            ..shape
+        };
+        let pick = Pick {
+            index: 1,
+            shift: [1, -1],
+            warp: None,
+        };
+        for bytes in [false, true] {
+            let mut out = vec![f32::NAN; 18];
+            unpack(&data, &[pick], centre, bytes, &mut out);
+            // Up by one, which is outside at first, and right by one.
+            let expected = (0..18).map(|at| match at / 9 {
+                0 => -1.0,
+                _ => {
+                    let value = values[36 + 3 + at % 9];
+                    match (bytes, value >= 128) {
+                        (true, _) => super::brightness(value.into()),
+                        (false, true) => 1.0,
+                        (false, false) => -1.0,
+                    }
+                }
+            });
+            assert_eq!(out, expected.collect::<Vec<_>>());
+        }
     }
 
     #[test]

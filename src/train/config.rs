@@ -87,6 +87,7 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
     /// The net.
+    #[serde(with = "super::network::stored")]
     pub network: Network,
 }
 
@@ -204,7 +205,9 @@ impl Config {
         if takes_bits && self.network.input.grey {
             return Err(TrainError::Config {
                 what: "network.input.grey".into(),
-                expected: "false: the method computes with distributions of ±1".into(),
+                expected: "false: the method computes with distributions of ±1; values of 8 bits are for ste, bnn, bnn-plus, \
+                           real and the sampled bernoulli"
+                    .into(),
                 found: "true".into(),
             });
         }

@@ -10,6 +10,8 @@ use bernet_kernels::{
 };
 use serde::{Deserialize, Serialize};
 
+pub(super) mod stored;
+
 /// Most values of an image in any layer, and most weights of one.
 const VALUES_LIMIT: usize = 1 << 24;
 
@@ -19,13 +21,17 @@ pub const TALK: &str = include_str!("../../nets/talk.toml");
 pub const TALK_24: &str = include_str!("../../nets/talk-24.toml");
 
 /// The nets that come with the crate, by name: the files of `nets/`.
-pub const NETS: [(&str, &str); 6] = [
+pub const NETS: [(&str, &str); 10] = [
     ("talk", TALK),
     ("talk-24", TALK_24),
     ("talk-grey", include_str!("../../nets/talk-grey.toml")),
     ("lenet-binary", include_str!("../../nets/lenet-binary.toml")),
     ("lenet-wide", include_str!("../../nets/lenet-wide.toml")),
     ("dense-3x1024", include_str!("../../nets/dense-3x1024.toml")),
+    ("lenet-grey", include_str!("../../nets/lenet-grey.toml")),
+    ("digits", include_str!("../../nets/digits.toml")),
+    ("cifar-small", include_str!("../../nets/cifar-small.toml")),
+    ("cifar-cnv", include_str!("../../nets/cifar-cnv.toml")),
 ];
 
 /// The names that nets of [`NETS`] had before, each with the one that it has now.
@@ -70,16 +76,21 @@ pub struct Input {
     pub height: usize,
     /// Pixels a line.
     pub width: usize,
-    /// Values a pixel.
+    /// Values a pixel: 1 for grey, 3 for red, green and blue.
+    #[serde(default = "one")]
     pub channels: usize,
-    /// Whether a pixel is read as its grey value of 8 bits; else it is one bit.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// Whether values have 8 bits (TOML: `grey = true` or `bytes = true`); else they have one.
+    #[serde(default, alias = "bytes", skip_serializing_if = "std::ops::Not::not")]
     pub grey: bool,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// A layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "lowercase", from = "Written")]
 pub enum LayerKind {
     /// A convolution without padding, batch normalisation and sign.
     Conv {
@@ -87,19 +98,19 @@ pub enum LayerKind {
         outputs: usize,
         /// Height and width.
         kernel: [usize; 2],
-        /// Down and across.
+        /// Down and across; TOML may leave it out, which means 1.
         stride: [usize; 2],
     },
-    /// The same weights at every position, that is a 1×1 convolution, batch normalisation and sign.
+    /// Every output has a weight for each value of the layer before, at all positions; batch normalisation and sign.
     Dense {
-        /// Output channels.
+        /// Outputs, at one position.
         outputs: usize,
     },
-    /// The largest activation of each window, channel by channel; after a convolution or a dense layer.
+    /// The largest activation of each window, channel by channel; right after a convolution.
     Pool {
         /// Height and width.
         kernel: [usize; 2],
-        /// Down and across.
+        /// Down and across; TOML may leave it out, which means windows side by side: the kernel's size.
         stride: [usize; 2],
     },
     /// The last layer: its sums, over all positions, are the logits.
@@ -107,6 +118,49 @@ pub enum LayerKind {
         /// Number of classes.
         classes: usize,
     },
+}
+
+/// A layer as TOML has it, where strides may be missing.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+enum Written {
+    Conv {
+        outputs: usize,
+        kernel: [usize; 2],
+        stride: Option<[usize; 2]>,
+    },
+    Dense {
+        outputs: usize,
+    },
+    Pool {
+        kernel: [usize; 2],
+        stride: Option<[usize; 2]>,
+    },
+    Expectation {
+        classes: usize,
+    },
+}
+
+impl From<Written> for LayerKind {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Conv {
+                outputs,
+                kernel,
+                stride,
+            } => Self::Conv {
+                outputs,
+                kernel,
+                stride: stride.unwrap_or([1, 1]),
+            },
+            Written::Dense { outputs } => Self::Dense { outputs },
+            Written::Pool { kernel, stride } => Self::Pool {
+                kernel,
+                stride: stride.unwrap_or(kernel),
+            },
+            Written::Expectation { classes } => Self::Expectation { classes },
+        }
+    }
 }
 
 /// What is wrong with a description of a net.
@@ -202,9 +256,8 @@ impl Network {
                     kernel,
                     stride,
                 } => (outputs, kernel, stride),
-                LayerKind::Dense { outputs } | LayerKind::Expectation { classes: outputs } => {
-                    (outputs, [1, 1], [1, 1])
-                }
+                LayerKind::Dense { outputs } => (outputs, [shape.height, shape.width], [1, 1]),
+                LayerKind::Expectation { classes: outputs } => (outputs, [1, 1], [1, 1]),
                 LayerKind::Pool { kernel, stride } => {
                     let before = stages.last_mut().filter(|stage| stage.pool.is_none());
                     let stage = before.ok_or_else(|| {
@@ -268,6 +321,18 @@ impl Network {
             });
         }
         Ok(stages)
+    }
+
+    /// The shape of what goes into a layer; none where those before it do not fit.
+    fn shape_before(&self, index: usize) -> Option<Shape> {
+        let mut layers = self.layers[..index].to_vec();
+        layers.push(LayerKind::Expectation { classes: 1 });
+        let input = Input {
+            grey: false,
+            ..self.input
+        };
+        let stages = Self { input, layers }.stages().ok()?;
+        stages.last().map(|stage| stage.place.input)
     }
 
     /// The number of classes that it tells apart.
@@ -347,6 +412,36 @@ mod tests {
     }
 
     #[test]
+    fn a_dense_layer_has_a_weight_for_every_value() {
+        let network = read(&format!(r#"{CONV}, {{ kind = "dense", outputs = 5 }}"#));
+        let stages = network.expect("a net").stages().expect("they fit");
+        let sizes: Vec<_> = stages
+            .iter()
+            .map(|stage| (stage.place.depth(), stage.place.positions()))
+            .collect();
+        // 6×6 positions of 4 channels.
+        assert_eq!(sizes, [(9, 36), (6 * 6 * 4, 1), (5, 1)]);
+    }
+
+    #[test]
+    fn channels_and_strides_have_defaults() {
+        let short = r#"
+            input = { height = 8, width = 8 }
+            layer = [
+                { kind = "conv", outputs = 4, kernel = [3, 3] },
+                { kind = "pool", kernel = [2, 3] },
+                { kind = "expectation", classes = 3 },
+            ]"#;
+        let pool = r#"{ kind = "pool", kernel = [2, 3], stride = [2, 3] }"#;
+        assert_eq!(
+            Network::from_toml(short).expect("a net"),
+            read(&format!("{CONV}, {pool}")).expect("a net")
+        );
+        let error = read(r#"{ kind = "dense", outputs = 4, stride = [1, 1] }"#);
+        assert!(error.expect_err("refused").contains("unknown field"));
+    }
+
+    #[test]
     fn grey_values_want_a_layer_that_makes_bits_of_them() {
         let grey = |layers: &str| {
             let text = format!(
@@ -386,12 +481,12 @@ mod tests {
                 "layer 3 (conv): height",
             ),
             (
-                r#"{ kind = "dense", outputs = 20000000 }"#.into(),
-                "layer 1 (dense): expected at most 16777216 weights, found 20000000",
+                r#"{ kind = "dense", outputs = 300000 }"#.into(),
+                "layer 1 (dense): expected at most 16777216 weights, found 19200000",
             ),
             (
                 r#"{ kind = "dense", outputs = 9223372036854775807 }"#.into(),
-                "layer 1 (dense): the output is 9223372036854775807",
+                "layer 1 (dense): expected at most 16777216 weights, found more",
             ),
             (
                 r#"{ kind = "dense", outputs = 0 }"#.into(),

@@ -32,7 +32,7 @@ pub(super) const NETS: [&str; 2] = [
     layer = [
         { kind = "conv", outputs = 3, kernel = [2, 2], stride = [1, 1] },
         { kind = "pool", kernel = [2, 3], stride = [2, 1] },
-        { kind = "dense", outputs = 4 },
+        { kind = "conv", outputs = 4, kernel = [1, 1] },
         { kind = "pool", kernel = [2, 2], stride = [1, 1] },
         { kind = "expectation", classes = 3 },
     ]
@@ -365,6 +365,83 @@ fn grey_values_deploy_to_the_net_that_is_evaluated() {
         let distinct: std::collections::BTreeSet<_> = evaluated.iter().collect();
         let same = said(&mut classifier, &bits) == evaluated;
         assert!(distinct.len() > 1 && !same, "{}", method.name());
+    }
+}
+
+/// Colours of one bit and of eight: pools, and a dense layer over all that they leave.
+#[test]
+fn colours_deploy_to_the_net_that_is_evaluated() {
+    let mut random = Random::new(1, Purpose::Initial, 0);
+    let bits = digits(&mut random);
+    let shape = Shape {
+        channels: 3,
+        ..bits.images().shape()
+    };
+    // The labels are those of the blue values, from 128 on; red and green say nothing.
+    let bytes = bits.bytes().into_owned().into_iter();
+    let values = bytes.flat_map(|byte| {
+        let blue = (byte & 128) + random.below(128) as u8;
+        [random.below(256) as u8, random.below(256) as u8, blue]
+    });
+    let labels = bits.labels().to_vec();
+    let data = Dataset::from_values(shape, values.collect(), labels, crate::data::THRESHOLD, 3);
+    let data = data.expect("three values a pixel");
+    let net = |input: &str| {
+        let text = format!(
+            r#"
+            input = {{ height = 7, width = 6, {input} }}
+            layer = [
+                {{ kind = "conv", outputs = 6, kernel = [2, 2] }},
+                {{ kind = "pool", kernel = [2, 2] }},
+                {{ kind = "conv", outputs = 8, kernel = [2, 1] }},
+                {{ kind = "dense", outputs = 7 }},
+                {{ kind = "dense", outputs = 5 }},
+                {{ kind = "expectation", classes = 3 }},
+            ]"#
+        );
+        Network::from_toml(&text).expect("well-formed")
+    };
+    let by_method = |method, distribution, network| Config {
+        batch: 10,
+        distribution,
+        ..Config::new(method, network, 6, 3)
+    };
+    let sampled = Distribution::Sampled;
+    let mut configs = Vec::new();
+    for method in MethodName::BINARY {
+        configs.push(by_method(method, sampled, net("channels = 3")));
+        if !matches!(method, MethodName::Gaussian | MethodName::GaussianSampled) {
+            configs.push(by_method(
+                method,
+                sampled,
+                net("channels = 3, bytes = true"),
+            ));
+        }
+    }
+    let exact = by_method(MethodName::Bernoulli, sampled, net("channels = 3"));
+    configs.push(exact.exact(Distribution::Three, Activations::Mode));
+    for config in configs {
+        let what = format!(
+            "{} {} {}",
+            config.method.name(),
+            config.distribution.name(),
+            config.network.input.grey
+        );
+        let mut trainer = Trainer::new(config).expect("its layers fit");
+        train(&mut trainer, &data, |_| {});
+        trainer.config.width = Geometric {
+            from: 1e-6,
+            to: 1e-6,
+            until: 1.0,
+        };
+        let evaluated = trainer.answers(&data, &data);
+        let model = trainer.binarise(&data, crate::data::THRESHOLD, Level::best());
+        let model = model.expect("the images suit the net");
+        let mut classifier = Classifier::new(&model, Level::best()).expect("a classifier");
+        let images = classifier.images(&data).expect("the images suit the net");
+        let said = classifier.classify(&images).expect("its own images");
+        let said: Vec<usize> = said.into_iter().map(|said| said.class).collect();
+        assert_eq!(said, evaluated, "{what}");
     }
 }
 

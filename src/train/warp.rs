@@ -86,24 +86,28 @@ impl Map {
         as_grey: bool,
         out: &mut [f32],
     ) {
-        let Shape { height, width, .. } = data.images().shape();
-        let grey = data
-            .grey()
-            .map(|grey| &grey[index * height * width..][..height * width]);
-        let value = |y: i32, x: i32| -> f32 {
+        let Shape {
+            height,
+            width,
+            channels,
+            ..
+        } = data.images().shape();
+        let size = height * width * channels;
+        let grey = data.grey().map(|grey| &grey[index * size..][..size]);
+        let value = |y: i32, x: i32, channel: usize| -> f32 {
             let (Ok(y), Ok(x)) = (usize::try_from(y), usize::try_from(x)) else {
                 return 0.0;
             };
             match grey {
                 _ if y >= height || x >= width => 0.0,
-                Some(grey) => f32::from(grey[y * width + x]),
-                None => 255.0 * f32::from(u8::from(data.images().get(index, y, x, 0))),
+                Some(grey) => f32::from(grey[(y * width + x) * channels + channel]),
+                None => 255.0 * f32::from(u8::from(data.images().get(index, y, x, channel))),
             }
         };
         let middle = |size: usize| 0.5 * (size as f32 - 1.0);
-        for (y, line) in out.chunks_exact_mut(centre.width).enumerate() {
+        for (y, line) in out.chunks_exact_mut(centre.width * channels).enumerate() {
             let from_top = y as f32 - middle(centre.height) - self.shift[0];
-            for (x, pixel) in line.iter_mut().enumerate() {
+            for (x, pixel) in line.chunks_exact_mut(channels).enumerate() {
                 let from_left = x as f32 - middle(centre.width) - self.shift[1];
                 let source = |axis: usize, size| {
                     self.across[axis] * from_left + self.down[axis] * from_top + middle(size)
@@ -112,17 +116,21 @@ impl Map {
                 let (top, left) = (sy.floor(), sx.floor());
                 let (fy, fx) = (sy - top, sx - left);
                 let (top, left) = (top as i32, left as i32);
-                let between =
-                    |y| (1.0 - fx) * value(y, left) + fx * value(y, left.saturating_add(1));
-                let grey = (1.0 - fy) * between(top) + fy * between(top.saturating_add(1));
-                *pixel = if as_grey {
-                    let threshold = self.threshold.max(1.0);
-                    brightness((grey * f32::from(THRESHOLD) / threshold).min(255.0))
-                } else if grey >= self.threshold {
-                    1.0
-                } else {
-                    -1.0
-                };
+                for (channel, pixel) in pixel.iter_mut().enumerate() {
+                    let between = |y| {
+                        let right = value(y, left.saturating_add(1), channel);
+                        (1.0 - fx) * value(y, left, channel) + fx * right
+                    };
+                    let grey = (1.0 - fy) * between(top) + fy * between(top.saturating_add(1));
+                    *pixel = if as_grey {
+                        let threshold = self.threshold.max(1.0);
+                        brightness((grey * f32::from(THRESHOLD) / threshold).min(255.0))
+                    } else if grey >= self.threshold {
+                        1.0
+                    } else {
+                        -1.0
+                    };
+                }
             }
         }
     }

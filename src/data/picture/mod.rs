@@ -10,6 +10,7 @@ use super::Error;
 use bernet_kernels::bits::{BitMatrix, BitTensor, Shape};
 use grey::Grey;
 use paper::{lay_on_paper, luma};
+pub(super) use plain::read_png_as_it_is;
 pub use plain::{PlainPicture, decode_png, read_png};
 use png::{ColorType, Decoder, Transformations};
 use std::fs::File;

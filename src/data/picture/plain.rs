@@ -56,6 +56,24 @@ pub fn decode_png(path: &Path, bytes: &[u8], shape: [usize; 3]) -> Result<PlainP
     read(path, || Ok(Cursor::new(bytes)), shape)
 }
 
+/// A picture from a PNG file in red, green and blue, of its own size. Transparent parts show white.
+///
+/// # Errors
+/// As [`read_png`].
+pub(in super::super) fn read_png_as_it_is(path: &Path) -> Result<PlainPicture, Error> {
+    let decoded = decode(open(path)?).map_err(|problem| Error::Picture {
+        file: path.to_owned(),
+        problem,
+    })?;
+    let planes = planes(&decoded, 3);
+    let places = 0..decoded.height * decoded.width;
+    let pixels = places.flat_map(|place| planes.iter().map(move |plane| plane.values[place]));
+    Ok(PlainPicture {
+        pixels: pixels.collect(),
+        size: (decoded.height, decoded.width),
+    })
+}
+
 fn read<R: BufRead + Seek>(
     path: &Path,
     open: impl FnOnce() -> Result<R, Error>,
