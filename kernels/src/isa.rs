@@ -234,6 +234,10 @@ impl Level {
 
     /// Every level that this CPU has, best last; `portable` is always the first.
     pub fn available() -> Vec<Self> {
+        Self::detected().collect()
+    }
+
+    fn detected() -> impl Iterator<Item = Self> {
         [
             Some(Self::Portable(Portable)),
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
@@ -251,12 +255,11 @@ impl Level {
         ]
         .into_iter()
         .flatten()
-        .collect()
     }
 
     /// The best level that this CPU has.
     pub fn best() -> Self {
-        Self::available().pop().unwrap_or(Self::Portable(Portable))
+        Self::detected().last().unwrap_or(Self::Portable(Portable))
     }
 
     /// Does `work`, compiled with this level's instructions: plain loops over slices become loops over its vectors. Results

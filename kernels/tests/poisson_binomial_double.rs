@@ -193,50 +193,81 @@ fn near(found: f64, exact: f64, tolerance: f64) -> bool {
     error(found, exact) <= tolerance
 }
 
-/// Of the folder `cases/poisson_binomial`: large sums that a mean in f32 got wrong, and a complement rounded to f32.
+/// Cases that were wrong in f32 or had no digits: large sums, complements, tails, derivatives. Exact values by mpmath, to 17 digits.
 #[test]
 fn cases_that_were_wrong() {
-    let equal = |p: f64, n: usize| PoissonBinomial::new(&vec![p; n]).unwrap();
-    let as_f32 = |p: f32| f64::from(p);
+    let equal = |p: f32, n: usize| PoissonBinomial::new(&vec![f64::from(p); n]).unwrap();
     for (p, n, cut, exact) in [
-        (as_f32(0.9985), 90_000, 89_864, 0.556_92),
-        (as_f32(0.999), 131_072, 130_940, 0.555),
-        (as_f32(0.99), 200_000, 198_000, 0.505_96),
+        (0.9985, 90_000, 89_864, 0.556_924_055_736_330_9),
+        (0.999, 131_072, 130_940, 0.555_368_982_197_478_1),
+        (0.99, 200_000, 198_000, 0.505_963_875_275_468_9),
     ] {
         let found = equal(p, n).survival(cut);
-        assert!((found - exact).abs() < 1e-3, "p = {p}, n = {n}: {found}");
+        assert!(near(found, exact, promise(n)), "p = {p}, n = {n}: {found}");
     }
-    assert!((equal(as_f32(0.01), 200_000).cdf(2000) - 0.5059).abs() < 1e-4);
-    // (1 − p)^n, by way of logarithms.
-    for (p, n) in [
-        (as_f32(2.9e-8), 20_000),
-        (as_f32(1e-3), 20_000),
-        (as_f32(1e-3), 100),
+    let found = equal(0.01, 200_000).cdf(2000);
+    assert!(near(found, 0.505_947_176_312_688_7, 1e-9), "{found}");
+    for (p, n, exact) in [
+        (2.9e-8, 20_000, 0.999_420_168_146_625_9),
+        (1e-3, 20_000, 2.040_629_246_327_015e-9),
+        (1e-3, 100, 0.904_792_142_811_875_1),
     ] {
-        let exact = (n as f64 * (-p).ln_1p()).exp();
-        assert!(near(equal(p, n).cdf(0), exact, 1e-13), "p = {p}, n = {n}");
+        let sum = equal(p, n);
+        for found in [sum.cdf(0), sum.pmf(0), 1.0 - sum.survival(1)] {
+            // A complement has the absolute error of 1.
+            let error = (found - exact).abs();
+            assert!(error <= 1e-13 * exact + f64::EPSILON, "{p}, {n}: {found}");
+        }
+        assert!(near(sum.cdf(0), exact, 1e-13) && near(sum.pmf(0), exact, 1e-13));
     }
-    assert_eq!(equal(0.1, 2).cdf(5), 1.0);
+    assert_eq!(PoissonBinomial::new(&[0.1, 0.2]).unwrap().cdf(5), 1.0);
+    assert!(near(
+        equal(0.5, 300).cdf(5),
+        9.777_995_684_612_983e-81,
+        1e-13
+    ));
     // Tails go on where f32 ended, on both sides of 128 trials.
-    for n in [128, 129] {
-        let sum = equal(as_f32(0.1), n);
-        let cut = (0..).find(|&k| sum.survival(k) <= 1e-12).unwrap();
-        let masses: f64 = (cut..=n as i64).rev().map(|k| sum.pmf(k)).sum();
-        assert!(near(sum.survival(cut), masses, 1e-13));
-        assert!(sum.survival(cut) > 1e-14 && sum.pmf(cut) < sum.survival(cut));
+    for (n, cut, tail, mass) in [
+        (
+            128,
+            43,
+            3.712_803_516_724_651e-13,
+            2.922_967_888_593_498e-13,
+        ),
+        (
+            129,
+            43,
+            5.028_139_064_413_944e-13,
+            3.946_006_643_067_880e-13,
+        ),
+    ] {
+        let sum = equal(0.1, n);
+        assert_eq!((0..).find(|&k| sum.survival(k) <= 1e-12), Some(cut));
+        assert!(near(sum.survival(cut), tail, 1e-13) && near(sum.pmf(cut), mass, 1e-13));
     }
     let coins = equal(0.5, 1000);
-    assert!(coins.pmf(990) > 0.0 && coins.pmf(990) < coins.survival(990));
-    // A derivative at a tail, by the masses of the others.
-    let (sum, others) = (equal(as_f32(0.1), 73), equal(as_f32(0.1), 72));
-    let cut = (0..).find(|&k| sum.survival(k) <= 1e-6).unwrap();
-    let mut slopes = [0.0; 73];
+    assert!(near(coins.pmf(990), 2.458_305_595_450_807e-278, 1e-12));
+    assert!(near(coins.survival(990), 2.483_338_791_489_635e-278, 1e-12));
+    // Derivatives at a tail.
+    for (n, slope) in [
+        (72, 7.123_197_624_640_778e-7),
+        (73, 9.231_664_106_249_724e-7),
+    ] {
+        let mut slopes = vec![0.0; n];
+        equal(0.1, n).survival_gradient(23, &mut slopes).unwrap();
+        assert!(slopes.iter().all(|&found| near(found, slope, 1e-13)));
+    }
+    // Of unequal trials each is the mass of the others, and positive.
+    let p = probabilities("uniform", 73);
+    let sum = PoissonBinomial::new(&p).unwrap();
+    let cut = (0..).find(|&k| sum.survival(k) <= 1e-12).unwrap();
+    let mut slopes = vec![0.0; p.len()];
     sum.survival_gradient(cut, &mut slopes).unwrap();
-    assert!(
-        slopes
-            .iter()
-            .all(|&slope| near(slope, others.pmf(cut - 1), 1e-13))
-    );
+    for (j, &slope) in slopes.iter().enumerate() {
+        let others = [&p[..j], &p[j + 1..]].concat();
+        let exact = PoissonBinomial::new(&others).unwrap().pmf(cut - 1);
+        assert!(exact > 0.0 && near(slope, exact, 1e-13), "{j}: {slope:e}");
+    }
 }
 
 /// Sums without trials, with certain ones only, and questions outside the support.

@@ -10,6 +10,7 @@ use crate::{
     isa::{Level, dispatch},
 };
 use alloc::vec::Vec;
+use core::convert::identity;
 
 /// Numbers that are worked on side by side.
 pub(super) const LANES: usize = 8;
@@ -191,28 +192,32 @@ impl Loop for Pass<'_> {
         for (values, second) in self.groups.into_iter().zip([false, true]) {
             let sign = if second { -1.0 } else { 1.0 };
             // A block's probabilities and complements, of which the first so many are values.
-            let mut keep = |t: &[f64; BLOCK], not: &[f64; BLOCK], count: usize| {
-                let (mut x, mut y) = ([0.0; BLOCK], [0.0; BLOCK]);
-                let mut complements = 0;
-                for i in 0..BLOCK {
-                    let small = t[i] <= not[i];
-                    x[i] = if small { t[i] } else { not[i] };
-                    y[i] = if small == second { -x[i] } else { x[i] };
-                    complements += i64::from(small == second);
-                }
-                // What fills up the block has t = 0.
-                turned += complements - if second { (BLOCK - count) as i64 } else { 0 };
-                if self.small < 0.5 {
-                    for i in 0..count {
-                        if x[i] > self.small {
-                            self.middle.push(if second { not[i] } else { t[i] });
-                            turned -= i64::from(y[i] < 0.0);
-                            (x[i], y[i]) = (0.0, 0.0);
+            // A closure that is called would be compiled for any CPU.
+            let mut keep = identity(
+                #[inline(always)]
+                |t: &[f64; BLOCK], not: &[f64; BLOCK], count: usize| {
+                    let (mut x, mut y) = ([0.0; BLOCK], [0.0; BLOCK]);
+                    let mut complements = 0;
+                    for i in 0..BLOCK {
+                        let small = t[i] <= not[i];
+                        x[i] = if small { t[i] } else { not[i] };
+                        y[i] = if small == second { -x[i] } else { x[i] };
+                        complements += i64::from(small == second);
+                    }
+                    // What fills up the block has t = 0.
+                    turned += complements - if second { (BLOCK - count) as i64 } else { 0 };
+                    if self.small < 0.5 {
+                        for i in 0..count {
+                            if x[i] > self.small {
+                                self.middle.push(if second { not[i] } else { t[i] });
+                                turned -= i64::from(y[i] < 0.0);
+                                (x[i], y[i]) = (0.0, 0.0);
+                            }
                         }
                     }
-                }
-                powers.add_signed(&x, &y, degree);
-            };
+                    powers.add_signed(&x, &y, degree);
+                },
+            );
             match values {
                 Values::Plain(values) if self.small >= 0.5 => {
                     let (blocks, rest) = values.as_chunks::<BLOCK>();
@@ -345,11 +350,20 @@ impl Loop for Moments<'_> {
         let mut sums = [Lanes([0.0; LANES]); 3];
         let [one, r, gain] = [1.0, self.r, self.r - 1.0].map(Lanes::from);
         let (chunks, rest) = self.values.as_chunks::<LANES>();
-        let mut chunk = |x: Lanes, complement: Lanes| {
-            let per = one / (one + x * gain);
-            let (t, not) = (x * r * per, complement * per);
-            sums = [sums[0] + t, sums[1] + not, sums[2] + t * not];
-        };
+        let plain = self.r == 1.0;
+        let mut chunk = identity(
+            #[inline(always)]
+            |x: Lanes, complement: Lanes| {
+                let (t, not) = if plain {
+                    // The same bits, without a division.
+                    (x, complement)
+                } else {
+                    let per = one / (one + x * gain);
+                    (x * r * per, complement * per)
+                };
+                sums = [sums[0] + t, sums[1] + not, sums[2] + t * not];
+            },
+        );
         for x in chunks {
             let x = Lanes(*x);
             chunk(x, one - x);

@@ -140,21 +140,18 @@ impl PoissonBinomial {
                 expected: "at most 2³¹",
             });
         }
-        // Without an early exit the check is a vector loop; the position is looked for only when there is one.
-        let right = |p: &f64| (0.0..=1.0).contains(p);
-        if !probabilities.iter().fold(true, |all, p| all & right(p)) {
-            let index = probabilities.iter().position(|p| !right(p)).unwrap_or(0);
+        let Some((open, kinds, ones)) = Groups::divide(probabilities) else {
+            let wrong = |p: &f64| !(0.0..=1.0).contains(p);
+            let index = probabilities.iter().position(wrong).unwrap_or(0);
             return Err(Error::Probability {
                 index,
                 found: probabilities[index].to_string(),
             });
-        }
-        let (open, kinds) = Groups::divide(probabilities);
-        let ones = kinds.iter().filter(|&&kind| kind == Kind::One).count() as i64;
+        };
         let middle = open.middle(0.0);
         Ok(Self {
             kinds,
-            ones,
+            ones: ones as i64,
             open,
             middle,
         })

@@ -30,7 +30,7 @@
 //! factor after the other.
 
 use super::{
-    lanes::{self, Moments, Odds, Pass, Sums, Values},
+    lanes::{self, Loop, Moments, Odds, Pass, Sums, Values},
     wide::{Wide, two_product, two_sum},
 };
 use crate::isa::Level;
@@ -67,28 +67,48 @@ pub(super) enum Kind {
     High,
 }
 
-/// By whether a probability is above 0 and below 1, and whether it is above ½.
-const KINDS: [Kind; 4] = [Kind::Zero, Kind::One, Kind::Low, Kind::High];
+impl Kind {
+    #[inline(always)]
+    fn of(p: f64) -> Self {
+        let (above, open) = (u8::from(p > 0.5), u8::from(p > 0.0) & u8::from(p < 1.0));
+        match 2 * open + above {
+            0 => Self::Zero,
+            1 => Self::One,
+            2 => Self::Low,
+            _ => Self::High,
+        }
+    }
+}
 
-impl Groups {
-    /// Probabilities from 0 to 1 by their kind, in their order.
-    pub(super) fn divide(probabilities: &[f64]) -> (Self, Vec<Kind>) {
-        let kind = |&p: &f64| {
-            let (above, open) = (u8::from(p > 0.5), u8::from(p > 0.0) & u8::from(p < 1.0));
-            KINDS[usize::from(2 * open + above)]
-        };
-        let kinds: Vec<Kind> = probabilities.iter().map(kind).collect();
-        let count = |of: Kind| {
-            kinds
-                .iter()
-                .map(|&kind| usize::from(kind == of))
-                .sum::<usize>()
-        };
+/// Probabilities by their kind, see [`Groups::divide`].
+struct Divide<'a>(&'a [f64]);
+
+impl Loop for Divide<'_> {
+    type Output = Option<(Groups, Vec<Kind>, usize)>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let probabilities = self.0;
+        // Without an early exit the check is a vector loop.
+        let mut right = true;
+        for &p in probabilities {
+            right &= (p >= 0.0) & (p <= 1.0);
+        }
+        if !right {
+            return None;
+        }
+        let mut kinds = vec![Kind::Zero; probabilities.len()];
+        for (kind, &p) in kinds.iter_mut().zip(probabilities) {
+            *kind = Kind::of(p);
+        }
+        let mut counts = [0; 3];
+        for &kind in &kinds {
+            counts[0] += usize::from(kind == Kind::One);
+            counts[1] += usize::from(kind == Kind::Low);
+            counts[2] += usize::from(kind == Kind::High);
+        }
         // One more than there are, for what is written and not kept.
-        let (mut low, mut high) = (
-            vec![0.0; count(Kind::Low) + 1],
-            vec![0.0; count(Kind::High) + 1],
-        );
+        let (mut low, mut high) = (vec![0.0; counts[1] + 1], vec![0.0; counts[2] + 1]);
         let (mut lows, mut highs) = (0, 0);
         for (&p, &kind) in probabilities.iter().zip(&kinds) {
             // Both are written and one is kept, because a branch would be guessed wrong every other time.
@@ -98,7 +118,14 @@ impl Groups {
         }
         low.truncate(lows);
         high.truncate(highs);
-        (Self { low, high }, kinds)
+        Some((Groups { low, high }, kinds, counts[0]))
+    }
+}
+
+impl Groups {
+    /// Probabilities by their kind, in their order, and how many are 1; `None` where one is not from 0 to 1.
+    pub(super) fn divide(probabilities: &[f64]) -> Option<(Self, Vec<Kind>, usize)> {
+        lanes::run(Level::best(), Divide(probabilities))
     }
 
     /// The probabilities that [`divide`](Self::divide) has divided, in their order.
