@@ -92,15 +92,45 @@ def test_cuts_of_any_integer_type():
 
 def test_cdf_rounds_no_complement():
     p = np.full(20_000, 2.9e-8, np.float32)
-    assert pb.cdf(p, 0) == pytest.approx(0.99942, abs=1e-5)
+    for found in (pb.cdf(p, 0), pb.mass(p, 0), 1 - pb.survival(p, 1)):
+        assert found == pytest.approx(0.99942016815, abs=1e-6)
     p = np.full(20_000, 1e-3, np.float32)
     assert pb.cdf(p, 0) == pytest.approx(2.04063e-9, rel=1e-4)
+    assert pb.cdf(np.full(100, 1e-3, np.float32), 0) == pytest.approx(0.904792142811875, abs=1e-6)
+
+
+def test_tails():
+    """Right to 1e-6 absolutely; `full`, `mass` and `autograd` keep their digits; nothing is negative or contradicts itself."""
+    for n, tail, mass in ((128, 3.71280351672e-13, 2.92296788859e-13), (129, 5.02813906441e-13, 3.94600664307e-13)):
+        p = np.full(n, 0.1, np.float32)
+        assert pb.survival(p, 43, form="full") == pytest.approx(tail, rel=1e-5)
+        assert pb.survival(p, 43) == pytest.approx(tail, abs=1e-6) and pb.mass(p, 43) == pytest.approx(mass, abs=1e-6)
+        assert 0 <= pb.mass(p, 43) <= pb.survival(p, 43)
+    for n, slope in ((72, 7.12319762464e-7), (73, 9.23166410625e-7)):
+        p = np.full(n, 0.1, np.float32)
+        assert pb.gradient(p, 23, method="autograd")[1] == pytest.approx(np.full(n, slope), rel=1e-5)
+        for method in ("fastest", "precise"):
+            found = pb.gradient(p, 23, method=method)[1]
+            assert found == pytest.approx(np.full(n, slope), abs=5e-7) and found.min() >= 0
+    p = np.random.default_rng(3).random(73).astype(np.float32)
+    d = PoissonBinomial(p)
+    cut = int(d.isf(1e-12)) + 1
+    exact = d.gradient(cut - 1, "sf")[1]
+    assert exact.min() > 0
+    assert pb.gradient(p, cut, method="autograd")[1] == pytest.approx(exact, rel=1e-4)
+    assert pb.gradient(p, cut, method="precise")[1].min() >= 0
+    coins = np.full(1000, 0.5, np.float32)
+    assert 0 <= pb.mass(coins, 990) <= pb.survival(coins, 990)
 
 
 def test_many_factors():
     assert pb.survival(np.full(131_072, 0.999, np.float32), 130_940) == pytest.approx(0.555, abs=1e-3)
     assert pb.survival(np.full(200_000, 0.99, np.float32), 198_000) == pytest.approx(0.50596, abs=1e-4)
     assert pb.cdf(np.full(200_000, 0.01, np.float32), 2_000) == pytest.approx(0.5059, abs=1e-4)
+    assert pb.survival(np.full(90_000, 0.9985, np.float32), 89_864) == pytest.approx(0.55692406, abs=1e-4)
+    for form, p, cut in (("undecided", np.full(90_000, 0.9985), 89_864), ("full", np.full(131_072, 0.999), 130_940)):
+        with pytest.raises(ValueError, match=f"factors is {len(p)}, expected at most 4096 for this form"):
+            pb.survival(p.astype(np.float32), cut, form=form)
     with pytest.raises(ValueError, match="factors is 200000, expected at most 4096 for this form"):
         pb.survival(np.full(200_000, 0.99, np.float32), 198_000, form="spectral")
 

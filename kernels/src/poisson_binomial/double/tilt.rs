@@ -92,7 +92,7 @@ impl Loop for Divide<'_> {
         // Without an early exit the check is a vector loop.
         let mut right = true;
         for &p in probabilities {
-            right &= (p >= 0.0) & (p <= 1.0);
+            right &= (0.0..=1.0).contains(&p);
         }
         if !right {
             return None;
