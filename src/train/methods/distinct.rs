@@ -60,6 +60,11 @@ impl Distinct {
             });
     }
 
+    /// How many rows there are, of all kinds.
+    pub(crate) fn len(&self) -> usize {
+        self.kind.len()
+    }
+
     /// The sum of each kind's rows, in their order.
     pub(crate) fn sum(&self, matrix: &[f32], width: usize) -> Vec<f32> {
         let mut sums = vec![0.0; self.kinds * width];

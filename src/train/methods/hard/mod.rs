@@ -152,10 +152,6 @@ impl Hard {
     }
 }
 
-fn curves(channels: &[Channel]) -> Vec<Curve> {
-    channels.iter().map(|channel| channel.curve).collect()
-}
-
 impl Method for Hard {
     fn draw(&self, layer: &mut Layer, moment: &Moment, random: &mut Random) {
         draw_means(layer, moment);
@@ -193,7 +189,7 @@ impl Method for Hard {
         let channels = self.channels(place, layer, moment);
         let distinct = kept.distinct.take();
         let rows = distinct.as_ref().map_or(&cache.patches, |rows| &rows.rows);
-        let curves = curves(&channels);
+        let curves: Vec<Curve> = channels.iter().map(|channel| channel.curve).collect();
         let found = &mut kept.found;
         self.probabilities
             .compute(&layer.weights, &curves, rows, found);
@@ -216,11 +212,9 @@ impl Method for Hard {
         let (k, n) = (place.depth(), place.outputs());
         let channels = self.channels(place, layer, moment);
         let kept = cache.saved.of::<Kept>();
-        if wants_input && kept.distinct.take().is_some() {
+        if wants_input && let Some(distinct) = kept.distinct.take() {
             // Equal rows hand on gradients of their own.
-            let (curves, found) = (curves(&channels), &mut kept.found);
-            self.probabilities
-                .compute(&layer.weights, &curves, &cache.patches, found);
+            kept.found.spread(&distinct);
         }
         let (rows, upstream) = match &kept.distinct {
             Some(distinct) => (&distinct.rows, distinct.sum(&cache.gradient, n)),

@@ -1,6 +1,7 @@
 //! A layer's probabilities and what its gradients are made of, by the form that suits its depth.
 
 use super::{
+    super::distinct::Distinct,
     distribution::{Buffers, Groups, groups, patterns},
     lanes::{LANES, Lanes},
     leave_one_out::{Form, TERMS},
@@ -24,6 +25,23 @@ pub(crate) struct Found {
     pub(super) by_width: Vec<f32>,
     /// `R × terms · N`.
     pub(super) terms: Vec<f32>,
+}
+
+impl Found {
+    /// From what was computed of each kind of rows, what belongs to every row.
+    pub(super) fn spread(&mut self, distinct: &Distinct) {
+        for values in [
+            &mut self.probability,
+            &mut self.density,
+            &mut self.by_width,
+            &mut self.terms,
+        ] {
+            let width = values.len() / distinct.kinds;
+            let mut rows = vec![0.0; distinct.len() * width];
+            distinct.spread(values, width, &mut rows);
+            *values = rows;
+        }
+    }
 }
 
 /// How a channel's probabilities are had from samples.
