@@ -19,7 +19,7 @@ use std::ops::RangeInclusive;
 const LARGEST: f32 = 1e9;
 
 /// Whether a setting is as it was before there was a choice; such a configuration is written as before.
-fn is_default<T: Default + PartialEq>(setting: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(setting: &T) -> bool {
     *setting == T::default()
 }
 
@@ -237,6 +237,10 @@ impl Config {
         if let Some(FirstLayer { rate, until }) = self.first_layer {
             within("first_layer.rate", rate, 0.0..=LARGEST)?;
             within("first_layer.until", until, 0.0..=1.0)?;
+        }
+        if let Some(warp) = self.warp {
+            within("warp.probability", warp.probability, 0.0..=1.0)?;
+            within("warp.mirror", warp.mirror, 0.0..=1.0)?;
         }
         self.search.map_or(Ok(()), Search::check)?;
         if let Some(Freezing {

@@ -1,4 +1,4 @@
-//! Small random warps of the training images: rotation, scale, shear, shift, and the threshold that makes bits of grey.
+//! Small random warps of the training images: rotation, scale, shear, shift, mirroring, and the threshold that makes bits of grey.
 //!
 //! A pixel at `(y, x)`, from the middle of the result, takes the value at `(sy, sx)` from the middle of the image, between four pixels by
 //! bilinear interpolation; outside the image there is paper, 0. With the angle θ, the scale s, the shear h and the shift `(ty, tx)`
@@ -8,7 +8,7 @@
 //! sy = (sin θ/s) (x − tx) + (cos θ/s + h sin θ/s) (y − ty)
 //! ```
 //!
-//! and the bit is whether the value reaches the threshold. A net that reads grey values gets them so much brighter or darker as brings the
+//! where a mirrored image has `−x` for `x`, and the bit is whether the value reaches the threshold. A net that reads grey values gets them so much brighter or darker as brings the
 //! threshold to its usual place. Images without grey values count as black (255) on white (0).
 
 use super::random::Random;
@@ -32,6 +32,9 @@ pub struct Warp {
     pub shift: f32,
     /// Grey values about the usual threshold.
     pub threshold: f32,
+    /// The share of the warped images that are mirrored left to right: of things, not of digits.
+    #[serde(default, skip_serializing_if = "super::config::is_default")]
+    pub mirror: f32,
 }
 
 impl Warp {
@@ -43,6 +46,7 @@ impl Warp {
         shear: 0.05,
         shift: 1.0,
         threshold: 30.0,
+        mirror: 0.0,
     };
 
     /// A warp, or none, for one image. It takes the same number of random numbers either way.
@@ -54,12 +58,16 @@ impl Warp {
         let shear = within(self.shear);
         let shift = [within(self.shift), within(self.shift)];
         let (cosine, sine) = (angle.cos() / scale, angle.sin() / scale);
-        let map = Map {
+        let mut map = Map {
             across: [sine, cosine],
             down: [cosine + shear * sine, shear * cosine - sine],
             shift,
             threshold: f32::from(THRESHOLD) + within(self.threshold),
         };
+        // Without mirroring the random numbers are those of before there was any.
+        if self.mirror > 0.0 && random.uniform() < self.mirror {
+            map.across = map.across.map(|step| -step);
+        }
         warps.then_some(map)
     }
 }
@@ -231,6 +239,27 @@ mod tests {
         };
         assert_eq!(ink(lighter, true, 6, 8), (18..48).collect::<Vec<_>>());
         assert_eq!(ink(lighter, false, 6, 8), (26..48).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn mirrored_images_have_their_pixels_from_right_to_left() {
+        let mirrored = Map {
+            across: [0.0, -1.0],
+            ..STILL
+        };
+        // The pixels from 26 on are those from the third of line 3 on.
+        let expected: Vec<usize> = (24..30).chain(32..48).collect();
+        assert_eq!(ink(mirrored, true, 6, 8), expected);
+
+        let warp = Warp {
+            mirror: 0.5,
+            ..Warp::DIGITS
+        };
+        let mut random = Random::new(1, Purpose::Warp, 0);
+        let maps = (0..4_000).filter_map(|_| warp.draw(&mut random));
+        let (mirrored, straight): (Vec<_>, Vec<_>) = maps.partition(|map| map.across[1] < 0.0);
+        let share = mirrored.len() as f32 / (mirrored.len() + straight.len()) as f32;
+        assert!((share - 0.5).abs() < 0.03, "{share}");
     }
 
     #[test]

@@ -135,9 +135,9 @@ impl Observer for Watch {
     }
 }
 
-/// Trains a binary net on images (uint8, (n, height, width), 0 for paper and 255 for ink) and their labels (integers from 0), and returns it
-/// as a Model. The last `validation` images, a twelfth by default, are held out to measure each epoch by; or `validation_data`, a pair of
-/// images and labels, is what it is measured by, and all images are trained on.
+/// Trains a binary net on images (uint8, 0 for paper and 255 for ink, of shape (n, height, width) or (n, height, width, channels)) and
+/// their labels (integers from 0), and returns it as a Model. The last `validation` images, a twelfth by default, are held out to measure
+/// each epoch by; or `validation_data`, a pair of images and labels, is what it is measured by, and all images are trained on.
 ///
 /// `net` is "talk" (28×28 pixels, 10 classes), "talk-24" (their 24×24 centre), another name of a net that comes along, or a description in
 /// TOML. Images have the net's size; with `crop` larger ones are cut to their centre. `method` is one that `bernet train --help` lists and that
@@ -385,16 +385,23 @@ fn dataset(
         )));
     }
     let images = self::images(images)?;
-    let (count, height, width) = match *images.shape() {
-        [count, height, width] | [count, height, width, 1] => (count, height, width),
+    let (count, height, width, channels) = match *images.shape() {
+        [count, height, width] => (count, height, width, 1),
+        [count, height, width, channels] => (count, height, width, channels),
         _ => {
             let found = shape(images.shape());
             return Err(value(format!(
-                "images: expected the shape (n, height, width), found {found}"
+                "images: expected the shape (n, height, width) or (n, height, width, channels), found {found}"
             )));
         }
     };
     let expected = network.input_shape();
+    if channels != expected.channels {
+        return Err(value(format!(
+            "images: expected {} channels, as the net reads, found {channels}",
+            expected.channels
+        )));
+    }
     let same = (height, width) == (expected.height, expected.width);
     let larger = height >= expected.height && width >= expected.width;
     let fits = same || (larger && cut);
@@ -414,7 +421,7 @@ fn dataset(
         batch: count,
         height,
         width,
-        channels: 1,
+        channels,
     });
     packing::tensor_at_least(Level::best(), Order::Nhwc, &grey, THRESHOLD, &mut bits)
         .map_err(value)?;

@@ -30,6 +30,21 @@ def test_labels_of_any_integer_type_and_other_nets(digits):
     assert model.input_shape == (28, 28, 1)
 
 
+@pytest.mark.parametrize("values", ["", "bytes = true"])
+def test_images_in_colour(values):
+    """Red, green and blue pictures, which no single channel tells apart."""
+    net = f"""
+        input = {{ height = 6, width = 6, channels = 3, {values} }}
+        layer = [{{ kind = "conv", outputs = 16, kernel = [3, 3] }}, {{ kind = "expectation", classes = 3 }}]
+    """.replace(", }", " }")
+    labels = np.random.default_rng(1).integers(0, 3, 600)
+    images = np.random.default_rng(2).integers(0, 100, (600, 6, 6, 3), np.uint8)
+    images[np.arange(600), :, :, labels] += 120
+    model = bernet.train(images[:500], labels[:500], net=net, method="ste", epochs=8, batch=25)
+    assert model.input_shape == (6, 6, 3)
+    assert (model.predict(images[500:]) == labels[500:]).mean() > 0.95
+
+
 def test_validation_data(digits):
     """All images are trained on, and others measured by."""
     images, labels = digits
