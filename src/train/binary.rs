@@ -51,7 +51,7 @@ pub(crate) fn sums(place: &Place, input: &[f32], weights: &[f32], sums: &mut [f3
 mod tests {
     use crate::train::{
         Network,
-        layer::{self, Cache, Initial, Layer},
+        layer::{self, Cache, Initial, LayerState},
         random::{Purpose, Random},
         tests::NETS,
     };
@@ -73,9 +73,9 @@ mod tests {
                 let weights = (0..place.depth() * place.outputs())
                     .map(|_| sign())
                     .collect();
-                let layer = Layer {
+                let layer = LayerState {
                     weights,
-                    ..Layer::new(
+                    ..LayerState::new(
                         place,
                         false,
                         Initial::Normal,

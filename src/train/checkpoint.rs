@@ -8,7 +8,7 @@
 //! name only when it is on the disk: whatever moment the machine stops at, one of the two is whole.
 
 use super::{
-    config::Config, epoch::Epoch, error::TrainError, layer::Layer, network::NetworkError,
+    config::Config, epoch::Epoch, error::TrainError, layer::LayerState, network::NetworkError,
     parameter::Parameter, trainer::Trainer,
 };
 use crate::{data::Dataset, durable};
@@ -61,7 +61,7 @@ pub enum CheckpointError {
 #[derive(Serialize)]
 struct StateRef<'a> {
     config: String,
-    layers: &'a [Layer],
+    layers: &'a [LayerState],
     scale: &'a Parameter,
     strength: f32,
     history: &'a [Epoch],
@@ -70,7 +70,7 @@ struct StateRef<'a> {
 #[derive(Deserialize)]
 struct State {
     config: String,
-    layers: Vec<Layer>,
+    layers: Vec<LayerState>,
     scale: Parameter,
     strength: f32,
     history: Vec<Epoch>,

@@ -28,14 +28,14 @@ impl Trainer {
         for layer in &mut self.layers {
             self.method.settle(layer);
         }
-        let moment = self.moment(1.0);
+        let schedule = self.schedule(1.0);
         let measured = self.measured();
         let first = batch::still(0..train.len().min(measured));
-        self.forward(train, &first, &moment, true);
+        self.forward(train, &first, &schedule, true);
         let mut answers = Vec::with_capacity(test.len());
         for start in (0..test.len()).step_by(measured) {
             let range = start..test.len().min(start + measured);
-            self.forward(test, &batch::still(range.clone()), &moment, false);
+            self.forward(test, &batch::still(range.clone()), &schedule, false);
             let logits = self.logits(range.len());
             let classes = logits.len() / range.len();
             answers.extend(logits.chunks_exact(classes).map(loss::first_maximum));

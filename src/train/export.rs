@@ -8,8 +8,8 @@
 use super::{
     error::TrainError,
     kernel::{Grey, Kernel},
-    layer::{EPSILON, Layer, Norm, Place},
-    network::{LayerKind, Network},
+    layer::{EPSILON, LayerState, Norm, Place},
+    network::{LayerSpec, Network},
     pool::Pooled,
     trainer::Trainer,
 };
@@ -209,7 +209,7 @@ fn add_expectation(
 }
 
 /// One row for each output, as the kernels take them.
-fn signs(place: &Place, layer: &Layer) -> BitMatrix {
+fn signs(place: &Place, layer: &LayerState) -> BitMatrix {
     let (k, n) = (place.depth(), place.outputs());
     BitMatrix::from_fn(n, k, |output, depth| {
         layer.latent.values[depth * n + output] >= 0.0
@@ -307,20 +307,20 @@ fn fold(norm: &Norm, channel: usize, [mean, variance]: [f64; 2]) -> Threshold {
 
 /// The net's layers in a few words, for a graph's metadata: `conv 8 6×6/2, conv 32 10×10/2, dense 64, …`.
 pub(crate) fn describe(network: &Network) -> String {
-    let layer = |layer: &LayerKind| match layer {
-        LayerKind::Conv {
+    let layer = |layer: &LayerSpec| match layer {
+        LayerSpec::Conv {
             outputs,
             kernel: [height, width],
             stride: [down, across],
         } => {
             format!("conv {outputs} {height}×{width}/{down}×{across}")
         }
-        LayerKind::Dense { outputs } => format!("dense {outputs}"),
-        LayerKind::Pool {
+        LayerSpec::Dense { outputs } => format!("dense {outputs}"),
+        LayerSpec::Pool {
             kernel: [height, width],
             stride: [down, across],
         } => format!("pool {height}×{width}/{down}×{across}"),
-        LayerKind::Expectation { classes } => format!("expectation {classes}"),
+        LayerSpec::Expectation { classes } => format!("expectation {classes}"),
     };
     network
         .layers

@@ -87,7 +87,7 @@ impl Norm {
 
 /// A layer's parameters.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) struct Layer {
+pub(crate) struct LayerState {
     /// `K × N` latents; a weight's sign is its latent's.
     pub(crate) latent: Parameter,
     /// Which weights are binary for good, `K × N`.
@@ -122,7 +122,7 @@ pub enum Initial {
     Normal,
 }
 
-impl Layer {
+impl LayerState {
     pub(crate) fn new(place: Place, last: bool, initial: Initial, random: &mut Random) -> Self {
         let (k, n) = (place.depth(), place.outputs());
         let values = (0..k * n)
@@ -318,7 +318,7 @@ fn for_each_run(place: &Place, mut run: impl FnMut(usize, usize, usize, usize)) 
 }
 
 /// `sums = patches · weights`.
-pub(crate) fn linear(place: &Place, layer: &Layer, cache: &mut Cache) {
+pub(crate) fn linear(place: &Place, layer: &LayerState, cache: &mut Cache) {
     matrix::multiply(
         &cache.patches,
         &layer.weights,
@@ -331,7 +331,7 @@ pub(crate) fn linear(place: &Place, layer: &Layer, cache: &mut Cache) {
 /// From dLoss/d(sums) in `cache.gradient`: the gradient of the weights, and of the patches where it is wanted.
 pub(crate) fn linear_backward(
     place: &Place,
-    layer: &mut Layer,
+    layer: &mut LayerState,
     cache: &mut Cache,
     wants_input: bool,
 ) {
@@ -483,12 +483,12 @@ pub(crate) fn normalise_backward(
 }
 
 /// A net's layers with fresh latents.
-pub(crate) fn fresh(places: &[Place], initial: Initial, seed: u64) -> Vec<Layer> {
+pub(crate) fn fresh(places: &[Place], initial: Initial, seed: u64) -> Vec<LayerState> {
     (0..)
         .zip(places)
         .map(|(index, place)| {
             let last = index as usize + 1 == places.len();
-            Layer::new(
+            LayerState::new(
                 *place,
                 last,
                 initial,

@@ -28,7 +28,7 @@ pub(crate) struct Loss {
 }
 
 /// The loss of `logits [B × classes]`, and `gradient [B × classes]` of its mean.
-pub(crate) fn judge(
+pub(crate) fn loss_and_grad(
     objective: Objective,
     logits: &[f32],
     labels: &[u8],
@@ -99,7 +99,7 @@ pub(crate) fn first_maximum(values: &[f32]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Objective, judge};
+    use super::{Objective, loss_and_grad};
 
     /// No scaled logit is at a corner of the hinge.
     const SCALE: f32 = 2.5;
@@ -110,11 +110,11 @@ mod tests {
             let logits = [3.0, -1.0, 0.5, 2.0, 2.0, -4.0_f32];
             let labels = [2, 0];
             let mean = |logits: &[f32], scale: f32| {
-                judge(objective, logits, &labels, 3, scale, &mut [0.0; 6]).total
+                loss_and_grad(objective, logits, &labels, 3, scale, &mut [0.0; 6]).total
                     / labels.len() as f64
             };
             let mut gradient = [0.0; 6];
-            let loss = judge(objective, &logits, &labels, 3, SCALE, &mut gradient);
+            let loss = loss_and_grad(objective, &logits, &labels, 3, SCALE, &mut gradient);
             for index in 0..6 {
                 let (mut above, mut below) = (logits, logits);
                 above[index] += 0.01;

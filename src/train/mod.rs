@@ -73,7 +73,7 @@ pub use error::TrainError;
 pub use first_layer::{FirstLayer, Search};
 pub use layer::Initial;
 pub use loss::Objective;
-pub use network::{Input, LayerKind, NETS, Network, NetworkError, TALK, TALK_24, net_by_name};
+pub use network::{Input, LayerSpec, NETS, Network, NetworkError, TALK, TALK_24, net_by_name};
 pub use parameter::Adam;
 pub use run::{Observer, Run, RunError};
 pub use schedule::{Binarise, Freezing, Geometric};

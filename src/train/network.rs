@@ -65,7 +65,7 @@ pub struct Network {
     pub input: Input,
     /// The layers in the order of the data.
     #[serde(rename = "layer")]
-    pub layers: Vec<LayerKind>,
+    pub layers: Vec<LayerSpec>,
 }
 
 /// The size of an image as the first layer sees it; larger images are cropped to their centre.
@@ -91,7 +91,7 @@ fn one() -> usize {
 /// A layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", from = "Written")]
-pub enum LayerKind {
+pub enum LayerSpec {
     /// A convolution without padding, batch normalisation and sign.
     Conv {
         /// Output channels.
@@ -141,7 +141,7 @@ enum Written {
     },
 }
 
-impl From<Written> for LayerKind {
+impl From<Written> for LayerSpec {
     fn from(written: Written) -> Self {
         match written {
             Written::Conv {
@@ -181,7 +181,7 @@ pub enum NetworkError {
     },
 }
 
-impl LayerKind {
+impl LayerSpec {
     /// Its name in the description.
     pub fn name(&self) -> &'static str {
         match self {
@@ -240,7 +240,7 @@ impl Network {
                 reason,
             };
             let last = index + 1 == self.layers.len();
-            if last != matches!(layer, LayerKind::Expectation { .. }) {
+            if last != matches!(layer, LayerSpec::Expectation { .. }) {
                 return Err(error(
                     "the last layer, and no other, is an expectation".into(),
                 ));
@@ -251,14 +251,14 @@ impl Network {
                 ));
             }
             let (outputs, kernel, stride) = match *layer {
-                LayerKind::Conv {
+                LayerSpec::Conv {
                     outputs,
                     kernel,
                     stride,
                 } => (outputs, kernel, stride),
-                LayerKind::Dense { outputs } => (outputs, [shape.height, shape.width], [1, 1]),
-                LayerKind::Expectation { classes: outputs } => (outputs, [1, 1], [1, 1]),
-                LayerKind::Pool { kernel, stride } => {
+                LayerSpec::Dense { outputs } => (outputs, [shape.height, shape.width], [1, 1]),
+                LayerSpec::Expectation { classes: outputs } => (outputs, [1, 1], [1, 1]),
+                LayerSpec::Pool { kernel, stride } => {
                     let before = stages.last_mut().filter(|stage| stage.pool.is_none());
                     let stage = before.ok_or_else(|| {
                         error("expected right after a conv or dense layer, found elsewhere".into())
@@ -326,7 +326,7 @@ impl Network {
     /// The shape of what goes into a layer; none where those before it do not fit.
     fn shape_before(&self, index: usize) -> Option<Shape> {
         let mut layers = self.layers[..index].to_vec();
-        layers.push(LayerKind::Expectation { classes: 1 });
+        layers.push(LayerSpec::Expectation { classes: 1 });
         let input = Input {
             grey: false,
             ..self.input

@@ -5,7 +5,7 @@ use super::{
     binary,
     layer::{self, Cache},
     loss::{self, Loss},
-    methods::Moment,
+    methods::ScheduleState,
     pool::Pooled,
     trainer::Trainer,
 };
@@ -17,7 +17,7 @@ impl Trainer {
         &mut self,
         data: &Dataset,
         picks: &[Pick],
-        moment: &Moment,
+        schedule: &ScheduleState,
         measure: bool,
     ) {
         let last = self.places.len() - 1;
@@ -44,7 +44,7 @@ impl Trainer {
                 cache.unfold(&place, input);
             }
             if index < last {
-                self.method.forward(&place, layer, cache, moment, measure);
+                self.method.forward(&place, layer, cache, schedule, measure);
                 if let Some(pooled) = &mut self.pools[index] {
                     let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
                     pooled.forward(self.method.pooling(), &norm.gamma.values, cache);
@@ -85,7 +85,7 @@ impl Trainer {
         &mut self,
         data: &Dataset,
         picks: &[Pick],
-        moment: &Moment,
+        schedule: &ScheduleState,
         lowest: usize,
     ) -> Loss {
         let last = self.places.len() - 1;
@@ -95,7 +95,7 @@ impl Trainer {
         let mut gradient = vec![0.0; logits.len()];
         let scale = self.scale.values[0].exp();
         let objective = self.config.objective;
-        let loss = loss::judge(objective, &logits, &labels, classes, scale, &mut gradient);
+        let loss = loss::loss_and_grad(objective, &logits, &labels, classes, scale, &mut gradient);
         self.scale.gradient[0] = loss.scale_gradient as f32;
         for (place, cache) in self.places.iter().zip(&mut self.caches) {
             cache.reserve(place, picks.len() * place.positions());
@@ -127,7 +127,7 @@ impl Trainer {
                     pooled.backward(self.method.pooling(), cache);
                 }
                 self.method
-                    .backward(&place, layer, cache, moment, wants_input);
+                    .backward(&place, layer, cache, schedule, wants_input);
             }
             if let Some(previous) = before.last_mut().filter(|_| wants_input) {
                 let pooled = self.pools[index - 1].as_mut();

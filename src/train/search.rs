@@ -7,13 +7,13 @@
 
 use super::{
     CheckpointError, Config, Epoch, FirstLayer, Observer, Run, RunError, Search, Trainer,
-    layer::{Initial, Layer},
+    layer::{Initial, LayerState},
 };
 use std::{fs, ops::ControlFlow, path::PathBuf};
 
 /// A first layer and how good it is.
 struct Candidate {
-    layer: Layer,
+    layer: LayerState,
     loss: f64,
 }
 
@@ -82,7 +82,7 @@ impl Run<'_> {
 }
 
 impl Searching<'_, '_> {
-    fn best(&mut self) -> Result<Option<Layer>, RunError> {
+    fn best(&mut self) -> Result<Option<LayerState>, RunError> {
         let from_nothing = FirstLayer {
             rate: 1.0,
             until: 0.8,
@@ -114,7 +114,7 @@ impl Searching<'_, '_> {
     fn candidate(
         &mut self,
         first_layer: FirstLayer,
-        start: Option<&Layer>,
+        start: Option<&LayerState>,
     ) -> Result<Option<Candidate>, RunError> {
         // As large as fresh latents: what was certain can be doubted again.
         let spread = match self.config.initial {
@@ -141,7 +141,7 @@ impl Searching<'_, '_> {
         &mut self,
         first_layer: FirstLayer,
         epochs: u32,
-        start: Option<(&Layer, f32)>,
+        start: Option<(&LayerState, f32)>,
     ) -> Result<Option<Trainer>, RunError> {
         self.trainings += 1;
         let number = self.trainings;
@@ -274,7 +274,7 @@ mod tests {
             );
             let ended = run.train(&mut trainer, &mut Patience(usize::MAX));
             assert!(ended.expect("no step fails").is_continue());
-            let signs = |layer: &crate::train::layer::Layer| -> Vec<bool> {
+            let signs = |layer: &crate::train::layer::LayerState| -> Vec<bool> {
                 layer
                     .latent
                     .values

@@ -4,7 +4,7 @@ use super::{
     config::Config,
     epoch::Epoch,
     error::TrainError,
-    layer::{Layer, Place},
+    layer::{LayerState, Place},
     methods,
     parameter::Parameter,
 };
@@ -13,7 +13,7 @@ use super::{
 pub(super) fn check(
     config: &Config,
     places: &[Place],
-    layers: &[Layer],
+    layers: &[LayerState],
     scale: &Parameter,
     history: &[Epoch],
 ) -> Result<(), TrainError> {

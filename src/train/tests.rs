@@ -4,7 +4,7 @@ use super::{
     batch,
     choices::{Activations, Distribution, MethodName, Normalisation},
     config::Config,
-    methods::Moment,
+    methods::ScheduleState,
     network::Network,
     random::{Purpose, Random},
     schedule::{Binarise, Freezing, Geometric},
@@ -78,7 +78,7 @@ fn trainer(net: &str, random: &mut Random) -> Trainer {
     trainer
 }
 
-const MOMENT: Moment = Moment {
+const SCHEDULE: ScheduleState = ScheduleState {
     temperature: 0.3,
     width: 1.0,
     strength: 0.0,
@@ -88,8 +88,8 @@ impl Trainer {
     /// The mean loss of all images with the weights as they are, and all gradients.
     fn loss(&mut self, data: &Dataset) -> f64 {
         let picks = batch::still(0..data.len());
-        self.forward(data, &picks, &MOMENT, true);
-        self.backward(data, &picks, &MOMENT, 0).total / data.len() as f64
+        self.forward(data, &picks, &SCHEDULE, true);
+        self.backward(data, &picks, &SCHEDULE, 0).total / data.len() as f64
     }
 }
 
@@ -311,10 +311,13 @@ fn every_method_deploys_to_the_net_that_it_evaluates() {
         let model = model.expect("the images suit the net");
         let mut classifier = Classifier::new(&model, Level::best()).expect("a classifier");
         let images = classifier.images(&data).expect("the images suit the net");
-        let said = classifier.classify(&images).expect("its own images");
-        let said: Vec<usize> = said.into_iter().map(|said| said.class).collect();
-        assert_eq!(said, evaluated, "{what}");
-        let distinct: std::collections::BTreeSet<_> = said.into_iter().collect();
+        let predicted = classifier.classify(&images).expect("its own images");
+        let predicted: Vec<usize> = predicted
+            .into_iter()
+            .map(|predicted| predicted.class)
+            .collect();
+        assert_eq!(predicted, evaluated, "{what}");
+        let distinct: std::collections::BTreeSet<_> = predicted.into_iter().collect();
         varied += usize::from(distinct.len() > 1);
     }
     // The last channels of so small a net may well end as constants.
@@ -353,17 +356,25 @@ fn grey_values_deploy_to_the_net_that_is_evaluated() {
         let model = model.expect("the images suit the net");
         assert_eq!(model.inputs[0].pixels, Pixels::Bytes);
         let mut classifier = Classifier::new(&model, Level::best()).expect("a classifier");
-        let said = |classifier: &mut Classifier, data: &Dataset| -> Vec<usize> {
+        let predicted = |classifier: &mut Classifier, data: &Dataset| -> Vec<usize> {
             let images = classifier.images(data).expect("the images suit the net");
-            let said = classifier
+            let predicted = classifier
                 .classify(&images)
                 .expect("as many lines and pixels");
-            said.into_iter().map(|said| said.class).collect()
+            predicted
+                .into_iter()
+                .map(|predicted| predicted.class)
+                .collect()
         };
-        assert_eq!(said(&mut classifier, &data), evaluated, "{}", method.name());
+        assert_eq!(
+            predicted(&mut classifier, &data),
+            evaluated,
+            "{}",
+            method.name()
+        );
         // It is not their bits alone that count.
         let distinct: std::collections::BTreeSet<_> = evaluated.iter().collect();
-        let same = said(&mut classifier, &bits) == evaluated;
+        let same = predicted(&mut classifier, &bits) == evaluated;
         assert!(distinct.len() > 1 && !same, "{}", method.name());
     }
 }
@@ -439,9 +450,12 @@ fn colours_deploy_to_the_net_that_is_evaluated() {
         let model = model.expect("the images suit the net");
         let mut classifier = Classifier::new(&model, Level::best()).expect("a classifier");
         let images = classifier.images(&data).expect("the images suit the net");
-        let said = classifier.classify(&images).expect("its own images");
-        let said: Vec<usize> = said.into_iter().map(|said| said.class).collect();
-        assert_eq!(said, evaluated, "{what}");
+        let predicted = classifier.classify(&images).expect("its own images");
+        let predicted: Vec<usize> = predicted
+            .into_iter()
+            .map(|predicted| predicted.class)
+            .collect();
+        assert_eq!(predicted, evaluated, "{what}");
     }
 }
 
@@ -491,7 +505,7 @@ fn the_learnt_strength_of_a_regulariser_falls() {
         strengths.windows(2).all(|pair| pair[1] < pair[0]),
         "{strengths:?}"
     );
-    let learned = |layer: &super::layer::Layer| layer.learned.values.clone();
+    let learned = |layer: &super::layer::LayerState| layer.learned.values.clone();
     assert!(
         trainer.layers.iter().all(|layer| learned(layer)[1] != 1.0),
         "α"

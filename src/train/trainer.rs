@@ -5,10 +5,10 @@ use super::{
     config::Config,
     epoch::{Epoch, EpochLoss},
     error::TrainError,
-    layer::{self, Cache, Layer, Norm, Place},
+    layer::{self, Cache, LayerState, Norm, Place},
     loss::Loss,
-    methods::{self, Method, Moment},
-    network::{LayerKind, Stage},
+    methods::{self, Method, ScheduleState},
+    network::{LayerSpec, Stage},
     parameter::{Adam, Parameter},
     pool::Pooled,
     random::{Purpose, Random},
@@ -27,7 +27,7 @@ pub struct Trainer {
     pub(crate) places: Vec<Place>,
     /// For each layer, the pool that follows it.
     pub(crate) pools: Vec<Option<Pooled>>,
-    pub(crate) layers: Vec<Layer>,
+    pub(crate) layers: Vec<LayerState>,
     pub(crate) scale: Parameter,
     /// What the regulariser's strength is multiplied by, where that is learnt.
     pub(crate) strength: f32,
@@ -59,7 +59,7 @@ impl Trainer {
     /// A net as a checkpoint left it.
     pub(crate) fn resume(
         config: Config,
-        layers: Vec<Layer>,
+        layers: Vec<LayerState>,
         scale: Parameter,
         strength: f32,
         history: Vec<Epoch>,
@@ -178,7 +178,7 @@ impl Trainer {
     }
 
     /// Takes over a first layer, its latents times a scale, as one that nothing of has been decided yet.
-    pub(super) fn adopt(&mut self, first: &Layer, scale: f32) {
+    pub(super) fn adopt(&mut self, first: &LayerState, scale: f32) {
         let layer = &mut self.layers[0];
         layer.latent = Parameter::new(
             first
@@ -200,7 +200,7 @@ impl Trainer {
     ) -> Epoch {
         let number = self.history.len() as u32 + 1;
         let done = number as f32 / self.config.epochs as f32;
-        let moment = self.moment(done);
+        let schedule = self.schedule(done);
         let weights: usize = self.layers.iter().map(|layer| layer.frozen.len()).sum();
         let frozen: usize = self
             .layers
@@ -224,8 +224,8 @@ impl Trainer {
             validation_accuracy,
             frozen: frozen as f64 / weights as f64,
             uncertainty: uncertain / weights as f64,
-            temperature: moment.temperature,
-            width: moment.width,
+            temperature: schedule.temperature,
+            width: schedule.width,
             learning_rate: schedule::cosine(
                 self.config.learning_rate,
                 0,
@@ -289,8 +289,8 @@ impl Trainer {
         self.places.last().expect("a net has layers").outputs()
     }
 
-    pub(super) fn moment(&self, done: f32) -> Moment {
-        Moment {
+    pub(super) fn schedule(&self, done: f32) -> ScheduleState {
+        ScheduleState {
             temperature: self.config.temperature.at(done),
             width: self.config.width.at(done),
             strength: self.strength
@@ -310,7 +310,7 @@ impl Trainer {
         steps: u64,
     ) -> Result<Loss, TrainError> {
         let share = done as f32 / steps as f32;
-        let moment = self.moment(share);
+        let schedule = self.schedule(share);
         if let Some(freezing) = self.config.freezing {
             let layers = self.layers.len();
             for (index, layer) in self.layers.iter_mut().enumerate() {
@@ -328,23 +328,23 @@ impl Trainer {
                 Purpose::Weights,
                 done * layer_count + index,
             );
-            self.method.draw(layer, &moment, &mut random);
+            self.method.sample_weights(layer, &schedule, &mut random);
         }
         let seed = self.config.seed;
         let mut picks = batch::shifted(indices, self.config.shift_probability, seed, done);
         if let Some(warp) = self.config.warp {
             batch::warp(&mut picks, warp, seed, done);
         }
-        self.forward(train, &picks, &moment, true);
+        self.forward(train, &picks, &schedule, true);
         let held = self
             .config
             .first_layer
             .is_some_and(|first| first.is_held_at(done, steps));
-        let loss = self.backward(train, &picks, &moment, usize::from(held));
+        let loss = self.backward(train, &picks, &schedule, usize::from(held));
         if !loss.total.is_finite() {
             return Err(self.diverged(loss.total, done + 1, steps));
         }
-        self.regularise(&moment, done, steps);
+        self.regularise(&schedule, done, steps);
         self.descend(done, steps);
         // A sign hides what it is taken of: a net of parameters that are no numbers still has a loss.
         if !self.is_finite() {
@@ -354,19 +354,19 @@ impl Trainer {
     }
 
     /// Adds the regulariser's gradients.
-    fn regularise(&mut self, moment: &Moment, done: u64, steps: u64) {
-        if moment.strength == 0.0 {
+    fn regularise(&mut self, schedule: &ScheduleState, done: u64, steps: u64) {
+        if schedule.strength == 0.0 {
             return;
         }
         let mut total = 0.0;
         for layer in &mut self.layers {
-            total += self.method.regularise(layer, moment);
+            total += self.method.regularise(layer, schedule);
         }
         if self.method.learns_strength() {
             // dLoss/d(ln λ) = λ Σ is never negative: Adam would make of it a fall at full rate, however little is at stake.
             let rate =
                 schedule::cosine(self.config.learning_rate, self.config.warm_up, done, steps);
-            self.strength *= (-rate * moment.strength * total as f32).exp();
+            self.strength *= (-rate * schedule.strength * total as f32).exp();
         }
     }
 
@@ -412,7 +412,7 @@ impl Trainer {
     }
 
     fn is_finite(&self) -> bool {
-        self.scale.not_finite().is_none() && self.layers.iter().all(Layer::is_finite)
+        self.scale.not_finite().is_none() && self.layers.iter().all(LayerState::is_finite)
     }
 
     fn diverged(&self, loss: f64, step: u64, steps: u64) -> TrainError {
@@ -426,7 +426,7 @@ impl Trainer {
         // As a person counts them, pools among them.
         let mut layers = (1..)
             .zip(&self.config.network.layers)
-            .filter(|(_, kind)| !matches!(kind, LayerKind::Pool { .. }));
+            .filter(|(_, kind)| !matches!(kind, LayerSpec::Pool { .. }));
         let layer = bad
             .and_then(|index| layers.nth(index))
             .map_or("none, but the loss itself".into(), |(number, kind)| {

@@ -17,10 +17,10 @@
 
 use super::{
     super::{
-        layer::{Cache, Layer, Place, sign},
+        layer::{Cache, LayerState, Place, sign},
         random::Random,
     },
-    Method, Moment, backward_activated, inverse_widths, regularise_means, surrogate,
+    Method, ScheduleState, backward_activated, inverse_widths, regularise_means, surrogate,
 };
 
 /// One sample of the weights a step.
@@ -31,10 +31,15 @@ impl Method for Sampled {
         true
     }
 
-    fn draw(&self, layer: &mut Layer, moment: &Moment, random: &mut Random) {
+    fn sample_weights(
+        &self,
+        layer: &mut LayerState,
+        schedule: &ScheduleState,
+        random: &mut Random,
+    ) {
         let n = layer.uncertainty.len();
         layer.uncertainty.fill(0.0);
-        let inverse_temperature = 1.0 / moment.temperature;
+        let inverse_temperature = 1.0 / schedule.temperature;
         for (index, weight) in layer.weights.iter_mut().enumerate() {
             let latent = layer.latent.values[index];
             *weight = if layer.frozen[index] {
@@ -54,18 +59,18 @@ impl Method for Sampled {
     fn backward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        moment: &Moment,
+        schedule: &ScheduleState,
         wants_input: bool,
     ) {
-        let inverse_width = inverse_widths(layer, moment);
+        let inverse_width = inverse_widths(layer, schedule);
         backward_activated(place, layer, cache, wants_input, |u, _, j| {
             surrogate(u, inverse_width[j])
         });
     }
 
-    fn regularise(&self, layer: &mut Layer, moment: &Moment) -> f64 {
-        regularise_means(layer, moment)
+    fn regularise(&self, layer: &mut LayerState, schedule: &ScheduleState) -> f64 {
+        regularise_means(layer, schedule)
     }
 }

@@ -14,8 +14,8 @@
 //! layer's input, which here is binary, and a rate that falls exponentially: all methods have one schedule here.
 
 use super::{
-    super::layer::{Cache, Layer, Place},
-    Method, Moment, backward_activated,
+    super::layer::{Cache, LayerState, Place},
+    Method, ScheduleState, backward_activated,
     straight_through::hard_tanh,
 };
 
@@ -30,9 +30,9 @@ impl Method for Bnn {
     fn backward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        _: &Moment,
+        _: &ScheduleState,
         wants_input: bool,
     ) {
         backward_activated(place, layer, cache, wants_input, |u, _, _| hard_tanh(u));

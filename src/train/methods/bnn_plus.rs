@@ -16,8 +16,8 @@
 //! negative: λ can only fall, by `dλ/dt = −rate λ² Σ R`, the faster the farther weights are from ±α. It is a push at the start of training that fades.
 
 use super::{
-    super::layer::{Cache, Layer, Place, sign},
-    Method, Moment, backward_activated,
+    super::layer::{Cache, LayerState, Place, sign},
+    Method, ScheduleState, backward_activated,
 };
 
 /// BNN+.
@@ -48,9 +48,9 @@ impl Method for BnnPlus {
     fn backward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        _: &Moment,
+        _: &ScheduleState,
         wants_input: bool,
     ) {
         let sharpness = layer.learned.values[LN_SHARPNESS].exp();
@@ -71,16 +71,16 @@ impl Method for BnnPlus {
         vec![self.sharpness.ln(), 1.0]
     }
 
-    fn regularise(&self, layer: &mut Layer, moment: &Moment) -> f64 {
+    fn regularise(&self, layer: &mut LayerState, schedule: &ScheduleState) -> f64 {
         let alpha = layer.learned.values[ALPHA];
         let (mut total, mut by_alpha) = (0.0, 0.0);
         for (gradient, latent) in layer.latent.gradient.iter_mut().zip(&layer.latent.values) {
             let missing = alpha - latent.abs();
             total += f64::from(missing.abs());
             by_alpha += sign(missing);
-            *gradient -= moment.strength * sign(missing) * sign(*latent);
+            *gradient -= schedule.strength * sign(missing) * sign(*latent);
         }
-        layer.learned.gradient[ALPHA] = moment.strength * by_alpha;
+        layer.learned.gradient[ALPHA] = schedule.strength * by_alpha;
         total
     }
 
@@ -92,7 +92,7 @@ impl Method for BnnPlus {
 #[cfg(test)]
 mod tests {
     use super::{ALPHA, BnnPlus, LN_SHARPNESS, Method, slope};
-    use crate::train::methods::{Moment, testing};
+    use crate::train::methods::{ScheduleState, testing};
 
     fn smooth_sign(u: f64, sharpness: f64) -> f64 {
         let t = sharpness * u;
@@ -127,8 +127,8 @@ mod tests {
     fn sharpness_has_the_gradient_of_finite_differences() {
         let method = BnnPlus { sharpness: 1.7 };
         let (place, mut layer, mut cache, upstream) = testing::setting(&method, 6);
-        let moment = testing::MOMENT;
-        method.forward(&place, &mut layer, &mut cache, &moment, true);
+        let schedule = testing::SCHEDULE;
+        method.forward(&place, &mut layer, &mut cache, &schedule, true);
         let norm = layer.norm.clone().expect("a hidden layer is normalised");
         let n = place.outputs();
         let sums: Vec<f64> = cache.sums.iter().map(|sum| f64::from(*sum)).collect();
@@ -142,7 +142,7 @@ mod tests {
                 .sum()
         };
         cache.gradient.copy_from_slice(&upstream);
-        method.backward(&place, &mut layer, &mut cache, &moment, true);
+        method.backward(&place, &mut layer, &mut cache, &schedule, true);
         let start = 1.7_f64.ln();
         let numeric = (loss(start + 1e-6) - loss(start - 1e-6)) / 2e-6;
         let found = f64::from(layer.learned.gradient[LN_SHARPNESS]);
@@ -158,12 +158,12 @@ mod tests {
         let (_, mut layer, ..) = testing::setting(&method, 6);
         layer.learned.values[ALPHA] = 0.3;
         let strength = 0.25;
-        let moment = Moment {
+        let schedule = ScheduleState {
             strength,
-            ..testing::MOMENT
+            ..testing::SCHEDULE
         };
         layer.latent.gradient.fill(0.0);
-        let total = method.regularise(&mut layer, &moment);
+        let total = method.regularise(&mut layer, &schedule);
         let value = |latents: &[f64], alpha: f64| -> f64 {
             latents.iter().map(|w| (alpha - w.abs()).abs()).sum()
         };

@@ -23,12 +23,12 @@
 
 use super::{
     super::{
-        layer::{self, Cache, Layer, Place},
+        layer::{self, Cache, LayerState, Place},
         matrix,
         pool::Pooling,
         random::Random,
     },
-    Method, Moment, draw_means, regularise_means,
+    Method, ScheduleState, regularise_means, use_means,
 };
 use bernet_kernels::{isa::Level, poisson_binomial::normal_distribution};
 use rayon::prelude::*;
@@ -64,16 +64,16 @@ impl Method for Gaussian {
         Pooling::Means
     }
 
-    fn draw(&self, layer: &mut Layer, moment: &Moment, _: &mut Random) {
-        draw_means(layer, moment);
+    fn sample_weights(&self, layer: &mut LayerState, schedule: &ScheduleState, _: &mut Random) {
+        use_means(layer, schedule);
     }
 
     fn forward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        moment: &Moment,
+        schedule: &ScheduleState,
         measure: bool,
     ) {
         let (k, n) = (place.depth(), place.outputs());
@@ -110,7 +110,8 @@ impl Method for Gaussian {
                 for (distance, spread) in rows {
                     for j in 0..n {
                         spread[j] *= inverse[j] * inverse[j];
-                        let square = moment.width * moment.width + gamma[j] * gamma[j] * spread[j];
+                        let square =
+                            schedule.width * schedule.width + gamma[j] * gamma[j] * spread[j];
                         distance[j] /= square.sqrt();
                     }
                 }
@@ -126,9 +127,9 @@ impl Method for Gaussian {
     fn backward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        moment: &Moment,
+        schedule: &ScheduleState,
         wants_input: bool,
     ) {
         let (k, n) = (place.depth(), place.outputs());
@@ -154,7 +155,7 @@ impl Method for Gaussian {
                 for (index, (sum, spread)) in sums.iter().zip(spread).enumerate() {
                     let j = index % n;
                     a[index] = gamma[j] * sum + beta[j];
-                    let square = moment.width * moment.width + gamma[j] * gamma[j] * spread;
+                    let square = schedule.width * schedule.width + gamma[j] * gamma[j] * spread;
                     per_d[index] = 1.0 / square.sqrt();
                 }
                 let q: Vec<f32> = a.iter().zip(&per_d).map(|(a, per_d)| a * per_d).collect();
@@ -223,8 +224,8 @@ impl Method for Gaussian {
         }
     }
 
-    fn regularise(&self, layer: &mut Layer, moment: &Moment) -> f64 {
-        regularise_means(layer, moment)
+    fn regularise(&self, layer: &mut LayerState, schedule: &ScheduleState) -> f64 {
+        regularise_means(layer, schedule)
     }
 }
 
@@ -233,7 +234,7 @@ mod tests {
     use super::{super::testing, Gaussian, Method};
     use crate::train::layer::EPSILON;
     use bernet_kernels::isa::Level;
-    use testing::{MOMENT, Numbers, OUTPUTS};
+    use testing::{Numbers, OUTPUTS, SCHEDULE};
 
     const GAUSSIAN: Gaussian = Gaussian {
         level: Level::Portable(bernet_kernels::isa::Portable),
@@ -244,7 +245,7 @@ mod tests {
         let means = numbers.sums(|x, w| x * w);
         let variances = numbers.sums(|x, w| 1.0 - x * x * w * w);
         let (over_batch, about_means) = (testing::moments(&means), testing::moments(&variances));
-        let temperature = f64::from(MOMENT.width);
+        let temperature = f64::from(SCHEDULE.width);
         means
             .iter()
             .zip(&variances)
@@ -278,15 +279,15 @@ mod tests {
     #[test]
     fn outputs_are_near_those_of_exact_distributions() {
         let (place, mut layer, mut cache, _) = testing::setting(&GAUSSIAN, 200);
-        let moment = super::Moment {
+        let schedule = super::ScheduleState {
             width: 1e-3,
-            ..MOMENT
+            ..SCHEDULE
         };
-        GAUSSIAN.forward(&place, &mut layer, &mut cache, &moment, true);
+        GAUSSIAN.forward(&place, &mut layer, &mut cache, &schedule, true);
         let near = cache.output.clone();
         let distribution = crate::train::Distribution::Precise;
         let exact = super::super::Exact::new(GAUSSIAN.level, distribution);
-        exact.forward(&place, &mut layer, &mut cache, &moment, true);
+        exact.forward(&place, &mut layer, &mut cache, &schedule, true);
         for (exact, near) in cache.output.iter().zip(&near) {
             // The exact threshold is rounded to the next sum, up to 2 in 13 deviations away.
             assert!((exact - near).abs() < 0.08, "{exact} {near}");

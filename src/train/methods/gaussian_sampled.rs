@@ -14,11 +14,12 @@
 
 use super::{
     super::{
-        layer::{self, Cache, Layer, Place, sign},
+        layer::{self, Cache, LayerState, Place, sign},
         matrix,
         random::{Purpose, Random},
     },
-    Method, Moment, backward_activated, draw_means, inverse_widths, regularise_means, surrogate,
+    Method, ScheduleState, backward_activated, inverse_widths, regularise_means, surrogate,
+    use_means,
 };
 use bernet_kernels::{isa::Level, poisson_binomial::normal_samples};
 use rayon::prelude::*;
@@ -43,22 +44,27 @@ impl GaussianSampled {
 }
 
 /// `s` of each output.
-fn deviations(layer: &Layer) -> Vec<f32> {
+fn deviations(layer: &LayerState) -> Vec<f32> {
     layer.uncertainty.iter().map(|sum| sum.sqrt()).collect()
 }
 
 impl Method for GaussianSampled {
-    fn draw(&self, layer: &mut Layer, moment: &Moment, random: &mut Random) {
-        draw_means(layer, moment);
+    fn sample_weights(
+        &self,
+        layer: &mut LayerState,
+        schedule: &ScheduleState,
+        random: &mut Random,
+    ) {
+        use_means(layer, schedule);
         layer.noise = random.key();
     }
 
     fn forward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        _: &Moment,
+        _: &ScheduleState,
         measure: bool,
     ) {
         let n = place.outputs();
@@ -86,12 +92,12 @@ impl Method for GaussianSampled {
     fn backward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        moment: &Moment,
+        schedule: &ScheduleState,
         wants_input: bool,
     ) {
-        let inverse_width = inverse_widths(layer, moment);
+        let inverse_width = inverse_widths(layer, schedule);
         backward_activated(place, layer, cache, wants_input, |u, _, j| {
             surrogate(u, inverse_width[j])
         });
@@ -125,8 +131,8 @@ impl Method for GaussianSampled {
         }
     }
 
-    fn regularise(&self, layer: &mut Layer, moment: &Moment) -> f64 {
-        regularise_means(layer, moment)
+    fn regularise(&self, layer: &mut LayerState, schedule: &ScheduleState) -> f64 {
+        regularise_means(layer, schedule)
     }
 }
 
@@ -135,7 +141,7 @@ mod tests {
     use super::{super::testing, GaussianSampled, inverse_widths};
     use crate::train::layer::EPSILON;
     use bernet_kernels::isa::Level;
-    use testing::{MOMENT, OUTPUTS};
+    use testing::{OUTPUTS, SCHEDULE};
 
     const SAMPLED: GaussianSampled = GaussianSampled {
         level: Level::Portable(bernet_kernels::isa::Portable),
@@ -151,7 +157,7 @@ mod tests {
     #[test]
     fn gradients_are_those_of_finite_differences() {
         testing::assert_gradients(&SAMPLED, 30, |numbers, layer, cache| {
-            let widths = inverse_widths(layer, &MOMENT);
+            let widths = inverse_widths(layer, &SCHEDULE);
             let variances = numbers.sums(|_, w| 1.0 - w * w);
             let mut sums = numbers.sums(|x, w| x * w);
             for (index, sum) in sums.iter_mut().enumerate() {

@@ -26,7 +26,7 @@ use straight_through::StraightThrough;
 use super::{
     choices::{Activations, Distribution, MethodName},
     config::Config,
-    layer::{self, Cache, EPSILON, Layer, Place},
+    layer::{self, Cache, EPSILON, LayerState, Place},
     pool::Pooling,
     random::Random,
 };
@@ -65,7 +65,7 @@ pub(crate) fn method(config: &Config) -> Box<dyn Method> {
 
 /// Where the training stands, as far as a method wants to know.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct Moment {
+pub(crate) struct ScheduleState {
     /// τ: a weight's mean is `tanh(latent/τ)`.
     pub(crate) temperature: f32,
     /// The floor of the width over which an activation's derivative spreads, in deviations of the sum.
@@ -78,13 +78,13 @@ pub(crate) struct Moment {
 /// computes its activations and their derivatives.
 pub(crate) trait Method: Sync + Send {
     /// Sets `layer.weights`, and `layer.uncertainty` where the method uses it: to those that settle, unless weights are random.
-    fn draw(&self, layer: &mut Layer, _: &Moment, _: &mut Random) {
+    fn sample_weights(&self, layer: &mut LayerState, _: &ScheduleState, _: &mut Random) {
         self.settle(layer);
     }
 
     /// Sets `layer.weights` to those without randomness that a net in use would have: the signs of the latents, unless the
     /// method is for another kind of net.
-    fn settle(&self, layer: &mut Layer) {
+    fn settle(&self, layer: &mut LayerState) {
         for (weight, latent) in layer.weights.iter_mut().zip(&layer.latent.values) {
             *weight = layer::sign(*latent);
         }
@@ -98,7 +98,14 @@ pub(crate) trait Method: Sync + Send {
 
     /// From `cache.patches`, or `cache.sums` of a method that is binary, to `cache.output`. With `measure`, the sums' moments are the batch's
     /// own and are kept in the layer; without, those kept are used. Activations are the signs of normalised sums, unless the method has others.
-    fn forward(&self, _: &Place, layer: &mut Layer, cache: &mut Cache, _: &Moment, measure: bool) {
+    fn forward(
+        &self,
+        _: &Place,
+        layer: &mut LayerState,
+        cache: &mut Cache,
+        _: &ScheduleState,
+        measure: bool,
+    ) {
         activate(layer, cache, measure, layer::sign);
     }
 
@@ -107,9 +114,9 @@ pub(crate) trait Method: Sync + Send {
     fn backward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        moment: &Moment,
+        schedule: &ScheduleState,
         wants_input: bool,
     );
 
@@ -134,7 +141,7 @@ pub(crate) trait Method: Sync + Send {
     }
 
     /// Adds the gradient of λ times the layer's regulariser, if the method has one; what the regulariser is.
-    fn regularise(&self, _: &mut Layer, _: &Moment) -> f64 {
+    fn regularise(&self, _: &mut LayerState, _: &ScheduleState) -> f64 {
         0.0
     }
 
@@ -151,7 +158,7 @@ fn tanh(x: f32) -> f32 {
 }
 
 /// Mean-field weights: `layer.weights` are the means of the latents' distributions, the signs of those that are frozen.
-pub(crate) fn draw_means(layer: &mut Layer, moment: &Moment) {
+pub(crate) fn use_means(layer: &mut LayerState, schedule: &ScheduleState) {
     let n = layer.uncertainty.len();
     layer.uncertainty.fill(0.0);
     for (index, weight) in layer.weights.iter_mut().enumerate() {
@@ -159,7 +166,7 @@ pub(crate) fn draw_means(layer: &mut Layer, moment: &Moment) {
         *weight = if layer.frozen[index] {
             layer::sign(latent)
         } else {
-            tanh(latent / moment.temperature)
+            tanh(latent / schedule.temperature)
         };
         layer.uncertainty[index % n] += 1.0 - *weight * *weight;
     }
@@ -167,13 +174,13 @@ pub(crate) fn draw_means(layer: &mut Layer, moment: &Moment) {
 
 /// The regulariser of random weights, `Σ (1 − m²)`: their variance, which is 0 where all are certain. Its gradient is that by the
 /// means, as the loss's is: the natural gradient.
-pub(crate) fn regularise_means(layer: &mut Layer, moment: &Moment) -> f64 {
+pub(crate) fn regularise_means(layer: &mut LayerState, schedule: &ScheduleState) -> f64 {
     let mut total = 0.0;
     let gradients = layer.latent.gradient.iter_mut();
     for ((gradient, latent), frozen) in gradients.zip(&layer.latent.values).zip(&layer.frozen) {
         if !frozen {
-            let mean = tanh(latent / moment.temperature);
-            *gradient -= 2.0 * moment.strength * mean;
+            let mean = tanh(latent / schedule.temperature);
+            *gradient -= 2.0 * schedule.strength * mean;
             total += f64::from(1.0 - mean * mean);
         }
     }
@@ -181,20 +188,20 @@ pub(crate) fn regularise_means(layer: &mut Layer, moment: &Moment) -> f64 {
 }
 
 /// One over the width of each output's activation, in deviations of its sums: `width² = a² + γ² Σ(1 − m²)/σ²`.
-pub(crate) fn inverse_widths(layer: &Layer, moment: &Moment) -> Vec<f32> {
+pub(crate) fn inverse_widths(layer: &LayerState, schedule: &ScheduleState) -> Vec<f32> {
     let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
     (0..norm.variance.len())
         .map(|j| {
             let gamma = norm.gamma.values[j];
             let weights = gamma * gamma * layer.uncertainty[j] / (norm.variance[j] + EPSILON);
-            1.0 / (moment.width * moment.width + weights).sqrt()
+            1.0 / (schedule.width * schedule.width + weights).sqrt()
         })
         .collect()
 }
 
 /// From the sums to the activations: normalisation, activation.
 pub(crate) fn activate(
-    layer: &mut Layer,
+    layer: &mut LayerState,
     cache: &mut Cache,
     measure: bool,
     activate: impl Fn(f32) -> f32 + Sync,
@@ -209,7 +216,7 @@ pub(crate) fn activate(
 /// The backward pass of sums that are a matrix product and their activation, whose derivative at `u` with the result `output` is `slope(u, output, channel)`.
 pub(crate) fn backward_activated(
     place: &Place,
-    layer: &mut Layer,
+    layer: &mut LayerState,
     cache: &mut Cache,
     wants_input: bool,
     slope: impl Fn(f32, f32, usize) -> f32 + Sync,

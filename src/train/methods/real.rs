@@ -1,8 +1,8 @@
 //! The real-valued net of the same layers: the line that binary ones are held against.
 
 use super::{
-    super::layer::{self, Cache, Layer, Place},
-    Method, Moment, activate, backward_activated,
+    super::layer::{self, Cache, LayerState, Place},
+    Method, ScheduleState, activate, backward_activated,
 };
 
 /// Real weights, `tanh` activations.
@@ -30,16 +30,16 @@ fn tanh(x: f32) -> f32 {
 }
 
 impl Method for Real {
-    fn settle(&self, layer: &mut Layer) {
+    fn settle(&self, layer: &mut LayerState) {
         layer.weights.copy_from_slice(&layer.latent.values);
     }
 
     fn forward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        _: &Moment,
+        _: &ScheduleState,
         measure: bool,
     ) {
         layer::linear(place, layer, cache);
@@ -49,9 +49,9 @@ impl Method for Real {
     fn backward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        _: &Moment,
+        _: &ScheduleState,
         wants_input: bool,
     ) {
         backward_activated(place, layer, cache, wants_input, |_, output, _| {

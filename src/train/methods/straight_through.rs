@@ -4,9 +4,9 @@
 use super::{
     super::{
         choices::Surrogate,
-        layer::{Cache, Layer, Place},
+        layer::{Cache, LayerState, Place},
     },
-    Method, Moment, backward_activated, surrogate,
+    Method, ScheduleState, backward_activated, surrogate,
 };
 
 /// The reference of the talk.
@@ -34,9 +34,9 @@ impl Method for StraightThrough {
     fn backward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        moment: &Moment,
+        schedule: &ScheduleState,
         wants_input: bool,
     ) {
         match self.surrogate {
@@ -50,7 +50,7 @@ impl Method for StraightThrough {
                 backward_activated(place, layer, cache, wants_input, |u, _, _| polynomial(u));
             }
             Surrogate::HeavyTailed => {
-                let inverse_width = 1.0 / moment.width;
+                let inverse_width = 1.0 / schedule.width;
                 backward_activated(place, layer, cache, wants_input, |u, _, _| {
                     surrogate(u, inverse_width)
                 });

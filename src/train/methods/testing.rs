@@ -1,8 +1,8 @@
 //! A layer and a batch to test methods on, and their gradients against finite differences in f64.
 
-use super::{Method, Moment};
+use super::{Method, ScheduleState};
 use crate::train::{
-    layer::{self, Cache, Initial, Layer, Place},
+    layer::{self, Cache, Initial, LayerState, Place},
     random::{Purpose, Random},
 };
 use bernet_kernels::{
@@ -12,14 +12,14 @@ use bernet_kernels::{
 
 pub(crate) const ROWS: usize = 9;
 pub(crate) const OUTPUTS: usize = 3;
-pub(crate) const MOMENT: Moment = Moment {
+pub(crate) const SCHEDULE: ScheduleState = ScheduleState {
     temperature: 0.5,
     width: 1.0,
     strength: 0.0,
 };
 
 /// A layer with one flipped channel, a batch of soft inputs, and derivatives of a loss by its outputs.
-pub(crate) fn setting(method: &dyn Method, depth: usize) -> (Place, Layer, Cache, Vec<f32>) {
+pub(crate) fn setting(method: &dyn Method, depth: usize) -> (Place, LayerState, Cache, Vec<f32>) {
     let shape = |channels| Shape {
         batch: 1,
         height: 1,
@@ -40,9 +40,9 @@ pub(crate) fn setting(method: &dyn Method, depth: usize) -> (Place, Layer, Cache
         output: shape(OUTPUTS),
     };
     let mut random = Random::new(9, Purpose::Initial, 0);
-    let mut layer = Layer::new(place, false, Initial::Uniform(0.5), &mut random);
+    let mut layer = LayerState::new(place, false, Initial::Uniform(0.5), &mut random);
     layer.learned = crate::train::parameter::Parameter::new(method.learned());
-    method.draw(&mut layer, &MOMENT, &mut random);
+    method.sample_weights(&mut layer, &SCHEDULE, &mut random);
     let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
     norm.gamma.values.copy_from_slice(&[1.2, -0.8, 0.6]);
     norm.beta.values.copy_from_slice(&[0.2, 0.1, -0.3]);
@@ -109,10 +109,10 @@ pub(crate) fn moments(values: &[f64]) -> [[f64; 2]; OUTPUTS] {
 pub(crate) fn assert_gradients(
     method: &dyn Method,
     depth: usize,
-    outputs: impl Fn(&Numbers, &Layer, &Cache) -> Vec<f64>,
+    outputs: impl Fn(&Numbers, &LayerState, &Cache) -> Vec<f64>,
 ) {
     let (place, mut layer, mut cache, upstream) = setting(method, depth);
-    method.forward(&place, &mut layer, &mut cache, &MOMENT, true);
+    method.forward(&place, &mut layer, &mut cache, &SCHEDULE, true);
     let wide = |values: &[f32]| values.iter().map(|value| f64::from(*value)).collect();
     let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
     let numbers = Numbers {
@@ -150,7 +150,7 @@ pub(crate) fn assert_gradients(
     });
 
     cache.gradient.copy_from_slice(&upstream);
-    method.backward(&place, &mut layer, &mut cache, &MOMENT, true);
+    method.backward(&place, &mut layer, &mut cache, &SCHEDULE, true);
     let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
     let found = [
         &cache.patch_gradient,

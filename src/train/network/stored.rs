@@ -6,7 +6,7 @@
 //! the 1×1 `conv` that it was. A net that both versions read alike is written without a version, so
 //! that older programs read it too, and refuse the others by the name of the field.
 
-use super::{Input, LayerKind, Network};
+use super::{Input, LayerSpec, Network};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// The version with a `dense` over all values.
@@ -19,7 +19,7 @@ struct Stored {
     version: u32,
     input: Input,
     #[serde(rename = "layer")]
-    layers: Vec<LayerKind>,
+    layers: Vec<LayerSpec>,
 }
 
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ struct StoredRef<'a> {
     version: Option<u32>,
     input: Input,
     #[serde(rename = "layer")]
-    layers: &'a [LayerKind],
+    layers: &'a [LayerSpec],
 }
 
 fn first() -> u32 {
@@ -74,12 +74,12 @@ pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
 fn as_first(network: &Network) -> Option<Network> {
     let mut first = network.clone();
     for index in 0..first.layers.len() {
-        let LayerKind::Dense { outputs } = first.layers[index] else {
+        let LayerSpec::Dense { outputs } = first.layers[index] else {
             continue;
         };
         let before = first.shape_before(index)?;
         if before.height * before.width > 1 {
-            first.layers[index] = LayerKind::Conv {
+            first.layers[index] = LayerSpec::Conv {
                 outputs,
                 kernel: [1, 1],
                 stride: [1, 1],

@@ -9,11 +9,11 @@
 //! thresholds that the soft net has learnt are lost. The other form, of the sums' moments, has the same distributions with another cut.
 
 use super::{
-    super::{Method, Moment, distinct::Distinct, draw_means, regularise_means},
-    Cut, Exact, Gradients, Kept,
+    super::{Method, ScheduleState, distinct::Distinct, regularise_means, use_means},
+    Cut, Exact, Gradients, Saved,
 };
 use crate::train::{
-    layer::{self, Cache, Layer, Place},
+    layer::{self, Cache, LayerState, Place},
     pool::Pooling,
     random::Random,
 };
@@ -22,8 +22,8 @@ use crate::train::{
 pub(crate) struct Literal(pub(crate) Exact);
 
 /// T + 10⁻⁴.
-fn temperature(moment: &Moment) -> f32 {
-    moment.width + 1e-4
+fn temperature(schedule: &ScheduleState) -> f32 {
+    schedule.width + 1e-4
 }
 
 /// S ≥ 0, in every channel.
@@ -40,59 +40,59 @@ impl Method for Literal {
         Pooling::Means
     }
 
-    fn draw(&self, layer: &mut Layer, moment: &Moment, _: &mut Random) {
-        draw_means(layer, moment);
+    fn sample_weights(&self, layer: &mut LayerState, schedule: &ScheduleState, _: &mut Random) {
+        use_means(layer, schedule);
     }
 
     fn forward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        moment: &Moment,
+        schedule: &ScheduleState,
         measure: bool,
     ) {
         let cuts = cuts(place);
         // 2z − 1 in place of the sums; to batch normalisation it is the same as z.
-        let (sums, kept) = (&mut cache.sums, cache.saved.of::<Kept>());
-        kept.distinct = Distinct::of(&cache.patches, place.depth());
+        let (sums, saved) = (&mut cache.sums, cache.saved.of::<Saved>());
+        saved.distinct = Distinct::of(&cache.patches, place.depth());
         self.0
-            .distributions(&layer.weights, &cuts, &cache.patches, sums, kept);
+            .distributions(&layer.weights, &cuts, &cache.patches, sums, saved);
         let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
         if measure {
             layer::measure(norm, &cache.sums);
         }
-        let scale = 0.5 / temperature(moment);
+        let scale = 0.5 / temperature(schedule);
         layer::normalise(norm, cache, |u| (scale * u).tanh());
     }
 
     fn backward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        moment: &Moment,
+        schedule: &ScheduleState,
         wants_input: bool,
     ) {
-        let scale = 0.5 / temperature(moment);
+        let scale = 0.5 / temperature(schedule);
         let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
         layer::normalise_backward(norm, cache, |_, output, _| scale * (1.0 - output * output));
         let cuts = cuts(place);
         let (patches, upstream) = (&cache.patches, &cache.gradient);
-        let kept = cache.saved.of();
+        let saved = cache.saved.of();
         let Gradients {
             weights, inputs, ..
         } = self
             .0
-            .gradients(&layer.weights, &cuts, patches, upstream, wants_input, kept);
+            .gradients(&layer.weights, &cuts, patches, upstream, wants_input, saved);
         layer.latent.gradient.copy_from_slice(&weights);
         if wants_input {
             cache.patch_gradient.copy_from_slice(&inputs);
         }
     }
 
-    fn regularise(&self, layer: &mut Layer, moment: &Moment) -> f64 {
-        regularise_means(layer, moment)
+    fn regularise(&self, layer: &mut LayerState, schedule: &ScheduleState) -> f64 {
+        regularise_means(layer, schedule)
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
     use crate::train::{
         choices::Distribution,
         layer::EPSILON,
-        methods::testing::{self, MOMENT, OUTPUTS},
+        methods::testing::{self, OUTPUTS, SCHEDULE},
     };
     use bernet_kernels::{
         isa::{Level, Portable},
@@ -138,7 +138,7 @@ mod tests {
                         let [mean, variance] = moments[j];
                         let normalised = (survival - mean) / (variance + f64::from(EPSILON)).sqrt();
                         let u = numbers.gamma[j] * normalised + numbers.beta[j];
-                        (0.5 * u / (f64::from(MOMENT.width) + 1e-4)).tanh()
+                        (0.5 * u / (f64::from(SCHEDULE.width) + 1e-4)).tanh()
                     })
                     .collect()
             });

@@ -29,14 +29,14 @@ mod recursion;
 
 use super::{
     super::{
-        layer::{self, Cache, EPSILON, Layer, Place},
+        layer::{self, Cache, EPSILON, LayerState, Place},
         matrix,
         pool::Pooling,
         random::Random,
     },
-    Method, Moment,
+    Method, ScheduleState,
     distinct::Distinct,
-    draw_means, regularise_means,
+    regularise_means, use_means,
 };
 use crate::train::choices::Distribution;
 use power_sums::Distributions;
@@ -85,13 +85,13 @@ impl Exact {
         cuts: &[Cut],
         patches: &[f32],
         output: &mut [f32],
-        kept: &mut Kept,
+        saved: &mut Saved,
     ) {
-        let Some(distinct) = &kept.distinct else {
-            return self.of_rows(weights, cuts, patches, output, &mut kept.distributions);
+        let Some(distinct) = &saved.distinct else {
+            return self.of_rows(weights, cuts, patches, output, &mut saved.distributions);
         };
         let mut kinds = vec![0.0; distinct.kinds * cuts.len()];
-        let (rows, distributions) = (&distinct.rows, &mut kept.distributions);
+        let (rows, distributions) = (&distinct.rows, &mut saved.distributions);
         self.of_rows(weights, cuts, rows, &mut kinds, distributions);
         distinct.spread(&kinds, cuts.len(), output);
     }
@@ -123,15 +123,15 @@ impl Exact {
         patches: &[f32],
         upstream: &[f32],
         wants_input: bool,
-        kept: &mut Kept,
+        saved: &mut Saved,
     ) -> Gradients {
-        if wants_input && kept.distinct.take().is_some() {
+        if wants_input && saved.distinct.take().is_some() {
             // Equal rows hand on gradients of their own.
             let mut output = vec![0.0; upstream.len()];
-            self.distributions(weights, cuts, patches, &mut output, kept);
+            self.distributions(weights, cuts, patches, &mut output, saved);
         }
         let kinds;
-        let (rows, upstream) = match &kept.distinct {
+        let (rows, upstream) = match &saved.distinct {
             Some(distinct) => {
                 kinds = distinct.sum(upstream, cuts.len());
                 (&distinct.rows[..], &kinds[..])
@@ -145,13 +145,13 @@ impl Exact {
                 blocks::backward(&way, weights, cuts, rows, upstream, wants_input)
             }
             None => {
-                let distributions = &mut kept.distributions;
+                let distributions = &mut saved.distributions;
                 distributions.backward(level, weights, cuts, upstream, wants_input)
             }
         }
     }
 
-    fn cuts(place: &Place, layer: &Layer) -> Vec<Cut> {
+    fn cuts(place: &Place, layer: &LayerState) -> Vec<Cut> {
         let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
         let depth = place.depth() as f32;
         (0..place.outputs())
@@ -194,7 +194,7 @@ fn mean_squares(patches: &[f32], depth: usize) -> Vec<f32> {
 
 /// What the forward pass leaves for the backward pass.
 #[derive(Default, Debug)]
-pub(super) struct Kept {
+pub(super) struct Saved {
     distinct: Option<Distinct>,
     distributions: Distributions,
 }
@@ -214,22 +214,22 @@ impl Method for Exact {
         Pooling::Means
     }
 
-    fn draw(&self, layer: &mut Layer, moment: &Moment, _: &mut Random) {
-        draw_means(layer, moment);
+    fn sample_weights(&self, layer: &mut LayerState, schedule: &ScheduleState, _: &mut Random) {
+        use_means(layer, schedule);
     }
 
     fn forward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        _: &Moment,
+        _: &ScheduleState,
         measure: bool,
     ) {
         let (k, n) = (place.depth(), place.outputs());
-        let kept = cache.saved.of::<Kept>();
-        kept.distinct = Distinct::of(&cache.patches, k);
-        let patches = if let Some(distinct) = &kept.distinct {
+        let saved = cache.saved.of::<Saved>();
+        saved.distinct = Distinct::of(&cache.patches, k);
+        let patches = if let Some(distinct) = &saved.distinct {
             let mut sums = vec![0.0; distinct.kinds * n];
             matrix::multiply(&distinct.rows, &layer.weights, k, n, &mut sums);
             distinct.spread(&sums, n, &mut cache.sums);
@@ -250,16 +250,16 @@ impl Method for Exact {
             }
         }
         let cuts = Self::cuts(place, layer);
-        let (output, kept) = (&mut cache.output, cache.saved.of());
-        self.distributions(&layer.weights, &cuts, &cache.patches, output, kept);
+        let (output, saved) = (&mut cache.output, cache.saved.of());
+        self.distributions(&layer.weights, &cuts, &cache.patches, output, saved);
     }
 
     fn backward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        _: &Moment,
+        _: &ScheduleState,
         wants_input: bool,
     ) {
         let (k, n) = (place.depth(), place.outputs());
@@ -318,7 +318,7 @@ impl Method for Exact {
                     },
                 );
             });
-        let patches = if let Some(distinct) = &cache.saved.of::<Kept>().distinct {
+        let patches = if let Some(distinct) = &cache.saved.of::<Saved>().distinct {
             let (patches, gradient) = (&distinct.rows, distinct.sum(&cache.gradient, n));
             let by_weights = &mut layer.latent.gradient;
             matrix::transposed_multiply(patches, &gradient, k, n, by_weights);
@@ -351,8 +351,8 @@ impl Method for Exact {
         }
     }
 
-    fn regularise(&self, layer: &mut Layer, moment: &Moment) -> f64 {
-        regularise_means(layer, moment)
+    fn regularise(&self, layer: &mut LayerState, schedule: &ScheduleState) -> f64 {
+        regularise_means(layer, schedule)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::train::{
     layer::sign,
-    methods::testing::{MOMENT, OUTPUTS, ROWS, setting},
+    methods::testing::{OUTPUTS, ROWS, SCHEDULE, setting},
 };
 use bernet_kernels::isa::Portable;
 
@@ -13,9 +13,9 @@ const EXACT: Exact = Exact {
     gradient: Some(Gradient::Precise),
 };
 
-fn by_recursion(layer: &Layer, cuts: &[Cut], patches: &[f32], upstream: &[f32]) -> Gradients {
-    let (weights, kept) = (&layer.weights, &mut Kept::default());
-    EXACT.gradients(weights, cuts, patches, upstream, true, kept)
+fn by_recursion(layer: &LayerState, cuts: &[Cut], patches: &[f32], upstream: &[f32]) -> Gradients {
+    let (weights, saved) = (&layer.weights, &mut Saved::default());
+    EXACT.gradients(weights, cuts, patches, upstream, true, saved)
 }
 
 fn differences(values: usize, mut loss: impl FnMut(usize, f32) -> f64) -> Vec<f64> {
@@ -47,19 +47,19 @@ fn weighted(values: &[f32], weights: &[f32]) -> f64 {
 #[test]
 fn factors_have_the_gradients_of_finite_differences() {
     let (place, mut layer, mut cache, upstream) = setting(&EXACT, DEPTH);
-    EXACT.forward(&place, &mut layer, &mut cache, &MOMENT, true);
+    EXACT.forward(&place, &mut layer, &mut cache, &SCHEDULE, true);
     let cuts = Exact::cuts(&place, &layer);
     let found = by_recursion(&layer, &cuts, &cache.patches, &upstream);
     let by_weight = differences(DEPTH * OUTPUTS, |index, step| {
         let mut layer = layer.clone();
         layer.weights[index] += step;
-        EXACT.forward(&place, &mut layer, &mut cache, &MOMENT, false);
+        EXACT.forward(&place, &mut layer, &mut cache, &SCHEDULE, false);
         weighted(&cache.output, &upstream)
     });
     assert_close(&by_weight, found.weights, "weight");
     let by_input = differences(ROWS * DEPTH, |index, step| {
         cache.patches[index] += step;
-        EXACT.forward(&place, &mut layer, &mut cache, &MOMENT, false);
+        EXACT.forward(&place, &mut layer, &mut cache, &SCHEDULE, false);
         cache.patches[index] -= step;
         weighted(&cache.output, &upstream)
     });
@@ -70,11 +70,11 @@ fn factors_have_the_gradients_of_finite_differences() {
 #[test]
 fn thresholds_have_the_gradients_of_finite_differences() {
     let (place, mut layer, mut cache, upstream) = setting(&EXACT, DEPTH);
-    EXACT.forward(&place, &mut layer, &mut cache, &MOMENT, true);
+    EXACT.forward(&place, &mut layer, &mut cache, &SCHEDULE, true);
     let cuts = Exact::cuts(&place, &layer);
     let factors = by_recursion(&layer, &cuts, &cache.patches, &upstream);
     cache.gradient.copy_from_slice(&upstream);
-    EXACT.backward(&place, &mut layer, &mut cache, &MOMENT, true);
+    EXACT.backward(&place, &mut layer, &mut cache, &SCHEDULE, true);
     let through = |whole: &[f32], factors: &[f32]| -> Vec<f32> {
         whole
             .iter()
@@ -87,7 +87,7 @@ fn thresholds_have_the_gradients_of_finite_differences() {
     let norm = layer.norm.clone().expect("a hidden layer is normalised");
 
     // Σ_j G_j t_j, where G_j = dLoss/dt_j is what the thresholds were given.
-    let total = |layer: &Layer| -> f64 {
+    let total = |layer: &LayerState| -> f64 {
         let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
         (0..OUTPUTS)
             .map(|j| {
@@ -101,13 +101,13 @@ fn thresholds_have_the_gradients_of_finite_differences() {
     let numeric = differences(DEPTH * OUTPUTS, |index, step| {
         let mut layer = layer.clone();
         layer.weights[index] += step;
-        EXACT.forward(&place, &mut layer, &mut cache, &MOMENT, true);
+        EXACT.forward(&place, &mut layer, &mut cache, &SCHEDULE, true);
         total(&layer)
     });
     assert_close(&numeric, by_weight, "weight");
     let numeric = differences(ROWS * DEPTH, |index, step| {
         cache.patches[index] += step;
-        EXACT.forward(&place, &mut layer, &mut cache, &MOMENT, true);
+        EXACT.forward(&place, &mut layer, &mut cache, &SCHEDULE, true);
         cache.patches[index] -= step;
         total(&layer)
     });
@@ -144,10 +144,10 @@ fn power_sums_equal_the_recursion_in_a_deep_layer() {
     }
     let mut run = |gradient| {
         let exact = Exact { gradient, ..EXACT };
-        exact.forward(&place, &mut layer, &mut cache, &MOMENT, true);
+        exact.forward(&place, &mut layer, &mut cache, &SCHEDULE, true);
         let output = cache.output.clone();
         cache.gradient.copy_from_slice(&upstream);
-        exact.backward(&place, &mut layer, &mut cache, &MOMENT, true);
+        exact.backward(&place, &mut layer, &mut cache, &SCHEDULE, true);
         let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
         [
             output,
@@ -189,10 +189,10 @@ fn repeated_rows_have_the_gradients_of_all_rows() {
     for gradient in [EXACT.gradient, None] {
         let exact = Exact { gradient, ..EXACT };
         let mut by_weights = |wants_input| {
-            exact.forward(&place, &mut layer, &mut cache, &MOMENT, true);
-            assert!(cache.saved.of::<Kept>().distinct.is_some());
+            exact.forward(&place, &mut layer, &mut cache, &SCHEDULE, true);
+            assert!(cache.saved.of::<Saved>().distinct.is_some());
             cache.gradient.copy_from_slice(&upstream);
-            exact.backward(&place, &mut layer, &mut cache, &MOMENT, wants_input);
+            exact.backward(&place, &mut layer, &mut cache, &SCHEDULE, wants_input);
             layer.latent.gradient.clone()
         };
         // Where the inputs' gradients are wanted, all rows are computed.

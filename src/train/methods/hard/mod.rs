@@ -45,13 +45,13 @@ mod series;
 
 use super::{
     super::{
-        layer::{self, Cache, EPSILON, Layer, Place},
+        layer::{self, Cache, EPSILON, LayerState, Place},
         matrix,
         random::{Purpose, Random},
     },
-    Method, Moment,
+    Method, ScheduleState,
     distinct::Distinct,
-    draw_means, regularise_means,
+    regularise_means, use_means,
 };
 use crate::train::choices::{Activations, Distribution, Noise};
 use leave_one_out::Form;
@@ -81,7 +81,7 @@ struct Channel {
 
 /// What the forward pass leaves for the backward pass: rows are samples, or the distinct ones.
 #[derive(Default, Debug)]
-struct Kept {
+struct Saved {
     distinct: Option<Distinct>,
     found: Found,
 }
@@ -105,7 +105,12 @@ impl Hard {
         }
     }
 
-    fn channels(&self, place: &Place, layer: &Layer, moment: &Moment) -> Vec<Channel> {
+    fn channels(
+        &self,
+        place: &Place,
+        layer: &LayerState,
+        schedule: &ScheduleState,
+    ) -> Vec<Channel> {
         let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
         (0..place.outputs())
             .map(|j| {
@@ -123,7 +128,7 @@ impl Hard {
                     curve: Curve {
                         noise: self.noise,
                         threshold: 0.5 * (place.depth() as f64 + threshold),
-                        width: 0.5 * f64::from(moment.width) * deviation / gamma.abs(),
+                        width: 0.5 * f64::from(schedule.width) * deviation / gamma.abs(),
                     },
                 }
             })
@@ -153,23 +158,28 @@ impl Hard {
 }
 
 impl Method for Hard {
-    fn draw(&self, layer: &mut Layer, moment: &Moment, random: &mut Random) {
-        draw_means(layer, moment);
+    fn sample_weights(
+        &self,
+        layer: &mut LayerState,
+        schedule: &ScheduleState,
+        random: &mut Random,
+    ) {
+        use_means(layer, schedule);
         layer.noise = random.key();
     }
 
     fn forward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        moment: &Moment,
+        schedule: &ScheduleState,
         measure: bool,
     ) {
         let (k, n) = (place.depth(), place.outputs());
-        let kept = cache.saved.of::<Kept>();
-        kept.distinct = Distinct::of(&cache.patches, k);
-        match &kept.distinct {
+        let saved = cache.saved.of::<Saved>();
+        saved.distinct = Distinct::of(&cache.patches, k);
+        match &saved.distinct {
             Some(distinct) => {
                 let mut sums = vec![0.0; distinct.kinds * n];
                 matrix::multiply(&distinct.rows, &layer.weights, k, n, &mut sums);
@@ -186,37 +196,37 @@ impl Method for Hard {
                 }
             }
         }
-        let channels = self.channels(place, layer, moment);
-        let distinct = kept.distinct.take();
+        let channels = self.channels(place, layer, schedule);
+        let distinct = saved.distinct.take();
         let rows = distinct.as_ref().map_or(&cache.patches, |rows| &rows.rows);
         let curves: Vec<Curve> = channels.iter().map(|channel| channel.curve).collect();
-        let found = &mut kept.found;
+        let found = &mut saved.found;
         self.probabilities
             .compute(&layer.weights, &curves, rows, found);
         match &distinct {
-            Some(distinct) => distinct.spread(&kept.found.probability, n, &mut cache.output),
-            None => cache.output.copy_from_slice(&kept.found.probability),
+            Some(distinct) => distinct.spread(&saved.found.probability, n, &mut cache.output),
+            None => cache.output.copy_from_slice(&saved.found.probability),
         }
-        kept.distinct = distinct;
+        saved.distinct = distinct;
         self.bits(layer.noise, &channels, &mut cache.output);
     }
 
     fn backward(
         &self,
         place: &Place,
-        layer: &mut Layer,
+        layer: &mut LayerState,
         cache: &mut Cache,
-        moment: &Moment,
+        schedule: &ScheduleState,
         wants_input: bool,
     ) {
         let (k, n) = (place.depth(), place.outputs());
-        let channels = self.channels(place, layer, moment);
-        let kept = cache.saved.of::<Kept>();
-        if wants_input && let Some(distinct) = kept.distinct.take() {
+        let channels = self.channels(place, layer, schedule);
+        let saved = cache.saved.of::<Saved>();
+        if wants_input && let Some(distinct) = saved.distinct.take() {
             // Equal rows hand on gradients of their own.
-            kept.found.spread(&distinct);
+            saved.found.spread(&distinct);
         }
-        let (rows, upstream) = match &kept.distinct {
+        let (rows, upstream) = match &saved.distinct {
             Some(distinct) => (&distinct.rows, distinct.sum(&cache.gradient, n)),
             None => (&cache.patches, cache.gradient.clone()),
         };
@@ -232,8 +242,8 @@ impl Method for Hard {
             let [threshold, width] = totals;
             let range = range.start * n..range.end * n;
             let rows = by_probability[range.clone()].chunks_exact(n);
-            let density = kept.found.density[range.clone()].chunks_exact(n);
-            let by_width = kept.found.by_width[range].chunks_exact(n);
+            let density = saved.found.density[range.clone()].chunks_exact(n);
+            let by_width = saved.found.by_width[range].chunks_exact(n);
             for ((upstream, density), by_width) in rows.zip(density).zip(by_width) {
                 for j in 0..n {
                     threshold[j] -= upstream[j] * density[j];
@@ -286,7 +296,7 @@ impl Method for Hard {
                     },
                 );
             });
-        let by_sums = kept
+        let by_sums = saved
             .distinct
             .as_ref()
             .map(|distinct| distinct.sum(&cache.gradient, n));
@@ -294,21 +304,21 @@ impl Method for Hard {
 
         let (weights, form) = (&layer.weights, self.probabilities.form(k));
         let form = (form, self.samples);
-        let product = Product::new(form, weights, by_sums, &by_probability, &kept.found, n);
+        let product = Product::new(form, weights, by_sums, &by_probability, &saved.found, n);
         let gradient = &mut layer.latent.gradient;
-        product.by_weights(rows, k, gradient);
+        product.grad_weights(rows, k, gradient);
         for (gradient, weights) in gradient.chunks_exact_mut(n).zip(weights.chunks_exact(n)) {
             for j in 0..n {
                 gradient[j] -= by_deviation[j] / channels[j].deviation as f32 * weights[j];
             }
         }
         if wants_input {
-            product.by_inputs(rows, weights, k, &mut cache.patch_gradient);
+            product.grad_inputs(rows, weights, k, &mut cache.patch_gradient);
         }
     }
 
-    fn regularise(&self, layer: &mut Layer, moment: &Moment) -> f64 {
-        regularise_means(layer, moment)
+    fn regularise(&self, layer: &mut LayerState, schedule: &ScheduleState) -> f64 {
+        regularise_means(layer, schedule)
     }
 }
 

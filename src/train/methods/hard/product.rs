@@ -142,7 +142,7 @@ impl Product {
     }
 
     /// `dL/dm [K × N]` for inputs `rows [R × K]`.
-    pub(super) fn by_weights(&self, rows: &[f32], k: usize, gradient: &mut [f32]) {
+    pub(super) fn grad_weights(&self, rows: &[f32], k: usize, gradient: &mut [f32]) {
         let n = self.n;
         let width = self.even.width;
         let mut products = vec![0.0; k * width];
@@ -166,7 +166,7 @@ impl Product {
     }
 
     /// `dL/dx [R × K]` for inputs `rows` and means `weights [K × N]`.
-    pub(super) fn by_inputs(
+    pub(super) fn grad_inputs(
         mut self,
         rows: &[f32],
         weights: &[f32],

@@ -3,12 +3,12 @@
 use super::{series::FEWEST, *};
 use crate::train::{
     layer::sign,
-    methods::testing::{MOMENT, OUTPUTS, ROWS, setting},
+    methods::testing::{OUTPUTS, ROWS, SCHEDULE, setting},
 };
 
-const WIDE: Moment = Moment {
+const WIDE: ScheduleState = ScheduleState {
     width: 3.0,
-    ..MOMENT
+    ..SCHEDULE
 };
 
 fn hard(distribution: Distribution, activations: Activations) -> Hard {
@@ -16,7 +16,7 @@ fn hard(distribution: Distribution, activations: Activations) -> Hard {
 }
 
 /// The usual setting, its inputs made bits.
-fn bits(hard: &Hard, depth: usize) -> (Place, Layer, Cache, Vec<f32>) {
+fn bits(hard: &Hard, depth: usize) -> (Place, LayerState, Cache, Vec<f32>) {
     let (place, layer, mut cache, upstream) = setting(hard, depth);
     for value in &mut cache.patches {
         *value = sign(*value);
@@ -25,17 +25,17 @@ fn bits(hard: &Hard, depth: usize) -> (Place, Layer, Cache, Vec<f32>) {
 }
 
 /// What the bits' gradients are those of: `Σ upstream · direction · (2z − 1)`.
-fn loss(hard: &Hard, place: &Place, layer: &mut Layer, cache: &mut Cache, up: &[f32]) -> f64 {
+fn loss(hard: &Hard, place: &Place, layer: &mut LayerState, cache: &mut Cache, up: &[f32]) -> f64 {
     hard.forward(place, layer, cache, &WIDE, true);
     let channels = hard.channels(place, layer, &WIDE);
-    let kept = cache.saved.of::<Kept>();
-    let probability = match &kept.distinct {
+    let saved = cache.saved.of::<Saved>();
+    let probability = match &saved.distinct {
         Some(distinct) => {
             let mut all = vec![0.0; up.len()];
-            distinct.spread(&kept.found.probability, OUTPUTS, &mut all);
+            distinct.spread(&saved.found.probability, OUTPUTS, &mut all);
             all
         }
-        None => kept.found.probability.clone(),
+        None => saved.found.probability.clone(),
     };
     let terms = up.iter().zip(probability).enumerate();
     terms
@@ -67,7 +67,7 @@ fn gradients_are_those_of_finite_differences() {
         cache.gradient.copy_from_slice(&upstream);
         hard.backward(&place, &mut layer, &mut cache, &WIDE, true);
         let by_input = cache.patch_gradient.clone();
-        let mut slope = |change: &dyn Fn(&mut Layer, f32)| {
+        let mut slope = |change: &dyn Fn(&mut LayerState, f32)| {
             let [after, before] = [STEP, -STEP].map(|step| {
                 let mut layer = layer.clone();
                 change(&mut layer, step);
@@ -81,7 +81,8 @@ fn gradients_are_those_of_finite_differences() {
             .map(|index| slope(&|layer, step| layer.weights[index] += step))
             .collect();
         assert_close(&numeric, &layer.latent.gradient[weights], "weight");
-        let norm = |layer: &mut Layer| layer.norm.take().expect("a hidden layer is normalised");
+        let norm =
+            |layer: &mut LayerState| layer.norm.take().expect("a hidden layer is normalised");
         for what in ["γ", "β"] {
             let numeric: Vec<f64> = (0..OUTPUTS)
                 .map(|index| {
@@ -200,15 +201,15 @@ fn repeated_rows_have_the_gradients_of_all_rows() {
         for (index, value) in cache.patches.iter_mut().enumerate() {
             *value = sign(((index / DEPTH % 2) * (index % DEPTH)) as f32 - 1.5);
         }
-        let mut by_weights = |wants_input| {
+        let mut grad_weights = |wants_input| {
             hard.forward(&place, &mut layer, &mut cache, &WIDE, true);
-            assert!(cache.saved.of::<Kept>().distinct.is_some());
+            assert!(cache.saved.of::<Saved>().distinct.is_some());
             cache.gradient.copy_from_slice(&upstream);
             hard.backward(&place, &mut layer, &mut cache, &WIDE, wants_input);
             layer.latent.gradient.clone()
         };
         // Where the inputs' gradients are wanted, all rows are computed.
-        let (apart, together) = (by_weights(true), by_weights(false));
+        let (apart, together) = (grad_weights(true), grad_weights(false));
         assert!(apart.iter().any(|gradient| gradient.abs() > 1e-2));
         for (index, (apart, together)) in apart.iter().zip(&together).enumerate() {
             assert!(
@@ -235,10 +236,10 @@ fn bits_are_the_mode_or_drawn_with_their_probabilities() {
             }
         }
         let channels = hard.channels(&place, &layer, &WIDE);
-        assert!(cache.saved.of::<Kept>().distinct.is_none());
+        assert!(cache.saved.of::<Saved>().distinct.is_none());
         for (at, plus) in plus.iter().enumerate() {
             let (z, plus) = (
-                cache.saved.of::<Kept>().found.probability[at],
+                cache.saved.of::<Saved>().found.probability[at],
                 plus / DRAWS as f32,
             );
             let inverted = channels[at % OUTPUTS].direction < 0.0;
