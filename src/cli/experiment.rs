@@ -10,7 +10,7 @@ use bernet::{
     data::{Dataset, Source},
     measure::Host,
     report::{self, CsvWriter},
-    train::{MethodName, Trainer},
+    train::{Alone, MethodName, Trainer},
 };
 use clap::{Args, FromArgMatches};
 use serde::Deserialize;
@@ -18,6 +18,7 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Run an experiment of many trainings.
@@ -193,7 +194,7 @@ impl Table {
         let checkpoint = Trainer::load(&arguments.out.join("checkpoint"));
         arguments.resume = checkpoint.is_ok_and(|trainer| *trainer.config() == config);
         eprintln!("{}, seed {seed}", row.name);
-        let trained = train::train(&arguments, &[], source)
+        let trained = train::train(&arguments, &[], source, Arc::new(Alone))
             .with_context(|| format!("{}, seed {seed}", row.name))?;
         let history = trained.trainer.history().to_vec();
         let Trained {

@@ -11,6 +11,7 @@ mod experiment_report;
 mod export;
 mod import;
 mod info;
+mod mpi;
 mod net;
 mod net_peers;
 mod peers;

@@ -1,6 +1,6 @@
 //! The arguments of `bernet train`, the configuration that they ask for, and the command that asks for it again.
 
-use super::level;
+use super::{level, mpi};
 use anyhow::{Context, Result, anyhow, ensure};
 use bernet::train::{
     Activations, Binarise, Config, Distribution, Freezing, MethodName, NETS, Network, NetworkError,
@@ -69,6 +69,10 @@ pub(super) struct Arguments {
     /// differs is an error.
     #[arg(long)]
     pub(super) resume: bool,
+    /// Train with the other processes that `mpirun` has started, each of which computes some of a batch's shards (4, or
+    /// `--set shards=N`). The result does not depend on how many processes there are.
+    #[arg(long)]
+    pub(super) mpi: bool,
     /// Threads [default: all cores]. The result does not depend on them.
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<usize>,
@@ -184,6 +188,9 @@ pub(super) fn config(arguments: &Arguments, images: usize) -> Result<Config> {
     }
     if arguments.search {
         config = config.searching();
+    }
+    if arguments.mpi {
+        config.shards = mpi::SHARDS;
     }
     if !arguments.set.is_empty() {
         let settings = arguments.set.join("\n");

@@ -1,28 +1,44 @@
 //! `bernet train`: from images to a packed net and a report.
 
 use super::{
-    images_per_second, resume,
+    images_per_second, mpi, resume,
     settings::{Arguments, command, config, for_images},
     training_report::{self, Finished},
-    watcher::Watcher,
+    watcher::{Silent, Watcher},
 };
 use anyhow::{Context, Result, bail, ensure};
 use bernet::{
     classify::{self, Classifier, Prediction},
     data::{self, Source},
-    train::{Config, Distribution, MethodName, Run, Trainer},
+    train::{Alone, Config, Distribution, MethodName, Processes, Run, Trainer},
 };
 use bernet_kernels::isa::Level;
 use bernet_runtime::{format, graph::Graph};
-use std::{fs, io::Write, path::Path, time::Instant};
+use std::{fs, io::Write, path::Path, sync::Arc, time::Instant};
 
 /// Trains as the arguments say; `given` are the names of those that stand on the command line.
 pub(super) fn run(arguments: &Arguments, given: &[&str], out: &mut impl Write) -> Result<()> {
     if let Some(threads) = arguments.threads {
         bernet_kernels::threads::set_shared(threads)?;
     }
+    if !arguments.mpi {
+        return run_with(Arc::new(Alone), arguments, given, out);
+    }
+    mpi::in_all(|processes| match processes.rank() {
+        0 => run_with(processes, arguments, given, out),
+        _ => follow(processes, arguments),
+    })
+}
+
+/// Trains with other processes, which do not begin before this one.
+fn run_with(
+    processes: Arc<dyn Processes>,
+    arguments: &Arguments,
+    given: &[&str],
+    out: &mut impl Write,
+) -> Result<()> {
     let source = source(arguments.data.as_deref())?;
-    let trained = train(arguments, given, &source)?;
+    let trained = train(arguments, given, &source, processes)?;
     let Trained { trainer, right, .. } = &trained;
     let mut files = vec![(
         "metrics.csv",
@@ -78,6 +94,25 @@ pub(super) fn run(arguments: &Arguments, given: &[&str], out: &mut impl Write) -
     Ok(())
 }
 
+/// Trains the net of the first process with it, and leaves nothing behind.
+fn follow(processes: Arc<dyn Processes>, arguments: &Arguments) -> Result<()> {
+    let source = source(arguments.data.as_deref())?;
+    let name = Path::new("the training of process 0");
+    let mut trainer = Trainer::from_checkpoint(name, &processes.broadcast(Vec::new()))?;
+    resume::check_data(name, trainer.data(), &resume::describe_data(&source))?;
+    trainer.set_processes(processes)?;
+    let (train, validation) = trainer.config().split(&source.train)?;
+    let run = Run {
+        train: &train,
+        validation: &validation,
+        level: arguments.level.unwrap_or_else(Level::best),
+        checkpoint: None,
+    };
+    // Where all were stopped, the first process says so.
+    let _ = run.train(&mut trainer, &mut Silent::new()?)?;
+    Ok(())
+}
+
 /// The data of a folder of any kind, or the embedded MNIST.
 pub(super) fn source(folder: Option<&Path>) -> Result<Source> {
     Ok(match folder {
@@ -106,8 +141,13 @@ pub(super) struct Binary {
 }
 
 /// Trains to the end; the checkpoint, metrics and, for a binary net, the model are then in OUT. `given` are the names of the
-/// settings that a resumed training has to agree with.
-pub(super) fn train(arguments: &Arguments, given: &[&str], source: &Source) -> Result<Trained> {
+/// settings that a resumed training has to agree with; the other processes are given this one's net.
+pub(super) fn train(
+    arguments: &Arguments,
+    given: &[&str],
+    source: &Source,
+    processes: Arc<dyn Processes>,
+) -> Result<Trained> {
     fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
     let _lock = resume::lock(&arguments.out)?;
     let checkpoint = arguments.out.join("checkpoint");
@@ -122,6 +162,9 @@ pub(super) fn train(arguments: &Arguments, given: &[&str], source: &Source) -> R
         Trainer::new(config(arguments, source.train.len())?)?
     };
     trainer.set_data(data);
+    processes.broadcast(trainer.to_checkpoint());
+    let count = processes.count();
+    trainer.set_processes(processes)?;
     let (train, validation) = trainer.config().split(&source.train)?;
     let level = arguments.level.unwrap_or_else(Level::best);
     let run = Run {
@@ -135,6 +178,10 @@ pub(super) fn train(arguments: &Arguments, given: &[&str], source: &Source) -> R
         run.forget_search();
     }
     introduce(&trainer, source, level);
+    if count > 1 {
+        let shards = trainer.config().shards;
+        eprintln!("{count} processes share the {shards} shards of each batch");
+    }
     let mut watcher = Watcher::new(&trainer, Some(&arguments.out))?;
     let ended = run.train(&mut trainer, &mut watcher);
     watcher.finish()?;

@@ -171,3 +171,28 @@ impl Observer for Watcher {
         self.bar.set_message(line);
     }
 }
+
+/// Stops at Ctrl-C and a termination request, and says nothing: of all but the first of several processes.
+pub(super) struct Silent {
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Silent {
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self {
+            interrupted: interrupted()?,
+        })
+    }
+}
+
+impl Observer for Silent {
+    fn step(&mut self, _: u32, _: f64) -> ControlFlow<()> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn epoch(&mut self, _: &Epoch) {}
+}

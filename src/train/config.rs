@@ -23,6 +23,14 @@ pub(super) fn is_default<T: Default + PartialEq>(setting: &T) -> bool {
     *setting == T::default()
 }
 
+fn one() -> usize {
+    1
+}
+
+fn is_one(number: &usize) -> bool {
+    *number == 1
+}
+
 /// A run, resolved to the last number.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +60,9 @@ pub struct Config {
     pub epochs: u32,
     /// Images a step.
     pub batch: usize,
+    /// Parts of a batch, each with its own batch statistics; as many processes can train together.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub shards: usize,
     /// Images of the training set that are held out to choose by.
     pub validation: usize,
     /// Which images those are.
@@ -106,6 +117,7 @@ impl Config {
             seed,
             epochs,
             batch: 256,
+            shards: 1,
             validation: 5000,
             held_out: HeldOut::Random,
             learning_rate: 0.05,
@@ -219,6 +231,7 @@ impl Config {
                 found: self.normalisation.name().into(),
             });
         }
+        within("shards", self.shards as f32, 1.0..=LARGEST)?;
         within("learning rate", self.learning_rate, 0.0..=LARGEST)?;
         // Adam divides by 1 − decay.
         let decay = 0.0..=1.0 - f32::EPSILON;

@@ -57,7 +57,9 @@ pub mod recover;
 mod run;
 mod schedule;
 mod search;
+mod shards;
 mod state;
+mod step;
 #[cfg(test)]
 mod tests;
 mod trainer;
@@ -77,5 +79,6 @@ pub use network::{Input, LayerSpec, NETS, Network, NetworkError, TALK, TALK_24, 
 pub use parameter::Adam;
 pub use run::{Observer, Run, RunError};
 pub use schedule::{Binarise, Freezing, Geometric};
+pub use shards::{Alone, Processes};
 pub use trainer::Trainer;
 pub use warp::Warp;

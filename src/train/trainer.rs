@@ -8,15 +8,16 @@ use super::{
     layer::{self, Cache, LayerState, Norm, Place},
     loss::Loss,
     methods::{self, Method, ScheduleState},
-    network::{LayerSpec, Stage},
-    parameter::{Adam, Parameter},
+    network::Stage,
+    parameter::Parameter,
     pool::Pooled,
     random::{Purpose, Random},
-    schedule, state,
+    schedule,
+    shards::{Alone, Processes},
+    state,
 };
 use crate::data::Dataset;
-use bernet_kernels::threads;
-use std::{ops::ControlFlow, time::Instant};
+use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
 /// The logits are divided by this much before the first step; it is trained from there.
 const INITIAL_SCALE: f32 = 8.0;
@@ -38,6 +39,10 @@ pub struct Trainer {
     pub(super) images: Vec<f32>,
     pub(super) caches: Vec<Cache>,
     pub(super) method: Box<dyn Method>,
+    /// Who shares the batches' shards.
+    pub(super) processes: Arc<dyn Processes>,
+    /// Whether this process wants the training to end.
+    stops: bool,
 }
 
 impl Trainer {
@@ -86,6 +91,8 @@ impl Trainer {
             images: Vec::new(),
             caches,
             method,
+            processes: Arc::new(Alone),
+            stops: false,
         })
     }
 
@@ -107,6 +114,44 @@ impl Trainer {
     /// Notes what it is trained on. Checkpoints keep the text, for who resumes from them to compare.
     pub fn set_data(&mut self, data: String) {
         self.data = data;
+    }
+
+    /// Shares the shards of each batch with other processes, all of which train this net on the same
+    /// data.
+    ///
+    /// ```
+    /// use bernet::train::{Alone, Config, MethodName, Network, TALK, Trainer};
+    /// use std::sync::Arc;
+    ///
+    /// let config = Config::new(MethodName::Ste, Network::from_toml(TALK)?, 30, 1).with("shards = 4")?;
+    /// let mut trainer = Trainer::new(config)?;
+    /// trainer.set_processes(Arc::new(Alone))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] where there are more processes than shards, or the configuration begins
+    /// with a search, which one process does.
+    pub fn set_processes(&mut self, processes: Arc<dyn Processes>) -> Result<(), TrainError> {
+        let count = processes.count();
+        let error = |expected: String| TrainError::Data {
+            what: "processes",
+            expected,
+            found: count.to_string(),
+        };
+        if count > self.config.shards {
+            let shards = self.config.shards;
+            return Err(error(format!(
+                "at most {shards}, one for each shard of a batch (shards = {shards})"
+            )));
+        }
+        if count > 1 && self.config.search.is_some() && self.history.is_empty() {
+            return Err(error(
+                "1, as the search for a first layer is not shared".into(),
+            ));
+        }
+        self.processes = processes;
+        Ok(())
     }
 
     /// Whether the last epoch is done.
@@ -140,6 +185,13 @@ impl Trainer {
                 found: batch.to_string(),
             });
         }
+        if batch < 2 * self.config.shards {
+            return Err(TrainError::Data {
+                what: "images a batch",
+                expected: format!("at least 2 for each of {} shards", self.config.shards),
+                found: batch.to_string(),
+            });
+        }
         if train.len() < batch {
             return Err(TrainError::Data {
                 what: "number of images",
@@ -162,11 +214,17 @@ impl Trainer {
         for (index, indices) in order.chunks_exact(batch).enumerate() {
             let done = number * steps + index as u64;
             let all = steps * u64::from(self.config.epochs);
-            let loss = threads::install(|| self.step(train, indices, done, all))??;
+            let Some(loss) = self.step(train, indices, (done, all), self.stops)? else {
+                return Ok(None);
+            };
             sum.total += loss.total;
             sum.right += loss.right;
             if step((index + 1) as f64 / steps as f64).is_break() {
-                return Ok(None);
+                if self.processes.count() == 1 {
+                    return Ok(None);
+                }
+                // The others hear of it in the next step, and all end there.
+                self.stops = true;
             }
         }
         let images = steps as f64 * batch as f64;
@@ -298,145 +356,6 @@ impl Trainer {
                     .config
                     .regulariser
                     .map_or(0.0, |strength| strength.at(done)),
-        }
-    }
-
-    /// One step on the images at `indices`.
-    fn step(
-        &mut self,
-        train: &Dataset,
-        indices: &[usize],
-        done: u64,
-        steps: u64,
-    ) -> Result<Loss, TrainError> {
-        let share = done as f32 / steps as f32;
-        let schedule = self.schedule(share);
-        if let Some(freezing) = self.config.freezing {
-            let layers = self.layers.len();
-            for (index, layer) in self.layers.iter_mut().enumerate() {
-                let share = match self.config.first_layer {
-                    Some(first) if index == 0 => first.done(done, steps),
-                    _ => share,
-                };
-                layer.freeze(freezing.share(share, index, layers));
-            }
-        }
-        let layer_count = self.layers.len() as u64;
-        for (index, layer) in (0..).zip(&mut self.layers) {
-            let mut random = Random::new(
-                self.config.seed,
-                Purpose::Weights,
-                done * layer_count + index,
-            );
-            self.method.sample_weights(layer, &schedule, &mut random);
-        }
-        let seed = self.config.seed;
-        let mut picks = batch::shifted(indices, self.config.shift_probability, seed, done);
-        if let Some(warp) = self.config.warp {
-            batch::warp(&mut picks, warp, seed, done);
-        }
-        self.forward(train, &picks, &schedule, true);
-        let held = self
-            .config
-            .first_layer
-            .is_some_and(|first| first.is_held_at(done, steps));
-        let loss = self.backward(train, &picks, &schedule, usize::from(held));
-        if !loss.total.is_finite() {
-            return Err(self.diverged(loss.total, done + 1, steps));
-        }
-        self.regularise(&schedule, done, steps);
-        self.descend(done, steps);
-        // A sign hides what it is taken of: a net of parameters that are no numbers still has a loss.
-        if !self.is_finite() {
-            return Err(self.diverged(loss.total, done + 1, steps));
-        }
-        Ok(loss)
-    }
-
-    /// Adds the regulariser's gradients.
-    fn regularise(&mut self, schedule: &ScheduleState, done: u64, steps: u64) {
-        if schedule.strength == 0.0 {
-            return;
-        }
-        let mut total = 0.0;
-        for layer in &mut self.layers {
-            total += self.method.regularise(layer, schedule);
-        }
-        if self.method.learns_strength() {
-            // dLoss/d(ln λ) = λ Σ is never negative: Adam would make of it a fall at full rate, however little is at stake.
-            let rate =
-                schedule::cosine(self.config.learning_rate, self.config.warm_up, done, steps);
-            self.strength *= (-rate * schedule.strength * total as f32).exp();
-        }
-    }
-
-    fn descend(&mut self, done: u64, steps: u64) {
-        let (peak, warm_up) = (self.config.learning_rate, self.config.warm_up);
-        let others = schedule::cosine(peak, warm_up, done, steps);
-        let step = done + 1;
-        self.scale.descend(Adam::PAPER, others, step);
-        let bound = self.method.bound();
-        for (index, (layer, place)) in self.layers.iter_mut().zip(&self.places).enumerate() {
-            let rate = match self.config.first_layer {
-                Some(first) if index == 0 => first.rate_at(done, steps, peak, warm_up),
-                _ => others,
-            };
-            let latent = &mut layer.latent;
-            if let Some(bound) = bound {
-                // What cannot move must not gather momentum either.
-                let states = latent
-                    .gradient
-                    .iter_mut()
-                    .zip(&latent.values)
-                    .zip(&layer.frozen);
-                for ((gradient, value), frozen) in states {
-                    let outward = (*value >= bound && *gradient < 0.0)
-                        || (*value <= -bound && *gradient > 0.0);
-                    if *frozen || outward {
-                        *gradient = 0.0;
-                    }
-                }
-            }
-            latent.descend(self.config.adam, rate * self.method.pace(place), step);
-            if let Some(bound) = bound {
-                for value in &mut latent.values {
-                    *value = value.clamp(-bound, bound);
-                }
-            }
-            layer.learned.descend(Adam::PAPER, rate, step);
-            if let Some(norm) = &mut layer.norm {
-                norm.gamma.descend(Adam::PAPER, rate, step);
-                norm.beta.descend(Adam::PAPER, rate, step);
-            }
-        }
-    }
-
-    fn is_finite(&self) -> bool {
-        self.scale.not_finite().is_none() && self.layers.iter().all(LayerState::is_finite)
-    }
-
-    fn diverged(&self, loss: f64, step: u64, steps: u64) -> TrainError {
-        let bad = self
-            .caches
-            .iter()
-            .zip(&self.layers)
-            .position(|(cache, layer)| {
-                cache.sums.iter().any(|sum| !sum.is_finite()) || !layer.is_finite()
-            });
-        // As a person counts them, pools among them.
-        let mut layers = (1..)
-            .zip(&self.config.network.layers)
-            .filter(|(_, kind)| !matches!(kind, LayerSpec::Pool { .. }));
-        let layer = bad
-            .and_then(|index| layers.nth(index))
-            .map_or("none, but the loss itself".into(), |(number, kind)| {
-                format!("{number} ({})", kind.name())
-            });
-        TrainError::Diverged {
-            loss,
-            step,
-            steps,
-            layer,
         }
     }
 }
