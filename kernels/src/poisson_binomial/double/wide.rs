@@ -212,6 +212,11 @@ impl Wide {
         libm::scalbn(self.hi + self.lo, self.exponent.clamp(-5000, 5000) as i32)
     }
 
+    /// Whether it is below `2^exponent`.
+    pub(super) fn is_below(self, exponent: i64) -> bool {
+        self.hi == 0.0 || self.exponent < exponent
+    }
+
     /// The natural logarithm; −∞ for 0.
     pub(super) fn ln(self) -> f64 {
         if self.hi == 0.0 {
