@@ -148,8 +148,9 @@ impl<'a> Anchor<'a> {
         for d in (1..degree).rev() {
             integral = (integral + c[d] / (d + 1) as f64) * g;
         }
-        let (log, error) = two_product(c[0], g);
-        let log = (log, error + (c[0] * g_rest + (rest + integral) * g));
+        let (first, error) = two_product(c[0], g);
+        let (log, lost) = two_sum(first, integral * g);
+        let log = (log, lost + (error + (c[0] * g_rest + rest * g)));
         // About g.
         for start in 1..=degree {
             for d in (start.max(2) - 1..degree - 1).rev() {
