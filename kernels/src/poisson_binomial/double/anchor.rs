@@ -16,8 +16,8 @@
 //! without rounding errors, in two f64; the others add about `350·2⁻⁵²`, a relative error of 1e-13 at 1e-300 and of less above.
 
 use super::{
+    check::LOG_EPSILON,
     lanes::{DEGREES, Sums},
-    spectrum::LOG_EPSILON,
     tilt::{Middle, Tilted},
     wide::{Wide, two_product, two_sum},
 };

@@ -17,68 +17,19 @@
 //!
 //! and `D` is the least for which the product of the first term that is left out is below `ε`; the others add at most half of it.
 //!
-//! **Rounding.** `w` has all its digits; `q` has the absolute error `2⁻⁵⁴` where `p` is small, and the phase loses `Σ u/2 − Σ u/2` there. Both are at
-//! most `n·2⁻⁵³/σ`, which is small while `n` is at most [`TRIALS`] times the variance.
+//! **Rounding.** `w` has all its digits; `q` has the absolute error `2⁻⁵⁴` where `p` is small, and the phase is then the small difference of `u/2`
+//! and `atan(|q|t)`. Both cost at most `n·2⁻⁵³/σ`, which is small while `n` is at most 64 times the variance (`check.rs`).
 
 use super::{
+    check::{Broad, DEGREES},
     lanes::{self, BLOCK, LANES, Lanes, Loop, Totals},
-    single,
-    spectrum::{Frame, LOG_EPSILON, Purpose, Spectrum},
-    wide::Wide,
+    spectrum::{Frame, Purpose, Spectrum},
+    wide::{Wide, beside},
 };
 use crate::isa::Level;
 use core::convert::identity;
 
-/// The least variance: then `s₁` is at most ¼.
-const VARIANCE: f64 = 2.0 * LOG_EPSILON;
-/// The most trials, in parts of the variance.
-const TRIALS: f64 = 64.0;
-/// The most degrees.
-pub(super) const DEGREES: usize = 18;
-/// e^−37
-const EPSILON: f64 = 8.5e-17;
-
-/// A sum that is broad enough.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Broad {
-    trials: f64,
-    /// The mean as a sum of two.
-    mean: (f64, f64),
-    variance: f64,
-    degree: usize,
-}
-
-/// What the first pass finds.
-pub(super) struct Found {
-    /// All probabilities are from 0 to 1.
-    pub(super) valid: bool,
-    pub(super) broad: Option<Broad>,
-}
-
 impl Broad {
-    /// Of trials with these probabilities.
-    pub(super) fn find(probabilities: &[f64]) -> Found {
-        let (valid, open, [sums, rests]) = lanes::run(Level::best(), Check(probabilities));
-        let (trials, variance) = (probabilities.len() as f64, sums[1]);
-        let fits = valid
-            && open > single::FEW as f64
-            && variance >= VARIANCE
-            && trials <= TRIALS * variance;
-        let degree = if fits { degree(trials, variance) } else { None };
-        let broad = degree.map(|degree| Self {
-            trials,
-            mean: (sums[0], rests[0]),
-            variance,
-            degree,
-        });
-        Found { valid, broad }
-    }
-
-    /// Whether a number is near enough to the mean.
-    fn near(&self, k: i64) -> bool {
-        (k as f64 - self.mean.0).abs() <= single::NEAR * libm::sqrt(self.variance)
-    }
-
     /// `P(K = k)`, if `k` is near the mean.
     pub(super) fn mass(&self, probabilities: &[f64], k: i64) -> Option<Wide> {
         self.near(k).then(|| {
@@ -95,7 +46,7 @@ impl Broad {
             let k = if upper { next } else { k };
             // Of a broad sum this tail is below 0.6.
             let tail = self.spectrum(probabilities, k, Purpose::Tail).tail(upper);
-            single::beside(upper, Wide::new(tail.max(0.0), 0.0))
+            beside(upper, Wide::new(tail.max(0.0), 0.0))
         })
     }
 
@@ -115,61 +66,6 @@ impl Broad {
         };
         lanes::run(Level::best(), kernel);
         spectrum
-    }
-}
-
-/// How many degrees are needed.
-fn degree(trials: f64, variance: f64) -> Option<usize> {
-    let room = 1.0 / (1.0 - 0.5 * LOG_EPSILON / variance);
-    let mut term = trials;
-    for d in 1..=DEGREES {
-        let d_real = d as f64;
-        term *= d_real * room / (2.0 * variance);
-        if term < EPSILON * d_real {
-            return Some((d - 1).max(1));
-        }
-    }
-    None
-}
-
-/// Whether all are probabilities, how many are neither 0 nor 1, and `Σ p` and `Σ p(1 − p)` with their rounding errors.
-struct Check<'a>(&'a [f64]);
-
-impl Loop for Check<'_> {
-    type Output = (bool, f64, [[f64; 2]; 2]);
-
-    #[inline(always)]
-    fn run(self) -> Self::Output {
-        let mut totals = Totals::<2>::new();
-        let mut counts = [Lanes([0.0; LANES]); 2];
-        let mut add = identity(
-            #[inline(always)]
-            |p: &[f64; BLOCK]| {
-                let mut variance = [0.0; BLOCK];
-                for i in 0..BLOCK {
-                    variance[i] = p[i] * (1.0 - p[i]);
-                }
-                for i in 0..BLOCK / LANES {
-                    let product = Lanes::at(&variance, i * LANES);
-                    // The product is below 0, or NaN, for what is no probability.
-                    let valid = Lanes(product.0.map(|x| if x >= 0.0 { 1.0 } else { 0.0 }));
-                    let open = Lanes(product.0.map(|x| if x > 0.0 { 1.0 } else { 0.0 }));
-                    counts = [counts[0] + valid, counts[1] + open];
-                }
-                totals.add(0, p, 1.0);
-                totals.add(1, &variance, 1.0);
-                totals.count(2);
-            },
-        );
-        let (blocks, rest) = self.0.as_chunks::<BLOCK>();
-        for block in blocks {
-            add(block);
-        }
-        add(&lanes::padded(rest));
-        let (sums, rests) = totals.totals(2);
-        let [valid, open] = counts.map(|count| lanes::total(count.0));
-        let all = (blocks.len() + 1) * BLOCK;
-        (valid == all as f64, open, [sums, rests])
     }
 }
 

@@ -53,6 +53,7 @@
 
 mod anchor;
 mod broad;
+mod check;
 mod direct;
 mod functions;
 mod gradient;

@@ -1,6 +1,6 @@
 //! One function of many sums.
 
-use super::{Function, PoissonBinomial, broad::Broad, single};
+use super::{Function, PoissonBinomial, check::Broad, single};
 use crate::Error;
 
 /// `out[s]` is the function of the sum with probabilities `probabilities[s · trials ..][.. trials]` at `ks[s]`, or at `ks[0]` if that is the only one.

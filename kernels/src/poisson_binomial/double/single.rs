@@ -8,18 +8,16 @@
 //! (where σ is small), the other is computed instead. So each has its relative accuracy, and their sum is 1.
 
 use super::{
-    Function, direct,
+    Function,
+    check::{FEW, NEAR},
+    direct,
     spectrum::{Purpose, Spectrum},
     tilt::{Groups, Middle, Tilted},
-    wide::Wide,
+    wide::{Wide, beside},
 };
 
-/// Up to so many factors one number is had by convolution too.
-pub(super) const FEW: usize = 128;
 /// Below it a convolution's entries are near the end of f64.
 const LEAST: f64 = 1e-280;
-/// Standard deviations from the mean up to which nothing is tilted.
-pub(super) const NEAR: f64 = 2.0;
 /// Standard deviation from which on.
 const BROAD: f64 = 3.0;
 
@@ -152,12 +150,6 @@ fn side(log: bool, tail: Wide, other: Wide) -> f64 {
     } else {
         tail.ln()
     }
-}
-
-/// Both tails from the smaller one.
-pub(super) fn beside(upper: bool, tail: Wide) -> [Wide; 2] {
-    let rest = Wide::complement(tail.value().min(1.0));
-    if upper { [rest, tail] } else { [tail, rest] }
 }
 
 /// `P(K ≥ k)`, or `P(K ≤ k)`.

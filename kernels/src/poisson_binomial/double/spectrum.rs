@@ -40,6 +40,7 @@
 
 use super::{
     anchor::Shift,
+    check::LOG_EPSILON,
     functions::{exp, sin_cos},
     lanes::{self, DEGREES, LANES, Lanes, Loop, Sums},
     tilt::Tilted,
@@ -49,8 +50,6 @@ use crate::isa::Level;
 use alloc::vec::Vec;
 use core::f64::consts::TAU;
 
-/// The logarithm of what is left out.
-pub(super) const LOG_EPSILON: f64 = 37.0;
 /// The most frequencies that can count.
 const FREQUENCIES: usize = 64;
 /// Standard deviations to which a window is right: there a mass is 1/90 of the middle's.

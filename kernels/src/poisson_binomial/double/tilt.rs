@@ -30,7 +30,7 @@
 //! factor after the other.
 
 use super::{
-    broad::Broad,
+    check::Broad,
     lanes::{self, Loop, Moments, Odds, Pass, Sums, Values},
     wide::{Wide, two_product, two_sum},
 };

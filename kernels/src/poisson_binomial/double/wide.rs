@@ -239,6 +239,12 @@ impl Wide {
     }
 }
 
+/// Both tails from the smaller one.
+pub(super) fn beside(upper: bool, tail: Wide) -> [Wide; 2] {
+    let rest = Wide::complement(tail.value().min(1.0));
+    if upper { [rest, tail] } else { [tail, rest] }
+}
+
 const TWO_60: f64 = (1u64 << 60) as f64;
 /// ln 2 in 33 bits, so that its product with an exponent of 20 bits is exact, and the rest.
 const LN_2_HI: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
