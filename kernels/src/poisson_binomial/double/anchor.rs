@@ -10,7 +10,7 @@
 //! which are the coefficients of the polynomial `Σ_d (−1)^(d+1) z^d S_d/d` about `g` instead of 0: `D²/2` operations, however many factors.
 //!
 //! **Left out** is what the polynomial of degree `D` lacks at `z = g + ρ(e^iu − 1)`: at most `Σ x^(D+1) |z|^(D+1) / ((D+1)(1 − x|z|))`, at a
-//! frequency that counts for `exp(−σ²|e^iu − 1|²/2)`. The anchor [`reaches`](Anchor::reaches) as far as this is below `ε`.
+//! frequency that counts for `exp(−σ²|e^iu − 1|²/2)`. An anchor reaches as far as this is below `ε`.
 //!
 //! **Rounding.** Whatever the number of factors, the logarithm of the product is at most about 700 where masses are above 1e-300. Its first term is computed from sums
 //! without rounding errors, in two f64; the others add about `350·2⁻⁵²`, a relative error of 1e-13 at 1e-300 and of less above.
