@@ -22,13 +22,19 @@ def of(table, name):
     return next(value for key, value in table.items() if key in name)
 
 
-def latest():
-    return max((ROOT / "benches/record").glob("*/*/poisson-binomial-double.csv"), key=lambda path: path.parent.name).parent
+def latest(name):
+    return max((ROOT / "benches/record").glob(f"*/*/poisson-binomial-{name}.csv"), key=lambda path: path.parent.name)
 
 
-def rows(folder, name):
-    with open(folder / f"poisson-binomial-{name}.csv") as file:
+def rows(name):
+    with open(latest(name)) as file:
         return list(csv.DictReader(file))
+
+
+def source(name):
+    """The line below a table."""
+    cpu, date, commit = (rows(name)[0][field] for field in ("cpu", "date", "commit"))
+    return f"{cpu}, {date}, commit {commit} ([record](../{latest(name).parent.relative_to(ROOT)}))."
 
 
 def superscript(power):
@@ -113,7 +119,7 @@ def error_table(errors, names):
             found = {row["library"]: float(row["largest relative error"]) for row in errors if int(row["n"]) == n and row["masses from"] == below}
             cells = [f"{found[name]:.0e}" if name in found else "–" for name in names]
             lines.append(f"| {n} | {above} to {below} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", source("errors")])
 
 
 def span(seconds):
@@ -127,14 +133,11 @@ def speed_table(speed, names):
         found = {row["library"]: row for row in speed if row["what"] == what}
         cells = [f"{float(found[name]['of bernet' + chr(39) + 's time']):.3g}×" if name in found else "–" for name in names[1:]]
         lines.append(f"| {what} | {span(float(found['bernet']['seconds']))} | " + " | ".join(cells) + " |")
-    cpu, date, commit = (speed[0][name] for name in ("cpu", "date", "commit"))
-    record = latest().relative_to(ROOT)
-    return "\n".join([*lines, "", f"{cpu}, {date}, commit {commit} ([record](../{record}))."])
+    return "\n".join([*lines, "", source("double")])
 
 
 def main():
-    folder = latest()
-    speed, errors, tail = (rows(folder, name) for name in ("double", "errors", "tail"))
+    speed, errors, tail = (rows(name) for name in ("double", "errors", "tail"))
     names = sorted({row["library"] for row in errors}, key=lambda name: next(i for i, key in enumerate(COLOURS) if key in name))
     page = PAGE.read_text()
     for name, table in (("errors", error_table(errors, names)), ("speed", speed_table(speed, names))):
@@ -147,7 +150,7 @@ def main():
         if "--check" not in sys.argv:
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:
-            sys.exit(f"{path} is not what the record {folder} says: run benches/peers/poisson_binomial_page.py")
+            sys.exit(f"{path} is not what the records say: run benches/peers/poisson_binomial_page.py")
 
 
 if __name__ == "__main__":

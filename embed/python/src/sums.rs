@@ -4,15 +4,35 @@ use crate::{
     arrays::{array, values},
     errors::value,
 };
-use bernet_kernels::poisson_binomial::double::{Function, PoissonBinomial};
+use bernet_kernels::poisson_binomial::double::{Function, PoissonBinomial, evaluate_rows};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
+use std::sync::OnceLock;
 
 /// Many sums of as many trials each. `rows` name the sums that results are wanted of, one by one.
 #[pyclass(frozen, module = "bernet._native")]
 pub(crate) struct PoissonBinomialSums {
-    sums: Vec<PoissonBinomial>,
+    /// Row after row, from 0 to 1; empty where there is one sum, which has its own.
+    probabilities: Vec<f64>,
+    /// Made when more is asked of one than [`evaluate_rows`] does, which makes none where it can.
+    sums: Vec<OnceLock<PoissonBinomial>>,
     trials: usize,
+}
+
+impl PoissonBinomialSums {
+    fn row(&self, s: usize) -> &[f64] {
+        &self.probabilities[s * self.trials..][..self.trials]
+    }
+
+    fn sum(&self, s: usize) -> &PoissonBinomial {
+        self.sums[s].get_or_init(|| {
+            PoissonBinomial::new(self.row(s)).expect("probabilities that have been checked")
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &PoissonBinomial> {
+        (0..self.sums.len()).map(|s| self.sum(s))
+    }
 }
 
 /// Rows and what is asked of each, in lists of one length.
@@ -69,18 +89,38 @@ impl PoissonBinomialSums {
             return Err(value("probabilities: expected the shape (sums, trials)"));
         };
         let all = values(&probabilities);
-        let sum = |s: usize| {
+        let made = |s: usize| {
             let row = &all[s * trials..][..trials];
             PoissonBinomial::new(row).map_err(|error| match count {
                 1 => error.to_string(),
                 _ => format!("sum {s}: {error}"),
             })
         };
-        let sums = py.detach(|| (0..count).map(sum).collect::<Result<_, _>>());
-        Ok(Self {
-            sums: sums.map_err(value)?,
-            trials,
+        py.detach(|| {
+            let sums: Vec<_> = (0..count).map(|_| OnceLock::new()).collect();
+            if count == 1 {
+                return Ok(Self {
+                    probabilities: Vec::new(),
+                    sums: vec![made(0)?.into()],
+                    trials,
+                });
+            }
+            for (s, row) in all.chunks(trials.max(1)).enumerate() {
+                // Without an early exit it is a vector loop.
+                let valid = row
+                    .iter()
+                    .fold(true, |valid, p| valid & (0.0..=1.0).contains(p));
+                if !valid || s == 0 {
+                    made(s)?;
+                }
+            }
+            Ok(Self {
+                probabilities: all.to_vec(),
+                sums,
+                trials,
+            })
         })
+        .map_err(|error: String| value(error))
     }
 
     /// A function by name at numbers of successes.
@@ -97,7 +137,13 @@ impl PoissonBinomialSums {
             let mut results = vec![0.0; questions.asked.len()];
             for (row, at) in questions.runs() {
                 let asked = &questions.asked[at.clone()];
-                self.sums[row].evaluate(function, asked, &mut results[at])?;
+                let results = &mut results[at];
+                if asked.len() == 1 && self.sums[row].get().is_none() {
+                    // The same bits as those of a distribution that has been made.
+                    evaluate_rows(function, self.row(row), self.trials, asked, results)?;
+                } else {
+                    self.sum(row).evaluate(function, asked, results)?;
+                }
             }
             Ok(results)
         });
@@ -115,8 +161,10 @@ impl PoissonBinomialSums {
         let function = function_of(function)?;
         let ks: PyReadonlyArrayDyn<'_, i64> = array("numbers", ks, "int64")?;
         let ks = values(&ks);
-        let sum = self.sums.first();
-        let sum = sum.ok_or_else(|| value("evaluate_first: there are no sums"))?;
+        if self.sums.is_empty() {
+            return Err(value("evaluate_first: there are no sums"));
+        }
+        let sum = self.sum(0);
         let mut results = vec![0.0; ks.len()];
         py.detach(|| sum.evaluate(function, &ks, &mut results))
             .map_err(value)?;
@@ -125,8 +173,11 @@ impl PoissonBinomialSums {
 
     /// The probabilities, of shape (sums, trials).
     fn probabilities<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let all = self.sums.iter().flat_map(PoissonBinomial::probabilities);
-        PyArray1::from_vec(py, all.collect()).reshape([self.sums.len(), self.trials])
+        let all = match self.sums.as_slice() {
+            [_] => self.sum(0).probabilities().collect(),
+            _ => self.probabilities.clone(),
+        };
+        PyArray1::from_vec(py, all).reshape([self.sums.len(), self.trials])
     }
 
     /// The least number with `P(K <= k) >= q`, or with `P(K > k) <= q`; q from 0 to 1.
@@ -144,7 +195,7 @@ impl PoissonBinomialSums {
         let results = py.detach(|| {
             let pairs = questions.rows.iter().zip(&questions.asked);
             let quantile = |(&row, &q): (&usize, &f64)| {
-                let sum = &self.sums[row];
+                let sum = self.sum(row);
                 if upper {
                     sum.survival_quantile(q)
                 } else {
@@ -165,13 +216,13 @@ impl PoissonBinomialSums {
             PoissonBinomial::excess_kurtosis,
             |sum| sum.mode() as f64,
         ];
-        let all = functions.iter().flat_map(|of| self.sums.iter().map(of));
+        let all = functions.iter().flat_map(|of| self.all().map(of));
         PyArray1::from_vec(py, all.collect()).reshape([5, self.sums.len()])
     }
 
     /// The entropy of every sum, in nats.
     fn entropy<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        let all = py.detach(|| self.sums.iter().map(PoissonBinomial::entropy).collect());
+        let all = py.detach(|| self.all().map(PoissonBinomial::entropy).collect());
         PyArray1::from_vec(py, all)
     }
 
@@ -190,7 +241,7 @@ impl PoissonBinomialSums {
         let size = size.ok_or_else(|| value("size: more numbers than memory holds"))?;
         let drawn = py.detach(|| {
             let mut drawn = vec![0; size];
-            for (s, (sum, seed)) in self.sums.iter().zip(&seeds).enumerate() {
+            for (s, (sum, seed)) in self.all().zip(&seeds).enumerate() {
                 sum.sample(*seed, &mut drawn[s * count..][..count]);
             }
             drawn
@@ -215,7 +266,7 @@ impl PoissonBinomialSums {
         let results = py.detach(|| {
             let (mut results, mut slopes) = (vec![0.0; count], vec![0.0; size]);
             for (i, (&row, &k)) in questions.rows.iter().zip(&questions.asked).enumerate() {
-                let (sum, slopes) = (&self.sums[row], &mut slopes[i * trials..][..trials]);
+                let (sum, slopes) = (self.sum(row), &mut slopes[i * trials..][..trials]);
                 results[i] = match function {
                     Function::Cdf => sum.cdf_gradient(k, slopes)?,
                     Function::Survival => sum.survival_gradient(k, slopes)?,
@@ -231,9 +282,10 @@ impl PoissonBinomialSums {
 
     /// How the numbers of a sum are computed, and why.
     fn plan(&self, row: usize) -> PyResult<String> {
-        let sum = self.sums.get(row);
-        let sum = sum.ok_or_else(|| value("row: expected the number of a sum"))?;
-        Ok(sum.plan().to_string())
+        if row >= self.sums.len() {
+            return Err(value("row: expected the number of a sum"));
+        }
+        Ok(self.sum(row).plan().to_string())
     }
 }
 

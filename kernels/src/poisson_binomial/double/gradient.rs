@@ -72,7 +72,7 @@ impl PoissonBinomial {
             gradient.fill(f64::NAN);
             return Ok(log);
         }
-        let mass = single::mass(&self.open, &self.middle, k - self.ones);
+        let mass = single::mass(&self.open, &self.middle, k - self.ones());
         let per = Wide::ONE.over(mass);
         let mut here = vec![0.0; gradient.len()];
         self.without_each(k, per, &mut here);
@@ -91,7 +91,7 @@ impl PoissonBinomial {
     fn without_each(&self, k: i64, scale: Wide, out: &mut [f64]) {
         let (open, middle) = (&self.open, &self.middle);
         let count = open.count() as i64;
-        let k = k.saturating_sub(self.ones);
+        let k = k.saturating_sub(self.ones());
         let p: Vec<f64> = self.probabilities().collect();
         // Without a trial that is certain, the others remain, or they and one success less.
         let certain =

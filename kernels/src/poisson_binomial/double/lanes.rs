@@ -15,7 +15,7 @@ use core::convert::identity;
 /// Numbers that are worked on side by side.
 pub(super) const LANES: usize = 8;
 /// Values whose powers are summed together before they are added to the totals: 8 vectors.
-const BLOCK: usize = 8 * LANES;
+pub(super) const BLOCK: usize = 8 * LANES;
 /// The most power sums.
 pub(super) const DEGREES: usize = 44;
 
@@ -43,97 +43,150 @@ pub(super) fn run<L: Loop>(level: Level, kernel: L) -> L::Output {
 
 /// The sum of the lanes, halves upon halves.
 #[inline(always)]
-fn total(lanes: [f64; LANES]) -> f64 {
+pub(super) fn total(lanes: [f64; LANES]) -> f64 {
     let four: [f64; 4] = core::array::from_fn(|l| lanes[l] + lanes[l + 4]);
     (four[0] + four[2]) + (four[1] + four[3])
 }
 
-/// Power sums while they are added up.
-struct Powers {
-    /// `Σ x^d`
-    even: [[f64; LANES]; DEGREES],
-    /// `Σ ±x^d`
-    odd: [[f64; LANES]; DEGREES],
-    /// Both, up to the last time that they were taken, and blocks since.
-    taken: [[[f64; LANES]; DEGREES]; 2],
+/// Power sums while they are added up: `Σ x^d`, and `Σ ±x^d`.
+struct Powers([Totals<DEGREES>; 2]);
+
+/// Sums of blocks, `D` of them side by side.
+pub(super) struct Totals<const D: usize> {
+    sums: [[f64; LANES]; D],
+    /// The same, up to the last time that they were taken, and blocks since.
+    taken: [[f64; LANES]; D],
     blocks: usize,
+    /// What rounding has left out of the first [`EXACT`] sums.
+    rest: [[f64; LANES]; EXACT],
 }
+
+/// Sums that are added up without rounding errors: a whole distribution has them times large numbers.
+const EXACT: usize = 2;
 
 /// Blocks after which sums are taken: equal values round alike, and ten thousand additions in a row would add that up.
 const TAKE: usize = 64;
 
+impl<const D: usize> Totals<D> {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self {
+            sums: [[0.0; LANES]; D],
+            taken: [[0.0; LANES]; D],
+            blocks: 0,
+            rest: [[0.0; LANES]; EXACT],
+        }
+    }
+
+    /// Adds a block to sum `d`.
+    #[inline(always)]
+    pub(super) fn add(&mut self, d: usize, block: &[f64; BLOCK], sign: f64) {
+        let column = column(block) * Lanes::from(sign);
+        if d < EXACT {
+            let (sum, rest) = two_sum(Lanes(self.sums[d]), column);
+            self.sums[d] = sum.0;
+            self.rest[d] = (Lanes(self.rest[d]) + rest).0;
+        } else {
+            self.sums[d] = (Lanes(self.sums[d]) + column).0;
+        }
+    }
+
+    /// Adds `x yⁱ` to sum `first + i`, for sums below `end`.
+    #[inline(always)]
+    pub(super) fn add_powers(
+        &mut self,
+        first: usize,
+        end: usize,
+        mut x: [f64; BLOCK],
+        y: &[f64; BLOCK],
+    ) {
+        for d in first..end {
+            self.add(d, &x, 1.0);
+            for i in 0..BLOCK {
+                x[i] *= y[i];
+            }
+        }
+    }
+
+    /// Counts a block that has been added to the sums below `end`.
+    #[inline(always)]
+    pub(super) fn count(&mut self, end: usize) {
+        self.blocks += 1;
+        if self.blocks.is_multiple_of(TAKE) {
+            self.take(end);
+        }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, end: usize) {
+        for d in 0..end {
+            let (sum, rest) = two_sum(Lanes(self.taken[d]), Lanes(self.sums[d]));
+            self.taken[d] = sum.0;
+            if d < EXACT {
+                self.rest[d] = (Lanes(self.rest[d]) + rest).0;
+            }
+            self.sums[d] = [0.0; LANES];
+        }
+    }
+
+    /// The sums below `end`, and what is to be added to the first of them.
+    #[inline(always)]
+    pub(super) fn totals(mut self, end: usize) -> ([f64; D], [f64; EXACT]) {
+        self.take(end);
+        let mut totals = self.taken.map(total);
+        let mut rests = [0.0; EXACT];
+        for d in 0..EXACT {
+            let (mut sum, mut rest) = (0.0, total(self.rest[d]));
+            for lane in self.taken[d] {
+                let (next, error) = two_sum(sum, lane);
+                sum = next;
+                rest += error;
+            }
+            (totals[d], rests[d]) = (sum, rest);
+        }
+        (totals, rests)
+    }
+}
+
 impl Powers {
     #[inline(always)]
     fn new() -> Self {
-        let zeros = [[0.0; LANES]; DEGREES];
-        Self {
-            even: zeros,
-            odd: zeros,
-            taken: [zeros; 2],
-            blocks: 0,
-        }
-    }
-
-    /// Counts a block.
-    #[inline(always)]
-    fn count(&mut self, degree: usize) {
-        self.blocks += 1;
-        if self.blocks.is_multiple_of(TAKE) {
-            self.take(degree);
-        }
-    }
-
-    #[inline(always)]
-    fn take(&mut self, degree: usize) {
-        let [even, odd] = &mut self.taken;
-        for d in 0..degree {
-            for l in 0..LANES {
-                even[d][l] += self.even[d][l];
-                odd[d][l] += self.odd[d][l];
-            }
-            (self.even[d], self.odd[d]) = ([0.0; LANES], [0.0; LANES]);
-        }
+        Self([Totals::new(), Totals::new()])
     }
 
     /// Adds the powers of a block of values of one sign.
     #[inline(always)]
     fn add(&mut self, block: &[f64; BLOCK], degree: usize, sign: f64) {
-        self.count(degree);
         let mut x = *block;
         for d in 0..degree {
-            for l in 0..LANES {
-                let sum = column(&x, l);
-                self.even[d][l] += sum;
-                self.odd[d][l] += sign * sum;
-            }
+            self.0[0].add(d, &x, 1.0);
+            self.0[1].add(d, &x, sign);
             for i in 0..BLOCK {
                 x[i] *= block[i];
             }
         }
+        self.count(degree);
     }
 
     /// Adds the powers of a block of values, those in `signed` with their signs.
     #[inline(always)]
     fn add_signed(&mut self, block: &[f64; BLOCK], signed: &[f64; BLOCK], degree: usize) {
+        self.0[0].add_powers(0, degree, *block, block);
+        self.0[1].add_powers(0, degree, *signed, block);
         self.count(degree);
-        let (mut x, mut y) = (*block, *signed);
-        for d in 0..degree {
-            for l in 0..LANES {
-                self.even[d][l] += column(&x, l);
-                self.odd[d][l] += column(&y, l);
-            }
-            for i in 0..BLOCK {
-                x[i] *= block[i];
-                y[i] *= block[i];
-            }
-        }
+    }
+
+    #[inline(always)]
+    fn count(&mut self, degree: usize) {
+        self.0[0].count(degree);
+        self.0[1].count(degree);
     }
 }
 
-/// The sum of lane `l` of a block.
+/// The sums of a block's lanes.
 #[inline(always)]
-fn column(x: &[f64; BLOCK], l: usize) -> f64 {
-    let at = |i: usize| x[i * LANES + l];
+fn column(x: &[f64; BLOCK]) -> Lanes {
+    let at = |i: usize| Lanes::at(x, i * LANES);
     ((at(0) + at(4)) + (at(2) + at(6))) + ((at(1) + at(5)) + (at(3) + at(7)))
 }
 
@@ -143,6 +196,8 @@ pub(super) struct Sums {
     pub(super) even: [f64; DEGREES],
     /// `Σ ±x^d`, minus for complements.
     pub(super) odd: [f64; DEGREES],
+    /// What rounding has left out of the first sums of both.
+    pub(super) rest: [[f64; EXACT]; 2],
     /// How many complements.
     pub(super) turned: i64,
     /// `Π (1 + x(r − 1))` over both groups.
@@ -249,11 +304,11 @@ impl Loop for Pass<'_> {
                 }
             }
         }
-        powers.take(degree);
-        let [even, odd] = powers.taken.map(|sums| sums.map(total));
+        let [(even, rest_even), (odd, rest_odd)] = powers.0.map(|totals| totals.totals(degree));
         Sums {
             even,
             odd,
+            rest: [rest_even, rest_odd],
             turned,
             product,
         }
@@ -262,7 +317,7 @@ impl Loop for Pass<'_> {
 
 /// A block that begins with these values, and zeros.
 #[inline(always)]
-fn padded(values: &[f64]) -> [f64; BLOCK] {
+pub(super) fn padded(values: &[f64]) -> [f64; BLOCK] {
     let mut block = [0.0; BLOCK];
     block[..values.len()].copy_from_slice(values);
     block
@@ -310,7 +365,17 @@ fn tilt(
 
 /// Eight numbers side by side.
 #[derive(Clone, Copy)]
-struct Lanes([f64; LANES]);
+pub(super) struct Lanes(pub(super) [f64; LANES]);
+
+impl Lanes {
+    /// Those from `first` on.
+    #[inline(always)]
+    pub(super) fn at(from: &[f64], first: usize) -> Self {
+        let mut lanes = [0.0; LANES];
+        lanes.copy_from_slice(&from[first..][..LANES]);
+        Self(lanes)
+    }
+}
 
 macro_rules! each_lane {
     ($($operator:ident $function:ident $symbol:tt),*) => {

@@ -47,9 +47,13 @@
 //! # Files
 //!
 //! `direct.rs` convolves few factors; `tilt.rs` moves a sum's middle to where it is wanted, `spectrum.rs` reads it there from the
-//! characteristic function, `single.rs` puts the two together for one number and `table.rs` for all. `gradient.rs`, `quantile.rs` and
+//! characteristic function, `single.rs` puts the two together for one number and `table.rs` for all. `broad.rs` has a short way to one number
+//! near the mean, `anchor.rs` one to all windows of a table. `gradient.rs`, `quantile.rs` and
 //! `sample.rs` use them. `wide.rs` has numbers of more digits and any exponent, `lanes.rs` the loops that the compiler vectorises.
 
+mod anchor;
+mod broad;
+mod check;
 mod direct;
 mod functions;
 mod gradient;
@@ -67,7 +71,7 @@ mod wide;
 use crate::Error;
 use alloc::{string::ToString, vec::Vec};
 use table::Masses;
-use tilt::{Groups, Kind, Middle};
+use tilt::{Groups, Middle};
 
 pub use plan::{Form, Plan};
 pub use rows::evaluate_rows;
@@ -118,11 +122,7 @@ pub struct PValues {
 /// The distribution of the number of successes among independent trials.
 #[derive(Clone, Debug)]
 pub struct PoissonBinomial {
-    /// Of the trials as they were handed in.
-    kinds: Vec<Kind>,
-    /// Trials that succeed for certain.
-    ones: i64,
-    /// The trials that are not certain.
+    /// The trials, and those of them that are not certain.
     open: Groups,
     middle: Middle,
 }
@@ -140,7 +140,7 @@ impl PoissonBinomial {
                 expected: "at most 2³¹",
             });
         }
-        let Some((open, kinds, ones)) = Groups::divide(probabilities) else {
+        let Some(open) = Groups::divide(probabilities) else {
             let wrong = |p: &f64| !(0.0..=1.0).contains(p);
             let index = probabilities.iter().position(wrong).unwrap_or(0);
             return Err(Error::Probability {
@@ -149,12 +149,12 @@ impl PoissonBinomial {
             });
         };
         let middle = open.middle(0.0);
-        Ok(Self {
-            kinds,
-            ones: ones as i64,
-            open,
-            middle,
-        })
+        Ok(Self { open, middle })
+    }
+
+    /// Trials that succeed for certain.
+    fn ones(&self) -> i64 {
+        self.open.ones
     }
 
     /// Which form is taken for one number and for all, and why.
@@ -164,22 +164,22 @@ impl PoissonBinomial {
 
     /// The number of trials.
     pub fn trials(&self) -> usize {
-        self.kinds.len()
+        self.open.all.len()
     }
 
     /// The probabilities as they were handed in.
     pub fn probabilities(&self) -> impl Iterator<Item = f64> {
-        self.open.in_order(&self.kinds)
+        self.open.all.iter().copied()
     }
 
     /// The least and the largest number of successes that have a probability above 0.
     pub fn support(&self) -> (i64, i64) {
-        (self.ones, self.ones + self.open.count() as i64)
+        (self.ones(), self.ones() + self.open.count() as i64)
     }
 
     /// `Σ p`.
     pub fn mean(&self) -> f64 {
-        self.ones as f64 + self.middle.mean
+        self.ones() as f64 + self.middle.mean
     }
 
     /// `Σ p(1 − p)`.
@@ -222,7 +222,7 @@ impl PoissonBinomial {
             // What differs by rounding alone counts as equal.
             if next.1 > best.1 + 1e-13 { next } else { best }
         });
-        self.ones + best.0
+        self.ones() + best.0
     }
 
     /// `−Σ P ln P`, in nats.
@@ -286,29 +286,11 @@ impl PoissonBinomial {
 
     /// A function at one number.
     fn one(&self, function: Function, k: i64) -> f64 {
-        let k = k.saturating_sub(self.ones);
+        let k = k.saturating_sub(self.ones());
         let (open, middle) = (&self.open, &self.middle);
-        match function {
-            Function::Pmf => single::mass(open, middle, k).value(),
-            Function::LogPmf => {
-                let mass = single::mass(open, middle, k);
-                if mass.value() <= 0.5 {
-                    return mass.ln();
-                }
-                // Near 1 from what is left.
-                let [below, _] = single::tails(open, middle, k.saturating_sub(1));
-                let [_, above] = single::tails(open, middle, k);
-                libm::log1p(-(below.value() + above.value()))
-            }
-            Function::Cdf | Function::LogCdf => {
-                let [lower, upper] = single::tails(open, middle, k);
-                side(function == Function::LogCdf, lower, upper)
-            }
-            Function::Survival | Function::LogSurvival => {
-                let [lower, upper] = single::tails(open, middle, k.saturating_sub(1));
-                side(function == Function::LogSurvival, upper, lower)
-            }
-        }
+        let mass = |k| Some(single::mass(open, middle, k));
+        let tails = |k| Some(single::tails(open, middle, k));
+        single::value(function, k, mass, tails).unwrap_or(f64::NAN)
     }
 
     /// A function at several numbers, in any order.
@@ -384,22 +366,13 @@ impl PoissonBinomial {
             function,
             Function::Survival | Function::LogSurvival
         ));
+        if self.trials() == open.count() && shift == 0 {
+            return values;
+        }
         let at = |k: i64| {
-            let k = k - self.ones - shift;
+            let k = k - self.ones() - shift;
             usize::try_from(k).map_or(before, |k| values.get(k).copied().unwrap_or(after))
         };
         (0..=self.trials() as i64).map(at).collect()
-    }
-}
-
-/// A tail, or its logarithm: from the other one where that is smaller.
-fn side(log: bool, tail: wide::Wide, other: wide::Wide) -> f64 {
-    let value = tail.value();
-    if !log {
-        value
-    } else if value > 0.5 {
-        libm::log1p(-other.value())
-    } else {
-        tail.ln()
     }
 }

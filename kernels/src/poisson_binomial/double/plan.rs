@@ -22,7 +22,7 @@
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```
 
-use super::{direct, single};
+use super::{check::FEW, direct};
 use core::fmt;
 
 /// How numbers are computed.
@@ -55,7 +55,7 @@ impl Plan {
 
     /// The form for one number.
     pub fn one(&self) -> Form {
-        if self.uncertain <= single::FEW {
+        if self.uncertain <= FEW {
             Form::Convolution
         } else {
             Form::Spectrum
@@ -75,7 +75,7 @@ impl Plan {
 /// Up to so many numbers are had one by one.
 pub(super) fn few_numbers(uncertain: usize) -> usize {
     match uncertain {
-        0..=single::FEW => 1,
+        0..=FEW => 1,
         129..=direct::MOST => 4,
         _ => 12,
     }
@@ -91,7 +91,7 @@ impl fmt::Display for Plan {
                 "more than"
             }
         };
-        let (few, most) = (single::FEW, direct::MOST);
+        let (few, most) = (FEW, direct::MOST);
         write!(
             f,
             "{uncertain} uncertain trials of {trials}: one number by {} ({} {few} trials), all by {} ({} {most})",

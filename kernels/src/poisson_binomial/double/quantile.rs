@@ -88,10 +88,10 @@ impl PoissonBinomial {
             || which == Which::Lower && lower <= 0.0
             || which == Which::Upper && upper >= 1.0
         {
-            return self.ones;
+            return self.ones();
         }
         if which == Which::Upper && upper <= 0.0 {
-            return self.ones + open;
+            return self.ones() + open;
         }
         let deviation = libm::sqrt(self.variance());
         let x = if which == Which::Lower {
@@ -101,7 +101,7 @@ impl PoissonBinomial {
         };
         let corrected = x + self.skewness() * (x * x - 1.0) / 6.0;
         let start = libm::floor(self.middle.mean + deviation * corrected + 0.5);
-        self.ones + search(&target, 0, open, start as i64)
+        self.ones() + search(&target, 0, open, start as i64)
     }
 }
 

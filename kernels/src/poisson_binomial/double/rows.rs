@@ -1,6 +1,6 @@
 //! One function of many sums.
 
-use super::{Function, PoissonBinomial};
+use super::{Function, PoissonBinomial, check::Broad, single};
 use crate::Error;
 
 /// `out[s]` is the function of the sum with probabilities `probabilities[s · trials ..][.. trials]` at `ks[s]`, or at `ks[0]` if that is the only one.
@@ -29,17 +29,27 @@ pub fn evaluate_rows(
         Error::check_size("ks (one, or one for each sum)", out.len(), ks.len())?;
     }
     for (s, out) in out.iter_mut().enumerate() {
-        let sum =
-            PoissonBinomial::new(&probabilities[s * trials..][..trials]).map_err(|error| {
-                match error {
-                    Error::Probability { index, found } => Error::Probability {
-                        index: s * trials + index,
-                        found,
-                    },
-                    other => other,
-                }
-            })?;
-        *out = sum.one(function, if ks.len() == 1 { ks[0] } else { ks[s] });
+        let row = &probabilities[s * trials..][..trials];
+        let k = if ks.len() == 1 { ks[0] } else { ks[s] };
+        if let Some(found) = near_mean(function, row, k) {
+            *out = found;
+            continue;
+        }
+        let sum = PoissonBinomial::new(row).map_err(|error| match error {
+            Error::Probability { index, found } => Error::Probability {
+                index: s * trials + index,
+                found,
+            },
+            other => other,
+        })?;
+        *out = sum.one(function, k);
     }
     Ok(())
+}
+
+/// What [`PoissonBinomial`] would find, without making one: near the mean of a broad sum.
+fn near_mean(function: Function, row: &[f64], k: i64) -> Option<f64> {
+    let broad = Broad::find(row).broad?;
+    let mass = |k| broad.mass(row, k);
+    single::value(function, k, mass, |k| broad.tails(row, k))
 }

@@ -75,7 +75,7 @@ impl PoissonBinomial {
         let table = Masses::new(&self.open, &self.middle);
         let mut generator = Pcg64::new(seed);
         for out in out {
-            *out = self.ones + invert(&table, generator.uniform());
+            *out = self.ones() + invert(&table, generator.uniform());
         }
     }
 }

@@ -2,24 +2,22 @@
 //!
 //! Few factors are convolved (`direct.rs`). Else the sum is tilted to the number (`tilt.rs`) and read from its characteristic function
 //! (`spectrum.rs`), in time proportional to the number of factors. Within [`NEAR`] standard deviations of the mean no tilting is
-//! needed: there a mass is at least a seventh of the largest and a tail at least 1/45.
+//! needed: there a mass is at least a seventh of the largest and a tail at least 1/45. Broad sums are then read without groups (`broad.rs`).
 //!
 //! Of the two tails the one on whose side the number lies is computed, and the other is 1 less it. Should the computed one be above ¾
 //! (where σ is small), the other is computed instead. So each has its relative accuracy, and their sum is 1.
 
 use super::{
+    Function,
+    check::{FEW, NEAR},
     direct,
     spectrum::{Purpose, Spectrum},
     tilt::{Groups, Middle, Tilted},
-    wide::Wide,
+    wide::{Wide, beside},
 };
 
-/// Up to so many factors one number is had by convolution too.
-pub(super) const FEW: usize = 128;
 /// Below it a convolution's entries are near the end of f64.
 const LEAST: f64 = 1e-280;
-/// Standard deviations from the mean up to which nothing is tilted.
-const NEAR: f64 = 2.0;
 /// Standard deviation from which on.
 const BROAD: f64 = 3.0;
 
@@ -55,6 +53,11 @@ pub(super) fn mass(groups: &Groups, middle: &Middle, k: i64) -> Wide {
     if k == 0 || k == count {
         return end(groups, k != 0);
     }
+    if let Some(broad) = &groups.broad
+        && let Some(mass) = broad.mass(&groups.all, k + groups.ones)
+    {
+        return mass;
+    }
     if groups.count() <= FEW {
         let mass = direct::masses(groups)[k as usize];
         if mass > LEAST {
@@ -75,6 +78,11 @@ pub(super) fn tails(groups: &Groups, middle: &Middle, k: i64) -> [Wide; 2] {
     }
     if k >= count {
         return [Wide::ONE, zero];
+    }
+    if let Some(broad) = &groups.broad
+        && let Some(tails) = broad.tails(&groups.all, k + groups.ones)
+    {
+        return tails;
     }
     if groups.count() <= FEW {
         let masses = direct::masses(groups);
@@ -101,10 +109,47 @@ pub(super) fn tails(groups: &Groups, middle: &Middle, k: i64) -> [Wide; 2] {
     beside(!upper, tail(!upper))
 }
 
-/// Both tails from the smaller one.
-fn beside(upper: bool, tail: Wide) -> [Wide; 2] {
-    let rest = Wide::complement(tail.value().min(1.0));
-    if upper { [rest, tail] } else { [tail, rest] }
+/// A function at `k`, from masses and pairs of tails (`P(K ≤ k)`, `P(K > k)`); `None` where these are.
+#[inline]
+pub(super) fn value(
+    function: Function,
+    k: i64,
+    mass: impl Fn(i64) -> Option<Wide>,
+    tails: impl Fn(i64) -> Option<[Wide; 2]>,
+) -> Option<f64> {
+    Some(match function {
+        Function::Pmf => mass(k)?.value(),
+        Function::LogPmf => {
+            let mass = mass(k)?;
+            if mass.value() <= 0.5 {
+                return Some(mass.ln());
+            }
+            // Near 1 from what is left.
+            let [below, _] = tails(k.saturating_sub(1))?;
+            let [_, above] = tails(k)?;
+            libm::log1p(-(below.value() + above.value()))
+        }
+        Function::Cdf | Function::LogCdf => {
+            let [lower, upper] = tails(k)?;
+            side(function == Function::LogCdf, lower, upper)
+        }
+        Function::Survival | Function::LogSurvival => {
+            let [lower, upper] = tails(k.saturating_sub(1))?;
+            side(function == Function::LogSurvival, upper, lower)
+        }
+    })
+}
+
+/// A tail, or its logarithm: from the other one where that is smaller.
+fn side(log: bool, tail: Wide, other: Wide) -> f64 {
+    let value = tail.value();
+    if !log {
+        value
+    } else if value > 0.5 {
+        libm::log1p(-other.value())
+    } else {
+        tail.ln()
+    }
 }
 
 /// `P(K ≥ k)`, or `P(K ≤ k)`.

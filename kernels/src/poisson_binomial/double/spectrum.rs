@@ -39,8 +39,10 @@
 //! **One factor left out** divides `C` by `1 + t(e^iu − 1)`; `M` is odd, so that `u = π`, where this may be 0, is never met.
 
 use super::{
+    anchor::Shift,
+    check::LOG_EPSILON,
     functions::{exp, sin_cos},
-    lanes::{self, DEGREES, LANES, Loop, Sums},
+    lanes::{self, DEGREES, LANES, Lanes, Loop, Sums},
     tilt::Tilted,
     wide::Wide,
 };
@@ -48,8 +50,6 @@ use crate::isa::Level;
 use alloc::vec::Vec;
 use core::f64::consts::TAU;
 
-/// The logarithm of what is left out.
-const LOG_EPSILON: f64 = 37.0;
 /// The most frequencies that can count.
 const FREQUENCIES: usize = 64;
 /// Standard deviations to which a window is right: there a mass is 1/90 of the middle's.
@@ -74,11 +74,12 @@ pub(super) struct Spectrum {
     last: i64,
     theta: f64,
     /// Frequencies, without 0.
-    count: usize,
+    pub(super) count: usize,
     /// `e^iu − 1` and `C(u)`.
-    z: [[f64; FREQUENCIES]; 2],
+    pub(super) z: [[f64; FREQUENCIES]; 2],
     c: [[f64; FREQUENCIES]; 2],
-    step: f64,
+    /// The distance of the frequencies.
+    pub(super) step: f64,
     /// `G(r)` without `r^H`, `r`, and `H`.
     product: Wide,
     r: Wide,
@@ -91,13 +92,50 @@ fn reach(variance: f64) -> f64 {
     third + libm::sqrt(third * third + 2.0 * LOG_EPSILON * variance)
 }
 
+/// What decides at which frequencies a sum is read.
+pub(super) struct Frame {
+    pub(super) trials: f64,
+    pub(super) variance: f64,
+    /// The distance of the mean from the number that is asked for.
+    pub(super) from_mean: f64,
+    pub(super) theta: f64,
+}
+
 impl Spectrum {
     /// About `k`, which is near the mean of `tilted`.
     pub(super) fn new(tilted: &Tilted<'_>, k: i64, purpose: Purpose) -> Self {
-        let (count, variance) = (tilted.groups.count() as f64, tilted.middle.variance);
-        let size = tilted.theta.abs();
-        let from_mean = (tilted.middle.mean - k as f64).abs();
-        let bound = libm::ceil(reach(variance) + from_mean);
+        let mut spectrum = Self::of(tilted, k, purpose);
+        spectrum.evaluate(tilted, k);
+        spectrum
+    }
+
+    /// About `k`, from power sums that are known already.
+    pub(super) fn shifted(shift: &Shift<'_>, k: i64, purpose: Purpose) -> Self {
+        let mut spectrum = Self::of(&shift.tilted, k, purpose);
+        spectrum.product = shift.sums.product;
+        spectrum.combine(&shift.sums, shift.degree, k, &[]);
+        spectrum
+    }
+
+    fn of(tilted: &Tilted<'_>, k: i64, purpose: Purpose) -> Self {
+        let frame = Frame {
+            trials: tilted.groups.count() as f64,
+            variance: tilted.middle.variance,
+            from_mean: (tilted.middle.mean - k as f64).abs(),
+            theta: tilted.theta,
+        };
+        Self {
+            r: tilted.r,
+            turned: tilted.groups.high.len() as i64,
+            ..Self::empty(&frame, purpose)
+        }
+    }
+
+    /// The frequencies, without the characteristic function there.
+    pub(super) fn empty(frame: &Frame, purpose: Purpose) -> Self {
+        let (count, variance) = (frame.trials, frame.variance);
+        let size = frame.theta.abs();
+        let bound = libm::ceil(reach(variance) + frame.from_mean);
         let (last, wanted) = match purpose {
             Purpose::Window(half) => (0, bound + half as f64),
             Purpose::Tail => {
@@ -120,11 +158,10 @@ impl Spectrum {
             c: [[0.0; FREQUENCIES]; 2],
             step,
             product: Wide::ONE,
-            r: tilted.r,
-            turned: tilted.groups.high.len() as i64,
+            r: Wide::ONE,
+            turned: 0,
         };
         lanes::run(Level::best(), Circle(&mut spectrum));
-        spectrum.evaluate(tilted, k);
         spectrum
     }
 
@@ -147,14 +184,31 @@ impl Spectrum {
         let mut middle = Vec::new();
         let sums = tilted.pass(degree, small, &mut middle);
         self.product = sums.product;
+        self.combine(&sums, degree, k, &middle);
+    }
+
+    fn combine(&mut self, sums: &Sums, degree: usize, k: i64, middle: &[f64]) {
         let kernel = Combine {
             turned: sums.turned - k,
             spectrum: self,
-            sums: &sums,
+            sums,
             degree,
-            middle: &middle,
+            middle,
         };
         lanes::run(Level::best(), kernel);
+    }
+
+    /// Writes `C` at eight frequencies, from its logarithm and argument; 0 beyond the last one.
+    #[inline(always)]
+    pub(super) fn put(&mut self, first: usize, log: &[f64; LANES], angle: &[f64; LANES]) {
+        let size = exp(log);
+        let [sine, cosine] = sin_cos(angle);
+        for l in 0..LANES {
+            let n = first + l;
+            let counts = if n < self.count { size[l] } else { 0.0 };
+            self.c[0][n] = counts * cosine[l];
+            self.c[1][n] = counts * sine[l];
+        }
     }
 
     /// `P(K = k)`.
@@ -206,23 +260,12 @@ impl Spectrum {
         };
         let rest = libm::exp(-self.theta * terms);
         let rise = -libm::expm1(-self.theta);
-        let mut sum = 0.0;
-        let [sines, cosines] = lanes::run(Level::best(), Turn(self, self.last + 1));
-        for n in 0..self.count {
-            let (a, b) = (self.z[0][n], self.z[1][n]);
-            let (sine, cosine) = (sines[n], cosines[n]);
-            let c = [
-                self.c[0][n],
-                if upwards { self.c[1][n] } else { -self.c[1][n] },
-            ];
-            // (1 − w^(b+1))/(1 − w), w = decay·(1 + z̄)
-            let above = [1.0 - rest * cosine, rest * sine];
-            let below = [rise - decay * a, decay * b];
-            let per = 1.0 / (below[0] * below[0] + below[1] * below[1]);
-            let real = (above[0] * below[0] + above[1] * below[1]) * per;
-            let imaginary = (above[1] * below[0] - above[0] * below[1]) * per;
-            sum += c[0] * real - c[1] * imaginary;
-        }
+        let kernel = Series {
+            spectrum: self,
+            upwards,
+            weights: [decay, rest, rise],
+        };
+        let sum = lanes::run(Level::best(), kernel);
         self.per_turn * (whole + 2.0 * sum)
     }
 
@@ -307,6 +350,49 @@ impl Loop for Turn<'_> {
     }
 }
 
+/// `Σ_n C_n (1 − w^(b+1))/(1 − w)` with `w` = decay·(1 + z̄), the real part; the weights are the decay, `decay^(b+1)` and 1 − decay.
+struct Series<'a> {
+    spectrum: &'a Spectrum,
+    upwards: bool,
+    weights: [f64; 3],
+}
+
+impl Loop for Series<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        let Self {
+            spectrum: of,
+            upwards,
+            weights: [decay, rest, rise],
+        } = self;
+        let [one, decay, rest, rise] = [1.0, decay, rest, rise].map(Lanes::from);
+        let side = Lanes::from(if upwards { 1.0 } else { -1.0 });
+        let mut sums = Lanes::from(0.0);
+        for first in (0..of.count).step_by(LANES) {
+            let turns = |l: usize| (first + l + 1) as i64 * (of.last + 1);
+            let [sine, cosine] =
+                sin_cos(&core::array::from_fn(|l| of.step * turns(l) as f64)).map(Lanes);
+            let [a, b, c0, c1] =
+                [&of.z[0], &of.z[1], &of.c[0], &of.c[1]].map(|x| Lanes::at(x, first));
+            let above = [one - rest * cosine, rest * sine];
+            let below = [rise - decay * a, decay * b];
+            let per = one / (below[0] * below[0] + below[1] * below[1]);
+            let real = (above[0] * below[0] + above[1] * below[1]) * per;
+            let imaginary = (above[1] * below[0] - above[0] * below[1]) * per;
+            let mut term = c0 * real - side * c1 * imaginary;
+            // Beyond the last frequency it may be 0/0.
+            for l in (of.count - first).min(LANES)..LANES {
+                term.0[l] = 0.0;
+            }
+            sums = sums + term;
+        }
+        let sums = sums.0;
+        lanes::total(sums)
+    }
+}
+
 struct Combine<'a> {
     spectrum: &'a mut Spectrum,
     sums: &'a Sums,
@@ -322,7 +408,9 @@ impl Loop for Combine<'_> {
     fn run(self) {
         let Self {
             spectrum,
-            sums: Sums { even, odd, .. },
+            sums: Sums {
+                even, odd, rest, ..
+            },
             degree,
             turned,
             middle,
@@ -332,11 +420,13 @@ impl Loop for Combine<'_> {
         let (mut log, mut phase) = ([0.0; FREQUENCIES], [0.0; FREQUENCIES]);
         let (mut power_r, mut power_i) = (zr, zi);
         let mean = odd[0];
+        // μ − k
+        let from_mean = (mean + turned as f64) + rest[1][0];
         for n in 0..count {
             let u = spectrum.step * (n + 1) as f64;
             log[n] = zr[n] * even[0];
             // u (S_1 − S'_1 + H − k) − (u − sin u)(S_1 − S'_1)
-            phase[n] = u * (mean + turned as f64) - (u - zi[n]) * mean;
+            phase[n] = u * from_mean - (u - zi[n]) * mean;
         }
         for d in 2..=degree {
             let sign = if d % 2 == 0 { -1.0 } else { 1.0 };

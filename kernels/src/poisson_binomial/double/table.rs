@@ -3,22 +3,26 @@
 //! Up to 1024 factors are convolved. More are had window by window: the sum is tilted to a number, its masses within [`REACH`]
 //! standard deviations come from one spectrum, and the next window begins where this one ends. From the mean outwards, until
 //! masses leave the range of f64 (about 15 windows, whatever the number of factors), or, for logarithms, over all numbers
-//! (about `√m/4` windows). A window takes time proportional to `m`: whole distributions take `O(m)`, not `O(m²)` or `O(m log² m)`.
+//! (about `√m/4` windows). A pass over the factors serves as many windows as its power sums reach (`anchor.rs`), all of them for a hundred
+//! thousand factors: whole distributions take `O(m)`, not `O(m²)` or `O(m log² m)`.
 //!
 //! Each tail is summed from its own end up to where it is ½, and is 1 less the other from there on.
 
 use super::{
+    anchor::Anchor,
     direct, single,
     spectrum::{Purpose, REACH, Spectrum},
-    tilt::{Groups, Middle},
+    tilt::{Groups, Middle, Tilted},
     wide::Wide,
 };
 use alloc::{vec, vec::Vec};
 
 /// A window is right as far as its masses are at least this part of the largest.
 const SHARE: f64 = 1.0 / 100.0;
-/// Below every f64.
-const NOTHING: f64 = -750.0;
+/// 2 to this power is below every f64.
+const NOTHING: i64 = -1080;
+/// Distances of tilts that an anchor is to reach, in standard deviations: masses leave the range of f64 at 38.
+const SPANS: [f64; 4] = [38.0, 19.0, 9.5, 4.75];
 
 /// `P(K = k)`, `P(K ≤ k)` and `P(K > k)` for `k` = 0 … m.
 #[derive(Clone, Debug)]
@@ -75,6 +79,78 @@ pub(super) fn log_masses(groups: &Groups, middle: &Middle) -> Vec<f64> {
     logs
 }
 
+/// Tilts for windows, from as few passes over the factors as reach.
+struct Tilts<'a> {
+    groups: &'a Groups,
+    /// Of the sum as it is, and farther out in the direction of travel.
+    anchors: [Option<Anchor<'a>>; 2],
+    /// Anchors are of use.
+    sharing: bool,
+}
+
+impl<'a> Tilts<'a> {
+    fn new(groups: &'a Groups, middle: &Middle) -> Self {
+        let whole = Tilted::untilted(groups, middle);
+        let distances = SPANS.map(|span| span / libm::sqrt(middle.variance));
+        let anchor = distances
+            .into_iter()
+            .find_map(|distance| Anchor::new(whole, distance));
+        Self {
+            groups,
+            sharing: anchor.is_some(),
+            anchors: [anchor, None],
+        }
+    }
+
+    /// Before the first window of a direction.
+    fn turn(&mut self) {
+        self.anchors[1] = None;
+        self.sharing = self.anchors[0].is_some();
+    }
+
+    /// The sum tilted to `centre`, from an estimate of the logarithm of the odds, and the masses up to a distance; `sign` says
+    /// on which side the next ones will be wanted.
+    fn window(&mut self, centre: i64, start: f64, sign: i64) -> (Tilted<'a>, i64, Spectrum) {
+        let target = centre as f64;
+        let count = self.groups.count() as i64;
+        let half = |variance: f64| (libm::ceil(REACH * libm::sqrt(variance)) as i64 + 1).min(count);
+        if self.sharing {
+            let [whole, last] = &self.anchors;
+            let of = |anchor: &Option<Anchor<'a>>| anchor.as_ref()?.saddle(target);
+            let mut shift = of(last).or_else(|| of(whole));
+            if shift.is_none() {
+                let ahead = self.ahead(start, sign as f64);
+                shift = of(&ahead);
+                self.anchors[1] = ahead;
+                self.sharing = shift.is_some();
+            }
+            if let Some(shift) = shift {
+                let half = half(shift.tilted.middle.variance);
+                let spectrum = Spectrum::shifted(&shift, centre, Purpose::Window(half));
+                return (shift.tilted, half, spectrum);
+            }
+        }
+        let tilted = self.groups.saddle(target, start);
+        let half = half(tilted.middle.variance);
+        let spectrum = Spectrum::new(&tilted, centre, Purpose::Window(half));
+        (tilted, half, spectrum)
+    }
+
+    /// An anchor from whose nearer side the tilt `start` is within reach.
+    fn ahead(&self, start: f64, sign: f64) -> Option<Anchor<'a>> {
+        let deviation = libm::sqrt(self.groups.middle(start).variance);
+        let distances = SPANS.map(|span| span / deviation).into_iter();
+        // Farther there are no series.
+        distances
+            .filter(|&distance| distance < 0.6)
+            .find_map(|distance| {
+                let theta = start + 0.8 * sign * distance;
+                let middle = self.groups.middle(theta);
+                Anchor::new(Tilted::new(self.groups, theta, middle), distance)
+            })
+    }
+}
+
 /// Masses from the mean outwards, each to a function; only those that an f64 holds if `values`.
 fn windows(groups: &Groups, middle: &Middle, values: bool, mut put: impl FnMut(i64, Wide)) {
     let count = groups.count() as i64;
@@ -85,8 +161,10 @@ fn windows(groups: &Groups, middle: &Middle, values: bool, mut put: impl FnMut(i
         return;
     }
     let first = (libm::rint(middle.mean) as i64).clamp(1, count - 1);
+    let mut tilts = Tilts::new(groups, middle);
     for upwards in [true, false] {
         let sign = if upwards { 1 } else { -1 };
+        tilts.turn();
         // The first number that is still wanted, in this direction.
         let mut next = if upwards { first } else { first - 1 };
         let (mut theta, mut variance, mut at) = (0.0, middle.variance.max(0.01), middle.mean);
@@ -97,10 +175,7 @@ fn windows(groups: &Groups, middle: &Middle, values: bool, mut put: impl FnMut(i
             loop {
                 let centre = (next + sign * ahead).clamp(1, count - 1);
                 let start = theta + ((centre as f64 - at) / variance).clamp(-5.0, 5.0);
-                let tilted = groups.saddle(centre as f64, start);
-                let half = libm::ceil(REACH * libm::sqrt(tilted.middle.variance)) as i64 + 1;
-                let half = half.min(count);
-                let spectrum = Spectrum::new(&tilted, centre, Purpose::Window(half));
+                let (tilted, half, spectrum) = tilts.window(centre, start, sign);
                 let window = spectrum.window(half);
                 let peak = window
                     .iter()
@@ -131,7 +206,7 @@ fn windows(groups: &Groups, middle: &Middle, values: bool, mut put: impl FnMut(i
                         break;
                     }
                     let mass = scale.scaled(mass.max(0.0));
-                    if values && mass.ln() < NOTHING {
+                    if values && mass.is_below(NOTHING) {
                         ended = true;
                         break;
                     }

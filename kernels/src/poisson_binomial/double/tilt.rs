@@ -30,6 +30,7 @@
 //! factor after the other.
 
 use super::{
+    check::Broad,
     lanes::{self, Loop, Moments, Odds, Pass, Sums, Values},
     wide::{Wide, two_product, two_sum},
 };
@@ -41,9 +42,15 @@ const PLAIN: f64 = 83.0;
 /// Steps after which whatever has been reached is taken.
 const STEPS: usize = 200;
 
-/// The factors that are neither 0 nor 1 for certain.
+/// The factors of a sum, and those that are neither 0 nor 1 for certain in two groups.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Groups {
+    /// All probabilities, in their order.
+    pub(super) all: Vec<f64>,
+    /// What is needed near the mean, if the sum is broad.
+    pub(super) broad: Option<Broad>,
+    /// Factors that are 1.
+    pub(super) ones: i64,
     /// The probabilities that are at most ½.
     pub(super) low: Vec<f64>,
     /// The complements of those above.
@@ -58,85 +65,51 @@ pub(super) struct Middle {
     pub(super) variance: f64,
 }
 
-/// Where a trial's probability is kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
-    Zero,
-    One,
-    Low,
-    High,
-}
-
-impl Kind {
-    #[inline(always)]
-    fn of(p: f64) -> Self {
-        let (above, open) = (u8::from(p > 0.5), u8::from(p > 0.0) & u8::from(p < 1.0));
-        match 2 * open + above {
-            0 => Self::Zero,
-            1 => Self::One,
-            2 => Self::Low,
-            _ => Self::High,
-        }
-    }
-}
-
-/// Probabilities by their kind, see [`Groups::divide`].
+/// Divides probabilities into those of both groups, and counts those that are 1; see [`Groups::divide`].
 struct Divide<'a>(&'a [f64]);
 
 impl Loop for Divide<'_> {
-    type Output = Option<(Groups, Vec<Kind>, usize)>;
+    type Output = ([Vec<f64>; 2], usize);
 
     #[inline(always)]
     fn run(self) -> Self::Output {
-        let probabilities = self.0;
-        // Without an early exit the check is a vector loop.
-        let mut right = true;
-        for &p in probabilities {
-            right &= (0.0..=1.0).contains(&p);
-        }
-        if !right {
-            return None;
-        }
-        let mut kinds = vec![Kind::Zero; probabilities.len()];
-        for (kind, &p) in kinds.iter_mut().zip(probabilities) {
-            *kind = Kind::of(p);
-        }
+        let low = |p: f64| usize::from(p > 0.0) & usize::from(p <= 0.5);
+        let high = |p: f64| usize::from(p > 0.5) & usize::from(p < 1.0);
         let mut counts = [0; 3];
-        for &kind in &kinds {
-            counts[0] += usize::from(kind == Kind::One);
-            counts[1] += usize::from(kind == Kind::Low);
-            counts[2] += usize::from(kind == Kind::High);
+        for &p in self.0 {
+            counts[0] += low(p);
+            counts[1] += high(p);
+            counts[2] += usize::from(p == 1.0);
         }
         // One more than there are, for what is written and not kept.
-        let (mut low, mut high) = (vec![0.0; counts[1] + 1], vec![0.0; counts[2] + 1]);
+        let mut groups = [vec![0.0; counts[0] + 1], vec![0.0; counts[1] + 1]];
         let (mut lows, mut highs) = (0, 0);
-        for (&p, &kind) in probabilities.iter().zip(&kinds) {
+        for &p in self.0 {
             // Both are written and one is kept, because a branch would be guessed wrong every other time.
-            (low[lows], high[highs]) = (p, 1.0 - p);
-            lows += usize::from(kind == Kind::Low);
-            highs += usize::from(kind == Kind::High);
+            (groups[0][lows], groups[1][highs]) = (p, 1.0 - p);
+            lows += low(p);
+            highs += high(p);
         }
-        low.truncate(lows);
-        high.truncate(highs);
-        Some((Groups { low, high }, kinds, counts[0]))
+        groups[0].truncate(lows);
+        groups[1].truncate(highs);
+        (groups, counts[2])
     }
 }
 
 impl Groups {
-    /// Probabilities by their kind, in their order, and how many are 1; `None` where one is not from 0 to 1.
-    pub(super) fn divide(probabilities: &[f64]) -> Option<(Self, Vec<Kind>, usize)> {
-        lanes::run(Level::best(), Divide(probabilities))
-    }
-
-    /// The probabilities that [`divide`](Self::divide) has divided, in their order.
-    pub(super) fn in_order(&self, kinds: &[Kind]) -> impl Iterator<Item = f64> {
-        let (mut low, mut high) = (self.low.iter(), self.high.iter());
-        kinds.iter().map(move |kind| match kind {
-            Kind::Zero => 0.0,
-            Kind::One => 1.0,
-            Kind::Low => low.next().copied().unwrap_or(0.0),
-            // Exact: the complement of a number above ½ is, and that of the complement.
-            Kind::High => high.next().map_or(1.0, |x| 1.0 - x),
+    /// The groups of these probabilities; `None` where one is not from 0 to 1.
+    pub(super) fn divide(probabilities: &[f64]) -> Option<Self> {
+        let found = Broad::find(probabilities);
+        if !found.valid {
+            return None;
+        }
+        let ([low, high], ones) = lanes::run(Level::best(), Divide(probabilities));
+        Some(Self {
+            all: probabilities.to_vec(),
+            broad: found.broad,
+            ones: ones as i64,
+            low,
+            high,
         })
     }
 
@@ -231,7 +204,8 @@ impl<'a> Tilted<'a> {
         }
     }
 
-    fn new(groups: &'a Groups, theta: f64, middle: Middle) -> Self {
+    /// Tilted by `e^theta`, which leads to this middle.
+    pub(super) fn new(groups: &'a Groups, theta: f64, middle: Middle) -> Self {
         Self {
             groups,
             theta,
@@ -312,6 +286,7 @@ mod tests {
             let of = |low: usize, high: usize| Groups {
                 low: vec![x; low],
                 high: vec![x; high],
+                ..Groups::default()
             };
             for theta in [0.0, -20.0, -36.7, -79.0, -82.0, -90.0] {
                 let (t, not) = {

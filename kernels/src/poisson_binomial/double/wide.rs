@@ -212,6 +212,11 @@ impl Wide {
         libm::scalbn(self.hi + self.lo, self.exponent.clamp(-5000, 5000) as i32)
     }
 
+    /// Whether it is below `2^exponent`.
+    pub(super) fn is_below(self, exponent: i64) -> bool {
+        self.hi == 0.0 || self.exponent < exponent
+    }
+
     /// The natural logarithm; −∞ for 0.
     pub(super) fn ln(self) -> f64 {
         if self.hi == 0.0 {
@@ -232,6 +237,12 @@ impl Wide {
     pub(super) fn product(factors: impl Iterator<Item = Self>) -> Self {
         factors.fold(Self::ONE, Self::times)
     }
+}
+
+/// Both tails from the smaller one.
+pub(super) fn beside(upper: bool, tail: Wide) -> [Wide; 2] {
+    let rest = Wide::complement(tail.value().min(1.0));
+    if upper { [rest, tail] } else { [tail, rest] }
 }
 
 const TWO_60: f64 = (1u64 << 60) as f64;
