@@ -6,11 +6,11 @@ use super::{
     epilogue::Threshold,
     pack::Panels,
     stage::{Columns, Offsets, Place, Prepared, Stage, count, count_limit},
-    tile::{BLOCK, Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Strided, Tile},
     words::{self, Folded},
 };
 use crate::{
     Error,
+    arch::tile::{BLOCK, Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Strided, Tile},
     bits::{BitViewMut, Shape, WORD, bytes_mut, put_bits},
 };
 

@@ -23,10 +23,10 @@ use super::{
     product::{Block, Group, Places, Rows, Starts, product},
     reals::{Real, Reals, RealsMut, with_reals},
     stage::{Numbers, Stage, Sums},
-    tile::{Strided, Tile},
 };
 use crate::{
     Error,
+    arch::tile::{Strided, Tile},
     bits::{BitView, BitViewMut, Shape, WORD},
     isa::dispatch,
 };

@@ -9,8 +9,8 @@ use super::{
     border::{BandBorder, Corners},
     pack::{Panel, Panels},
     stage::{Place, Prepared, Stage, count},
-    tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Tile},
 };
+use crate::arch::tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Tile};
 use core::ops::Range;
 
 /// Byte offsets into the patches of a block's rows.

@@ -4,12 +4,11 @@
 //! column, usually `K`: the sum is `base − 2·count`, and `base − 2·count ≥ t` is `count ≤ ⌊(base − t)/2⌋`, one comparison of
 //! the count itself. (Products with bytes have a base of their own, and a 1 in place of the 2: [`Tile::PER_COUNT`].)
 
-use super::{
-    epilogue::RowsMut,
-    pack::Panels,
-    tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Strided, Tile},
+use super::{epilogue::RowsMut, pack::Panels};
+use crate::{
+    Error,
+    arch::tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Strided, Tile},
 };
-use crate::Error;
 
 /// The largest count with which the sum `base − per_count · count` is at least so large. Half of what saturates is still more than any
 /// count, as the depth is below 2³⁰.

@@ -13,9 +13,11 @@ use super::{
     epilogue::Threshold,
     pack::{Panel, Panels},
     patches::{BAND, Lines, Windows},
-    tile::{Strided, Tile},
 };
-use crate::bits::{Shape, WORD, bytes_mut, read_bits, set_bits};
+use crate::{
+    arch::tile::{Strided, Tile},
+    bits::{Shape, WORD, bytes_mut, read_bits, set_bits},
+};
 use alloc::vec::Vec;
 
 /// Columns of a group: the lanes of a register, a bit each of an output's byte.
