@@ -1,10 +1,10 @@
 //! Running a program: items in, items out, nothing allocated.
 
 mod buffers;
+mod elements;
 mod elementwise;
 mod layers;
 mod moves;
-pub(crate) mod real;
 
 use crate::{
     graph::Kind,

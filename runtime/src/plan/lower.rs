@@ -7,8 +7,8 @@ use super::{
     footprint::Footprint,
 };
 use crate::{
-    execute::real::{RealConv, RealDense},
     graph::{BinaryConv, ConvParams, Graph, Kind, Op, RealThreshold, Shape, Value, ValueId},
+    real::{RealConv, RealDense},
     reference,
     tensor::{Data, Tensor},
 };
