@@ -34,6 +34,7 @@ mod describe;
 mod elementwise;
 mod footprint;
 mod fused;
+mod groups;
 mod lower;
 mod slot;
 mod sums;
