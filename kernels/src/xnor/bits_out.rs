@@ -228,7 +228,7 @@ impl Stage for Bits<'_> {
         (patches, starts, panel): (&Patches<'_>, &[usize; R], &[u8]),
         counts: &mut [Counts; R],
     ) {
-        if T::FUSED {
+        if const { T::FUSED } {
             let limits = &prepared.values;
             let bits = token.count_and_le_bits::<R, V>(patches, starts, panel, limits);
             self.store_bits::<T>(row, prepared, &bits);

@@ -93,9 +93,15 @@ impl<T: Tile> Tile for Bytes<T> {
     ) -> [u64; R] {
         let columns = V * Self::LANES;
         let bits = match columns.div_ceil(T::LANES) {
-            1 => self.0.count_le_bits::<R, 1>(counts, limits),
-            2 => self.0.count_le_bits::<R, 2>(counts, limits),
-            4 => self.0.count_le_bits::<R, 4>(counts, limits),
+            1 if const { (V * T::BYTE_LANES).div_ceil(T::LANES) == 1 } => {
+                self.0.count_le_bits::<R, 1>(counts, limits)
+            }
+            2 if const { (V * T::BYTE_LANES).div_ceil(T::LANES) == 2 } => {
+                self.0.count_le_bits::<R, 2>(counts, limits)
+            }
+            4 if const { (V * T::BYTE_LANES).div_ceil(T::LANES) == 4 } => {
+                self.0.count_le_bits::<R, 4>(counts, limits)
+            }
             registers => unreachable!("no level has {registers} registers for {columns} columns"),
         };
         bits.map(|bits| bits & (u64::MAX >> (WORD - columns)))

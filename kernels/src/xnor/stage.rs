@@ -246,7 +246,7 @@ impl Stage for Sums<'_> {
         (patches, starts, panel): (&Patches<'_>, &[usize; R], &[u8]),
         counts: &mut [Counts; R],
     ) {
-        if T::SUMS {
+        if const { T::SUMS } {
             let Numbers { out, offsets, .. } = &mut self.0;
             let offsets: &[usize; R] = offsets[row..].first_chunk().expect("rows of the block");
             let to = (prepared.first, prepared.columns, offsets);

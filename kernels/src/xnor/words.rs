@@ -87,6 +87,9 @@ impl Place<'_> {
         panels: Panels<'_>,
         out: &mut [u64],
     ) {
+        if const { !T::WORDS } {
+            unreachable!("the level takes no row as a word");
+        }
         token.vectorize(
             #[inline(always)]
             || {
@@ -206,6 +209,9 @@ pub(super) fn gather<'a, T: Tile>(
     images: usize,
     rows: &'a mut Vec<u64>,
 ) -> (Strided<'a>, usize) {
+    if const { !T::WORDS } {
+        unreachable!("the level takes no row as a word");
+    }
     let Windows {
         height,
         width,
