@@ -137,6 +137,15 @@ token! {
     /// AVX-512 with VPOPCNTDQ: Ice Lake, Zen 4 and later.
     Avx512Vpopcnt
 }
+
+#[cfg(target_arch = "x86_64")]
+impl Avx512Vpopcnt {
+    /// Its token of AVX-512 alone, whose features are among those of this level.
+    pub(crate) fn avx512(self) -> Avx512 {
+        Avx512(())
+    }
+}
+
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 token! {
     /// NEON: every 64-bit Arm.
