@@ -5,6 +5,9 @@ mod elements;
 mod elementwise;
 mod layers;
 mod moves;
+mod owned;
+
+pub(crate) use owned::run_owned;
 
 use crate::{
     graph::Kind,
