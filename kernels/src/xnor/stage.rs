@@ -153,6 +153,12 @@ pub(crate) trait Stage: Sized + Send {
     }
 }
 
+/// Two stages, each with its part of the output.
+#[inline(always)]
+pub(crate) fn each<Part, S>((before, after): (Part, Part), stage: impl Fn(Part) -> S) -> (S, S) {
+    (stage(before), stage(after))
+}
+
 /// Where a row goes: its line, and the pixel in it.
 pub(crate) type Place = [usize; 2];
 
@@ -194,14 +200,18 @@ impl<'a, T> Numbers<'a, T> {
 
     /// Of a single row, after some columns.
     pub(crate) fn split_columns(self, columns: usize) -> (Self, Self) {
-        let (before, after) = self.out.split_at_mut(columns);
-        (
-            Self {
-                out: before,
-                ..self
-            },
-            Self { out: after, ..self },
-        )
+        let Self {
+            out,
+            outputs,
+            line_rows,
+            offsets,
+        } = self;
+        each(out.split_at_mut(columns), |out| Self {
+            out,
+            outputs,
+            line_rows,
+            offsets,
+        })
     }
 
     #[inline(always)]
@@ -223,13 +233,11 @@ pub(crate) struct Sums<'a>(pub(crate) Numbers<'a, i32>);
 
 impl Stage for Sums<'_> {
     fn split(self, lines: usize) -> (Self, Self) {
-        let (before, after) = self.0.split(lines);
-        (Self(before), Self(after))
+        each(self.0.split(lines), Self)
     }
 
     fn split_columns(self, columns: usize) -> (Self, Self) {
-        let (before, after) = self.0.split_columns(columns);
-        (Self(before), Self(after))
+        each(self.0.split_columns(columns), Self)
     }
 
     #[inline(always)]
