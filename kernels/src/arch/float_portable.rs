@@ -2,29 +2,17 @@
 
 use super::float::{Float, ROUND};
 use crate::isa::Portable;
+use core::array::from_fn;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(32))]
 pub(crate) struct Eight([f32; 8]);
 
-/// An array of an expression for each lane, written out: a loop or a closure takes the compiler far longer, and there are thousands.
-macro_rules! lanes {
-    ($i:ident => $lane:expr) => {
-        [
-            lanes!(0, $i => $lane),
-            lanes!(1, $i => $lane),
-            lanes!(2, $i => $lane),
-            lanes!(3, $i => $lane),
-            lanes!(4, $i => $lane),
-            lanes!(5, $i => $lane),
-            lanes!(6, $i => $lane),
-            lanes!(7, $i => $lane),
-        ]
-    };
-    ($lane:literal, $i:ident => $value:expr) => {{
-        const $i: usize = $lane;
-        $value
-    }};
+impl Eight {
+    #[inline(always)]
+    fn each(f: impl FnMut(usize) -> f32) -> Self {
+        Self(from_fn(f))
+    }
 }
 
 // SAFETY: the vector type is LANES f32.
@@ -39,7 +27,8 @@ unsafe impl Float for Portable {
     }
     #[inline(always)]
     fn load(self, from: &[f32]) -> Eight {
-        Eight(*from.first_chunk().expect("as many values as lanes"))
+        let from = &from[..Self::LANES];
+        Eight::each(|i| from[i])
     }
     #[inline(always)]
     fn store(self, x: Eight, to: &mut [f32]) {
@@ -47,56 +36,56 @@ unsafe impl Float for Portable {
     }
     #[inline(always)]
     fn add(self, a: Eight, b: Eight) -> Eight {
-        Eight(lanes!(I => a.0[I] + b.0[I]))
+        Eight::each(|i| a.0[i] + b.0[i])
     }
     #[inline(always)]
     fn sub(self, a: Eight, b: Eight) -> Eight {
-        Eight(lanes!(I => a.0[I] - b.0[I]))
+        Eight::each(|i| a.0[i] - b.0[i])
     }
     #[inline(always)]
     fn mul(self, a: Eight, b: Eight) -> Eight {
-        Eight(lanes!(I => a.0[I] * b.0[I]))
+        Eight::each(|i| a.0[i] * b.0[i])
     }
     #[inline(always)]
     fn div(self, a: Eight, b: Eight) -> Eight {
-        Eight(lanes!(I => a.0[I] / b.0[I]))
+        Eight::each(|i| a.0[i] / b.0[i])
     }
     // Rounded twice: `f32::mul_add` is a library call where the target has no fused instruction.
     #[inline(always)]
     fn mul_add(self, a: Eight, b: Eight, c: Eight) -> Eight {
-        Eight(lanes!(I => a.0[I] * b.0[I] + c.0[I]))
+        Eight::each(|i| a.0[i] * b.0[i] + c.0[i])
     }
     #[inline(always)]
     fn neg_mul_add(self, a: Eight, b: Eight, c: Eight) -> Eight {
-        Eight(lanes!(I => c.0[I] - a.0[I] * b.0[I]))
+        Eight::each(|i| c.0[i] - a.0[i] * b.0[i])
     }
     #[inline(always)]
     fn min(self, a: Eight, b: Eight) -> Eight {
-        Eight(lanes!(I => if a.0[I] < b.0[I] { a.0[I] } else { b.0[I] }))
+        Eight::each(|i| if a.0[i] < b.0[i] { a.0[i] } else { b.0[i] })
     }
     #[inline(always)]
     fn max(self, a: Eight, b: Eight) -> Eight {
-        Eight(lanes!(I => if a.0[I] > b.0[I] { a.0[I] } else { b.0[I] }))
+        Eight::each(|i| if a.0[i] > b.0[i] { a.0[i] } else { b.0[i] })
     }
     #[inline(always)]
     fn sqrt(self, a: Eight) -> Eight {
-        Eight(lanes!(I => square_root(a.0[I])))
+        Eight::each(|i| square_root(a.0[i]))
     }
     #[inline(always)]
     fn less(self, a: Eight, b: Eight) -> [bool; 8] {
-        lanes!(I => a.0[I] < b.0[I])
+        from_fn(|i| a.0[i] < b.0[i])
     }
     #[inline(always)]
     fn select(self, mask: [bool; 8], yes: Eight, no: Eight) -> Eight {
-        Eight(lanes!(I => if mask[I] { yes.0[I] } else { no.0[I] }))
+        Eight::each(|i| if mask[i] { yes.0[i] } else { no.0[i] })
     }
     #[inline(always)]
     fn bits(self, mask: [bool; 8]) -> u32 {
-        lanes!(I => u32::from(mask[I]) << I).into_iter().sum()
+        (0..8).map(|i| u32::from(mask[i]) << i).sum()
     }
     #[inline(always)]
     fn power_of_two(self, n: Eight) -> Eight {
-        Eight(lanes!(I => f32::from_bits((n.0[I] + (ROUND + 127.0)).to_bits() << 23)))
+        Eight::each(|i| f32::from_bits((n.0[i] + (ROUND + 127.0)).to_bits() << 23))
     }
 }
 
