@@ -18,15 +18,11 @@
 //! ```
 
 use crate::data::Dataset;
-use bernet_kernels::{
-    bits::{self, BitTensor},
-    isa::Level,
-    packing::{self, Order},
-    threads::ThreadsError,
-};
+use bernet_kernels::{isa::Level, threads::ThreadsError};
 use bernet_runtime::{
     execute::{RunError, TensorMut, TensorRef},
     graph::{Graph, GraphError, Input, Kind, Op, Pixels, Shape},
+    pictures::PictureBuffer,
     plan::{Options, PlanError, Program},
     shared::{SharedError, SharedSession},
 };
@@ -219,28 +215,12 @@ impl Classifier {
             return Err(self.mismatch(format!("{} pixels", pixels.len())));
         }
         let count = pixels.len() / len;
-        let values = match &self.pixels {
-            Pixels::AtLeast(limit) => {
-                let mut tensor = BitTensor::zeros(bits::Shape {
-                    batch: count,
-                    height: self.shape.height,
-                    width: self.shape.width,
-                    channels: self.shape.channels,
-                });
-                let level = self.program().level();
-                packing::tensor_at_least(level, Order::Nhwc, pixels, *limit, &mut tensor)
-                    .expect("there are as many pixels as values");
-                Values::Bits(tensor.lines().words().to_vec())
-            }
-            Pixels::Affine { scale, bias } => {
-                let floats = pixels.iter().enumerate().map(|(place, &pixel)| {
-                    let channel = place % self.shape.channels;
-                    let of = |list: &[f32]| list[channel % list.len()];
-                    f32::from(pixel) * of(scale) + of(bias)
-                });
-                Values::Floats(floats.collect())
-            }
-            Pixels::Bytes | Pixels::Unsaid => Values::Bytes(pixels.to_vec()),
+        let mut buffer = PictureBuffer::default();
+        let level = self.program().level();
+        let values = match buffer.read(level, &self.pixels, self.shape, pixels) {
+            TensorRef::U8(bytes) => Values::Bytes(bytes.to_vec()),
+            TensorRef::F32(_) => Values::Floats(buffer.floats),
+            _ => Values::Bits(buffer.words),
         };
         Ok(Images { count, values })
     }

@@ -13,7 +13,6 @@
 //! # Ok::<(), bernet_kernels::isa::LevelError>(())
 //! ```
 
-use crate::arch::float::{Float, Kernel};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -89,12 +88,34 @@ macro_rules! token {
                 (features! { $level => detected }).then_some(Self(()))
             }
         }
+
+        impl Token for $level {
+            #[inline(always)]
+            #[allow(unused_unsafe, reason = "on wasm32 the call is safe")]
+            fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
+                compiled_for! { $level, fn run<T>(body: impl FnOnce() -> T) -> T { body() } }
+                // SAFETY: the token exists only where the CPU has the level's features.
+                unsafe { run(body) }
+            }
+        }
     };
+}
+
+/// The proof that the running CPU has a level's instructions.
+pub(crate) trait Token: Copy + Send + Sync {
+    /// Runs `body`, compiled with the level's features.
+    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T;
 }
 
 /// Plain Rust, on every CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Portable;
+
+impl Token for Portable {
+    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
+        body()
+    }
+}
 
 #[cfg(target_arch = "x86_64")]
 token! {
@@ -116,6 +137,15 @@ token! {
     /// AVX-512 with VPOPCNTDQ: Ice Lake, Zen 4 and later.
     Avx512Vpopcnt
 }
+
+#[cfg(target_arch = "x86_64")]
+impl Avx512Vpopcnt {
+    /// Its token of AVX-512 alone, whose features are among those of this level.
+    pub(crate) fn avx512(self) -> Avx512 {
+        Avx512(())
+    }
+}
+
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 token! {
     /// NEON: every 64-bit Arm.
@@ -280,7 +310,7 @@ impl Level {
     /// ```
     #[inline]
     pub fn vectorize<R>(self, work: impl FnOnce() -> R) -> R {
-        dispatch!(self, float => float.run(Work(work)))
+        dispatch!(self, token => token.vectorize(work))
     }
 
     /// The level called `name`.
@@ -292,18 +322,6 @@ impl Level {
             .into_iter()
             .find(|level| level.name() == name)
             .ok_or_else(|| LevelError::new(name))
-    }
-}
-
-/// A closure as a kernel that asks for no particular vector.
-struct Work<W>(W);
-
-impl<R, W: FnOnce() -> R> Kernel for Work<W> {
-    type Output = R;
-
-    #[inline(always)]
-    fn call<F: Float>(self, _: F) -> R {
-        (self.0)()
     }
 }
 

@@ -35,6 +35,7 @@ pub mod real;
 pub mod reference;
 #[cfg(feature = "rayon")]
 pub mod threads;
+mod threshold;
 pub mod xnor;
 
 pub use error::Error;

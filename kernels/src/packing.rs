@@ -16,9 +16,9 @@
 
 use crate::{
     Error,
-    bits::{BitViewMut, Shape, WORD},
-    isa::{Level, dispatch},
-    xnor::tile::Tile,
+    arch::tile::Tile,
+    bits::{BitMatrix, BitViewMut, Shape, WORD},
+    isa::{Level, Token, dispatch},
 };
 
 /// A number with a sign: +1 where it is at least 0, of either zero, −1 where it is less or not a number.
@@ -111,6 +111,30 @@ pub fn tensor_at_least<'a>(
     out: impl Into<BitViewMut<'a>>,
 ) -> Result<(), Error> {
     tensor(level, order, values, |value| value >= threshold, out.into())
+}
+
+impl BitMatrix {
+    /// The signs of `rows × columns` numbers, row by row; zero, of either sign, is +1, NaN is −1.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where `values` has another length.
+    pub fn from_signs(rows: usize, columns: usize, values: &[f32]) -> Result<Self, Error> {
+        Error::check_size("values", rows.saturating_mul(columns), values.len())?;
+        let mut matrix = Self::zeros(rows, columns);
+        signs(Level::best(), values, &mut matrix)?;
+        Ok(matrix)
+    }
+
+    /// Packs `rows × columns` booleans, row by row; `true` is +1.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where `values` has another length.
+    pub fn from_bools(rows: usize, columns: usize, values: &[bool]) -> Result<Self, Error> {
+        Error::check_size("values", rows.saturating_mul(columns), values.len())?;
+        let mut matrix = Self::zeros(rows, columns);
+        signs(Level::best(), values, &mut matrix)?;
+        Ok(matrix)
+    }
 }
 
 fn lines<T: Copy>(

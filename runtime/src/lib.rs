@@ -31,11 +31,14 @@ pub mod passes;
 #[cfg(feature = "threads")]
 pub mod pictures;
 pub mod plan;
+mod real;
 pub mod reference;
 pub mod scalar;
 pub mod session;
 #[cfg(feature = "threads")]
 pub mod shared;
-pub mod tensor;
 #[cfg(feature = "testing")]
 pub mod testing;
+
+#[doc(inline)]
+pub use graph::tensor;

@@ -275,7 +275,7 @@ impl PictureSession {
         tensor: fn(&mut [T]) -> TensorMut<'_>,
     ) -> Result<(), RunError> {
         let program = self.session.program();
-        let mut buffer = Buffer::default();
+        let mut buffer = PictureBuffer::default();
         let pictures = pictures.chunks(program.chunk() * self.shape.len());
         let scores = scores.chunks_mut(program.chunk() * self.classes);
         for (pictures, scores) in pictures.zip(scores) {
@@ -367,15 +367,22 @@ impl Affine {
     }
 }
 
-/// Pictures in the form that a program reads.
-#[derive(Default)]
-struct Buffer {
-    words: Vec<u64>,
-    floats: Vec<f32>,
+/// Memory for pictures in the form that a program reads.
+#[derive(Clone, Debug, Default)]
+pub struct PictureBuffer {
+    /// The bits of the last pictures that became bits, as [`TensorRef::Bit`] has them.
+    pub words: Vec<u64>,
+    /// The numbers of the last pictures that became floats.
+    pub floats: Vec<f32>,
 }
 
-impl Buffer {
-    fn read<'a>(
+impl PictureBuffer {
+    /// Whole pictures of that shape as the input of a net whose pixels are read so. Bytes stay where
+    /// they are.
+    ///
+    /// # Panics
+    /// Where the last picture is not whole.
+    pub fn read<'a>(
         &'a mut self,
         level: Level,
         pixels: &Pixels,

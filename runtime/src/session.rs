@@ -19,12 +19,12 @@
 //! ```
 
 use crate::{
-    execute::{RunError, TensorMut, TensorRef, Workspace},
-    graph::{Graph, Kind, Shape},
-    plan::{Options, PlanError, Port, Program},
-    tensor::{Data, Tensor, pack_bits, unpack_bits},
+    execute::{RunError, Workspace, run_owned},
+    graph::Graph,
+    plan::{Options, PlanError, Program},
+    tensor::Tensor,
 };
-use alloc::{sync::Arc, vec, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 
 /// A program and the memory that it works in.
 #[derive(Clone, Debug)]
@@ -71,79 +71,9 @@ impl Session {
         inputs: &[Tensor],
         after: &mut dyn FnMut(usize),
     ) -> Result<Vec<Tensor>, RunError> {
-        let batch = inputs.first().map_or(0, Tensor::batch);
-        let packed: Vec<_> = inputs.iter().map(pack).collect();
-        let references: Vec<_> = inputs
-            .iter()
-            .zip(&packed)
-            .map(|(tensor, words)| match tensor.data() {
-                Data::Bit(_) => TensorRef::Bit(words),
-                Data::U8(values) => TensorRef::U8(values),
-                Data::I32(values) => TensorRef::I32(values),
-                Data::F32(values) => TensorRef::F32(values),
-            })
-            .collect();
-        let mut outputs: Vec<_> = self
-            .program
-            .outputs()
-            .iter()
-            .map(|port| Owned::new(port, batch))
-            .collect();
-        let mut slices: Vec<_> = outputs.iter_mut().map(Owned::slice).collect();
-        self.program
-            .run_observed(&mut self.workspace, batch, &references, &mut slices, after)?;
-        let ports = self.program.outputs().iter();
-        Ok(outputs
-            .into_iter()
-            .zip(ports)
-            .map(|(output, port)| output.tensor(batch, port.shape))
-            .collect())
-    }
-}
-
-/// The words of a tensor of bits; nothing for other types.
-fn pack(tensor: &Tensor) -> Vec<u64> {
-    match tensor.data() {
-        Data::Bit(values) => pack_bits(values, tensor.shape()),
-        _ => Vec::new(),
-    }
-}
-
-/// Memory of an output.
-enum Owned {
-    Bit(Vec<u64>),
-    U8(Vec<u8>),
-    I32(Vec<i32>),
-    F32(Vec<f32>),
-}
-
-impl Owned {
-    fn new(port: &Port, batch: usize) -> Self {
-        let len = batch * port.item_len();
-        match port.kind {
-            Kind::Bit => Self::Bit(vec![0; len]),
-            Kind::U8 => Self::U8(vec![0; len]),
-            Kind::I32 => Self::I32(vec![0; len]),
-            Kind::F32 => Self::F32(vec![0.0; len]),
-        }
-    }
-
-    fn slice(&mut self) -> TensorMut<'_> {
-        match self {
-            Self::Bit(values) => TensorMut::Bit(values),
-            Self::U8(values) => TensorMut::U8(values),
-            Self::I32(values) => TensorMut::I32(values),
-            Self::F32(values) => TensorMut::F32(values),
-        }
-    }
-
-    fn tensor(self, batch: usize, shape: Shape) -> Tensor {
-        let data = match self {
-            Self::Bit(words) => Data::Bit(unpack_bits(&words, shape)),
-            Self::U8(values) => Data::U8(values),
-            Self::I32(values) => Data::I32(values),
-            Self::F32(values) => Data::F32(values),
-        };
-        Tensor::new(batch, shape, data).expect("an output has as many values as its shape")
+        let Self { program, workspace } = self;
+        run_owned(program, inputs, |batch, inputs, outputs| {
+            program.run_observed(workspace, batch, inputs, outputs, after)
+        })
     }
 }

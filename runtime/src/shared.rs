@@ -22,8 +22,9 @@
 //! ```
 
 use crate::{
-    execute::{RunError, TensorMut, TensorRef, Workspace},
+    execute::{RunError, TensorMut, TensorRef, Workspace, run_owned},
     plan::Program,
+    tensor::Tensor,
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use bernet_kernels::threads::{Idle, ThreadPool, ThreadsError, checked};
@@ -123,6 +124,17 @@ impl SharedSession {
         }
         self.share(shares, |workspace, (batch, inputs, mut outputs)| {
             program.run(workspace, batch, &inputs, &mut outputs)
+        })
+    }
+
+    /// As [`SharedSession::run`], of tensors that own their values: inputs and outputs in the order
+    /// of the graph's, of as many items as the first input.
+    ///
+    /// # Errors
+    /// [`SharedError`].
+    pub fn run_tensors(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, SharedError> {
+        run_owned(&self.program, inputs, |batch, inputs, outputs| {
+            self.run(batch, inputs, outputs)
         })
     }
 

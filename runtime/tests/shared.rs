@@ -1,7 +1,6 @@
 //! Sessions that threads share: the same numbers as one thread's, on arrays and on pictures.
 
 use bernet_runtime::{
-    execute::{TensorMut, TensorRef},
     format,
     graph::{Graph, GraphError, Kind, Op, Pixels, Shape},
     pictures::{PictureError, PictureSession},
@@ -9,73 +8,12 @@ use bernet_runtime::{
     reference,
     session::Session,
     shared::SharedSession,
-    tensor::{Data, Tensor, pack_bits, unpack_bits},
+    tensor::{Data, Tensor},
     testing::{self, Source},
 };
 use std::sync::Arc;
 
 const THREADS: [usize; 3] = [1, 2, 3];
-
-/// The words of a tensor, if it is of bits.
-fn words(tensor: &Tensor) -> Vec<u64> {
-    match tensor.data() {
-        Data::Bit(bits) => pack_bits(bits, tensor.shape()),
-        _ => Vec::new(),
-    }
-}
-
-fn run(session: &SharedSession, batch: usize, inputs: &[Tensor]) -> Vec<Tensor> {
-    let packed: Vec<_> = inputs.iter().map(words).collect();
-    let inputs: Vec<_> = inputs
-        .iter()
-        .zip(&packed)
-        .map(|(tensor, words)| match tensor.data() {
-            Data::Bit(_) => TensorRef::Bit(words),
-            Data::U8(values) => TensorRef::U8(values),
-            Data::I32(values) => TensorRef::I32(values),
-            Data::F32(values) => TensorRef::F32(values),
-        })
-        .collect();
-    let ports = session.program().outputs();
-    let len = |kind: Kind| {
-        let sizes = ports.iter().filter(move |port| port.kind == kind);
-        sizes.map(|port| port.item_len() * batch)
-    };
-    let mut bits: Vec<_> = len(Kind::Bit).map(|len| vec![0; len]).collect();
-    let mut bytes: Vec<_> = len(Kind::U8).map(|len| vec![0; len]).collect();
-    let mut integers: Vec<_> = len(Kind::I32).map(|len| vec![0; len]).collect();
-    let mut floats: Vec<_> = len(Kind::F32).map(|len| vec![0.0; len]).collect();
-    {
-        let (mut bits, mut bytes) = (bits.iter_mut(), bytes.iter_mut());
-        let (mut integers, mut floats) = (integers.iter_mut(), floats.iter_mut());
-        let mut outputs: Vec<_> = ports
-            .iter()
-            .map(|port| match port.kind {
-                Kind::Bit => TensorMut::Bit(bits.next().expect("one for each")),
-                Kind::U8 => TensorMut::U8(bytes.next().expect("one for each")),
-                Kind::I32 => TensorMut::I32(integers.next().expect("one for each")),
-                Kind::F32 => TensorMut::F32(floats.next().expect("one for each")),
-            })
-            .collect();
-        session
-            .run(batch, &inputs, &mut outputs)
-            .expect("inputs and outputs of the program");
-    }
-    let (mut bits, mut bytes) = (bits.into_iter(), bytes.into_iter());
-    let (mut integers, mut floats) = (integers.into_iter(), floats.into_iter());
-    ports
-        .iter()
-        .map(|port| {
-            let data = match port.kind {
-                Kind::Bit => Data::Bit(unpack_bits(&bits.next().expect("bits"), port.shape)),
-                Kind::U8 => Data::U8(bytes.next().expect("bytes")),
-                Kind::I32 => Data::I32(integers.next().expect("integers")),
-                Kind::F32 => Data::F32(floats.next().expect("floats")),
-            };
-            Tensor::new(batch, port.shape, data).expect("as many values as the shape says")
-        })
-        .collect()
-}
 
 #[test]
 fn threads_do_not_change_a_result() {
@@ -87,7 +25,7 @@ fn threads_do_not_change_a_result() {
             for batch in [1, 2, 7] {
                 let inputs = testing::random_inputs(&graph, batch, seed);
                 let expected = one.run(&inputs).expect("inputs of the graph");
-                let found = run(&shared, batch, &inputs);
+                let found = shared.run_tensors(&inputs).expect("inputs of the graph");
                 // Compared as text, in which NaN equals itself.
                 assert_eq!(format!("{found:?}"), format!("{expected:?}"), "seed {seed}");
             }

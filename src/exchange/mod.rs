@@ -20,7 +20,7 @@ mod read;
 #[cfg(feature = "tflite")]
 pub mod tflite;
 
-pub use read::{Format, ReadError, read};
+pub use read::{BytesError, Format, ReadError, from_bytes, read};
 
 /// What an importer is told beside the bytes.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,10 @@
 //! Files of any format that nets come in.
 
 use super::{ImportOptions, Imported, pixels};
-use bernet_runtime::format::{self, FileError};
+use bernet_runtime::{
+    format::{self, FileError, FormatError},
+    graph::Graph,
+};
 use std::{
     fmt,
     fs::File,
@@ -28,6 +31,29 @@ pub enum Format {
     Tflite,
 }
 
+/// Why the bytes of a whole file are no net.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BytesError {
+    /// A `.bnet` file, or what is of no known format.
+    #[error(transparent)]
+    Bnet(#[from] FormatError),
+    /// An ONNX file.
+    #[cfg(feature = "onnx")]
+    #[error(transparent)]
+    Onnx(#[from] super::onnx::ImportError),
+    /// A TFLite file.
+    #[cfg(feature = "tflite")]
+    #[error(transparent)]
+    Tflite(#[from] super::tflite::ImportError),
+    /// The net has no input for such pixels.
+    #[error(transparent)]
+    Pixels(#[from] pixels::ReadingMismatch),
+    /// The library was built without the part that reads the format.
+    #[error("{0} files need a feature that this build lacks")]
+    Feature(Format),
+}
+
 /// Why a file with a net could not be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -39,14 +65,13 @@ pub enum ReadError {
     #[cfg(feature = "onnx")]
     #[error(transparent)]
     Onnx(#[from] super::onnx::ImportFileError),
-    /// A TFLite file.
-    #[cfg(feature = "tflite")]
+    /// What is in the file.
     #[error("{}: {cause}", path.display())]
-    Tflite {
+    Bytes {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        cause: Box<super::tflite::ImportError>,
+        cause: Box<BytesError>,
     },
     /// The file system.
     #[error("{}: {cause}", path.display())]
@@ -64,22 +89,6 @@ pub enum ReadError {
         /// The most bytes.
         limit: u64,
     },
-    /// The net has no input for such pixels.
-    #[error("{}: {cause}", path.display())]
-    Pixels {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        cause: pixels::ReadingMismatch,
-    },
-    /// The library was built without the part that reads the format.
-    #[error("{}: {format} files need a feature that this build lacks", path.display())]
-    Feature {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        format: Format,
-    },
 }
 
 impl Format {
@@ -95,17 +104,29 @@ impl Format {
             .and_then(|file| file.take(12).read_to_end(&mut beginning))
             .map_err(|cause| io_error(path, cause))?;
         let is_named = path.extension().is_some_and(|ending| ending == "onnx");
-        // An ONNX file is a message whose first field, as everybody writes it, is an integer.
-        let is_message = beginning.starts_with(&[8]) || is_named;
-        Ok(match beginning.split_at_checked(8) {
+        Ok(match Self::of_bytes(&beginning) {
+            Self::Bnet { version: 0 } if is_named && !beginning.starts_with(&format::MAGIC) => {
+                Self::Onnx
+            }
+            format => format,
+        })
+    }
+
+    /// The format of a file that begins with these bytes, of which twelve are enough. What is of no
+    /// format is left to the reader of [`Format::Bnet`], which says so.
+    pub fn of_bytes(beginning: &[u8]) -> Self {
+        match beginning.split_at_checked(8) {
             Some((magic, rest)) if *magic == format::MAGIC => {
-                let version = rest.try_into().map_or(0, u32::from_le_bytes);
+                let version = rest
+                    .first_chunk()
+                    .map_or(0, |bytes| u32::from_le_bytes(*bytes));
                 Self::Bnet { version }
             }
             Some((name, _)) if name.ends_with(b"TFL3") => Self::Tflite,
-            _ if is_message => Self::Onnx,
+            // An ONNX file is a message whose first field, as everybody writes it, is an integer.
+            _ if beginning.starts_with(&[8]) => Self::Onnx,
             _ => Self::Bnet { version: 0 },
-        })
+        }
     }
 }
 
@@ -133,32 +154,63 @@ impl fmt::Display for Format {
 /// [`ReadError`], with the path.
 pub fn read(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Imported, ReadError> {
     let path = path.as_ref();
-    let mut imported = match Format::of(path)? {
-        Format::Bnet { .. } => Imported {
-            graph: format::read(path)?,
-            notes: Vec::new(),
-        },
-        #[cfg(feature = "onnx")]
-        Format::Onnx => return Ok(super::onnx::import_file(path, options)?),
-        #[cfg(feature = "tflite")]
-        Format::Tflite => read_tflite(path)?,
-        #[cfg(not(feature = "onnx"))]
-        format @ Format::Onnx => return Err(missing(path, format)),
-        #[cfg(not(feature = "tflite"))]
-        format @ Format::Tflite => return Err(missing(path, format)),
+    let cause = |cause: BytesError| ReadError::Bytes {
+        path: path.into(),
+        cause: Box::new(cause),
     };
-    if let Some(pixels) = &options.pixels {
-        pixels::set(&mut imported.graph, pixels).map_err(|cause| ReadError::Pixels {
-            path: path.into(),
-            cause,
-        })?;
+    match Format::of(path)? {
+        Format::Bnet { .. } => own(format::read(path)?, options).map_err(cause),
+        #[cfg(feature = "onnx")]
+        Format::Onnx => Ok(super::onnx::import_file(path, options)?),
+        #[cfg(feature = "tflite")]
+        Format::Tflite => from_bytes(&read_limited(path)?, options).map_err(cause),
+        #[cfg(not(all(feature = "onnx", feature = "tflite")))]
+        format => Err(cause(BytesError::Feature(format))),
     }
-    imported.notes.extend(pixels::notes(&imported.graph));
-    Ok(imported)
+}
+
+/// As [`read`], of the bytes of a whole file. What an ONNX model keeps in files beside it is missing.
+///
+/// ```
+/// use bernet::exchange::{self, ImportOptions};
+///
+/// let bytes = include_bytes!("../../models/mnist.bnet");
+/// let net = exchange::from_bytes(bytes, &ImportOptions::default())?;
+/// assert_eq!(net.graph.outputs[0].name, "logits");
+/// # Ok::<(), exchange::BytesError>(())
+/// ```
+///
+/// # Errors
+/// [`BytesError`].
+pub fn from_bytes(bytes: &[u8], options: &ImportOptions) -> Result<Imported, BytesError> {
+    match Format::of_bytes(bytes) {
+        Format::Bnet { .. } => own(format::from_bytes(bytes)?, options),
+        #[cfg(feature = "onnx")]
+        Format::Onnx => Ok(super::onnx::import(bytes, options)?),
+        #[cfg(feature = "tflite")]
+        Format::Tflite => {
+            let Imported { graph, mut notes } = super::tflite::import(bytes)?;
+            let read = own(graph, options)?;
+            notes.extend(read.notes);
+            let graph = read.graph;
+            Ok(Imported { graph, notes })
+        }
+        #[cfg(not(all(feature = "onnx", feature = "tflite")))]
+        format => Err(BytesError::Feature(format)),
+    }
+}
+
+/// A net with what the options say of its pixels.
+fn own(mut graph: Graph, options: &ImportOptions) -> Result<Imported, BytesError> {
+    if let Some(pixels) = &options.pixels {
+        pixels::set(&mut graph, pixels)?;
+    }
+    let notes = pixels::notes(&graph);
+    Ok(Imported { graph, notes })
 }
 
 #[cfg(feature = "tflite")]
-fn read_tflite(path: &Path) -> Result<Imported, ReadError> {
+fn read_limited(path: &Path) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes))
@@ -169,18 +221,7 @@ fn read_tflite(path: &Path) -> Result<Imported, ReadError> {
             limit: FILE_LIMIT,
         });
     }
-    super::tflite::import(&bytes).map_err(|cause| ReadError::Tflite {
-        path: path.into(),
-        cause: Box::new(cause),
-    })
-}
-
-#[cfg(not(all(feature = "onnx", feature = "tflite")))]
-fn missing(path: &Path, format: Format) -> ReadError {
-    ReadError::Feature {
-        path: path.into(),
-        format,
-    }
+    Ok(bytes)
 }
 
 fn io_error(path: &Path, cause: io::Error) -> ReadError {

@@ -1,10 +1,10 @@
 //! AVX2.
 
-use super::{avx2_narrow, nibbles};
-use crate::{
-    isa::{Avx2, compiled_for},
-    xnor::tile::{Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Tile},
+use super::{
+    avx2_narrow, nibbles,
+    tile::{Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Tile},
 };
+use crate::isa::{Avx2, compiled_for};
 use core::arch::x86_64::*;
 
 /// Bytes of depth that a lane of `vpmaddubsw`'s sums holds, and steps of them until its 16 bits could overflow: each adds at
@@ -27,13 +27,6 @@ impl Tile for Avx2 {
         let place = Self::place(lane);
         bytes[place] = step[0] & 15;
         bytes[Self::LANES + place] = step[0] >> 4;
-    }
-
-    #[inline(always)]
-    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
-        compiled_for! { Avx2, fn run<T>(body: impl FnOnce() -> T) -> T { body() } }
-        // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { run(body) }
     }
 
     #[inline(always)]

@@ -11,11 +11,13 @@
 //! bits in the output about ten for each row. At five steps that is 320 + 48 + 5 · 72 + 48 + 320 ≈ 1100, or 34 a row, where the
 //! tile takes 43 to count, 40 to widen and to compare all 32 lanes, and the same ten to set the bits.
 
-use super::nibbles;
+use super::{
+    nibbles,
+    tile::{MAX_COLUMNS, NARROW_ROWS, Patches, Tile},
+};
 use crate::{
     bits::{WORD, read_bits},
     isa::{Avx2, compiled_for},
-    xnor::tile::{MAX_COLUMNS, NARROW_ROWS, Patches, Tile},
 };
 use core::arch::x86_64::*;
 

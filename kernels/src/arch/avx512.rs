@@ -1,5 +1,6 @@
 //! AVX-512, with and without VPOPCNTDQ.
 
+use super::tile::{Counts, MAX_COLUMNS, Patches, Strided, Tile};
 use super::{
     avx2::{NEIGHBOURS, ROOM},
     avx512_popcount::{
@@ -9,10 +10,7 @@ use super::{
 };
 use crate::{
     isa::{Avx512, Avx512Vpopcnt, compiled_for},
-    xnor::{
-        Threshold,
-        tile::{Counts, MAX_COLUMNS, Patches, Strided, Tile},
-    },
+    threshold::Threshold,
 };
 use core::{arch::x86_64::*, mem::offset_of};
 
@@ -21,13 +19,6 @@ impl Tile for Avx512Vpopcnt {
     const REGISTERS: usize = 2;
     const ROWS: usize = 6;
     const STEP: usize = 4;
-
-    #[inline(always)]
-    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
-        compiled_for! { Avx512Vpopcnt, fn run<T>(body: impl FnOnce() -> T) -> T { body() } }
-        // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { run(body) }
-    }
 
     #[inline(always)]
     fn count<const R: usize, const V: usize>(
@@ -256,13 +247,6 @@ impl Tile for Avx512 {
     /// both halves in order.
     fn lay(lane: usize, step: &[u8], bytes: &mut [u8]) {
         bytes[lane % 32 * 2 + lane / 32] = step[0];
-    }
-
-    #[inline(always)]
-    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
-        compiled_for! { Avx512, fn run<T>(body: impl FnOnce() -> T) -> T { body() } }
-        // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { run(body) }
     }
 
     #[inline(always)]

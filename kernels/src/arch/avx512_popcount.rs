@@ -1,9 +1,7 @@
 //! AVX-512 with VPOPCNTDQ: the inner tile, and what becomes of its counts while they are in registers.
 
-use crate::{
-    isa::{Avx512Vpopcnt, compiled_for},
-    xnor::tile::{Counts, MAX_COLUMNS, Patches, Tile},
-};
+use super::tile::{Counts, MAX_COLUMNS, Patches, Tile};
+use crate::isa::{Avx512Vpopcnt, compiled_for};
 use core::arch::x86_64::*;
 
 compiled_for! { Avx512Vpopcnt,

@@ -4,10 +4,8 @@
 //! `1 + 4 G` instructions a row, with weights and bounds in registers (16 of 32 at `G = 4`). At 64 columns of 64 bits that is 17 for half of
 //! the 4096 multiply-accumulates; a 6×32 tile of two steps takes 13 for as many and has its counts yet to compare.
 
-use crate::{
-    isa::{Avx512Vpopcnt, compiled_for},
-    xnor::tile::{Strided, Tile},
-};
+use super::tile::{Strided, Tile};
+use crate::isa::{Avx512Vpopcnt, compiled_for};
 use core::arch::x86_64::*;
 
 /// A panel is its first 32 bits of depth, sixteen columns a register, and then the other 32, if there are.

@@ -3,12 +3,14 @@
 //! The methods belong to a level's token, which proves that its instructions exist, so that the vectors are plain
 //! values and a kernel needs no `unsafe`. A kernel is a [`Kernel`]; [`Float::run`] compiles it once per level.
 
+use crate::isa::Token;
+
 /// Arithmetic of one level. Every method works lane by lane and is inlined into the function that
 /// [`run`](Self::run) compiled.
 ///
 /// # Safety
 /// A `Vector` is exactly [`LANES`](Self::LANES) f32 without padding, aligned to at most 64 bytes, and `LANES` divides 16.
-pub(crate) unsafe trait Float: Copy {
+pub(crate) unsafe trait Float: Token {
     /// A vector of [`LANES`](Self::LANES) f32.
     type Vector: Copy;
     /// A truth value per lane.
@@ -17,7 +19,13 @@ pub(crate) unsafe trait Float: Copy {
     const LANES: usize;
 
     /// Compiles `kernel` with the level's instructions and runs it.
-    fn run<K: Kernel>(self, kernel: K) -> K::Output;
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        self.vectorize(
+            #[inline(always)]
+            || kernel.call(self),
+        )
+    }
 
     /// `x` in every lane.
     fn splat(self, x: f32) -> Self::Vector;

@@ -1,14 +1,8 @@
 //! f32 vectors of AVX2 and FMA: 8 lanes.
 
-use super::float::{Float, Kernel, ROUND};
-use crate::isa::{Avx2, compiled_for};
+use super::float::{Float, ROUND};
+use crate::isa::Avx2;
 use core::arch::x86_64::*;
-
-compiled_for! { Avx2,
-    fn compiled<K: Kernel>(token: Avx2, kernel: K) -> K::Output {
-        kernel.call(token)
-    }
-}
 
 /// An intrinsic of the level, called where the token is at hand.
 macro_rules! with_avx2 {
@@ -24,10 +18,6 @@ unsafe impl Float for Avx2 {
     type Mask = __m256;
     const LANES: usize = 8;
 
-    #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        with_avx2!(compiled(self, kernel))
-    }
     #[inline(always)]
     fn splat(self, x: f32) -> __m256 {
         with_avx2!(_mm256_set1_ps(x))

@@ -1,14 +1,8 @@
 //! f32 vectors of NEON: 4 lanes.
 
-use super::float::{Float, Kernel, ROUND};
-use crate::isa::{Neon, compiled_for};
+use super::float::{Float, ROUND};
+use crate::isa::Neon;
 use core::arch::aarch64::*;
-
-compiled_for! { Neon,
-    fn compiled<K: Kernel>(token: Neon, kernel: K) -> K::Output {
-        kernel.call(token)
-    }
-}
 
 /// An intrinsic of the level, called where the token is at hand.
 macro_rules! with_neon {
@@ -24,10 +18,6 @@ unsafe impl Float for Neon {
     type Mask = uint32x4_t;
     const LANES: usize = 4;
 
-    #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        with_neon!(compiled(self, kernel))
-    }
     #[inline(always)]
     fn splat(self, x: f32) -> float32x4_t {
         with_neon!(vdupq_n_f32(x))

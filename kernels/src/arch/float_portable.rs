@@ -1,125 +1,98 @@
 //! f32 vectors in plain Rust: 8 lanes, which the compiler spreads over whatever registers the target has.
 
-use super::float::{Float, Kernel, ROUND};
-use crate::isa::{Portable, compiled_for};
+use super::float::{Float, ROUND};
+use crate::isa::Portable;
 use core::array::from_fn;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(32))]
-pub(crate) struct Eight(pub(super) [f32; 8]);
+pub(crate) struct Eight([f32; 8]);
 
 impl Eight {
     #[inline(always)]
-    pub(super) fn each(f: impl FnMut(usize) -> f32) -> Self {
+    fn each(f: impl FnMut(usize) -> f32) -> Self {
         Self(from_fn(f))
     }
 }
 
-/// The same arithmetic for every level that leaves its vectors to the compiler.
-macro_rules! float {
-    ($level:ident) => {
-        // SAFETY: the vector type is LANES f32.
-        unsafe impl Float for $level {
-            type Vector = Eight;
-            type Mask = [bool; 8];
-            const LANES: usize = 8;
+// SAFETY: the vector type is LANES f32.
+unsafe impl Float for Portable {
+    type Vector = Eight;
+    type Mask = [bool; 8];
+    const LANES: usize = 8;
 
-            #[inline(always)]
-            #[allow(
-                unused_unsafe,
-                reason = "of a level without features it is an ordinary call"
-            )]
-            fn run<K: Kernel>(self, kernel: K) -> K::Output {
-                compiled_for! { $level,
-                    fn compiled<K: Kernel>(token: $level, kernel: K) -> K::Output {
-                        kernel.call(token)
-                    }
-                }
-                // SAFETY: the token exists only where the CPU has the level's features.
-                unsafe { compiled(self, kernel) }
-            }
-            #[inline(always)]
-            fn splat(self, x: f32) -> Eight {
-                Eight([x; 8])
-            }
-            #[inline(always)]
-            fn load(self, from: &[f32]) -> Eight {
-                let from = &from[..Self::LANES];
-                Eight::each(|i| from[i])
-            }
-            #[inline(always)]
-            fn store(self, x: Eight, to: &mut [f32]) {
-                to[..Self::LANES].copy_from_slice(&x.0);
-            }
-            #[inline(always)]
-            fn add(self, a: Eight, b: Eight) -> Eight {
-                Eight::each(|i| a.0[i] + b.0[i])
-            }
-            #[inline(always)]
-            fn sub(self, a: Eight, b: Eight) -> Eight {
-                Eight::each(|i| a.0[i] - b.0[i])
-            }
-            #[inline(always)]
-            fn mul(self, a: Eight, b: Eight) -> Eight {
-                Eight::each(|i| a.0[i] * b.0[i])
-            }
-            #[inline(always)]
-            fn div(self, a: Eight, b: Eight) -> Eight {
-                Eight::each(|i| a.0[i] / b.0[i])
-            }
-            // Rounded twice: `f32::mul_add` is a library call where the target has no fused instruction.
-            #[inline(always)]
-            fn mul_add(self, a: Eight, b: Eight, c: Eight) -> Eight {
-                Eight::each(|i| a.0[i] * b.0[i] + c.0[i])
-            }
-            #[inline(always)]
-            fn neg_mul_add(self, a: Eight, b: Eight, c: Eight) -> Eight {
-                Eight::each(|i| c.0[i] - a.0[i] * b.0[i])
-            }
-            #[inline(always)]
-            fn min(self, a: Eight, b: Eight) -> Eight {
-                Eight::each(|i| if a.0[i] < b.0[i] { a.0[i] } else { b.0[i] })
-            }
-            #[inline(always)]
-            fn max(self, a: Eight, b: Eight) -> Eight {
-                Eight::each(|i| if a.0[i] > b.0[i] { a.0[i] } else { b.0[i] })
-            }
-            #[inline(always)]
-            fn sqrt(self, a: Eight) -> Eight {
-                Eight::each(|i| square_root(a.0[i]))
-            }
-            #[inline(always)]
-            fn less(self, a: Eight, b: Eight) -> [bool; 8] {
-                from_fn(|i| a.0[i] < b.0[i])
-            }
-            #[inline(always)]
-            fn select(self, mask: [bool; 8], yes: Eight, no: Eight) -> Eight {
-                Eight::each(|i| if mask[i] { yes.0[i] } else { no.0[i] })
-            }
-            #[inline(always)]
-            fn bits(self, mask: [bool; 8]) -> u32 {
-                (0..8).map(|i| u32::from(mask[i]) << i).sum()
-            }
-            #[inline(always)]
-            fn power_of_two(self, n: Eight) -> Eight {
-                Eight::each(|i| f32::from_bits((n.0[i] + (ROUND + 127.0)).to_bits() << 23))
-            }
-        }
-    };
+    #[inline(always)]
+    fn splat(self, x: f32) -> Eight {
+        Eight([x; 8])
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> Eight {
+        let from = &from[..Self::LANES];
+        Eight::each(|i| from[i])
+    }
+    #[inline(always)]
+    fn store(self, x: Eight, to: &mut [f32]) {
+        to[..Self::LANES].copy_from_slice(&x.0);
+    }
+    #[inline(always)]
+    fn add(self, a: Eight, b: Eight) -> Eight {
+        Eight::each(|i| a.0[i] + b.0[i])
+    }
+    #[inline(always)]
+    fn sub(self, a: Eight, b: Eight) -> Eight {
+        Eight::each(|i| a.0[i] - b.0[i])
+    }
+    #[inline(always)]
+    fn mul(self, a: Eight, b: Eight) -> Eight {
+        Eight::each(|i| a.0[i] * b.0[i])
+    }
+    #[inline(always)]
+    fn div(self, a: Eight, b: Eight) -> Eight {
+        Eight::each(|i| a.0[i] / b.0[i])
+    }
+    // Rounded twice: `f32::mul_add` is a library call where the target has no fused instruction.
+    #[inline(always)]
+    fn mul_add(self, a: Eight, b: Eight, c: Eight) -> Eight {
+        Eight::each(|i| a.0[i] * b.0[i] + c.0[i])
+    }
+    #[inline(always)]
+    fn neg_mul_add(self, a: Eight, b: Eight, c: Eight) -> Eight {
+        Eight::each(|i| c.0[i] - a.0[i] * b.0[i])
+    }
+    #[inline(always)]
+    fn min(self, a: Eight, b: Eight) -> Eight {
+        Eight::each(|i| if a.0[i] < b.0[i] { a.0[i] } else { b.0[i] })
+    }
+    #[inline(always)]
+    fn max(self, a: Eight, b: Eight) -> Eight {
+        Eight::each(|i| if a.0[i] > b.0[i] { a.0[i] } else { b.0[i] })
+    }
+    #[inline(always)]
+    fn sqrt(self, a: Eight) -> Eight {
+        Eight::each(|i| square_root(a.0[i]))
+    }
+    #[inline(always)]
+    fn less(self, a: Eight, b: Eight) -> [bool; 8] {
+        from_fn(|i| a.0[i] < b.0[i])
+    }
+    #[inline(always)]
+    fn select(self, mask: [bool; 8], yes: Eight, no: Eight) -> Eight {
+        Eight::each(|i| if mask[i] { yes.0[i] } else { no.0[i] })
+    }
+    #[inline(always)]
+    fn bits(self, mask: [bool; 8]) -> u32 {
+        (0..8).map(|i| u32::from(mask[i]) << i).sum()
+    }
+    #[inline(always)]
+    fn power_of_two(self, n: Eight) -> Eight {
+        Eight::each(|i| f32::from_bits((n.0[i] + (ROUND + 127.0)).to_bits() << 23))
+    }
 }
-
-#[allow(
-    unused_imports,
-    reason = "not every architecture has a second such level"
-)]
-pub(super) use float;
-
-float!(Portable);
 
 /// Square root without std: halving the exponent gives a first guess to 4 %, and each of Newton's steps doubles the
 /// number of right digits.
 #[inline(always)]
-pub(super) fn square_root(x: f32) -> f32 {
+fn square_root(x: f32) -> f32 {
     let mut root = f32::from_bits(0x1fbd_1df5 + (x.to_bits() >> 1));
     for _ in 0..3 {
         root = 0.5 * (root + x / root);

@@ -1,14 +1,8 @@
 //! f32 vectors of WebAssembly: 4 lanes.
 
-use super::float::{Float, Kernel, ROUND};
-use crate::isa::{Simd128, compiled_for};
+use super::float::{Float, ROUND};
+use crate::isa::Simd128;
 use core::arch::wasm32::*;
-
-compiled_for! { Simd128,
-    fn compiled<K: Kernel>(token: Simd128, kernel: K) -> K::Output {
-        kernel.call(token)
-    }
-}
 
 // SAFETY: the vector type is LANES f32.
 unsafe impl Float for Simd128 {
@@ -16,10 +10,6 @@ unsafe impl Float for Simd128 {
     type Mask = v128;
     const LANES: usize = 4;
 
-    #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        compiled(self, kernel)
-    }
     #[inline(always)]
     fn splat(self, x: f32) -> v128 {
         f32x4_splat(x)

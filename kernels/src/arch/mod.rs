@@ -33,3 +33,4 @@ mod nibbles;
 mod simd128;
 #[cfg(target_arch = "x86_64")]
 mod sse42;
+pub(crate) mod tile;

@@ -1,9 +1,7 @@
 //! NEON.
 
-use crate::{
-    isa::{Neon, compiled_for},
-    xnor::tile::{Counts, MAX_COLUMNS, Patches, Tile},
-};
+use super::tile::{Counts, MAX_COLUMNS, Patches, Tile};
+use crate::isa::{Neon, compiled_for};
 use core::arch::aarch64::*;
 
 impl Tile for Neon {
@@ -11,13 +9,6 @@ impl Tile for Neon {
     const REGISTERS: usize = 4;
     const ROWS: usize = 4;
     const STEP: usize = 1;
-
-    #[inline(always)]
-    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
-        compiled_for! { Neon, fn run<T>(body: impl FnOnce() -> T) -> T { body() } }
-        // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { run(body) }
-    }
 
     #[inline(always)]
     fn count<const R: usize, const V: usize>(

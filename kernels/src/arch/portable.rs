@@ -1,19 +1,13 @@
 //! Plain Rust, left to the compiler's own vectoriser.
 
-use crate::{
-    isa::Portable,
-    xnor::tile::{Counts, MAX_COLUMNS, Patches, Tile},
-};
+use super::tile::{Counts, MAX_COLUMNS, Patches, Tile};
+use crate::isa::Portable;
 
 impl Tile for Portable {
     const LANES: usize = 4;
     const REGISTERS: usize = 1;
     const ROWS: usize = 2;
     const STEP: usize = 8;
-
-    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
-        body()
-    }
 
     fn count<const R: usize, const V: usize>(
         self,

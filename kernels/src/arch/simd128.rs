@@ -1,10 +1,8 @@
 //! WebAssembly's 128-bit vectors. A function of any feature may be called from anywhere there: a module with an instruction that
 //! the engine does not have would not have been loaded.
 
-use crate::{
-    isa::{Simd128, compiled_for},
-    xnor::tile::{Counts, MAX_COLUMNS, Patches, Tile},
-};
+use super::tile::{Counts, MAX_COLUMNS, Patches, Tile};
+use crate::isa::{Simd128, compiled_for};
 use core::arch::wasm32::*;
 
 impl Tile for Simd128 {
@@ -12,12 +10,6 @@ impl Tile for Simd128 {
     const REGISTERS: usize = 2;
     const ROWS: usize = 2;
     const STEP: usize = 1;
-
-    #[inline(always)]
-    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
-        compiled_for! { Simd128, fn run<T>(body: impl FnOnce() -> T) -> T { body() } }
-        run(body)
-    }
 
     #[inline(always)]
     fn count<const R: usize, const V: usize>(

@@ -1,10 +1,10 @@
 //! SSE4.2: x86-64 without AVX2.
 
-use super::nibbles;
-use crate::{
-    isa::{Sse42, compiled_for},
-    xnor::tile::{Counts, MAX_COLUMNS, Patches, Tile},
+use super::{
+    nibbles,
+    tile::{Counts, MAX_COLUMNS, Patches, Tile},
 };
+use crate::isa::{Sse42, compiled_for};
 use core::arch::x86_64::*;
 
 impl Tile for Sse42 {
@@ -19,13 +19,6 @@ impl Tile for Sse42 {
     fn lay(lane: usize, step: &[u8], bytes: &mut [u8]) {
         bytes[lane] = step[0] & 15;
         bytes[Self::LANES + lane] = step[0] >> 4;
-    }
-
-    #[inline(always)]
-    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T {
-        compiled_for! { Sse42, fn run<T>(body: impl FnOnce() -> T) -> T { body() } }
-        // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { run(body) }
     }
 
     #[inline(always)]

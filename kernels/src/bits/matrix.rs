@@ -4,7 +4,7 @@ use super::{
     view::{BitView, BitViewMut, Shape},
     words::WORD,
 };
-use crate::{Error, isa::Level, packing};
+use crate::Error;
 use alloc::{vec, vec::Vec};
 
 /// A matrix of ±1, `rows × columns`, owned; each row is `columns.div_ceil(64)` words.
@@ -46,28 +46,6 @@ impl BitMatrix {
             }
         }
         matrix
-    }
-
-    /// The signs of `rows × columns` numbers, row by row; zero, of either sign, is +1, NaN is −1.
-    ///
-    /// # Errors
-    /// [`Error::Size`] where `values` has another length.
-    pub fn from_signs(rows: usize, columns: usize, values: &[f32]) -> Result<Self, Error> {
-        Error::check_size("values", rows.saturating_mul(columns), values.len())?;
-        let mut matrix = Self::zeros(rows, columns);
-        packing::signs(Level::best(), values, &mut matrix)?;
-        Ok(matrix)
-    }
-
-    /// Packs `rows × columns` booleans, row by row; `true` is +1.
-    ///
-    /// # Errors
-    /// [`Error::Size`] where `values` has another length.
-    pub fn from_bools(rows: usize, columns: usize, values: &[bool]) -> Result<Self, Error> {
-        Error::check_size("values", rows.saturating_mul(columns), values.len())?;
-        let mut matrix = Self::zeros(rows, columns);
-        packing::signs(Level::best(), values, &mut matrix)?;
-        Ok(matrix)
     }
 
     /// Takes words that are packed already.

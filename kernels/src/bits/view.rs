@@ -70,8 +70,8 @@ impl Shape {
     }
 }
 
-/// How many words lines of that shape and stride take, from the first to the end of the last.
-fn needed(shape: Shape, stride: usize) -> Result<usize, Error> {
+/// How many words lines of that shape and stride take, from the first to the end of the last; at most `found`.
+fn needed(shape: Shape, stride: usize, found: usize) -> Result<usize, Error> {
     let rows = shape.batch.checked_mul(shape.height);
     let columns = shape.width.checked_mul(shape.channels);
     let (Some(rows), Some(columns)) = (rows, columns) else {
@@ -91,7 +91,45 @@ fn needed(shape: Shape, stride: usize) -> Result<usize, Error> {
     }
     let before = rows.saturating_sub(1).saturating_mul(stride);
     let last = if rows > 0 { row_words } else { 0 };
-    Ok(before.saturating_add(last))
+    let expected = before.saturating_add(last);
+    if found < expected {
+        return Err(Error::Size {
+            what: "words",
+            expected,
+            found,
+        });
+    }
+    Ok(expected)
+}
+
+/// What both views say of their shape; they are `$this`.
+macro_rules! dimensions {
+    ($this:ty) => {
+        /// Its shape.
+        pub fn shape(self: $this) -> Shape {
+            self.shape
+        }
+
+        /// Number of lines, `batch · height`.
+        pub fn rows(self: $this) -> usize {
+            self.shape.rows()
+        }
+
+        /// Values a line, `width · channels`.
+        pub fn columns(self: $this) -> usize {
+            self.shape.columns()
+        }
+
+        /// Words of a line.
+        pub fn row_words(self: $this) -> usize {
+            self.shape.row_words()
+        }
+
+        /// Words from one line to the next.
+        pub fn stride(self: $this) -> usize {
+            self.stride
+        }
+    };
 }
 
 /// The bits of a line's last word that are after its last value; 0 where there are none.
@@ -139,15 +177,9 @@ impl<'a> BitView<'a> {
     /// # Errors
     /// [`Error::Size`] and [`Error::Dimension`] as [`BitView::new`].
     pub fn with_clear_pads(words: &'a [u64], shape: Shape, stride: usize) -> Result<Self, Error> {
-        let needed = needed(shape, stride)?;
-        let found = words.len();
-        let words = words.get(..needed).ok_or(Error::Size {
-            what: "words",
-            expected: needed,
-            found,
-        })?;
+        let needed = needed(shape, stride, words.len())?;
         Ok(Self {
-            words,
+            words: &words[..needed],
             shape,
             stride,
         })
@@ -166,30 +198,7 @@ impl<'a> BitView<'a> {
         Self::new(words, Shape::matrix(rows, columns), stride)
     }
 
-    /// Its shape.
-    pub fn shape(self) -> Shape {
-        self.shape
-    }
-
-    /// Number of lines, `batch · height`.
-    pub fn rows(self) -> usize {
-        self.shape.rows()
-    }
-
-    /// Values a line, `width · channels`.
-    pub fn columns(self) -> usize {
-        self.shape.columns()
-    }
-
-    /// Words of a line.
-    pub fn row_words(self) -> usize {
-        self.shape.row_words()
-    }
-
-    /// Words from one line to the next.
-    pub fn stride(self) -> usize {
-        self.stride
-    }
+    dimensions!(Self);
 
     /// All words, from the first line's to the last's, with what lies between.
     pub fn words(self) -> &'a [u64] {
@@ -266,15 +275,9 @@ impl<'a> BitViewMut<'a> {
     /// [`Error::Size`] where there are too few words or the stride is shorter than a line;
     /// [`Error::Dimension`] where the shape overflows.
     pub fn new(words: &'a mut [u64], shape: Shape, stride: usize) -> Result<Self, Error> {
-        let needed = needed(shape, stride)?;
-        let found = words.len();
-        let words = words.get_mut(..needed).ok_or(Error::Size {
-            what: "words",
-            expected: needed,
-            found,
-        })?;
+        let needed = needed(shape, stride, words.len())?;
         Ok(Self {
-            words,
+            words: &mut words[..needed],
             shape,
             stride,
         })
@@ -293,30 +296,7 @@ impl<'a> BitViewMut<'a> {
         Self::new(words, Shape::matrix(rows, columns), stride)
     }
 
-    /// Its shape.
-    pub fn shape(&self) -> Shape {
-        self.shape
-    }
-
-    /// Number of lines, `batch · height`.
-    pub fn rows(&self) -> usize {
-        self.shape.rows()
-    }
-
-    /// Values a line, `width · channels`.
-    pub fn columns(&self) -> usize {
-        self.shape.columns()
-    }
-
-    /// Words of a line.
-    pub fn row_words(&self) -> usize {
-        self.shape.row_words()
-    }
-
-    /// Words from one line to the next.
-    pub fn stride(&self) -> usize {
-        self.stride
-    }
+    dimensions!(&Self);
 
     /// The same bits, to be read.
     pub fn view(&self) -> BitView<'_> {

@@ -289,3 +289,11 @@ impl Block {
         float.load(&self.filled.map(|ones| ones as f32))
     }
 }
+
+/// The least lane.
+#[inline(always)]
+pub(super) fn least<F: Float>(float: F, x: F::Vector) -> f32 {
+    let mut lanes = [f32::MAX; MAX_LANES];
+    float.store(x, &mut lanes);
+    lanes.iter().fold(f32::MAX, |least, &x| least.min(x))
+}

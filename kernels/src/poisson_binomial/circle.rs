@@ -16,7 +16,6 @@
 
 use super::{
     block::MAX_LANES,
-    forward::half_width,
     functions::{round, sin_cos},
 };
 use crate::arch::float::Float;
@@ -130,6 +129,19 @@ impl<F: Float> Circle<F> {
             self.rotation(float, turns, self.at_end),
         ]
     }
+}
+
+/// `L/3 + √(L²/9 + 2Lσ²)`: a sum is further than this above its mean, or below it, with a probability of at most `e^−L`
+/// (Bernstein's inequality).
+#[inline(always)]
+pub(super) fn half_width<F: Float>(float: F, log_tail: f32, variance: F::Vector) -> F::Vector {
+    let third = log_tail / 3.0;
+    let square = float.mul_add(
+        float.splat(2.0 * log_tail),
+        variance,
+        float.splat(third * third),
+    );
+    float.add(float.splat(third), float.sqrt(square))
 }
 
 /// The largest number of frequencies that count in a lane: `M·asin(√7/σ)/π`, or all `B`.

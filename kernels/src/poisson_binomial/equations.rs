@@ -1,6 +1,6 @@
 //! The gradients that solve the leave-one-out system as a linear system, all of it or its centre.
 //!
-//! The system (see `gradient.rs`) is `A x = y` with `p x_{k−1} + q x_k = y_k` in row `k`. Row `h − 1` and row `h` hold the wanted
+//! The system (see `recursion.rs`) is `A x = y` with `p x_{k−1} + q x_k = y_k` in row `k`. Row `h − 1` and row `h` hold the wanted
 //! `x_{h−1}`.
 //!
 //! * **Thomas**: `AᵀA x = Aᵀy`, tridiagonal with `p² + q²` on the diagonal and `pq` beside it, right side `q y_i + p y_{i+1}`.
@@ -20,7 +20,7 @@
 
 use super::{
     forward::Distribution,
-    gradient::{TOGETHER, precise},
+    recursion::{TOGETHER, precise},
 };
 use crate::arch::float::Float;
 

@@ -15,7 +15,8 @@
 
 use super::{
     Factors, Form, Scratch,
-    block::{self, Block, Columns, GROUP, MAX_LANES, Source},
+    block::{self, Block, Columns, GROUP, MAX_LANES, Source, least},
+    circle::half_width,
     normal::Normal,
     plan::{LEAST_VARIANCE, PER_IMBALANCE, PRECISE, UNDECIDED},
     spectral::Spectrum,
@@ -338,19 +339,6 @@ fn pass<F: Float>(
     }
 }
 
-/// `L/3 + √(L²/9 + 2Lσ²)`: a sum is further than this above its mean, or below it, with a probability of at most `e^−L`
-/// (Bernstein's inequality).
-#[inline(always)]
-pub(super) fn half_width<F: Float>(float: F, log_tail: f32, variance: F::Vector) -> F::Vector {
-    let third = log_tail / 3.0;
-    let square = float.mul_add(
-        float.splat(2.0 * log_tail),
-        variance,
-        float.splat(third * third),
-    );
-    float.add(float.splat(third), float.sqrt(square))
-}
-
 /// Multiplies what is undecided by what makes it 1 together with what is decided.
 ///
 /// The coefficients of equal factors are rounded alike, so that a thousand passes let the entries drift by a thousand times
@@ -439,14 +427,6 @@ pub(super) fn strain<F: Float>(float: F, rows: &[F::Vector]) -> f32 {
     let square = float.mul(float.mul(imbalance, imbalance), float.splat(PER_IMBALANCE));
     let size = float.max(square, float.splat(LEAST_VARIANCE));
     1.0 / least(float, float.div(variance, size))
-}
-
-/// The least lane.
-#[inline(always)]
-pub(super) fn least<F: Float>(float: F, x: F::Vector) -> f32 {
-    let mut lanes = [f32::MAX; MAX_LANES];
-    float.store(x, &mut lanes);
-    lanes.iter().fold(f32::MAX, |least, &x| least.min(x))
 }
 
 /// Mean place and variance so far.

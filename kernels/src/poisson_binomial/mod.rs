@@ -83,7 +83,7 @@
 //!
 //! # Files
 //!
-//! Each form is derived where it is written: the recursion in `forward.rs`, one-sided recursions in `gradient.rs`, the systems of
+//! Each form is derived where it is written: the recursion in `forward.rs`, one-sided recursions in `recursion.rs`, the systems of
 //! equations in `equations.rs`, reverse mode in `autograd.rs`, the characteristic function in `spectral.rs` and `circle.rs`, power sums in
 //! `power_sums.rs`, the normal approximation in `normal.rs`, layers in `layer/`, f64 in `double/`. `specification.rs` is the scalar text that all are
 //! tested against, on every instruction set, by `conformance`; `ceiling.rs` counts operations.
@@ -113,6 +113,7 @@ mod normal;
 mod plan;
 mod pmf;
 mod power_sums;
+mod recursion;
 pub mod specification;
 mod spectral;
 #[cfg(test)]

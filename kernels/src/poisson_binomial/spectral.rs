@@ -24,9 +24,8 @@
 //! makes it exact at `m = ±1`.
 
 use super::{
-    block::Block,
+    block::{Block, least},
     circle::{Circle, MAX_FREQUENCIES},
-    forward::least,
 };
 use crate::arch::float::Float;
 

@@ -5,12 +5,12 @@
 use super::{
     epilogue::Threshold,
     pack::Panels,
-    stage::{Columns, Offsets, Place, Prepared, Stage, count, count_limit},
-    tile::{BLOCK, Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Strided, Tile},
+    stage::{Columns, Offsets, Place, Prepared, Stage, count, count_limit, each},
     words::{self, Folded},
 };
 use crate::{
     Error,
+    arch::tile::{BLOCK, Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Strided, Tile},
     bits::{BitViewMut, Shape, WORD, bytes_mut, put_bits},
 };
 
@@ -44,22 +44,16 @@ impl<'a> BitLines<'a> {
 
     pub(crate) fn split(self, lines: usize) -> (Self, Self) {
         let end = self.words.len().min(lines * self.line_words);
-        let (before, after) = self.words.split_at_mut(end);
-        (
-            Self {
-                words: before,
-                ..self
-            },
-            Self {
-                words: after,
-                ..self
-            },
-        )
+        self.split_words(end)
     }
 
     /// Of a single row, after some columns.
     pub(crate) fn split_columns(self, columns: usize) -> (Self, Self) {
-        let (before, after) = self.words.split_at_mut(columns / WORD);
+        self.split_words(columns / WORD)
+    }
+
+    fn split_words(self, words: usize) -> (Self, Self) {
+        let (before, after) = self.words.split_at_mut(words);
         (
             Self {
                 words: before,
@@ -142,34 +136,28 @@ impl<'a> Bits<'a> {
 
 impl Stage for Bits<'_> {
     fn split(self, lines: usize) -> (Self, Self) {
-        let (before, after) = self.lines.split(lines);
-        (
-            Self {
-                lines: before,
-                ..self
-            },
-            Self {
-                lines: after,
-                ..self
-            },
-        )
+        let Self {
+            lines: whole,
+            thresholds,
+            folded,
+        } = self;
+        each(whole.split(lines), |lines| Self {
+            lines,
+            thresholds,
+            folded,
+        })
     }
 
     fn split_columns(self, columns: usize) -> (Self, Self) {
         let (before, after) = self.lines.split_columns(columns);
         let (first, second) = self.thresholds.split_at(columns);
-        (
+        each(((before, first), (after, second)), |(lines, thresholds)| {
             Self {
-                lines: before,
-                thresholds: first,
+                lines,
+                thresholds,
                 folded: &[],
-            },
-            Self {
-                lines: after,
-                thresholds: second,
-                folded: &[],
-            },
-        )
+            }
+        })
     }
 
     #[inline(always)]
@@ -228,7 +216,7 @@ impl Stage for Bits<'_> {
         (patches, starts, panel): (&Patches<'_>, &[usize; R], &[u8]),
         counts: &mut [Counts; R],
     ) {
-        if T::FUSED {
+        if const { T::FUSED } {
             let limits = &prepared.values;
             let bits = token.count_and_le_bits::<R, V>(patches, starts, panel, limits);
             self.store_bits::<T>(row, prepared, &bits);

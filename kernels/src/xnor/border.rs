@@ -3,9 +3,11 @@
 use super::{
     geometry::{Geometry, Window},
     stage::Columns,
-    tile::BLOCK,
 };
-use crate::bits::{BitMatrix, Shape, WORD, read_bits};
+use crate::{
+    arch::tile::BLOCK,
+    bits::{BitMatrix, Shape, WORD, read_bits},
+};
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
 

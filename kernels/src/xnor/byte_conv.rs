@@ -11,11 +11,11 @@ use super::{
     product::{Block, Group, Places, Rows, Starts, product},
     reals::{Real, Reals, RealsMut, with_reals},
     stage::{Stage, Sums},
-    tile::Tile,
     workspace::{Worker, Workspace, over_bands},
 };
 use crate::{
     Error,
+    arch::tile::Tile,
     bits::{BitMatrix, BitViewMut, Shape, bytes_mut, read_bits},
     isa::{Level, dispatch},
 };

@@ -6,22 +6,29 @@
 //! have to be packed and gathered. So weights are bytes here, `−w`, and a lane holds four of its channel, neighbours in
 //! depth, which meet the same four bytes of the row.
 //!
-//! Other levels leave 16-bit products and sums to the compiler, a byte of depth a step.
+//! Other levels leave 16-bit products and sums to the compiler, a byte of depth a step (`arch/tile.rs`).
 //!
 //! A weight may also be 0. So a kernel line is padded to whole steps, and taps that lie apart (dilation) or
 //! channels of other groups are gaps of zeros in it.
 //!
 //! What is counted is `255·K − Σ x w`, which is never below 0, so that stages need to know no more than that its base is 255·K.
 
-use super::tile::{Counts, MAX_COLUMNS, Patches, Tile};
-use crate::bits::{WORD, bytes};
-
-/// Lanes of 16 bits of a register of those levels that leave it to the compiler.
-pub(super) const LANES: usize = 8;
+use crate::{
+    arch::tile::{Counts, MAX_COLUMNS, Patches, Tile},
+    bits::WORD,
+    isa::Token,
+};
 
 /// The tile of a level for rows of bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes<T>(pub(super) T);
+
+impl<T: Token> Token for Bytes<T> {
+    #[inline(always)]
+    fn vectorize<O>(self, body: impl FnOnce() -> O) -> O {
+        self.0.vectorize(body)
+    }
+}
 
 impl<T: Tile> Tile for Bytes<T> {
     const LANES: usize = T::BYTE_LANES;
@@ -32,11 +39,6 @@ impl<T: Tile> Tile for Bytes<T> {
 
     fn base(bits: usize) -> i32 {
         255 * (bits / 8) as i32
-    }
-
-    #[inline(always)]
-    fn vectorize<O>(self, body: impl FnOnce() -> O) -> O {
-        self.0.vectorize(body)
     }
 
     #[inline(always)]
@@ -91,78 +93,17 @@ impl<T: Tile> Tile for Bytes<T> {
     ) -> [u64; R] {
         let columns = V * Self::LANES;
         let bits = match columns.div_ceil(T::LANES) {
-            1 => self.0.count_le_bits::<R, 1>(counts, limits),
-            2 => self.0.count_le_bits::<R, 2>(counts, limits),
-            4 => self.0.count_le_bits::<R, 4>(counts, limits),
+            1 if const { (V * T::BYTE_LANES).div_ceil(T::LANES) == 1 } => {
+                self.0.count_le_bits::<R, 1>(counts, limits)
+            }
+            2 if const { (V * T::BYTE_LANES).div_ceil(T::LANES) == 2 } => {
+                self.0.count_le_bits::<R, 2>(counts, limits)
+            }
+            4 if const { (V * T::BYTE_LANES).div_ceil(T::LANES) == 4 } => {
+                self.0.count_le_bits::<R, 4>(counts, limits)
+            }
             registers => unreachable!("no level has {registers} registers for {columns} columns"),
         };
         bits.map(|bits| bits & (u64::MAX >> (WORD - columns)))
     }
-}
-
-/// [`Tile::count_bytes`], left to the compiler's vectoriser: a step is one byte of depth, lanes are of 16 bits.
-#[inline(always)]
-pub(super) fn count<const R: usize, const V: usize>(
-    base: i32,
-    patches: &Patches<'_>,
-    starts: &[usize; R],
-    panel: &[u8],
-    counts: &mut [Counts; R],
-) {
-    // A product is within ±255.
-    const STEPS: usize = 128;
-    assert_eq!(patches.gap, 0, "bytes are counted to their full depth");
-    let mut panel = panel.as_chunks::<LANES>().0.as_chunks::<V>().0.iter();
-    let mut wide = [[[base; LANES]; V]; R];
-    let mut sums = [[[0_i16; LANES]; V]; R];
-    let mut room = STEPS;
-    for segment in 0..patches.segments {
-        let rows = starts.map(|start| {
-            &bytes(patches.words)[start + segment * patches.stride..][..patches.steps]
-        });
-        let mut at = 0;
-        while at < patches.steps {
-            let some = room.min(patches.steps - at);
-            let rows = rows.map(|row| &row[at..at + some]);
-            // In a variable of its own, it stays in registers.
-            let mut those = sums;
-            for (step, weights) in panel.by_ref().take(some).enumerate() {
-                let weights = weights.map(|weights| weights.map(|weight| i16::from(weight as i8)));
-                for r in 0..R {
-                    let x = i16::from(rows[r][step]);
-                    for v in 0..V {
-                        for lane in 0..LANES {
-                            those[r][v][lane] += x * weights[v][lane];
-                        }
-                    }
-                }
-            }
-            sums = those;
-            (at, room) = (at + some, room - some);
-            if room == 0 {
-                widen(&mut sums, &mut wide);
-                room = STEPS;
-            }
-        }
-    }
-    widen(&mut sums, &mut wide);
-    for (counts, wide) in counts.iter_mut().zip(&wide) {
-        for (count, &sum) in counts.iter_mut().zip(wide.as_flattened()) {
-            *count = sum as u32;
-        }
-    }
-}
-
-#[inline(always)]
-fn widen<const R: usize, const V: usize>(
-    sums: &mut [[[i16; LANES]; V]; R],
-    wide: &mut [[[i32; LANES]; V]; R],
-) {
-    let pairs = wide.iter_mut().zip(sums.iter());
-    for (wide, sum) in
-        pairs.flat_map(|(wide, sums)| wide.as_flattened_mut().iter_mut().zip(sums.as_flattened()))
-    {
-        *wide += i32::from(*sum);
-    }
-    *sums = [[[0; LANES]; V]; R];
 }

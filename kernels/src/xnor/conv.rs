@@ -37,12 +37,12 @@ use super::{
     reals::{Real, Reals, RealsMut, with_reals},
     stage::{Numbers, Stage, Sums},
     tables::Tables,
-    tile::Tile,
     words::{self, Folded},
     workspace::{Worker, Workspace, over_bands},
 };
 use crate::{
     Error,
+    arch::tile::Tile,
     bits::{BitMatrix, BitView, BitViewMut, Shape, WORD, copy_bits},
     isa::{Level, dispatch},
 };

@@ -11,9 +11,11 @@ use super::{
     geometry::{Geometry, Options, Window},
     patches::{Lines, Windows},
     product::{Block, Group, Places, Rows, Starts},
-    tile::{BLOCK, Tile},
 };
-use crate::bits::{WORD, read_bits};
+use crate::{
+    arch::tile::{BLOCK, Tile},
+    bits::{WORD, read_bits},
+};
 use alloc::vec::Vec;
 use core::ops::Range;
 

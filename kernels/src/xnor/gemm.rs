@@ -23,10 +23,10 @@ use super::{
     product::{Block, Group, Places, Rows, Starts, product},
     reals::{Real, Reals, RealsMut, with_reals},
     stage::{Numbers, Stage, Sums},
-    tile::{Strided, Tile},
 };
 use crate::{
     Error,
+    arch::tile::{Strided, Tile},
     bits::{BitView, BitViewMut, Shape, WORD},
     isa::dispatch,
 };
@@ -218,7 +218,7 @@ fn rows<T: Tile, S: Stage>(
     panels: Panels<'_>,
     mut stage: S,
 ) {
-    if T::WORDS && a.columns() <= WORD && S::WORDS {
+    if const { T::WORDS && S::WORDS } && a.columns() <= WORD {
         let (stride, count) = (a.stride(), rows.len());
         let words = &a.words()[rows.start * stride..];
         let rows = Strided {

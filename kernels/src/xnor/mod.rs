@@ -3,7 +3,7 @@
 mod bits_out;
 mod border;
 mod byte_conv;
-pub(crate) mod bytes;
+mod bytes;
 mod conv;
 pub mod epilogue;
 mod gather;
@@ -18,12 +18,13 @@ mod product;
 mod reals;
 mod stage;
 mod tables;
-pub(crate) mod tile;
 mod words;
 mod workspace;
 
-use crate::isa::{Level, dispatch};
-use tile::Tile;
+use crate::{
+    arch::tile::Tile,
+    isa::{Level, dispatch},
+};
 
 /// Carries out the inner tile's instruction mix on registers alone, `rounds` times: the ceiling of a level, to be timed beside
 /// its products. Returns how many multiply-accumulates that stands for.

@@ -1,8 +1,8 @@
 //! Weight panels.
 
-use super::tile::{MAX_COLUMNS, Tile};
 use crate::{
     Error,
+    arch::tile::{MAX_COLUMNS, Tile},
     bits::{BitMatrix, WORD, bytes, bytes_mut},
     isa::{Level, dispatch},
 };

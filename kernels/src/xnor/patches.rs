@@ -9,9 +9,11 @@
 use super::{
     geometry::{Geometry, PaddingValue, Window},
     product::{Block, Group, Places, Rows, Starts},
-    tile::{BLOCK, Tile},
 };
-use crate::bits::{BitView, Shape, WORD, copy_bits, set_bits};
+use crate::{
+    arch::tile::{BLOCK, Tile},
+    bits::{BitView, Shape, WORD, copy_bits, set_bits},
+};
 use alloc::vec::Vec;
 use core::ops::Range;
 

@@ -9,8 +9,8 @@ use super::{
     border::{BandBorder, Corners},
     pack::{Panel, Panels},
     stage::{Place, Prepared, Stage, count},
-    tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Tile},
 };
+use crate::arch::tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Tile};
 use core::ops::Range;
 
 /// Byte offsets into the patches of a block's rows.
@@ -89,12 +89,19 @@ pub(crate) fn product<T: Tile>(
                     corners: &corners,
                     depth: panels.bits,
                 };
+                // (Constants of their own keep what a level never does from being compiled for it.)
                 for panel in panels.iter::<T>() {
                     match panel.registers {
                         1 => sweep.panel::<1>(&panel, stage, &mut counts),
-                        2 if T::REGISTERS >= 2 => sweep.panel::<2>(&panel, stage, &mut counts),
-                        3 if T::REGISTERS >= 3 => sweep.panel::<3>(&panel, stage, &mut counts),
-                        4 if T::REGISTERS >= 4 => sweep.panel::<4>(&panel, stage, &mut counts),
+                        2 if const { T::REGISTERS >= 2 } => {
+                            sweep.panel::<2>(&panel, stage, &mut counts)
+                        }
+                        3 if const { T::REGISTERS >= 3 } => {
+                            sweep.panel::<3>(&panel, stage, &mut counts)
+                        }
+                        4 if const { T::REGISTERS >= 4 } => {
+                            sweep.panel::<4>(&panel, stage, &mut counts)
+                        }
                         registers => {
                             unreachable!("a tile has at most 4 registers, not {registers}")
                         }
@@ -179,7 +186,7 @@ impl<T: Tile> Sweep<'_, T> {
             let starts = &self.starts[rows.clone()];
             row += stage.store_narrow(self.token, row, prepared, (&patches, starts, weights));
         }
-        let bounds = if depth <= T::SHALLOW && self.bordered == 0 {
+        let bounds = if const { T::SHALLOW > 0 } && depth <= T::SHALLOW && self.bordered == 0 {
             stage.bounds::<T>(prepared)
         } else {
             None
@@ -189,9 +196,11 @@ impl<T: Tile> Sweep<'_, T> {
             macro_rules! tile {
                 ($($rows:literal)*) => {
                     match some {
-                        $($rows if T::ROWS >= $rows => {
+                        $($rows if const { T::ROWS >= $rows } => {
                             let starts = self.starts[row..].first_chunk().expect("as many rows as a tile has");
-                            if let Some(bounds) = &bounds {
+                            if const { T::SHALLOW > 0 }
+                                && let Some(bounds) = &bounds
+                            {
                                 let bits = self.token.below::<$rows, V>(&patches, starts, weights, bounds);
                                 stage.store_bits::<T>(row, prepared, &bits);
                                 row += some;

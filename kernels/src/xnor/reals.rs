@@ -7,10 +7,10 @@ use super::{
     bits_out::BitLines,
     epilogue::{Activation, Residual, Rows, RowsMut, Signs, Transform, clamp, prelu},
     stage::{Numbers, Offsets, Place, Prepared, Stage},
-    tile::{BLOCK, Counts, Tile},
 };
 use crate::{
     Error,
+    arch::tile::{BLOCK, Counts, Tile},
     bits::{Shape, WORD},
 };
 

@@ -4,12 +4,11 @@
 //! column, usually `K`: the sum is `base − 2·count`, and `base − 2·count ≥ t` is `count ≤ ⌊(base − t)/2⌋`, one comparison of
 //! the count itself. (Products with bytes have a base of their own, and a 1 in place of the 2: [`Tile::PER_COUNT`].)
 
-use super::{
-    epilogue::RowsMut,
-    pack::Panels,
-    tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Strided, Tile},
+use super::{epilogue::RowsMut, pack::Panels};
+use crate::{
+    Error,
+    arch::tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Strided, Tile},
 };
-use crate::Error;
 
 /// The largest count with which the sum `base − per_count · count` is at least so large. Half of what saturates is still more than any
 /// count, as the depth is below 2³⁰.
@@ -154,6 +153,12 @@ pub(crate) trait Stage: Sized + Send {
     }
 }
 
+/// Two stages, each with its part of the output.
+#[inline(always)]
+pub(crate) fn each<Part, S>((before, after): (Part, Part), stage: impl Fn(Part) -> S) -> (S, S) {
+    (stage(before), stage(after))
+}
+
 /// Where a row goes: its line, and the pixel in it.
 pub(crate) type Place = [usize; 2];
 
@@ -195,14 +200,18 @@ impl<'a, T> Numbers<'a, T> {
 
     /// Of a single row, after some columns.
     pub(crate) fn split_columns(self, columns: usize) -> (Self, Self) {
-        let (before, after) = self.out.split_at_mut(columns);
-        (
-            Self {
-                out: before,
-                ..self
-            },
-            Self { out: after, ..self },
-        )
+        let Self {
+            out,
+            outputs,
+            line_rows,
+            offsets,
+        } = self;
+        each(out.split_at_mut(columns), |out| Self {
+            out,
+            outputs,
+            line_rows,
+            offsets,
+        })
     }
 
     #[inline(always)]
@@ -224,13 +233,11 @@ pub(crate) struct Sums<'a>(pub(crate) Numbers<'a, i32>);
 
 impl Stage for Sums<'_> {
     fn split(self, lines: usize) -> (Self, Self) {
-        let (before, after) = self.0.split(lines);
-        (Self(before), Self(after))
+        each(self.0.split(lines), Self)
     }
 
     fn split_columns(self, columns: usize) -> (Self, Self) {
-        let (before, after) = self.0.split_columns(columns);
-        (Self(before), Self(after))
+        each(self.0.split_columns(columns), Self)
     }
 
     #[inline(always)]
@@ -247,7 +254,7 @@ impl Stage for Sums<'_> {
         (patches, starts, panel): (&Patches<'_>, &[usize; R], &[u8]),
         counts: &mut [Counts; R],
     ) {
-        if T::SUMS {
+        if const { T::SUMS } {
             let Numbers { out, offsets, .. } = &mut self.0;
             let offsets: &[usize; R] = offsets[row..].first_chunk().expect("rows of the block");
             let to = (prepared.first, prepared.columns, offsets);

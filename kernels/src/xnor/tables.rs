@@ -18,10 +18,10 @@ use super::{
     geometry::Window,
     patches::{Band, Lines},
     stage::count_limit,
-    tile::Tile,
     workspace::Worker,
 };
 use crate::{
+    arch::tile::Tile,
     bits::{BitMatrix, BitView, WORD, read_bits},
     isa::{Level, dispatch},
 };

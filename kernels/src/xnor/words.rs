@@ -13,9 +13,11 @@ use super::{
     epilogue::Threshold,
     pack::{Panel, Panels},
     patches::{BAND, Lines, Windows},
-    tile::{Strided, Tile},
 };
-use crate::bits::{Shape, WORD, bytes_mut, read_bits, set_bits};
+use crate::{
+    arch::tile::{Strided, Tile},
+    bits::{Shape, WORD, bytes_mut, read_bits, set_bits},
+};
 use alloc::vec::Vec;
 
 /// Columns of a group: the lanes of a register, a bit each of an output's byte.
@@ -85,6 +87,9 @@ impl Place<'_> {
         panels: Panels<'_>,
         out: &mut [u64],
     ) {
+        if const { !T::WORDS } {
+            unreachable!("the level takes no row as a word");
+        }
         token.vectorize(
             #[inline(always)]
             || {
@@ -204,6 +209,9 @@ pub(super) fn gather<'a, T: Tile>(
     images: usize,
     rows: &'a mut Vec<u64>,
 ) -> (Strided<'a>, usize) {
+    if const { !T::WORDS } {
+        unreachable!("the level takes no row as a word");
+    }
     let Windows {
         height,
         width,

@@ -1,10 +1,13 @@
 //! Running a program: items in, items out, nothing allocated.
 
 mod buffers;
+mod elements;
 mod elementwise;
 mod layers;
 mod moves;
-pub(crate) mod real;
+mod owned;
+
+pub(crate) use owned::run_owned;
 
 use crate::{
     graph::Kind,

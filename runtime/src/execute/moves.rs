@@ -1,6 +1,6 @@
 //! Operators that move values: each element of the output is one of the inputs', or a border.
 
-use super::{Context, TensorRef, buffers::Split, layers::Elements};
+use super::{Context, TensorRef, buffers::Split, elements::Elements};
 use crate::{
     graph::{Kind, Shape},
     plan::{Kernel, Slot, Step},

@@ -1,12 +1,11 @@
 //! Types and shapes of what an operator computes, and what it asks of its inputs.
 
 use super::{
-    Axis, BinaryConv, Conv, ConvParams, Dense, GraphError, Kind, Op, Place, PoolKind, PoolParams,
-    ReduceKind, Shape, Value,
-    check::{check_channels, check_depth, check_finite, check_shape},
+    Axis, GraphError, Kind, Op, Place, ReduceKind, Shape, Value,
+    products::{binary_conv, binary_dense, max_or_average, real_conv, real_dense, sum_kind},
+    rules::{check_channels, check_finite, check_kind, check_permutation, check_shape},
 };
 use alloc::{format, vec, vec::Vec};
-use bernet_kernels::xnor::PaddingValue;
 
 /// Types and shapes of the outputs of an operator on inputs of these types.
 ///
@@ -89,12 +88,6 @@ fn of_one(op: &Op, input: Value, place: &Place) -> Result<Value, GraphError> {
     let shape = input.shape;
     let numbers = [Kind::U8, Kind::I32, Kind::F32];
     let same = |kind| Ok(Value { kind, shape });
-    let flat = |kind, channels| {
-        Ok(Value {
-            kind,
-            shape: Shape::flat(channels),
-        })
-    };
     match op {
         Op::Sign => {
             check_kind(place, "input", input, &numbers)?;
@@ -126,13 +119,7 @@ fn of_one(op: &Op, input: Value, place: &Place) -> Result<Value, GraphError> {
             same(*kind)
         }
         Op::BinaryConv(conv) => binary_conv(conv, input, place),
-        Op::BinaryDense(weights) => {
-            check_kind(place, "input", input, &[Kind::Bit, Kind::U8])?;
-            place.check(weights.rows() > 0, "rows of weights", "at least 1", 0)?;
-            check_columns(place, shape.len(), weights.columns())?;
-            check_depth(place, input.kind, weights.columns())?;
-            flat(Kind::I32, weights.rows())
-        }
+        Op::BinaryDense(weights) => binary_dense(weights, input, place),
         Op::Conv(conv) => real_conv(conv, input, place),
         Op::Dense(dense) => real_dense(dense, input, place),
         Op::Affine { scale, bias } => {
@@ -269,7 +256,7 @@ fn of_one(op: &Op, input: Value, place: &Place) -> Result<Value, GraphError> {
             )?;
             // As in a layout; more would cost a step for each axis at each element.
             place.check(dims.len() <= 16, "axes", "at most 16", dims.len())?;
-            super::check::check_permutation(place, perm, dims.len())?;
+            check_permutation(place, perm, dims.len())?;
             Ok(Value {
                 kind: input.kind,
                 shape: *to,
@@ -279,25 +266,6 @@ fn of_one(op: &Op, input: Value, place: &Place) -> Result<Value, GraphError> {
             Err(place.error("number of inputs", "another", 1))
         }
     }
-}
-
-fn sum_kind(kind: Kind) -> Kind {
-    match kind {
-        Kind::F32 => Kind::F32,
-        _ => Kind::I32,
-    }
-}
-
-fn check_kind(place: &Place, what: &str, value: Value, allowed: &[Kind]) -> Result<(), GraphError> {
-    if allowed.contains(&value.kind) {
-        return Ok(());
-    }
-    let names: Vec<_> = allowed.iter().map(|kind| kind.name()).collect();
-    Err(place.error(what, names.join(" or "), value))
-}
-
-fn check_columns(place: &Place, expected: usize, found: usize) -> Result<(), GraphError> {
-    place.check(expected == found, "columns of weights", expected, found)
 }
 
 fn broadcast(place: &Place, shapes: &[Shape]) -> Result<Shape, GraphError> {
@@ -339,194 +307,5 @@ fn concat(axis: Axis, inputs: &[Value], place: &Place) -> Result<Value, GraphErr
     Ok(Value {
         kind: first.kind,
         shape: dims.into(),
-    })
-}
-
-/// Size of an axis after windows went over it.
-fn positions(
-    place: &Place,
-    what: &str,
-    size: usize,
-    span: usize,
-    stride: usize,
-    padding: [usize; 2],
-) -> Result<usize, GraphError> {
-    let padded = size.saturating_add(padding[0]).saturating_add(padding[1]);
-    place.check(
-        stride > 0 && span > 0 && padded >= span && padded <= super::VALUES_LIMIT,
-        what,
-        format!("at least the window's {span} after padding, and a stride of at least 1"),
-        format!("{size} with padding {padding:?} and stride {stride}"),
-    )?;
-    Ok((padded - span) / stride + 1)
-}
-
-/// The shape that windows give, but for the channels.
-fn windows(
-    place: &Place,
-    input: Shape,
-    span: [usize; 2],
-    stride: [usize; 2],
-    [top, left, bottom, right]: [usize; 4],
-) -> Result<Shape, GraphError> {
-    let [tall, wide] = span;
-    let height = positions(
-        place,
-        "height",
-        input.height,
-        tall,
-        stride[0],
-        [top, bottom],
-    )?;
-    let width = positions(place, "width", input.width, wide, stride[1], [left, right])?;
-    Ok(Shape {
-        height,
-        width,
-        channels: input.channels,
-    })
-}
-
-fn check_conv(
-    params: &ConvParams,
-    input: Value,
-    outputs: usize,
-    columns: usize,
-    place: &Place,
-) -> Result<Shape, GraphError> {
-    let (groups, channels) = (params.groups, input.shape.channels);
-    place.check(
-        groups > 0 && channels.is_multiple_of(groups.max(1)),
-        "groups",
-        format!("a divisor of {channels} channels"),
-        groups,
-    )?;
-    place.check(
-        outputs > 0 && outputs.is_multiple_of(groups),
-        "outputs",
-        format!("a positive multiple of {groups} groups"),
-        outputs,
-    )?;
-    place.check(
-        params.dilation[0] > 0 && params.dilation[1] > 0,
-        "dilation",
-        "at least 1",
-        format!("{:?}", params.dilation),
-    )?;
-    place.check(
-        params.kernel[0] > 0 && params.kernel[1] > 0,
-        "kernel",
-        "at least 1×1",
-        format!("{:?}", params.kernel),
-    )?;
-    let depth = params.kernel[0]
-        .saturating_mul(params.kernel[1])
-        .saturating_mul(channels / groups);
-    check_columns(place, depth, columns)?;
-    let shape = windows(
-        place,
-        input.shape,
-        params.span(),
-        params.stride,
-        params.padding,
-    )?;
-    // So that no place in the padded image overflows.
-    let [top, left, bottom, right] = params.padding;
-    let padded = Shape {
-        height: input.shape.height + top + bottom,
-        width: input.shape.width + left + right,
-        channels,
-    };
-    check_shape(place, padded)?;
-    Ok(Shape {
-        channels: outputs,
-        ..shape
-    })
-}
-
-fn binary_conv(conv: &BinaryConv, input: Value, place: &Place) -> Result<Value, GraphError> {
-    check_kind(place, "input", input, &[Kind::Bit, Kind::U8])?;
-    let (outputs, columns) = (conv.weights.rows(), conv.weights.columns());
-    let shape = check_conv(&conv.params, input, outputs, columns, place)?;
-    check_depth(place, input.kind, columns)?;
-    place.check(
-        input.kind == Kind::Bit || conv.params.padding_value == PaddingValue::Zero,
-        "padding of bytes",
-        "0",
-        format!("{:?}", conv.params.padding_value),
-    )?;
-    Ok(Value {
-        kind: Kind::I32,
-        shape,
-    })
-}
-
-fn real_conv(conv: &Conv, input: Value, place: &Place) -> Result<Value, GraphError> {
-    check_kind(place, "input", input, &[Kind::F32])?;
-    place.check(
-        conv.outputs > 0 && conv.weights.len().is_multiple_of(conv.outputs.max(1)),
-        "weights",
-        format!("a multiple of {} outputs", conv.outputs),
-        conv.weights.len(),
-    )?;
-    let columns = conv.weights.len() / conv.outputs;
-    let shape = check_conv(&conv.params, input, conv.outputs, columns, place)?;
-    place.check(
-        conv.params.padding_value == PaddingValue::Zero,
-        "padding of floats",
-        "0",
-        format!("{:?}", conv.params.padding_value),
-    )?;
-    check_bias(place, conv.bias.len(), conv.outputs)?;
-    check_finite(place, "weight", &conv.weights)?;
-    check_finite(place, "bias", &conv.bias)?;
-    Ok(Value {
-        kind: Kind::F32,
-        shape,
-    })
-}
-
-fn real_dense(dense: &Dense, input: Value, place: &Place) -> Result<Value, GraphError> {
-    check_kind(place, "input", input, &[Kind::F32])?;
-    place.check(dense.outputs > 0, "outputs", "at least 1", 0)?;
-    place.check(
-        dense.outputs.checked_mul(input.shape.len()) == Some(dense.weights.len()),
-        "weights",
-        format!("{} · {}", dense.outputs, input.shape.len()),
-        dense.weights.len(),
-    )?;
-    check_bias(place, dense.bias.len(), dense.outputs)?;
-    check_finite(place, "weight", &dense.weights)?;
-    check_finite(place, "bias", &dense.bias)?;
-    Ok(Value {
-        kind: Kind::F32,
-        shape: Shape::flat(dense.outputs),
-    })
-}
-
-fn check_bias(place: &Place, found: usize, outputs: usize) -> Result<(), GraphError> {
-    place.check(
-        found == 0 || found == outputs,
-        "biases",
-        format!("none or {outputs}"),
-        found,
-    )
-}
-
-fn max_or_average(pool: &PoolParams, input: Value, place: &Place) -> Result<Value, GraphError> {
-    let [tall, wide] = pool.kernel;
-    let [top, left, bottom, right] = pool.padding;
-    place.check(
-        top < tall && bottom < tall && left < wide && right < wide,
-        "padding",
-        format!("less than the window, {tall}×{wide}"),
-        format!("{:?}", pool.padding),
-    )?;
-    Ok(Value {
-        kind: match pool.kind {
-            PoolKind::Max => input.kind,
-            PoolKind::Sum => sum_kind(input.kind),
-            PoolKind::Average | PoolKind::AveragePadded => Kind::F32,
-        },
-        shape: windows(place, input.shape, pool.kernel, pool.stride, pool.padding)?,
     })
 }

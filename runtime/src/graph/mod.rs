@@ -26,6 +26,9 @@ mod check;
 mod error;
 mod infer;
 mod op;
+mod products;
+mod rules;
+pub mod tensor;
 
 pub use error::{GraphError, Place};
 pub use infer::infer;
@@ -294,7 +297,7 @@ impl Graph {
         shape: Shape,
     ) -> Result<ValueId, GraphError> {
         let place = Place::Input(name.to_string());
-        check::check_shape(&place, shape)?;
+        rules::check_shape(&place, shape)?;
         let value = self.add_value(Value { kind, shape });
         self.inputs.push(Input {
             name: name.to_string(),

@@ -3,8 +3,8 @@
 //! [`infer`](super::infer()) says what each takes and gives, [`reference`](crate::reference) what it
 //! computes.
 
+use super::tensor::Tensor;
 use super::{Kind, Shape};
-use crate::tensor::Tensor;
 use alloc::vec::Vec;
 use bernet_kernels::{
     bits::BitMatrix,

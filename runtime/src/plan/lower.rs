@@ -5,11 +5,11 @@ use super::{
     Step,
     elementwise::{elements, periodic},
     footprint::Footprint,
+    groups::{Chain, Facts, Group, groups, source},
 };
 use crate::{
-    execute::real::{RealConv, RealDense},
     graph::{BinaryConv, ConvParams, Graph, Kind, Op, RealThreshold, Shape, Value, ValueId},
-    reference,
+    real::{RealConv, RealDense},
     tensor::{Data, Tensor},
 };
 use alloc::{boxed::Box, vec, vec::Vec};
@@ -32,12 +32,8 @@ pub(super) struct Lowered {
 
 struct Lowering<'a> {
     graph: &'a Graph,
+    facts: Facts<'a>,
     level: Level,
-    uses: Vec<usize>,
-    /// Values that are the same for every item, as they follow from constants alone.
-    constant: Vec<Option<Tensor>>,
-    /// The nodes that read each value.
-    readers: Vec<Vec<usize>>,
     slots: Vec<Slot>,
     /// Of each value, once it has one.
     slot_of: Vec<Option<SlotId>>,
@@ -47,29 +43,10 @@ struct Lowering<'a> {
 }
 
 pub(super) fn lower(graph: &Graph, options: &Options) -> Result<Lowered, PlanError> {
-    let mut readers = vec![Vec::new(); graph.values.len()];
-    let mut constant: Vec<Option<Tensor>> = vec![None; graph.values.len()];
-    for (index, node) in graph.nodes.iter().enumerate() {
-        for input in &node.inputs {
-            readers[input.index()].push(index);
-        }
-        let inputs: Option<Vec<_>> = node
-            .inputs
-            .iter()
-            .map(|input| constant[input.index()].as_ref())
-            .collect();
-        if let Some(inputs) = inputs {
-            let output = node.outputs[0];
-            let tensor = reference::compute(node, &inputs, graph.value(output).shape);
-            constant[output.index()] = Some(tensor);
-        }
-    }
     let mut lowering = Lowering {
         graph,
+        facts: Facts::new(graph),
         level: options.level,
-        uses: graph.uses(),
-        constant,
-        readers,
         slots: Vec::new(),
         slot_of: vec![None; graph.values.len()],
         constants: Vec::new(),
@@ -87,7 +64,7 @@ pub(super) fn lower(graph: &Graph, options: &Options) -> Result<Lowered, PlanErr
         let slot = lowering.slot(input.value, Place::Input(number));
         inputs.push(port(&input.name, input.value, slot));
     }
-    let groups = groups(&lowering, options.fuse);
+    let groups = groups(&lowering.facts, options.fuse);
     for (index, group) in groups.iter().enumerate() {
         match group {
             Group::Inside => {}
@@ -110,159 +87,7 @@ pub(super) fn lower(graph: &Graph, options: &Options) -> Result<Lowered, PlanErr
     })
 }
 
-/// How a node is lowered.
-enum Group {
-    /// With a later one.
-    Inside,
-    Alone,
-    /// As the last of some functions of elements, or the last that makes floats.
-    Chain(Chain),
-    /// A threshold on the sums of a node, which is inside.
-    Threshold(usize),
-}
-
-/// Functions of elements, in turn, and what makes bits of the last.
-struct Chain {
-    /// The product whose sums they are of, if they may be its epilogue.
-    product: Option<usize>,
-    nodes: Vec<usize>,
-    bits: Option<usize>,
-}
-
-/// Decides how each node is lowered. A chain is lowered where its last function stands, when every
-/// other value that it reads has been made.
-fn groups(lowering: &Lowering<'_>, fuse: bool) -> Vec<Group> {
-    let graph = lowering.graph;
-    let producers = graph.producers();
-    let mut groups: Vec<_> = graph.nodes.iter().map(|_| Group::Alone).collect();
-    let mut done = vec![false; graph.nodes.len()];
-    for index in 0..graph.nodes.len() {
-        let node = &graph.nodes[index];
-        if done[index] || lowering.is_constant(node.outputs[0]) {
-            continue;
-        }
-        let of_integers = |id: ValueId| graph.value(id).kind == Kind::I32;
-        if matches!(node.op, Op::Threshold(_)) || node.op == Op::Sign && of_integers(node.inputs[0])
-        {
-            let source = node.inputs[0].index();
-            let conv = producers[source].filter(|&conv| {
-                let op = &graph.nodes[conv].op;
-                let sums = matches!(op, Op::BinaryConv(_) | Op::BinaryDense(_));
-                fuse && sums && lowering.uses[source] == 1
-            });
-            if let Some(conv) = conv {
-                (groups[conv], groups[index]) = (Group::Inside, Group::Threshold(conv));
-            }
-            continue;
-        }
-        if makes_bits(lowering, index) {
-            groups[index] = Group::Chain(Chain {
-                product: None,
-                nodes: Vec::new(),
-                bits: Some(index),
-            });
-            continue;
-        }
-        if !is_elementwise(lowering, index) {
-            continue;
-        }
-        let mut chain = Chain {
-            product: fuse
-                .then(|| product_of_bits(lowering, &producers, index))
-                .flatten(),
-            nodes: vec![index],
-            bits: None,
-        };
-        if let Some(product) = chain.product {
-            groups[product] = Group::Inside;
-        }
-        let mut last = index;
-        loop {
-            if !fuse {
-                break;
-            }
-            let value = graph.nodes[last].outputs[0].index();
-            let next = match lowering.readers[value][..] {
-                [next] if lowering.uses[value] == 1 => next,
-                _ => break,
-            };
-            let goes_on = source(lowering, next, Some(graph.nodes[last].outputs[0])).is_some();
-            if done[next] || !goes_on || !is_elementwise(lowering, next) {
-                break;
-            }
-            groups[last] = Group::Inside;
-            chain.nodes.push(next);
-            done[next] = true;
-            last = next;
-        }
-        if fuse {
-            let value = graph.nodes[last].outputs[0].index();
-            let mut bits = lowering.readers[value].iter().copied();
-            chain.bits = bits.find(|&reader| makes_bits(lowering, reader));
-            if let Some(bits) = chain.bits {
-                groups[bits] = Group::Inside;
-                done[bits] = true;
-            }
-        }
-        groups[last] = Group::Chain(chain);
-    }
-    groups
-}
-
-/// The product of bits whose sums only a node reads.
-fn product_of_bits(
-    lowering: &Lowering<'_>,
-    producers: &[Option<usize>],
-    index: usize,
-) -> Option<usize> {
-    let graph = lowering.graph;
-    let sums = graph.nodes[index].inputs[0];
-    let product = producers[sums.index()].filter(|_| lowering.uses[sums.index()] == 1)?;
-    let node = &graph.nodes[product];
-    let is_product = matches!(node.op, Op::BinaryConv(_) | Op::BinaryDense(_));
-    (is_product && graph.value(node.inputs[0]).kind == Kind::Bit).then_some(product)
-}
-
-/// Whether a node makes bits of floats.
-fn makes_bits(lowering: &Lowering<'_>, index: usize) -> bool {
-    let node = &lowering.graph.nodes[index];
-    match node.op {
-        Op::RealThreshold(_) => true,
-        Op::Sign => lowering.graph.value(node.inputs[0]).kind == Kind::F32,
-        _ => false,
-    }
-}
-
-/// Whether a node is a function of single elements that gives floats in the shape of one of its
-/// inputs, which is not a constant.
-fn is_elementwise(lowering: &Lowering<'_>, index: usize) -> bool {
-    let node = &lowering.graph.nodes[index];
-    let floats = lowering.graph.value(node.outputs[0]).kind == Kind::F32;
-    match &node.op {
-        Op::Binary(op) => floats && !op.is_comparison() && source(lowering, index, None).is_some(),
-        Op::Cast(_) | Op::Affine { .. } | Op::Unary(_) | Op::Prelu(_) | Op::Quantize(_) => floats,
-        _ => false,
-    }
-}
-
-/// Which input of a function of elements is the one that it goes over: `wanted`, if any, else the
-/// first that suits.
-fn source(lowering: &Lowering<'_>, index: usize, wanted: Option<ValueId>) -> Option<usize> {
-    let graph = lowering.graph;
-    let node = &graph.nodes[index];
-    let shape = graph.value(node.outputs[0]).shape;
-    node.inputs.iter().position(|id| {
-        wanted.is_none_or(|wanted| wanted == *id)
-            && graph.value(*id).shape == shape
-            && !lowering.is_constant(*id)
-    })
-}
-
 impl Lowering<'_> {
-    fn is_constant(&self, id: ValueId) -> bool {
-        self.constant[id.index()].is_some()
-    }
-
     fn slot(&mut self, value: ValueId, place: Place) -> SlotId {
         let slot = SlotId(self.slots.len());
         self.slots.push(Slot::new(self.graph.value(value), place));
@@ -296,7 +121,7 @@ impl Lowering<'_> {
     fn node(&mut self, index: usize) -> Result<(), PlanError> {
         let node = &self.graph.nodes[index];
         let output = node.outputs[0];
-        if let Some(tensor) = &self.constant[output.index()] {
+        if let Some(tensor) = &self.facts.constant[output.index()] {
             let words = constant_words(tensor);
             self.slot(output, Place::Constant(self.constants.len()));
             self.constants.push(words);
@@ -405,7 +230,7 @@ impl Lowering<'_> {
     fn chain(&mut self, index: usize, chain: &Chain) -> Result<(), PlanError> {
         let graph = self.graph;
         let first = *chain.nodes.first().or(chain.bits.as_ref()).expect("a node");
-        let input = graph.nodes[first].inputs[source(self, first, None).unwrap_or(0)];
+        let input = graph.nodes[first].inputs[source(&self.facts, first, None).unwrap_or(0)];
         let (mut step, others, value) = self.functions(chain, input);
         let mut inputs = Vec::new();
         let mut kernel = None;
@@ -467,7 +292,7 @@ impl Lowering<'_> {
             match (&node.op, elements(&node.op, channels)) {
                 (_, Some(elements)) => step.elements.extend(elements),
                 (Op::Binary(op), None) => {
-                    let place = source(self, at, Some(value)).expect("the value goes on");
+                    let place = source(&self.facts, at, Some(value)).expect("the value goes on");
                     let slot = self.of(node.inputs[1 - place]);
                     let element = self.operation(*op, slot, place == 1, channels);
                     if let Element::Binary(..) = element {
@@ -479,7 +304,7 @@ impl Lowering<'_> {
             }
             value = node.outputs[0];
         }
-        let bits_alone = chain.bits.is_some() && self.uses[value.index()] == 1;
+        let bits_alone = chain.bits.is_some() && self.facts.uses[value.index()] == 1;
         step.floats = !chain.nodes.is_empty() && !bits_alone;
         if let Some(bits) = chain.bits {
             let list = match &graph.nodes[bits].op {

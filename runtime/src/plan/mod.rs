@@ -34,6 +34,7 @@ mod describe;
 mod elementwise;
 mod footprint;
 mod fused;
+mod groups;
 mod lower;
 mod slot;
 mod sums;
@@ -44,8 +45,8 @@ pub(crate) use fused::Fused;
 pub(crate) use slot::{Place, Slot, SlotId, line_words};
 
 use crate::{
-    execute::real::{RealConv, RealDense},
     graph::{Axis, BinaryOp, Graph, GraphError, Kind, PoolParams, ReduceKind, Shape},
+    real::{RealConv, RealDense},
 };
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use bernet_kernels::{

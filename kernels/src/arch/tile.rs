@@ -4,8 +4,11 @@
 //! depth (`STEP` bytes) the panel has one register row of weights, and each row of the tile meets it with its own step of
 //! activations, broadcast. The tile counts the differing bits; `dot = K − 2·count` is left to the output stage.
 
-use super::{bytes, epilogue::Threshold};
-use crate::bits::WORD;
+use crate::{
+    bits::{WORD, bytes},
+    isa::Token,
+    threshold::Threshold,
+};
 
 /// The most columns a panel has, whatever the level.
 pub(crate) const MAX_COLUMNS: usize = 64;
@@ -16,11 +19,14 @@ pub(crate) const BLOCK: usize = 48;
 /// The counts of a tile's row, a column each; those after the panel's last register are not written.
 pub(crate) type Counts = [u32; MAX_COLUMNS];
 
+/// Lanes of 16 bits of a register of those levels that leave products of bytes to the compiler.
+const BYTE_LANES: usize = 8;
+
 /// Rows that a product of few columns takes together, one to a lane.
 pub(crate) const NARROW_ROWS: usize = 32;
 
 /// The inner tile of a level.
-pub(crate) trait Tile: Copy + Send + Sync {
+pub(crate) trait Tile: Token {
     /// Output channels in a register: a power of two.
     const LANES: usize;
     /// Registers in a full panel; `LANES · REGISTERS ≤ MAX_COLUMNS`.
@@ -45,9 +51,6 @@ pub(crate) trait Tile: Copy + Send + Sync {
     fn lay(lane: usize, step: &[u8], bytes: &mut [u8]) {
         bytes[lane * Self::STEP..][..Self::STEP].copy_from_slice(step);
     }
-
-    /// Runs `body`, compiled with the level's features.
-    fn vectorize<T>(self, body: impl FnOnce() -> T) -> T;
 
     /// `counts[r][c]`: in how many bits does row `r` differ from column `c` of a panel of `V` registers?
     ///
@@ -122,7 +125,7 @@ pub(crate) trait Tile: Copy + Send + Sync {
         unreachable!("sums are made of counts")
     }
 
-    /// Whether rows of a word each go through [`words_below`](Self::words_below) (`words.rs`).
+    /// Whether rows of a word each go through [`words_below`](Self::words_below) (`xnor/words.rs`).
     const WORDS: bool = false;
 
     /// The weights of a panel that is at most a word deep: a word for each column.
@@ -169,8 +172,8 @@ pub(crate) trait Tile: Copy + Send + Sync {
         unreachable!("no row is at most {} bits deep", Self::SHALLOW)
     }
 
-    /// Output channels in a register of a product with bytes, and bytes of depth in its step (`bytes.rs`).
-    const BYTE_LANES: usize = bytes::LANES;
+    /// Output channels in a register of a product with bytes, and bytes of depth in its step (`xnor/bytes.rs`).
+    const BYTE_LANES: usize = BYTE_LANES;
     /// See [`BYTE_LANES`](Self::BYTE_LANES).
     const BYTE_STEP: usize = 1;
 
@@ -188,7 +191,7 @@ pub(crate) trait Tile: Copy + Send + Sync {
         panel: &[u8],
         counts: &mut [Counts; R],
     ) {
-        bytes::count::<R, V>(base, patches, starts, panel, counts);
+        count_bytes::<R, V>(base, patches, starts, panel, counts);
     }
 
     /// For levels that do better with roles swapped where a panel of one register has few columns and little depth: bit `c` of
@@ -262,4 +265,71 @@ impl Patches<'_> {
             },
         )
     }
+}
+
+/// [`Tile::count_bytes`], left to the compiler's vectoriser: a step is one byte of depth, lanes are of 16 bits.
+#[inline(always)]
+fn count_bytes<const R: usize, const V: usize>(
+    base: i32,
+    patches: &Patches<'_>,
+    starts: &[usize; R],
+    panel: &[u8],
+    counts: &mut [Counts; R],
+) {
+    // A product is within ±255.
+    const STEPS: usize = 128;
+    assert_eq!(patches.gap, 0, "bytes are counted to their full depth");
+    let mut panel = panel.as_chunks::<BYTE_LANES>().0.as_chunks::<V>().0.iter();
+    let mut wide = [[[base; BYTE_LANES]; V]; R];
+    let mut sums = [[[0_i16; BYTE_LANES]; V]; R];
+    let mut room = STEPS;
+    for segment in 0..patches.segments {
+        let rows = starts.map(|start| {
+            &bytes(patches.words)[start + segment * patches.stride..][..patches.steps]
+        });
+        let mut at = 0;
+        while at < patches.steps {
+            let some = room.min(patches.steps - at);
+            let rows = rows.map(|row| &row[at..at + some]);
+            // In a variable of its own, it stays in registers.
+            let mut those = sums;
+            for (step, weights) in panel.by_ref().take(some).enumerate() {
+                let weights = weights.map(|weights| weights.map(|weight| i16::from(weight as i8)));
+                for r in 0..R {
+                    let x = i16::from(rows[r][step]);
+                    for v in 0..V {
+                        for lane in 0..BYTE_LANES {
+                            those[r][v][lane] += x * weights[v][lane];
+                        }
+                    }
+                }
+            }
+            sums = those;
+            (at, room) = (at + some, room - some);
+            if room == 0 {
+                widen(&mut sums, &mut wide);
+                room = STEPS;
+            }
+        }
+    }
+    widen(&mut sums, &mut wide);
+    for (counts, wide) in counts.iter_mut().zip(&wide) {
+        for (count, &sum) in counts.iter_mut().zip(wide.as_flattened()) {
+            *count = sum as u32;
+        }
+    }
+}
+
+#[inline(always)]
+fn widen<const R: usize, const V: usize>(
+    sums: &mut [[[i16; BYTE_LANES]; V]; R],
+    wide: &mut [[[i32; BYTE_LANES]; V]; R],
+) {
+    let pairs = wide.iter_mut().zip(sums.iter());
+    for (wide, sum) in
+        pairs.flat_map(|(wide, sums)| wide.as_flattened_mut().iter_mut().zip(sums.as_flattened()))
+    {
+        *wide += i32::from(*sum);
+    }
+    *sums = [[[0; BYTE_LANES]; V]; R];
 }

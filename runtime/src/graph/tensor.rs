@@ -8,7 +8,7 @@
 //! # Ok::<(), bernet_runtime::graph::GraphError>(())
 //! ```
 
-use crate::graph::{GraphError, Kind, Place, Shape};
+use super::{GraphError, Kind, Place, Shape};
 use alloc::vec::Vec;
 
 /// The values of a tensor in the order item, line, pixel, channel.
