@@ -48,6 +48,14 @@ impl Session {
         Self { program, workspace }
     }
 
+    /// The session with steps that are shared by up to so many threads, as
+    /// [`Workspace::with_threads`].
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        let workspace = Workspace::with_threads(&self.program, threads);
+        Self { workspace, ..self }
+    }
+
     /// The program.
     pub fn program(&self) -> &Arc<Program> {
         &self.program
@@ -69,7 +77,7 @@ impl Session {
     pub fn run_observed(
         &mut self,
         inputs: &[Tensor],
-        after: &mut dyn FnMut(usize),
+        after: &mut (dyn FnMut(usize) + Send),
     ) -> Result<Vec<Tensor>, RunError> {
         let batch = inputs.first().map_or(0, Tensor::batch);
         let packed: Vec<_> = inputs.iter().map(pack).collect();

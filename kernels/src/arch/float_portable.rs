@@ -23,6 +23,12 @@ macro_rules! float {
             type Vector = Eight;
             type Mask = [bool; 8];
             const LANES: usize = 8;
+            type Narrow = Self;
+
+            #[inline(always)]
+            fn narrow(self) -> Self {
+                self
+            }
 
             #[inline(always)]
             #[allow(
@@ -91,6 +97,10 @@ macro_rules! float {
             #[inline(always)]
             fn less(self, a: Eight, b: Eight) -> [bool; 8] {
                 from_fn(|i| a.0[i] < b.0[i])
+            }
+            #[inline(always)]
+            fn at_least(self, a: Eight, b: Eight) -> [bool; 8] {
+                from_fn(|i| a.0[i] >= b.0[i])
             }
             #[inline(always)]
             fn select(self, mask: [bool; 8], yes: Eight, no: Eight) -> Eight {
