@@ -42,6 +42,17 @@ impl Session {
         Ok(Self::of(Arc::new(Program::new(graph, options)?)))
     }
 
+    /// As [`Session::new`], of a graph that nothing else needs: its memory is given back before
+    /// that of the workspace is taken.
+    ///
+    /// # Errors
+    /// [`PlanError`] as [`Program::new`].
+    pub fn from_graph(graph: Graph, options: &Options) -> Result<Self, PlanError> {
+        let program = Program::new(&graph, options)?;
+        drop(graph);
+        Ok(Self::of(Arc::new(program)))
+    }
+
     /// A session of a program that others may share.
     pub fn of(program: Arc<Program>) -> Self {
         let workspace = Workspace::new(&program);
