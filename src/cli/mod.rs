@@ -13,6 +13,8 @@ mod import;
 mod info;
 mod net;
 mod net_peers;
+mod net_profile;
+mod net_speed;
 mod peers;
 mod predict;
 mod recover;
