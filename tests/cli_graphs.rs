@@ -141,7 +141,7 @@ fn a_tflite_net_is_imported_shown_drawn_and_run() {
     let picture = fs::read_to_string(path("profile.svg")).expect("a file");
     assert!(picture.contains(">net.bnet: ") && picture.ends_with("</svg>\n"));
     assert_eq!(
-        picture.matches(" of the bound</text>").count(),
+        picture.matches(" of the ceiling</text>").count(),
         lines.len() - 1
     );
 

@@ -107,7 +107,7 @@ pub(super) fn run(
         }
         let table = net_profile::table(steps, net.least_ms);
         if !asked.json && asked.profile {
-            write!(out, "{}", table.to_text())?;
+            writeln!(out, "{}", table.to_text())?;
             writeln!(out, "{}", net_profile::summary(steps, ceilings))?;
         }
         if let Some(path) = asked.svg {

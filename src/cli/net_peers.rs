@@ -129,7 +129,7 @@ pub(super) fn show(ms: f64, peers: &[PeerSpeed], json: bool, out: &mut impl Writ
             writeln!(out, "{}", serde_json::to_string(peer)?)?;
         }
     } else {
-        write!(out, "{}", table(ms, peers).to_text())?;
+        writeln!(out, "{}", table(ms, peers).to_text())?;
     }
     Ok(())
 }

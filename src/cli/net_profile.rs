@@ -26,7 +26,7 @@ pub(super) fn table(steps: &[StepSpeed], whole: f64) -> Table {
         ("ms", Align::Right),
         ("%", Align::Right),
         ("bound, ms", Align::Right),
-        ("of the bound", Align::Right),
+        ("of the ceiling", Align::Right),
         ("GMAC/s", Align::Right),
         ("kB", Align::Right),
     ]);
@@ -70,7 +70,7 @@ pub(super) fn picture(net: &NetSpeed, steps: &[StepSpeed], host: &Host) -> Strin
         .iter()
         .map(|step| Bar {
             label: format!("{} {} {}", step.node, step.step, step.shape),
-            note: format!("{:.3} ms, {:.2} of the bound", step.least_ms, step.share()),
+            note: format!("{:.3} ms, {:.2} of the ceiling", step.least_ms, step.share()),
             value: step.least_ms,
             part: step.bound_ms,
             kind: match (step.binary_macs, step.real_macs) {
