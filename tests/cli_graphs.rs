@@ -120,6 +120,31 @@ fn a_tflite_net_is_imported_shown_drawn_and_run() {
             .ends_with("</svg>\n")
     );
 
+    let mut time = bernet();
+    time.arg("bench")
+        .arg(path("net.bnet"))
+        .args(["--json", "--profile", "--threads", "2", "--profile-svg"])
+        .arg(path("profile.svg"))
+        .arg("--record")
+        .arg(path("record"));
+    let output = time.output().expect("a run");
+    let lines: Vec<serde_json::Value> = succeeds(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines[0]["threads"], 2);
+    assert_eq!(lines[0]["binary_macs"], 8);
+    assert!(lines[0]["least_ms"].as_f64() > Some(0.0));
+    assert!(lines[0]["cpu_ms"].is_null());
+    let (first, bound) = (&lines[1], lines[1]["bound_ms"].as_f64());
+    assert!(bound > Some(0.0) && first["least_ms"].as_f64() <= first["ms"].as_f64());
+    let picture = fs::read_to_string(path("profile.svg")).expect("a file");
+    assert!(picture.contains(">net.bnet: ") && picture.ends_with("</svg>\n"));
+    assert_eq!(
+        picture.matches(" of the ceiling</text>").count(),
+        lines.len() - 1
+    );
+
     // Two items. The first filter is +1 +1, the second −1 +1.
     let x = [1.0, 1.0, -1.0, 1.0, 0.0, -3.0, -1.0, -2.0];
     write_array(&path("x.npy"), &[2, 1, 2, 2], &x);

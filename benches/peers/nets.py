@@ -2,7 +2,8 @@
 
 FOLDER holds `x.npy` and `y.npy`, an input of batch 1 and bernet's output for it, `net.onnx`, and `net.tflite` if the net came from
 such a file. Each peer is run on the same input; its largest difference, as a share of the largest output, is printed beside its
-time. Times are of the wall clock: with several threads CPU time would count each of them.
+time. With one thread that is CPU time, as bernet's beside it, which others on a busy machine do not add to; with several it is of the
+wall clock, since CPU time would count each of them.
 """
 
 import os
@@ -16,15 +17,16 @@ import numpy as np
 from support import show
 
 
-def timed(run, budget=3.0):
+def timed(run, threads, budget=3.0):
     """Median milliseconds of a call."""
+    clock = time.process_time_ns if threads == 1 else time.perf_counter_ns
     run()
     times = []
     start = time.perf_counter()
     while time.perf_counter() - start < budget or len(times) < 5:
-        before = time.perf_counter_ns()
+        before = clock()
         run()
-        times.append((time.perf_counter_ns() - before) / 1e6)
+        times.append((clock() - before) / 1e6)
     return statistics.median(times)
 
 
@@ -67,7 +69,7 @@ def main():
             for name, run in peer(folder, x, threads):
                 found = np.asarray(run()).reshape(y.shape)
                 difference = float(np.abs(found - y).max() / max(np.abs(y).max(), 1e-30))
-                show(name, "net", os.path.basename(os.path.abspath(folder)), ms=round(timed(run), 3), difference=float(f"{difference:.2g}"))
+                show(name, "net", os.path.basename(os.path.abspath(folder)), ms=round(timed(run, threads), 3), difference=float(f"{difference:.2g}"))
         except Exception as error:  # one that is absent or fails does not end the others
             print(f"absent: {peer.__name__}: {type(error).__name__}: {error}", file=sys.stderr)
 

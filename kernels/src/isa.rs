@@ -183,6 +183,15 @@ pub enum Level {
     Simd128(Simd128),
 }
 
+#[cfg(target_arch = "x86_64")]
+impl Avx512 {
+    /// A CPU of this level has all that AVX2 has: its features are among this level's.
+    #[inline(always)]
+    pub(crate) fn avx2(self) -> Avx2 {
+        Avx2(())
+    }
+}
+
 /// Evaluates an expression with the token of whichever level it is: `dispatch!(level, token => token.kernel(…))`.
 macro_rules! dispatch {
     ($level:expr, $token:ident => $body:expr) => {

@@ -27,6 +27,7 @@ extern crate alloc;
 pub mod execute;
 pub mod format;
 pub mod graph;
+mod parallel;
 pub mod passes;
 #[cfg(feature = "threads")]
 pub mod pictures;

@@ -1,12 +1,23 @@
-//! Products of floats: windows are laid out as rows of a matrix, a few lines at a time.
+//! Products of floats: windows are rows where they lie, in the input or in a padded copy of some lines.
 
 use crate::graph::{Conv, ConvParams, Dense, Shape};
+use crate::parallel;
 use alloc::vec::Vec;
-use bernet_kernels::{Error, isa::Level, real::RealWeights};
+use bernet_kernels::{
+    Error,
+    isa::Level,
+    real::{RealRows, RealWeights},
+};
+use core::ops::Range;
 
-/// Floats that rows laid out may take, unless one line of outputs takes more: half of a
+/// Floats that padded lines may take, unless one line of outputs needs more: a quarter of a
 /// second-level cache.
-const ROWS: usize = 64 << 10;
+const LINES: usize = 64 << 10;
+/// Multiply-accumulates worth a thread, about 20 µs.
+const PART: usize = 1 << 20;
+/// Channels that are added up together, in registers, and fewer at the end.
+const MANY: usize = 64;
+const FEW: usize = 16;
 
 /// A convolution of floats.
 #[derive(Debug)]
@@ -22,8 +33,21 @@ pub(crate) struct RealConv {
 enum Weights {
     /// A row of channels for each tap.
     Depthwise(Vec<f32>),
-    /// Of each group.
-    Rows(Vec<RealWeights>),
+    Rows {
+        /// Of each group.
+        groups: Vec<RealWeights>,
+        /// Where the runs of a window begin, and their length.
+        runs: Vec<usize>,
+        run: usize,
+    },
+}
+
+/// What a depthwise convolution adds up, and the taps of an output that are inside the input.
+struct Taps<'a> {
+    input: &'a [f32],
+    weights: &'a [f32],
+    lines: Range<usize>,
+    columns: Range<usize>,
 }
 
 /// A dense layer of floats.
@@ -36,57 +60,76 @@ pub(crate) struct RealDense {
 impl RealConv {
     pub(crate) fn new(conv: &Conv, input: Shape, output: Shape) -> Result<Self, Error> {
         let (groups, channels) = (conv.params.groups, output.channels);
-        let weights = if groups == channels && input.channels == channels {
-            let taps: usize = conv.params.kernel.iter().product();
+        let mut real = Self {
+            params: conv.params,
+            input,
+            output,
+            weights: Weights::Depthwise(Vec::new()),
+            bias: conv.bias.clone(),
+        };
+        let [tall, wide] = conv.params.kernel;
+        real.weights = if groups == channels && input.channels == channels {
+            let taps = tall * wide;
             let weight = |index: usize| conv.weights[index % channels * taps + index / channels];
             Weights::Depthwise((0..taps * channels).map(weight).collect())
         } else {
             let rows = conv.weights.chunks_exact(conv.weights.len() / groups);
             let rows = rows.map(|rows| RealWeights::new(channels / groups, rows));
-            Weights::Rows(rows.collect::<Result<_, _>>()?)
+            let [down, right] = conv.params.dilation;
+            let line = |y: usize| y * down * real.line();
+            let (runs, run) = if right == 1 && groups == 1 {
+                // A kernel line is neighbouring values.
+                ((0..tall).map(line).collect(), wide * input.channels)
+            } else {
+                let tap = |tap: usize| line(tap / wide) + tap % wide * right * input.channels;
+                ((0..tall * wide).map(tap).collect(), input.channels / groups)
+            };
+            Weights::Rows {
+                groups: rows.collect::<Result<_, _>>()?,
+                runs,
+                run,
+            }
         };
-        Ok(Self {
-            params: conv.params,
-            input,
-            output,
-            weights,
-            bias: conv.bias.clone(),
-        })
+        Ok(real)
     }
 
-    /// Whether the input's pixels are the rows.
-    fn is_pointwise(&self) -> bool {
-        let ConvParams {
-            kernel,
-            stride,
-            padding,
-            groups,
-            ..
-        } = self.params;
-        kernel == [1, 1] && stride == [1, 1] && padding == [0; 4] && groups == 1
+    fn is_padded(&self) -> bool {
+        self.params.padding != [0; 4]
     }
 
-    /// Values of a row.
-    fn depth(&self) -> usize {
-        self.params.kernel[0] * self.params.kernel[1] * (self.input.channels / self.params.groups)
+    /// Lines, or pixels of a line, under the windows of so many outputs.
+    fn under(&self, axis: usize, outputs: usize) -> usize {
+        let span = (self.params.kernel[axis] - 1) * self.params.dilation[axis] + 1;
+        (outputs - 1) * self.params.stride[axis] + span
     }
 
-    /// Lines of outputs whose rows are laid out together.
+    /// Values of a line that windows lie in.
+    fn line(&self) -> usize {
+        let width = match self.is_padded() {
+            true => self.under(1, self.output.width),
+            false => self.input.width,
+        };
+        width.saturating_mul(self.input.channels)
+    }
+
+    /// Lines of outputs whose padded lines are copied together.
     fn band(&self) -> usize {
-        let line = self.output.width.saturating_mul(self.depth()).max(1);
-        (ROWS / line).clamp(1, self.output.height)
+        let fits = |band: &usize| self.under(0, *band).saturating_mul(self.line()) <= LINES;
+        (1..=self.output.height).rev().find(fits).unwrap_or(1)
     }
 
-    /// Floats that it works in.
+    /// Floats that a thread works in.
     pub(crate) fn scratch(&self) -> usize {
         match &self.weights {
-            Weights::Rows(_) if !self.is_pointwise() => {
-                self.band() * self.output.width * self.depth()
+            Weights::Rows { .. } if self.is_padded() => {
+                self.under(0, self.band()).saturating_mul(self.line())
             }
             _ => 0,
         }
     }
 
+    /// Convolves `batch` items. The parts have [`scratch`](Self::scratch) floats each, one for each
+    /// thread.
     pub(crate) fn run(
         &self,
         level: Level,
@@ -94,139 +137,197 @@ impl RealConv {
         input: &[f32],
         output: &mut [f32],
         scratch: &mut [f32],
+        threads: usize,
     ) {
         let (from, to) = (self.input.len(), self.output.len());
+        let line = self.output.width * self.output.channels;
+        let depth = self.params.kernel[0]
+            * self.params.kernel[1]
+            * (self.input.channels / self.params.groups);
+        let parts = parallel::parts(to.saturating_mul(depth) / PART, threads);
+        let own = self.scratch();
         for (input, output) in input
             .chunks_exact(from)
             .zip(output.chunks_exact_mut(to))
             .take(batch)
         {
-            match &self.weights {
-                Weights::Depthwise(weights) => self.depthwise(level, weights, input, output),
-                Weights::Rows(weights) if self.is_pointwise() => {
-                    self.product(level, 0, &weights[0], input, output);
-                }
-                Weights::Rows(weights) => self.windows(level, weights, input, output, scratch),
-            }
-        }
-    }
-
-    /// The place of a tap in the input along an axis, if it is inside.
-    fn place(&self, axis: usize, at: usize, tap: usize) -> Option<usize> {
-        let place = at * self.params.stride[axis] + tap * self.params.dilation[axis];
-        let size = [self.input.height, self.input.width][axis];
-        place
-            .checked_sub(self.params.padding[axis])
-            .filter(|&place| place < size)
-    }
-
-    fn depthwise(&self, level: Level, weights: &[f32], input: &[f32], output: &mut [f32]) {
-        let line = self.output.width * self.output.channels;
-        for (y, sums) in output.chunks_exact_mut(line).enumerate() {
-            level.vectorize(
-                #[inline(always)]
-                || self.depthwise_line(weights, input, y, sums),
+            parallel::over(
+                parts,
+                0..self.output.height,
+                (output, &mut scratch[..parts * own]),
+                &|(output, scratch), lines, parts| {
+                    let (first, second) = output.split_at_mut(lines * line);
+                    let (own, others) = scratch.split_at_mut(parts * own);
+                    ((first, own), (second, others))
+                },
+                &|lines, (output, scratch)| match &self.weights {
+                    Weights::Depthwise(weights) => {
+                        let sums = output.chunks_exact_mut(line);
+                        for (y, sums) in lines.zip(sums) {
+                            self.depthwise_line(level, weights, input, y, sums);
+                        }
+                    }
+                    Weights::Rows { .. } => self.windows(level, lines, input, output, scratch),
+                },
             );
         }
     }
 
-    /// One line of outputs.
+    /// The taps along an axis that are inside the input, for an output.
     #[inline(always)]
-    fn depthwise_line(&self, weights: &[f32], input: &[f32], y: usize, line: &mut [f32]) {
+    fn inside(&self, axis: usize, at: usize) -> Range<usize> {
+        let (stride, dilation) = (self.params.stride[axis], self.params.dilation[axis]);
+        let (padding, size) = (
+            self.params.padding[axis],
+            [self.input.height, self.input.width][axis],
+        );
+        let start = at * stride;
+        let span = (self.params.kernel[axis] - 1) * dilation + 1;
+        if start >= padding && start + span <= size + padding {
+            return 0..self.params.kernel[axis];
+        }
+        let first = padding.saturating_sub(start).div_ceil(dilation);
+        let end = (size + padding).saturating_sub(start).div_ceil(dilation);
+        let end = end.min(self.params.kernel[axis]);
+        first.min(end)..end
+    }
+
+    /// One line of outputs.
+    fn depthwise_line(
+        &self,
+        level: Level,
+        weights: &[f32],
+        input: &[f32],
+        y: usize,
+        line: &mut [f32],
+    ) {
         let channels = self.output.channels;
-        let [tall, wide] = self.params.kernel;
-        for (x, sums) in line.chunks_exact_mut(channels).enumerate() {
-            match self.bias.is_empty() {
-                true => sums.fill(0.0),
-                false => sums.copy_from_slice(&self.bias),
-            }
-            for tap in 0..tall * wide {
-                let place = self
-                    .place(0, y, tap / wide)
-                    .zip(self.place(1, x, tap % wide));
-                let Some((from_y, from_x)) = place else {
-                    continue;
-                };
-                let values = &input[(from_y * self.input.width + from_x) * channels..][..channels];
-                let weights = &weights[tap * channels..][..channels];
-                for ((sum, value), weight) in sums.iter_mut().zip(values).zip(weights) {
-                    *sum += value * weight;
+        let lines = self.inside(0, y);
+        level.vectorize(
+            #[inline(always)]
+            || {
+                for (x, sums) in line.chunks_exact_mut(channels).enumerate() {
+                    let taps = Taps {
+                        input,
+                        weights,
+                        lines: lines.clone(),
+                        columns: self.inside(1, x),
+                    };
+                    let (many, rest) = sums.as_chunks_mut::<MANY>();
+                    for (index, out) in many.iter_mut().enumerate() {
+                        *out = self.depthwise(&taps, [y, x], index * MANY);
+                    }
+                    let first = channels - rest.len();
+                    let (few, rest) = rest.as_chunks_mut::<FEW>();
+                    for (index, out) in few.iter_mut().enumerate() {
+                        *out = self.depthwise(&taps, [y, x], first + index * FEW);
+                    }
+                    let first = channels - rest.len();
+                    for (index, out) in rest.iter_mut().enumerate() {
+                        [*out] = self.depthwise(&taps, [y, x], first + index);
+                    }
+                }
+            },
+        );
+    }
+
+    /// The sums of `N` channels of an output, from `first` on.
+    #[inline(always)]
+    fn depthwise<const N: usize>(
+        &self,
+        taps: &Taps<'_>,
+        [y, x]: [usize; 2],
+        first: usize,
+    ) -> [f32; N] {
+        let ([_, wide], [down, right]) = (self.params.kernel, self.params.dilation);
+        let ([above, left, ..], channels) = (self.params.padding, self.output.channels);
+        let bias = self.bias.get(first..).and_then(|bias| bias.first_chunk());
+        let mut sums = *bias.unwrap_or(&[0.0; N]);
+        for tap_y in taps.lines.clone() {
+            let line = (y * self.params.stride[0] + tap_y * down - above) * self.input.width;
+            for tap_x in taps.columns.clone() {
+                let pixel = line + x * self.params.stride[1] + tap_x * right - left;
+                let tap = tap_y * wide + tap_x;
+                let values: &[f32; N] = taps.input[pixel * channels + first..]
+                    .first_chunk()
+                    .expect("a pixel");
+                let weights: &[f32; N] = taps.weights[tap * channels + first..]
+                    .first_chunk()
+                    .expect("a tap");
+                for lane in 0..N {
+                    sums[lane] += values[lane] * weights[lane];
                 }
             }
         }
+        sums
     }
 
-    /// Lays out windows and multiplies them, a band of lines at a time.
+    /// Some lines of outputs, from windows where they lie, or in padded lines, a band at a time.
     fn windows(
         &self,
         level: Level,
-        weights: &[RealWeights],
+        lines: Range<usize>,
         input: &[f32],
         output: &mut [f32],
         scratch: &mut [f32],
     ) {
-        let (width, depth) = (self.output.width, self.depth());
-        let (band, line) = (self.band(), self.output.width * self.output.channels);
-        for (index, output) in output.chunks_mut(band * line).enumerate() {
-            let lines = output.len() / line;
-            let rows = &mut scratch[..lines * width * depth];
-            for (group, weights) in weights.iter().enumerate() {
-                for (row, window) in rows.chunks_exact_mut(depth).enumerate() {
-                    let (y, x) = (index * band + row / width, row % width);
-                    self.window(input, [y, x], group, window);
-                }
-                self.product(level, group, weights, rows, output);
-            }
+        let (line, stride) = (self.line(), self.params.stride[0]);
+        if !self.is_padded() {
+            let input = &input[lines.start * stride * line..];
+            return self.products(level, lines.len(), input, output);
+        }
+        let band = self.band();
+        let sums = output.chunks_mut(band * self.output.width * self.output.channels);
+        for (y, output) in lines.clone().step_by(band).zip(sums) {
+            let count = band.min(lines.end - y);
+            let padded = &mut scratch[..self.under(0, count) * line];
+            self.pad(input, y * stride, padded);
+            self.products(level, count, padded, output);
         }
     }
 
-    /// The values under the window of an output.
-    fn window(&self, input: &[f32], [y, x]: [usize; 2], group: usize, window: &mut [f32]) {
-        let channels = self.input.channels / self.params.groups;
-        let [_, wide] = self.params.kernel;
-        let neighbours = self.params.dilation[1] == 1 && self.params.groups == 1;
-        for (line, values) in window.chunks_exact_mut(wide * channels).enumerate() {
-            let Some(y) = self.place(0, y, line) else {
-                values.fill(0.0);
+    /// Copies lines of the input with their padding, from line `top` of the padded input on.
+    fn pad(&self, input: &[f32], top: usize, padded: &mut [f32]) {
+        let [above, left, ..] = self.params.padding;
+        let (channels, line) = (self.input.channels, self.line());
+        let left = (left * channels).min(line);
+        let inside = (self.input.width * channels).min(line - left);
+        for (y, padded) in padded.chunks_exact_mut(line).enumerate() {
+            let from = (top + y).checked_sub(above);
+            let Some(from) = from.filter(|&from| from < self.input.height) else {
+                padded.fill(0.0);
                 continue;
             };
-            let start =
-                |x: usize| (y * self.input.width + x) * self.input.channels + group * channels;
-            if let (true, Some(first), Some(_)) =
-                (neighbours, self.place(1, x, 0), self.place(1, x, wide - 1))
-            {
-                values.copy_from_slice(&input[start(first)..][..wide * channels]);
-                continue;
-            }
-            for (tap, values) in values.chunks_exact_mut(channels).enumerate() {
-                match self.place(1, x, tap) {
-                    Some(x) => values.copy_from_slice(&input[start(x)..][..channels]),
-                    None => values.fill(0.0),
-                }
-            }
+            let (before, rest) = padded.split_at_mut(left);
+            let (values, after) = rest.split_at_mut(inside);
+            before.fill(0.0);
+            values.copy_from_slice(&input[from * self.input.width * channels..][..inside]);
+            after.fill(0.0);
         }
     }
 
-    /// Products of rows with the weights of a group.
-    fn product(
-        &self,
-        level: Level,
-        group: usize,
-        weights: &RealWeights,
-        input: &[f32],
-        output: &mut [f32],
-    ) {
-        let first = group * weights.outputs();
-        let bias = self.bias.get(first..first + weights.outputs());
-        weights
-            .product(
-                level,
-                input,
-                bias.unwrap_or(&[]),
-                &mut output[first..],
-                self.output.channels,
-            )
-            .expect("shapes were checked when the program was planned");
+    /// Products of the windows of `lines` lines of outputs.
+    fn products(&self, level: Level, lines: usize, values: &[f32], output: &mut [f32]) {
+        let Weights::Rows { groups, runs, run } = &self.weights else {
+            unreachable!("a depthwise convolution has no rows");
+        };
+        for (group, weights) in groups.iter().enumerate() {
+            let rows = RealRows {
+                values: &values[group * (self.input.channels / self.params.groups)..],
+                runs,
+                run: *run,
+                count: lines * self.output.width,
+                width: self.output.width,
+                step: self.params.stride[1] * self.input.channels,
+                line: self.params.stride[0] * self.line(),
+            };
+            let first = group * weights.outputs();
+            let bias = self.bias.get(first..first + weights.outputs());
+            let (bias, out) = (bias.unwrap_or(&[]), &mut output[first..]);
+            weights
+                .product_of(level, &rows, bias, out, self.output.channels)
+                .expect("shapes were checked when the program was planned");
+        }
     }
 }
 

@@ -42,10 +42,29 @@ impl Session {
         Ok(Self::of(Arc::new(Program::new(graph, options)?)))
     }
 
+    /// As [`Session::new`], of a graph that nothing else needs: its memory is given back before
+    /// that of the workspace is taken.
+    ///
+    /// # Errors
+    /// [`PlanError`] as [`Program::new`].
+    pub fn from_graph(graph: Graph, options: &Options) -> Result<Self, PlanError> {
+        let program = Program::new(&graph, options)?;
+        drop(graph);
+        Ok(Self::of(Arc::new(program)))
+    }
+
     /// A session of a program that others may share.
     pub fn of(program: Arc<Program>) -> Self {
         let workspace = Workspace::new(&program);
         Self { program, workspace }
+    }
+
+    /// The session with steps that are shared by up to so many threads, as
+    /// [`Workspace::with_threads`].
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        let workspace = Workspace::with_threads(&self.program, threads);
+        Self { workspace, ..self }
     }
 
     /// The program.
@@ -69,7 +88,7 @@ impl Session {
     pub fn run_observed(
         &mut self,
         inputs: &[Tensor],
-        after: &mut dyn FnMut(usize),
+        after: &mut (dyn FnMut(usize) + Send),
     ) -> Result<Vec<Tensor>, RunError> {
         let Self { program, workspace } = self;
         run_owned(program, inputs, |batch, inputs, outputs| {

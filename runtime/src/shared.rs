@@ -32,7 +32,12 @@ use core::ops::Range;
 use rayon::prelude::*;
 use thiserror::Error;
 
-/// A program with threads that share the items of each call.
+/// Multiply-accumulates of bits of an item that threads share; below, waking them takes longer than
+/// they save. One of floats takes about as long as 16 of bits.
+const SHARED_ITEM: u64 = 64 << 20;
+
+/// A program with threads that share the items of each call, or, where there is one, the steps of
+/// its program, if it is large.
 ///
 /// Any number of callers may use one at once, and none waits for another: each takes a workspace
 /// that is idle, or a new one. It may be used in the child of a `fork`, which starts threads of its
@@ -44,6 +49,8 @@ pub struct SharedSession {
     /// Only for more than one thread.
     pool: Option<Arc<ThreadPool>>,
     idle: Idle<Box<Workspace>>,
+    /// Workspaces for all threads, of single items.
+    idle_for_all: Idle<Box<Workspace>>,
 }
 
 /// Why a batch did not run.
@@ -72,6 +79,7 @@ impl SharedSession {
             threads,
             pool,
             idle: Idle::default(),
+            idle_for_all: Idle::default(),
         })
     }
 
@@ -82,6 +90,7 @@ impl SharedSession {
             threads: self.threads,
             pool: self.pool.clone(),
             idle: Idle::default(),
+            idle_for_all: Idle::default(),
         }
     }
 
@@ -106,6 +115,16 @@ impl SharedSession {
         outputs: &mut [TensorMut<'_>],
     ) -> Result<(), SharedError> {
         let program = &*self.program;
+        if let (Some(pool), 1) = (&self.pool, batch)
+            && self.is_large()
+        {
+            let idle = self.idle_for_all.take();
+            let new = || Box::new(Workspace::with_threads(program, self.threads));
+            let mut workspace = idle.unwrap_or_else(new);
+            let result = pool.install(|| program.run(&mut workspace, 1, inputs, outputs))?;
+            self.idle_for_all.put(workspace);
+            return Ok(result?);
+        }
         if self.pool.is_none() || batch < 2 {
             return self.each([()], |workspace, ()| {
                 program.run(workspace, batch, inputs, outputs)
@@ -136,6 +155,13 @@ impl SharedSession {
         run_owned(&self.program, inputs, |batch, inputs, outputs| {
             self.run(batch, inputs, outputs)
         })
+    }
+
+    /// Whether threads share a single item.
+    fn is_large(&self) -> bool {
+        let steps = self.program.steps();
+        let work = steps.map(|step| step.binary_macs + 16 * step.real_macs);
+        work.sum::<u64>() >= SHARED_ITEM
     }
 
     /// A batch cut into a contiguous range for each thread.

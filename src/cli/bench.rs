@@ -24,9 +24,12 @@ pub(super) struct Arguments {
     /// A net to time in place of the kernels: a .bnet file, ONNX or TFLite.
     #[arg(conflicts_with_all = ["kernel", "shape"])]
     net: Option<PathBuf>,
-    /// Also show the time of each step of the net.
+    /// Also show the time of each step of the net, beside what it would take at the ceilings of this CPU.
     #[arg(long, requires = "net")]
     profile: bool,
+    /// Also write the steps' times as bars into an SVG file.
+    #[arg(long, value_name = "FILE", requires = "net")]
+    profile_svg: Option<PathBuf>,
     /// What to time.
     #[arg(long, value_enum, default_value_t = Kernel::Gemm)]
     kernel: Kernel,
@@ -178,15 +181,19 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             level: arguments.level.unwrap_or_else(Level::best),
             threads: arguments.threads,
             profile: arguments.profile,
+            svg: arguments.profile_svg.as_deref(),
             peers: arguments.peers,
             json: arguments.json,
         };
-        let table = bench_net::run(net, &asked, out)?;
+        let host = Host::here();
+        let tables = bench_net::run(net, &asked, &host, out)?;
         if let Some(folder) = &arguments.record {
-            let folder = record_folder(folder, &Host::here())?;
+            let folder = record_folder(folder, &host)?;
             let name = net.file_stem().unwrap_or(net.as_os_str());
-            let file = format!("net-{}.csv", name.to_string_lossy());
-            write(&folder.join(file), &table.to_csv())?;
+            let name = name.to_string_lossy();
+            for (kind, table) in ["net", "profile"].iter().zip(&tables) {
+                write(&folder.join(format!("{kind}-{name}.csv")), &table.to_csv())?;
+            }
         }
         return Ok(());
     }

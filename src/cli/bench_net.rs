@@ -1,15 +1,20 @@
 //! `bernet bench NET`: how fast a whole net is here, and where its time goes.
 
-use super::net_peers;
-use anyhow::{Result, bail};
-use bernet::report::{Align, Table};
-use bernet_kernels::isa::Level;
+use super::{
+    net_peers, net_profile,
+    net_speed::{NetSpeed, StepSpeed},
+};
+use anyhow::{Context, Result};
+use bernet::{
+    measure::{Ceilings, Host, thread_time},
+    report::{self, Table},
+};
+use bernet_kernels::{isa::Level, threads};
 use bernet_runtime::{
     plan::{Options, Program, StepInfo},
     session::Session,
     tensor::{Data, Tensor},
 };
-use serde::Serialize;
 use std::{
     io::Write,
     path::Path,
@@ -23,55 +28,31 @@ const RUNS: [usize; 2] = [5, 200];
 /// Time after which no further run begins.
 const ENOUGH: Duration = Duration::from_secs(2);
 
-/// The whole net: the first object of `--json`.
-#[derive(Serialize)]
-struct NetSpeed {
-    net: String,
-    level: &'static str,
-    threads: usize,
-    /// Median of the runs of one item.
-    ms: f64,
-    binary_macs: u64,
-    real_macs: u64,
-    arena_bytes: usize,
-    /// Reading and planning.
-    load_ms: f64,
-}
-
-/// A step of it.
-#[derive(Serialize)]
-struct StepSpeed {
-    node: usize,
-    step: &'static str,
-    shape: String,
-    /// Median over the runs.
-    ms: f64,
-    binary_macs: u64,
-    real_macs: u64,
-    bytes: u64,
-    /// Products a nanosecond, of either kind.
-    gmac_per_s: f64,
-}
-
 /// What is asked for.
-pub(super) struct Asked {
+pub(super) struct Asked<'a> {
     pub(super) level: Level,
     pub(super) threads: usize,
     /// Whether each step is shown.
     pub(super) profile: bool,
+    /// Where a picture of the steps goes.
+    pub(super) svg: Option<&'a Path>,
     /// Whether other engines run the net too.
     pub(super) peers: bool,
     pub(super) json: bool,
 }
 
-/// Times a net, prints it, and returns its time beside that of other engines.
-pub(super) fn run(path: &Path, asked: &Asked, out: &mut impl Write) -> Result<Table> {
-    if asked.threads != 1 {
-        bail!(
-            "--threads {}: one item of a net is run by one thread",
-            asked.threads
-        );
+/// Times a net and prints it; returns what is recorded: its time beside that of other engines, and
+/// its steps, where they were asked for.
+pub(super) fn run(
+    path: &Path,
+    asked: &Asked<'_>,
+    host: &Host,
+    out: &mut impl Write,
+) -> Result<Vec<Table>> {
+    if asked.threads > 1 {
+        threads::set_shared(asked.threads)?;
     }
+    threads::checked(asked.threads)?;
     let level = asked.level;
     let options = Options {
         level,
@@ -79,29 +60,16 @@ pub(super) fn run(path: &Path, asked: &Asked, out: &mut impl Write) -> Result<Ta
     };
     let start = Instant::now();
     let graph = super::net::read(path)?;
-    let mut session = Session::new(&graph, &options)?;
+    let mut session = Session::new(&graph, &options)?.with_threads(asked.threads);
     let load_ms = milliseconds(start.elapsed());
     let program = session.program().clone();
     let inputs = inputs(&program);
     let steps: Vec<_> = program.steps().collect();
-    let (mut whole, mut each) = (Vec::new(), vec![Vec::new(); steps.len()]);
+    let mut times = Times::new(steps.len());
     let begin = Instant::now();
     for run in 0..WARM_UP + RUNS[1] {
-        let start = Instant::now();
-        let mut last = start;
-        let mut times = Vec::with_capacity(steps.len());
-        session.run_observed(&inputs, &mut |_| {
-            let now = Instant::now();
-            times.push(now - last);
-            last = now;
-        })?;
-        if run >= WARM_UP {
-            whole.push(start.elapsed());
-            for (each, time) in each.iter_mut().zip(times) {
-                each.push(time);
-            }
-        }
-        if whole.len() >= RUNS[0] && begin.elapsed() > ENOUGH {
+        times.run(&mut session, &inputs, run >= WARM_UP)?;
+        if times.whole.len() >= RUNS[0] && begin.elapsed() > ENOUGH {
             break;
         }
     }
@@ -109,96 +77,129 @@ pub(super) fn run(path: &Path, asked: &Asked, out: &mut impl Write) -> Result<Ta
     let net = NetSpeed {
         net: path.display().to_string(),
         level: level.name(),
-        threads: 1,
-        ms: median(&mut whole),
+        threads: asked.threads,
+        ms: median(&mut times.whole),
+        cpu_ms: (asked.threads == 1 && !times.cpu.is_empty()).then(|| median(&mut times.cpu)),
+        least_ms: times.steps.iter().map(|times| least(times)).sum(),
         binary_macs: sum(|step| step.binary_macs),
         real_macs: sum(|step| step.real_macs),
         arena_bytes: program.arena_bytes(),
         load_ms,
     };
-    let steps: Vec<_> = steps
-        .iter()
-        .zip(&mut each)
-        .map(|(step, times)| {
-            let ms = median(times);
-            StepSpeed {
-                node: step.node,
-                step: step.what,
-                shape: step.shape.to_string(),
-                ms,
-                binary_macs: step.binary_macs,
-                real_macs: step.real_macs,
-                bytes: step.bytes,
-                gmac_per_s: (step.binary_macs + step.real_macs) as f64 / (ms * 1e6).max(1e-9),
-            }
-        })
-        .collect();
+    let shown = asked.profile || asked.svg.is_some();
+    let profile = shown.then(|| {
+        let ceilings = Ceilings::measure(level);
+        let steps = steps.iter().zip(&mut times.steps);
+        let steps = steps.map(|(step, times)| speed(step, times, &ceilings, asked.threads));
+        (ceilings, steps.collect::<Vec<_>>())
+    });
     if asked.json {
         writeln!(out, "{}", serde_json::to_string(&net)?)?;
-        for step in steps.iter().filter(|_| asked.profile) {
-            writeln!(out, "{}", serde_json::to_string(step)?)?;
-        }
     } else {
         net.show(out)?;
-        if asked.profile {
-            write!(out, "{}", table(&steps, net.ms).to_text())?;
-        }
     }
+    let mut profile_table = None;
+    if let Some((ceilings, steps)) = &profile {
+        if asked.json && asked.profile {
+            for step in steps {
+                writeln!(out, "{}", serde_json::to_string(step)?)?;
+            }
+        }
+        let table = net_profile::table(steps, net.least_ms);
+        if !asked.json && asked.profile {
+            writeln!(out, "{}", table.to_text())?;
+            writeln!(out, "{}", net_profile::summary(steps, ceilings))?;
+        }
+        if let Some(path) = asked.svg {
+            let picture = net_profile::picture(&net, steps, host);
+            report::write(path, &picture).with_context(|| "--profile-svg")?;
+        }
+        profile_table = asked.profile.then_some(table);
+    }
+    let ours = net.cpu_ms.unwrap_or(net.ms);
     let mut peers = Vec::new();
     if asked.peers {
         let outputs = session.run(&inputs)?;
-        peers = net_peers::run(path, &graph, [&inputs, &outputs], net.ms)?;
-        net_peers::show(net.ms, &peers, asked.json, out)?;
+        let edges = [&inputs[..], &outputs[..]];
+        peers = net_peers::run(path, &graph, edges, ours, asked.threads)?;
+        net_peers::show(ours, &peers, asked.json, out)?;
     }
-    Ok(net_peers::table(net.ms, &peers))
+    let about = [
+        ("level", level.name().to_owned()),
+        ("threads", asked.threads.to_string()),
+        ("cpu", host.cpu.clone()),
+        ("commit", host.commit.clone()),
+        ("date", host.date.clone()),
+    ];
+    let mut tables = vec![net_peers::record(ours, &peers, &about)];
+    tables.extend(profile_table);
+    Ok(tables)
 }
 
-impl NetSpeed {
-    fn show(&self, out: &mut impl Write) -> Result<()> {
-        writeln!(
-            out,
-            "{}: {:.2} ms an item ({}, one thread), {:.1} million binary and {:.1} million real \
-         multiply-accumulates, {} kB of values, read and planned in {:.1} ms",
-            self.net,
-            self.ms,
-            self.level,
-            self.binary_macs as f64 / 1e6,
-            self.real_macs as f64 / 1e6,
-            self.arena_bytes.div_ceil(1000),
-            self.load_ms
-        )?;
+/// What each run took.
+struct Times {
+    whole: Vec<Duration>,
+    cpu: Vec<Duration>,
+    /// Of each step.
+    steps: Vec<Vec<Duration>>,
+}
+
+impl Times {
+    fn new(steps: usize) -> Self {
+        Self {
+            whole: Vec::new(),
+            cpu: Vec::new(),
+            steps: vec![Vec::new(); steps],
+        }
+    }
+
+    /// Runs once more.
+    fn run(&mut self, session: &mut Session, inputs: &[Tensor], counts: bool) -> Result<()> {
+        let (start, cpu) = (Instant::now(), thread_time());
+        let mut last = start;
+        let mut times = Vec::with_capacity(self.steps.len());
+        session.run_observed(inputs, &mut |_| {
+            let now = Instant::now();
+            times.push(now - last);
+            last = now;
+        })?;
+        if counts {
+            self.whole.push(start.elapsed());
+            let cpu = thread_time().zip(cpu).map(|(now, before)| now - before);
+            self.cpu.extend(cpu);
+            for (all, time) in self.steps.iter_mut().zip(times) {
+                all.push(time);
+            }
+        }
         Ok(())
     }
 }
 
-/// Where the time goes, a row for each step.
-fn table(steps: &[StepSpeed], whole: f64) -> Table {
-    let mut table = Table::new([
-        ("node", Align::Right),
-        ("step", Align::Left),
-        ("shape", Align::Left),
-        ("ms", Align::Right),
-        ("%", Align::Right),
-        ("GMAC/s", Align::Right),
-        ("kB", Align::Right),
-    ]);
-    for step in steps {
-        let pace = if step.binary_macs + step.real_macs > 0 {
-            format!("{:.1}", step.gmac_per_s)
-        } else {
-            String::new()
-        };
-        table.row(vec![
-            step.node.to_string(),
-            step.step.into(),
-            step.shape.clone(),
-            format!("{:.3}", step.ms),
-            format!("{:.1}", 100.0 * step.ms / whole),
-            pace,
-            step.bytes.div_ceil(1000).to_string(),
-        ]);
+fn speed(
+    step: &StepInfo,
+    times: &mut [Duration],
+    ceilings: &Ceilings,
+    threads: usize,
+) -> StepSpeed {
+    let least_ms = least(times);
+    let StepInfo {
+        binary_macs,
+        real_macs,
+        bytes,
+        ..
+    } = *step;
+    StepSpeed {
+        node: step.node,
+        step: step.what,
+        shape: step.shape.to_string(),
+        ms: median(times),
+        least_ms,
+        bound_ms: ceilings.bound(binary_macs, real_macs, bytes, threads),
+        binary_macs,
+        real_macs,
+        bytes,
+        gmac_per_s: (binary_macs + real_macs) as f64 / (least_ms * 1e6).max(1e-9),
     }
-    table
 }
 
 /// One item of every input, of values that differ.
@@ -235,4 +236,8 @@ fn median(times: &mut [Duration]) -> f64 {
     times
         .get(times.len() / 2)
         .map_or(0.0, |&time| milliseconds(time))
+}
+
+fn least(times: &[Duration]) -> f64 {
+    times.iter().min().map_or(0.0, |&time| milliseconds(time))
 }

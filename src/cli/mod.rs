@@ -14,6 +14,8 @@ mod info;
 mod mpi;
 mod net;
 mod net_peers;
+mod net_profile;
+mod net_speed;
 mod peers;
 mod predict;
 mod recover;

@@ -29,6 +29,7 @@ pub(super) fn run(
     graph: &Graph,
     [inputs, outputs]: [&[Tensor]; 2],
     ms: f64,
+    threads: usize,
 ) -> Result<Vec<PeerSpeed>> {
     let ([input], [output]) = (inputs, outputs) else {
         anyhow::bail!(
@@ -49,7 +50,7 @@ pub(super) fn run(
     }
     write("net.onnx", &onnx::export(graph, Dialect::Standard)?)?;
     let mut program = super::peers::python("nets.py")?;
-    let output = program.arg(folder.path()).arg("1").output();
+    let output = program.arg(folder.path()).arg(threads.to_string()).output();
     let output = output.with_context(|| format!("{program:?}"))?;
     for line in String::from_utf8_lossy(&output.stderr).lines() {
         if let Some(why) = line.strip_prefix("absent: ") {
@@ -71,22 +72,52 @@ pub(super) fn run(
     Ok(speeds)
 }
 
+/// A row for each engine, with what was measured on.
+pub(super) fn record(ms: f64, peers: &[PeerSpeed], about: &[(&'static str, String)]) -> Table {
+    let mut table = Table::new(
+        COLUMNS
+            .into_iter()
+            .chain(about.iter().map(|(name, _)| (*name, Align::Left))),
+    );
+    for row in rows(ms, peers) {
+        table.row(
+            row.into_iter()
+                .chain(about.iter().map(|(_, text)| text.clone())),
+        );
+    }
+    table
+}
+
+const COLUMNS: [(&str, Align); 4] = [
+    ("engine", Align::Left),
+    ("ms", Align::Right),
+    ("difference", Align::Right),
+    ("ours is faster by", Align::Right),
+];
+
 /// A row for each engine, ours first.
-pub(super) fn table(ms: f64, peers: &[PeerSpeed]) -> Table {
-    let mut table = Table::new([
-        ("engine", Align::Left),
-        ("ms", Align::Right),
-        ("difference", Align::Right),
-        ("ours is faster by", Align::Right),
-    ]);
-    table.row(["bernet", &format!("{ms:.2}"), "", ""]);
-    for peer in peers {
-        table.row([
+fn rows(ms: f64, peers: &[PeerSpeed]) -> Vec<[String; 4]> {
+    let ours = [
+        "bernet".into(),
+        format!("{ms:.2}"),
+        String::new(),
+        String::new(),
+    ];
+    let peers = peers.iter().map(|peer| {
+        [
             peer.peer.clone(),
             format!("{:.2}", peer.ms),
             format!("{:.0e}", peer.difference),
             format!("{:.1}", peer.ours_is_faster),
-        ]);
+        ]
+    });
+    [ours].into_iter().chain(peers).collect()
+}
+
+fn table(ms: f64, peers: &[PeerSpeed]) -> Table {
+    let mut table = Table::new(COLUMNS);
+    for row in rows(ms, peers) {
+        table.row(row);
     }
     table
 }
@@ -98,7 +129,7 @@ pub(super) fn show(ms: f64, peers: &[PeerSpeed], json: bool, out: &mut impl Writ
             writeln!(out, "{}", serde_json::to_string(peer)?)?;
         }
     } else {
-        write!(out, "{}", table(ms, peers).to_text())?;
+        writeln!(out, "{}", table(ms, peers).to_text())?;
     }
     Ok(())
 }

@@ -11,11 +11,15 @@
 //! # Ok::<(), bernet::measure::MeasureError>(())
 //! ```
 
+mod ceilings;
+mod clock;
 mod host;
 mod poisson_binomial;
 mod timing;
 mod xnor;
 
+pub use ceilings::Ceilings;
+pub use clock::thread_time;
 pub use host::Host;
 pub use poisson_binomial::{BernoulliSpeed, Way, bernoulli, bernoulli_layer};
 pub use timing::Threads;

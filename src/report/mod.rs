@@ -19,6 +19,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod bars;
 mod chart;
 mod confusion;
 mod csv;
@@ -29,6 +30,7 @@ mod scale;
 mod table;
 mod tensorboard;
 
+pub use bars::{Bar, bars_svg};
 pub use chart::Chart;
 pub use confusion::Confusion;
 pub use csv::CsvWriter;

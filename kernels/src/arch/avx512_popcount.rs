@@ -84,10 +84,12 @@ compiled_for! { Avx512Vpopcnt,
         counts: &mut [Counts; R],
     ) {
         let sums = popcount_sums::<R, V>(patches, starts, panel);
-        for (counts, sums) in counts.iter_mut().zip(sums) {
-            for (counts, sums) in counts.as_chunks_mut::<16>().0.iter_mut().zip(sums) {
+        // (An iterator over the sums by value would move them through memory several times.)
+        for r in 0..R {
+            let counts = &mut counts[r].as_chunks_mut::<16>().0[..V];
+            for v in 0..V {
                 // SAFETY: a store of sixteen counts.
-                unsafe { _mm512_storeu_si512(counts.as_mut_ptr().cast(), sums) }
+                unsafe { _mm512_storeu_si512(counts[v].as_mut_ptr().cast(), sums[r][v]) }
             }
         }
     }

@@ -17,6 +17,10 @@ pub(crate) unsafe trait Float: Token {
     type Mask: Copy;
     /// The number of f32 in a vector.
     const LANES: usize;
+    /// A level of vectors of 8 lanes or fewer that a CPU of this level has too.
+    type Narrow: Float;
+    /// Its token.
+    fn narrow(self) -> Self::Narrow;
 
     /// Compiles `kernel` with the level's instructions and runs it.
     #[inline(always)]
@@ -45,6 +49,8 @@ pub(crate) unsafe trait Float: Token {
     fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn sqrt(self, a: Self::Vector) -> Self::Vector;
     fn less(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
+    /// `a ≥ b`; false where one is NaN.
+    fn at_least(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
     /// `yes` in the lanes where the mask is set, else `no`.
     fn select(self, mask: Self::Mask, yes: Self::Vector, no: Self::Vector) -> Self::Vector;
     /// Lane `i` of the mask as bit `i`.

@@ -17,6 +17,12 @@ unsafe impl Float for Avx2 {
     type Vector = __m256;
     type Mask = __m256;
     const LANES: usize = 8;
+    type Narrow = Self;
+
+    #[inline(always)]
+    fn narrow(self) -> Self {
+        self
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m256 {
@@ -73,6 +79,10 @@ unsafe impl Float for Avx2 {
     #[inline(always)]
     fn less(self, a: __m256, b: __m256) -> __m256 {
         with_avx2!(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b))
+    }
+    #[inline(always)]
+    fn at_least(self, a: __m256, b: __m256) -> __m256 {
+        with_avx2!(_mm256_cmp_ps::<_CMP_GE_OQ>(a, b))
     }
     #[inline(always)]
     fn select(self, mask: __m256, yes: __m256, no: __m256) -> __m256 {

@@ -1,7 +1,7 @@
 //! f32 vectors of AVX-512 F: 16 lanes.
 
 use super::float::{Float, Kernel, ROUND};
-use crate::isa::{Avx512, Avx512Vpopcnt};
+use crate::isa::{Avx2, Avx512, Avx512Vpopcnt};
 use core::arch::x86_64::*;
 
 /// An intrinsic of the level, called where the token is at hand.
@@ -26,7 +26,12 @@ unsafe impl Float for Avx512 {
     type Vector = __m512;
     type Mask = __mmask16;
     const LANES: usize = 16;
+    type Narrow = Avx2;
 
+    #[inline(always)]
+    fn narrow(self) -> Avx2 {
+        self.avx2()
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
         with_avx512!(_mm512_set1_ps(x))
@@ -82,6 +87,10 @@ unsafe impl Float for Avx512 {
     #[inline(always)]
     fn less(self, a: __m512, b: __m512) -> __mmask16 {
         with_avx512!(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b))
+    }
+    #[inline(always)]
+    fn at_least(self, a: __m512, b: __m512) -> __mmask16 {
+        with_avx512!(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, b))
     }
     #[inline(always)]
     fn select(self, mask: __mmask16, yes: __m512, no: __m512) -> __m512 {

@@ -17,6 +17,12 @@ unsafe impl Float for Neon {
     type Vector = float32x4_t;
     type Mask = uint32x4_t;
     const LANES: usize = 4;
+    type Narrow = Self;
+
+    #[inline(always)]
+    fn narrow(self) -> Self {
+        self
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> float32x4_t {
@@ -73,6 +79,10 @@ unsafe impl Float for Neon {
     #[inline(always)]
     fn less(self, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
         with_neon!(vcltq_f32(a, b))
+    }
+    #[inline(always)]
+    fn at_least(self, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
+        with_neon!(vcgeq_f32(a, b))
     }
     #[inline(always)]
     fn select(self, mask: uint32x4_t, yes: float32x4_t, no: float32x4_t) -> float32x4_t {

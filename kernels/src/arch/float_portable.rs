@@ -20,7 +20,12 @@ unsafe impl Float for Portable {
     type Vector = Eight;
     type Mask = [bool; 8];
     const LANES: usize = 8;
+    type Narrow = Self;
 
+    #[inline(always)]
+    fn narrow(self) -> Self {
+        self
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> Eight {
         Eight([x; 8])
@@ -74,6 +79,10 @@ unsafe impl Float for Portable {
     #[inline(always)]
     fn less(self, a: Eight, b: Eight) -> [bool; 8] {
         from_fn(|i| a.0[i] < b.0[i])
+    }
+    #[inline(always)]
+    fn at_least(self, a: Eight, b: Eight) -> [bool; 8] {
+        from_fn(|i| a.0[i] >= b.0[i])
     }
     #[inline(always)]
     fn select(self, mask: [bool; 8], yes: Eight, no: Eight) -> Eight {

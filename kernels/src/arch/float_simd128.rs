@@ -9,6 +9,12 @@ unsafe impl Float for Simd128 {
     type Vector = v128;
     type Mask = v128;
     const LANES: usize = 4;
+    type Narrow = Self;
+
+    #[inline(always)]
+    fn narrow(self) -> Self {
+        self
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> v128 {
@@ -67,6 +73,10 @@ unsafe impl Float for Simd128 {
     #[inline(always)]
     fn less(self, a: v128, b: v128) -> v128 {
         f32x4_lt(a, b)
+    }
+    #[inline(always)]
+    fn at_least(self, a: v128, b: v128) -> v128 {
+        f32x4_ge(a, b)
     }
     #[inline(always)]
     fn select(self, mask: v128, yes: v128, no: v128) -> v128 {

@@ -32,7 +32,12 @@ unsafe impl Float for Sse42 {
     type Vector = Pair;
     type Mask = Pair;
     const LANES: usize = 8;
+    type Narrow = Self;
 
+    #[inline(always)]
+    fn narrow(self) -> Self {
+        self
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> Pair {
         // SAFETY: the token proves SSE.
@@ -98,6 +103,10 @@ unsafe impl Float for Sse42 {
     #[inline(always)]
     fn less(self, a: Pair, b: Pair) -> Pair {
         each!(I => _mm_cmplt_ps(a[I], b[I]))
+    }
+    #[inline(always)]
+    fn at_least(self, a: Pair, b: Pair) -> Pair {
+        each!(I => _mm_cmpge_ps(a[I], b[I]))
     }
     #[inline(always)]
     fn select(self, mask: Pair, yes: Pair, no: Pair) -> Pair {

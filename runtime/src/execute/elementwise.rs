@@ -1,12 +1,17 @@
 //! Functions of single elements, a line at a time.
 
 use super::{Context, TensorRef, buffers::Split};
+use crate::parallel;
 use crate::{
-    graph::{BinaryOp, RealThreshold, Shape, UnaryOp},
+    graph::{BinaryOp, Kind, Shape, UnaryOp},
     plan::{Element, Elementwise, Operand, Step},
     scalar,
 };
 use bernet_kernels::isa::Level;
+use core::ops::Range;
+
+/// Values worth a thread.
+const PART: usize = 1 << 16;
 
 pub(super) fn run(
     step: &Step,
@@ -14,71 +19,104 @@ pub(super) fn run(
     context: &Context<'_>,
     arena: &mut [u64],
     scratch: &mut [f32],
+    threads: usize,
 ) {
-    match (elementwise.floats, &elementwise.bits) {
+    let range = |index: usize| context.range(step.outputs[index]);
+    let (split, floats, bits) = match (elementwise.floats, &elementwise.bits) {
         (true, None) => {
-            let (split, [floats]) = Split::around(arena, [context.range(step.outputs[0])]);
-            lines(
-                step,
-                elementwise,
-                context,
-                &split,
-                Some(floats),
-                None,
-                scratch,
-            );
+            let (split, [floats]) = Split::around(arena, [range(0)]);
+            (split, Some(floats), None)
         }
         (false, Some(_)) => {
-            let (split, [bits]) = Split::around(arena, [context.range(step.outputs[0])]);
-            lines(
-                step,
-                elementwise,
-                context,
-                &split,
-                None,
-                Some(bits),
-                scratch,
-            );
+            let (split, [bits]) = Split::around(arena, [range(0)]);
+            (split, None, Some(bits))
         }
         (true, Some(_)) => {
-            let ranges = [0, 1].map(|index| context.range(step.outputs[index]));
-            let (split, [floats, bits]) = Split::around(arena, ranges);
-            lines(
-                step,
-                elementwise,
-                context,
-                &split,
-                Some(floats),
-                Some(bits),
-                scratch,
-            );
+            let (split, [floats, bits]) = Split::around(arena, [range(0), range(1)]);
+            (split, Some(floats), Some(bits))
         }
         (false, None) => unreachable!("a step has an output"),
-    }
-}
-
-fn lines<'s>(
-    step: &Step,
-    elementwise: &Elementwise,
-    context: &Context<'s>,
-    split: &Split<'s>,
-    floats: Option<&mut [u64]>,
-    mut bits: Option<&mut [u64]>,
-    scratch: &mut [f32],
-) {
-    let level = context.program.level;
+    };
     let shape = context.program.slots[step.inputs[0].0].shape;
     let columns = shape.width * shape.channels;
     let line_words = columns.div_ceil(u64::BITS as usize);
-    let source = context.try_items(split, step.inputs[0], 0..context.items.len());
-    let is_int = context.program.slots[step.inputs[0].0].kind == crate::graph::Kind::I32;
-    let mut floats: Option<&mut [f32]> = floats.map(bytemuck::cast_slice_mut);
-    for item in 0..context.items.len() {
-        for y in 0..shape.height {
-            let row = item * shape.height + y;
-            let line: &mut [f32] = match &mut floats {
-                Some(floats) => &mut floats[row * columns..][..columns],
-                None => &mut scratch[..columns],
+    let rows = context.items.len() * shape.height;
+    let floats: Option<&mut [f32]> = floats.map(bytemuck::cast_slice_mut);
+    let floats = floats.map(|floats| &mut floats[..rows * columns]);
+    let parts = parallel::parts(rows * columns / PART, threads);
+    let lines = Lines {
+        step,
+        elementwise,
+        context,
+        split,
+        shape,
+    };
+    parallel::over(
+        parts,
+        0..rows,
+        (floats, bits, scratch),
+        &|(floats, bits, scratch), lines, parts| {
+            let (floats, later_floats) = halves(floats, lines * columns);
+            let (bits, later_bits) = halves(bits, lines * line_words);
+            let (own, others) = scratch.split_at_mut(parts * columns);
+            ((floats, bits, own), (later_floats, later_bits, others))
+        },
+        &|rows, (floats, bits, scratch)| lines.run(rows, floats, bits, &mut scratch[..columns]),
+    );
+}
+
+/// Both parts of what may not be there.
+fn halves<T>(values: Option<&mut [T]>, middle: usize) -> (Option<&mut [T]>, Option<&mut [T]>) {
+    match values.map(|values| values.split_at_mut(middle)) {
+        Some((first, second)) => (Some(first), Some(second)),
+        None => (None, None),
+    }
+}
+
+/// A step, and what its lines read.
+struct Lines<'s> {
+    step: &'s Step,
+    elementwise: &'s Elementwise,
+    context: &'s Context<'s>,
+    split: Split<'s>,
+    shape: Shape,
+}
+
+impl Lines<'_> {
+    /// Some lines, which are written to `floats` and `bits` from their beginning on.
+    fn run(
+        &self,
+        rows: Range<usize>,
+        mut floats: Option<&mut [f32]>,
+        mut bits: Option<&mut [u64]>,
+        scratch: &mut [f32],
+    ) {
+        let (context, shape) = (self.context, self.shape);
+        let level = context.program.level;
+        let columns = shape.width * shape.channels;
+        let line_words = columns.div_ceil(u64::BITS as usize);
+        let input = self.step.inputs[0];
+        let source = context.try_items(&self.split, input, 0..context.items.len());
+        let is_int = context.program.slots[input.0].kind == Kind::I32;
+        let elements = &self.elementwise.elements[..];
+        for (index, row) in rows.enumerate() {
+            let words = bits
+                .as_deref_mut()
+                .map(|bits| &mut bits[index * line_words..][..line_words]);
+            let pack = |line: &[f32]| {
+                if let (Some(words), Some(thresholds)) = (words, &self.elementwise.bits) {
+                    thresholds
+                        .pack(level, line, words)
+                        .expect("a line has as many words as it fills");
+                }
+            };
+            let line: &mut [f32] = match (&mut floats, source) {
+                (Some(floats), _) => &mut floats[index * columns..][..columns],
+                (None, Some(TensorRef::F32(values))) if elements.is_empty() => {
+                    pack(&values[row * columns..][..columns]);
+                    continue;
+                }
+                (None, _) => &mut *scratch,
             };
             match source {
                 Some(source) => load(level, source, row, columns, line_words, line),
@@ -93,20 +131,18 @@ fn lines<'s>(
                 ),
                 None => {}
             }
-            for element in &elementwise.elements {
+            let (item, y) = (row / shape.height, row % shape.height);
+            for element in elements {
                 match element {
                     Element::Binary(op, operand) => {
-                        let other = context.items_of(split, operand.slot, item..item + 1);
+                        let other = context.items_of(&self.split, operand.slot, item..item + 1);
                         let from = context.program.slots[operand.slot.0].shape;
                         binary(level, (*op, *operand), other, from, (shape, y), line);
                     }
                     element => apply(level, element, shape.channels, line),
                 }
             }
-            if let (Some(bits), Some(thresholds)) = (&mut bits, &elementwise.bits) {
-                let words = &mut bits[row * line_words..][..line_words];
-                pack(level, thresholds, line, words);
-            }
+            pack(line);
         }
     }
 }
@@ -266,44 +302,4 @@ fn binary(
         ),
         _ => periodic(line, values, function),
     }
-}
-
-/// Bits of a line, by thresholds that repeat.
-fn pack(level: Level, thresholds: &[RealThreshold], line: &[f32], words: &mut [u64]) {
-    let first = thresholds[0];
-    if thresholds.iter().all(|threshold| *threshold == first) {
-        return level.vectorize(
-            #[inline(always)]
-            || {
-                for (word, values) in words.iter_mut().zip(line.chunks(64)) {
-                    *word = word_of(values, |value| value >= first.at_least);
-                    if first.invert {
-                        *word = !*word & u64::MAX >> (64 - values.len());
-                    }
-                }
-            },
-        );
-    }
-    words.fill(0);
-    let mut at = 0;
-    for line in line.chunks(thresholds.len()) {
-        for (value, threshold) in line.iter().zip(thresholds) {
-            words[at / 64] |= u64::from(threshold.apply(*value)) << (at % 64);
-            at += 1;
-        }
-    }
-}
-
-/// A bit of each of at most 64 values.
-#[inline(always)]
-fn word_of(values: &[f32], bit: impl Fn(f32) -> bool) -> u64 {
-    let mut word = 0;
-    for (byte, values) in values.chunks(8).enumerate() {
-        let mut eight = 0_u64;
-        for (at, &value) in values.iter().enumerate() {
-            eight |= u64::from(bit(value)) << at;
-        }
-        word |= eight << (8 * byte);
-    }
-    word
 }

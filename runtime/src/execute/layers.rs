@@ -1,14 +1,14 @@
-//! Products with bits, thresholds, pools and functions of many values.
+//! Products with bits, thresholds and functions of many values.
 
 use super::{Context, TensorRef, buffers::Split, elements::Elements};
 use crate::{
-    graph::{BinaryOp, Kind, PoolKind, PoolParams, ReduceKind, Shape},
+    graph::{BinaryOp, Kind, ReduceKind, Shape},
     plan::{Fused, Kernel, Slot, Step},
     scalar,
 };
 use bernet_kernels::{
     bits::{self, BitView, BitViewMut},
-    xnor::{self, Epilogue, Residual, Rows, Signs, Threshold, Workspace},
+    xnor::{Epilogue, Residual, Rows, Signs, Threshold, Workspace},
 };
 
 /// The shape of some items as the kernels have it.
@@ -164,128 +164,6 @@ pub(super) fn threshold(
             TensorRef::I32(values) => pack(row, words, &|at| values[at]),
             TensorRef::U8(values) => pack(row, words, &|at| values[at].into()),
             _ => unreachable!("the graph was checked: integers or bytes go in"),
-        }
-    }
-}
-
-/// The places of a window that are inside, and how far they reach.
-fn inside(at: usize, stride: usize, padding: usize, kernel: usize, size: usize) -> [usize; 2] {
-    let start = at * stride;
-    let end = (start + kernel).saturating_sub(padding).min(size);
-    [start.saturating_sub(padding), end]
-}
-
-pub(super) fn pool(step: &Step, pool: &PoolParams, context: &Context<'_>, arena: &mut [u64]) {
-    let batch = context.items.len();
-    let slots = &context.program.slots;
-    let (from, to) = (&slots[step.inputs[0].0], &slots[step.outputs[0].0]);
-    let (split, [out]) = Split::around(arena, [context.range(step.outputs[0])]);
-    let input = context.all(&split, step.inputs[0]);
-    if let (TensorRef::Bit(words), PoolKind::Max) = (input, pool.kind) {
-        let input = bit_view(from, batch, words);
-        let out = bit_view_mut(to, batch, out);
-        return xnor::max_pool(input, pool.kernel, pool.stride, pool.padding, out)
-            .expect("shapes were checked when the program was planned");
-    }
-    let level = context.program.level;
-    let channels = from.shape.channels;
-    let elements = Elements::new(input, from.shape);
-    let pixels = batch * to.shape.height * to.shape.width;
-    // The lines and pixels under the window of an output pixel.
-    let ranges = |pixel: usize| {
-        let (y, x) = (
-            pixel / to.shape.width % to.shape.height,
-            pixel % to.shape.width,
-        );
-        let [top, left, ..] = pool.padding;
-        let [first, last] = inside(y, pool.stride[0], top, pool.kernel[0], from.shape.height);
-        let [left, right] = inside(x, pool.stride[1], left, pool.kernel[1], from.shape.width);
-        [first..last, left..right]
-    };
-    // Where the channels of an input pixel begin, of the item of an output pixel.
-    let start = |pixel: usize, y: usize, x: usize| {
-        let item = pixel / (to.shape.height * to.shape.width);
-        ((item * from.shape.height + y) * from.shape.width + x) * channels
-    };
-    let window = |pixel: usize| {
-        let [lines, columns] = ranges(pixel);
-        let count = lines.len() * columns.len();
-        let taps = lines.flat_map(move |y| columns.clone().map(move |x| start(pixel, y, x)));
-        (count, taps)
-    };
-    match (pool.kind, elements) {
-        (PoolKind::Max, Elements::F32(values)) => {
-            let out: &mut [f32] = bytemuck::cast_slice_mut(out);
-            let out = out.chunks_exact_mut(channels).take(pixels).enumerate();
-            level.vectorize(
-                #[inline(always)]
-                || {
-                    for (pixel, out) in out {
-                        out.fill(f32::NEG_INFINITY);
-                        let [lines, columns] = ranges(pixel);
-                        for y in lines {
-                            for x in columns.clone() {
-                                let at = start(pixel, y, x);
-                                for (out, &value) in out.iter_mut().zip(&values[at..][..channels]) {
-                                    let larger = value > *out || value.is_nan();
-                                    *out = if larger { value } else { *out };
-                                }
-                            }
-                        }
-                    }
-                },
-            );
-        }
-        (PoolKind::Max, _) => {
-            for pixel in 0..pixels {
-                for channel in 0..channels {
-                    let values = window(pixel).1.map(|at| elements.int(at + channel));
-                    let largest = values.max().expect("no window is empty");
-                    if from.kind == Kind::U8 {
-                        bytemuck::cast_slice_mut::<_, u8>(out)[pixel * channels + channel] =
-                            largest as u8;
-                    } else {
-                        bytemuck::cast_slice_mut::<_, i32>(out)[pixel * channels + channel] =
-                            largest;
-                    }
-                }
-            }
-        }
-        (PoolKind::Sum, elements) if to.kind == Kind::I32 => {
-            let out: &mut [i32] = bytemuck::cast_slice_mut(out);
-            for (pixel, out) in out.chunks_exact_mut(channels).take(pixels).enumerate() {
-                out.fill(0);
-                for at in window(pixel).1 {
-                    for (channel, out) in out.iter_mut().enumerate() {
-                        *out = out.wrapping_add(elements.int(at + channel));
-                    }
-                }
-            }
-        }
-        (kind, elements) => {
-            let out: &mut [f32] = bytemuck::cast_slice_mut(out);
-            for (pixel, out) in out.chunks_exact_mut(channels).take(pixels).enumerate() {
-                let (count, taps) = window(pixel);
-                out.fill(0.0);
-                for at in taps {
-                    if let Elements::F32(values) = elements {
-                        let values = &values[at..][..channels];
-                        out.iter_mut()
-                            .zip(values)
-                            .for_each(|(out, value)| *out += value);
-                    } else {
-                        for (channel, out) in out.iter_mut().enumerate() {
-                            *out += elements.real(at + channel);
-                        }
-                    }
-                }
-                let count = match kind {
-                    PoolKind::AveragePadded => pool.kernel[0] * pool.kernel[1],
-                    PoolKind::Average => count,
-                    PoolKind::Max | PoolKind::Sum => 1,
-                } as f32;
-                out.iter_mut().for_each(|sum| *sum /= count);
-            }
         }
     }
 }

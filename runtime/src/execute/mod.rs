@@ -6,6 +6,7 @@ mod elementwise;
 mod layers;
 mod moves;
 mod owned;
+mod pools;
 
 pub(crate) use owned::run_owned;
 
@@ -23,19 +24,35 @@ use thiserror::Error;
 #[derive(Clone, Debug, Default)]
 pub struct Workspace {
     arena: Vec<u64>,
+    /// Of each thread as many floats.
     scratch: Vec<f32>,
     kernels: xnor::Workspace,
+    /// Threads that share each step; 0 as 1.
+    threads: usize,
 }
 
 impl Workspace {
     /// As much as a program needs.
     pub fn new(program: &Program) -> Self {
-        let mut kernels = xnor::Workspace::default();
+        Self::with_threads(program, 1)
+    }
+
+    /// As [`Workspace::new`], for runs whose steps are shared by up to so many threads, with the
+    /// feature `threads`: those of the Rayon pool that the run is in, else of the pool that the
+    /// process shares (`bernet_kernels::threads`). Results are the same for any number of them.
+    pub fn with_threads(program: &Program, threads: usize) -> Self {
+        let threads = if cfg!(feature = "threads") {
+            threads.max(1)
+        } else {
+            1
+        };
+        let mut kernels = xnor::Workspace::with_threads(threads);
         program.reserve(&mut kernels);
         Self {
             arena: vec![0; program.arena_words],
-            scratch: vec![0.0; program.scratch_floats],
+            scratch: vec![0.0; program.scratch_floats * threads],
             kernels,
+            threads,
         }
     }
 }
@@ -209,16 +226,37 @@ impl Program {
         batch: usize,
         inputs: &[TensorRef<'_>],
         outputs: &mut [TensorMut<'_>],
-        after: &mut dyn FnMut(usize),
+        after: &mut (dyn FnMut(usize) + Send),
     ) -> Result<(), RunError> {
         self.check_edges(batch, inputs, outputs)?;
+        #[cfg(feature = "threads")]
+        if workspace.threads > 1 && bernet_kernels::threads::number() > 1 {
+            let mut run = || self.run_checked(workspace, batch, inputs, outputs, after);
+            if bernet_kernels::threads::install(&mut run).is_ok() {
+                return Ok(());
+            }
+        }
+        self.run_checked(workspace, batch, inputs, outputs, after);
+        Ok(())
+    }
+
+    /// Runs items whose edges have been checked.
+    fn run_checked(
+        &self,
+        workspace: &mut Workspace,
+        batch: usize,
+        inputs: &[TensorRef<'_>],
+        outputs: &mut [TensorMut<'_>],
+        after: &mut (dyn FnMut(usize) + Send),
+    ) {
         // A workspace of another program, or a new one.
         if workspace.arena.len() < self.arena_words {
             self.reserve(&mut workspace.kernels);
             workspace.arena.resize(self.arena_words, 0);
         }
-        if workspace.scratch.len() < self.scratch_floats {
-            workspace.scratch.resize(self.scratch_floats, 0.0);
+        let scratch = self.scratch_floats * workspace.threads.max(1);
+        if workspace.scratch.len() < scratch {
+            workspace.scratch.resize(scratch, 0.0);
         }
         let mut first = 0;
         while first < batch {
@@ -243,7 +281,6 @@ impl Program {
                 }
             }
         }
-        Ok(())
     }
 
     /// Whether inputs and outputs are those of the program.
@@ -310,7 +347,9 @@ impl Step {
             arena,
             scratch,
             kernels,
+            threads,
         } = workspace;
+        let threads = *threads;
         match &self.kernel {
             Kernel::BitConv(_)
             | Kernel::BitConvBits(_)
@@ -325,15 +364,18 @@ impl Step {
                     input,
                     output,
                     scratch,
+                    threads,
                 );
             }
             Kernel::RealDense(dense) => {
                 let (input, output) = context.floats(self, arena);
                 dense.run(context.program.level, input, output);
             }
-            Kernel::Elementwise(step) => elementwise::run(self, step, context, arena, scratch),
+            Kernel::Elementwise(step) => {
+                elementwise::run(self, step, context, arena, scratch, threads);
+            }
             Kernel::Threshold(list) => layers::threshold(self, list, context, arena),
-            Kernel::Pool(pool) => layers::pool(self, pool, context, arena),
+            Kernel::Pool(pool) => pools::run(self, pool, context, arena, threads),
             Kernel::Reduce(kind) => layers::reduce(self, *kind, context, arena),
             Kernel::Softmax { logarithm } => {
                 let (input, output) = context.floats(self, arena);

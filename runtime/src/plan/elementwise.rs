@@ -1,8 +1,9 @@
 //! Functions of single elements, one after the other, as one step.
 
 use super::SlotId;
-use crate::graph::{BinaryOp, Op, Quantize, RealThreshold, UnaryOp};
+use crate::graph::{BinaryOp, Op, Quantize, UnaryOp};
 use alloc::{vec, vec::Vec};
+use bernet_kernels::real::RealThresholds;
 
 /// Reads a value of any type as floats, applies functions in turn, and writes the floats, bits of
 /// them, or both.
@@ -12,7 +13,7 @@ pub(crate) struct Elementwise {
     /// Whether the floats are written: the first output.
     pub(crate) floats: bool,
     /// How bits are made of the floats: the last output. None: no bits.
-    pub(crate) bits: Option<Vec<RealThreshold>>,
+    pub(crate) bits: Option<RealThresholds>,
 }
 
 /// A function of each element. Lists have a number for each place of a period, a multiple of the

@@ -164,11 +164,10 @@ impl Fused {
             stage = next;
         }
         if let Some(bits) = &functions.bits {
-            if bits.iter().any(|threshold| threshold.invert) {
+            if bits.has_inverted() {
                 return Err(Box::new(fused.conv));
             }
-            let least = bits[..channels].iter().map(|threshold| threshold.at_least);
-            fused.at_least = Some(least.collect());
+            fused.at_least = Some(bits.at_least().to_vec());
         }
         Ok(fused)
     }

@@ -16,6 +16,7 @@ use alloc::{boxed::Box, vec, vec::Vec};
 use bernet_kernels::{
     bits::BitMatrix,
     isa::Level,
+    real::RealThresholds,
     xnor::{
         BinaryConv2d, ByteConv2d, Conv2d, Geometry, Options as Spread, PaddingValue, Threshold,
     },
@@ -307,14 +308,21 @@ impl Lowering<'_> {
         let bits_alone = chain.bits.is_some() && self.facts.uses[value.index()] == 1;
         step.floats = !chain.nodes.is_empty() && !bits_alone;
         if let Some(bits) = chain.bits {
+            let channels = graph.value(value).shape.channels;
             let list = match &graph.nodes[bits].op {
-                Op::RealThreshold(list) => list.clone(),
-                _ => vec![RealThreshold {
+                Op::RealThreshold(list) => &list[..],
+                _ => &[RealThreshold {
                     at_least: 0.0,
                     invert: false,
                 }],
             };
-            step.bits = Some(periodic(&list, graph.value(value).shape.channels));
+            let of = |channel| {
+                let RealThreshold { at_least, invert } =
+                    list[if list.len() == 1 { 0 } else { channel }];
+                (at_least, invert)
+            };
+            let list: Vec<_> = (0..channels).map(of).collect();
+            step.bits = Some(RealThresholds::new(&list).expect("a value has channels"));
         }
         (step, others, value)
     }
