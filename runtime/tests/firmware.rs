@@ -5,8 +5,8 @@ use bernet_runtime::{
     firmware::{self, Aligned, Plan, PlanError, WriteError},
     format,
     graph::{
-        BinaryConv, ConvParams, Graph, GraphError, Kind, Op, PoolKind, PoolParams, ReduceKind,
-        Shape, ValueId,
+        BinaryConv, ConvParams, Graph, GraphError, Kind, Op, Pixels, PoolKind, PoolParams,
+        ReduceKind, Shape, ValueId,
     },
     reference,
     tensor::{Data, Tensor},
@@ -118,6 +118,10 @@ fn net(seed: u64) -> Result<Graph, GraphError> {
         source.pick(&[1, 1, 1, 2, 3]),
     );
     let value = graph.add_input("image", kind, shape)?;
+    graph.inputs[0].pixels = match kind {
+        Kind::Bit => Pixels::AtLeast(128),
+        _ => Pixels::Bytes,
+    };
     let mut builder = Builder {
         source,
         graph,
@@ -205,7 +209,7 @@ proptest! {
         let mut words = words(&bytes);
         let mut source = Source::new(damage);
         // The header and the steps are where it matters.
-        let head = words.len().min(12 + 16 * 6);
+        let head = words.len().min(13 + 16 * 6);
         for _ in 0..1 + source.below(3) {
             let at = source.below(head);
             words[at] = match source.below(4) {

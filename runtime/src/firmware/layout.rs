@@ -8,7 +8,7 @@ pub(super) const MAGIC: u32 = u32::from_le_bytes(*b"bnfp");
 /// The version of the layout.
 pub(super) const VERSION: u32 = 1;
 /// Words of the header.
-pub(super) const HEADER: usize = 12;
+pub(super) const HEADER: usize = 13;
 /// Words of a step.
 pub(super) const STEP: usize = 16;
 /// Most taps of a product, and most values of a line, a pixel or an axis.
@@ -78,6 +78,8 @@ pub(super) struct Header {
     pub(super) logits: usize,
     pub(super) logits_at: usize,
     pub(super) steps: usize,
+    /// The least byte of a picture that is +1, where the image has bits.
+    pub(super) least: usize,
 }
 
 impl Header {
@@ -96,6 +98,7 @@ impl Header {
             self.logits,
             self.logits_at,
             self.steps,
+            self.least,
         ]
     }
 
@@ -110,6 +113,7 @@ impl Header {
             logits: word(9),
             logits_at: word(10),
             steps: word(11),
+            least: word(12),
         }
     }
 }

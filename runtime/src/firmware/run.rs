@@ -9,15 +9,12 @@ use super::{
 };
 use core::ops::Range;
 
-/// A byte of a picture that is +1.
-const WHITE: u8 = 128;
-
 /// Bytes whose sum, and taps of 255 at most, fit in half a word.
 const HALF: usize = 257;
 
 impl Plan<'_> {
     /// Computes the logits of an image: a byte a value, line by line; where the net takes bits, those
-    /// from 128 on are +1.
+    /// are +1 that the graph's [`Pixels`](crate::graph::Pixels) say; all but 0 where they say nothing.
     ///
     /// # Errors
     /// [`PlanError`] where the arena is too small, or image or logits have another length.
@@ -84,11 +81,12 @@ impl Plan<'_> {
         }
         let arena = self.arena_of(arena)?;
         if !self.header.bytes {
+            let least = self.header.least as u32;
             let to = &mut arena[self.header.image_at..];
             for (word, pixels) in to.iter_mut().zip(image.chunks(32)) {
                 *word = 0;
                 for (bit, &pixel) in pixels.iter().enumerate() {
-                    *word |= u32::from(pixel >= WHITE) << bit;
+                    *word |= u32::from(u32::from(pixel) >= least) << bit;
                 }
             }
         }

@@ -8,7 +8,7 @@ use super::{
     plan::{PLUS, Plan},
 };
 use crate::{
-    graph::{ConvParams, Graph, Kind, Node, Op, PoolKind, ValueId},
+    graph::{ConvParams, Graph, Kind, Node, Op, Pixels, PoolKind, ValueId},
     passes::{self, Passes},
     plan,
 };
@@ -169,6 +169,10 @@ impl<'a> Net<'a> {
             logits: graph.value(last).shape.len(),
             logits_at: steps[logits.expect("the output was checked")].to,
             steps: steps.len(),
+            least: match self.graph.inputs[0].pixels {
+                Pixels::AtLeast(limit) => limit.into(),
+                _ => 1,
+            },
         };
         let numbers = header.write().into_iter();
         let numbers = numbers.chain(steps.iter().flat_map(Step::write));
