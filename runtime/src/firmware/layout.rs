@@ -13,6 +13,8 @@ pub(super) const HEADER: usize = 13;
 pub(super) const STEP: usize = 16;
 /// Most taps of a product, and most values of a line, a pixel or an axis.
 pub(super) const MOST: usize = 0xffff;
+/// Taps of bytes whose sums fit in half a word are fewer.
+pub(super) const PAIR: usize = 64;
 /// Most planes of counters.
 pub(super) const PLANES: usize = 20;
 /// Where the caller's image of bytes is, in place of an offset into the arena.
@@ -129,18 +131,22 @@ pub(super) enum Form {
     Positions,
     /// Bits → sums, a row after the other. Weights: for each row a bit a tap.
     Rows,
-    /// Bytes → bits. Weights: for each channel two words, a threshold and how many words of taps are
-    /// added, with bit 31 set where they are those of weights +1. Starts: the taps, two a word; the
-    /// tap after the last counts 0.
+    /// Bytes → bits, of fewer than [`PAIR`] taps; two neighbouring positions at once. Weights: for
+    /// each channel what its sum begins with, twice, and how many words of taps are added, with bit
+    /// 31 set where they are those of weights +1. Starts: the taps, four a word; the tap after the
+    /// last counts 0.
+    Pairs,
+    /// Bytes → bits. Weights: for each row a bit a tap. Starts: for each a threshold.
     Bytes,
     /// Bits → bits: the largest of each window.
     Pool,
 }
 
-const FORMS: [Form; 5] = [
+const FORMS: [Form; 6] = [
     Form::Channels,
     Form::Positions,
     Form::Rows,
+    Form::Pairs,
     Form::Bytes,
     Form::Pool,
 ];
@@ -160,7 +166,7 @@ pub(super) struct Step {
     /// Where weights and starts begin in the plan.
     pub(super) weights: usize,
     pub(super) starts: usize,
-    /// Planes of the counters; of [`Form::Bytes`], words of taps of all channels.
+    /// Planes of the counters; of [`Form::Pairs`], words of taps of all channels.
     pub(super) planes: usize,
 }
 
@@ -246,8 +252,7 @@ impl Step {
             Form::Channels | Form::Rows => self.columns().div_ceil(32),
             // The lines, even columns before odd ones, and the taps.
             Form::Positions => self.input[0] + lanes(self.columns()),
-            Form::Bytes => self.columns() + 1,
-            Form::Pool => 0,
+            Form::Pairs | Form::Bytes | Form::Pool => 0,
         }
     }
 
@@ -259,7 +264,8 @@ impl Step {
             Form::Channels => [blocks * lanes(columns), blocks * self.planes],
             Form::Positions => [channels * columns.div_ceil(32), channels],
             Form::Rows => [channels * columns.div_ceil(32), 0],
-            Form::Bytes => [2 * channels, self.planes],
+            Form::Pairs => [2 * channels, self.planes],
+            Form::Bytes => [channels * columns.div_ceil(32), channels],
             Form::Pool => [0, 0],
         }
     }

@@ -3,7 +3,7 @@
 use super::{
     counters::KEPT,
     error::PlanError,
-    layout::{Form, HEADER, Header, IMAGE, MAGIC, MOST, PLANES, STEP, Sizes, Step, VERSION},
+    layout::{Form, HEADER, Header, IMAGE, MAGIC, MOST, PAIR, PLANES, STEP, Sizes, Step, VERSION},
 };
 use core::ops::Range;
 
@@ -114,16 +114,19 @@ impl<'a> Plan<'a> {
             Form::Positions => {
                 (KEPT..=PLANES).contains(&step.planes) && step.rows_of_word().is_some()
             }
-            Form::Bytes => step.planes <= self.words.len(),
-            Form::Rows | Form::Pool => true,
+            Form::Pairs => {
+                let even = step.output[1].is_multiple_of(2);
+                even && step.columns() < PAIR && step.planes <= self.words.len()
+            }
+            Form::Rows | Form::Bytes | Form::Pool => true,
         }
         .then_some(())?;
         let [weights, starts] = self.tables(step)?;
-        if step.form == Form::Bytes {
-            check_taps(step, weights, starts)?;
+        if step.form == Form::Pairs {
+            check_lists(weights, starts)?;
         }
         let from = match step.form {
-            Form::Bytes => {
+            Form::Pairs | Form::Bytes => {
                 let image = self.header.bytes && step.input == self.header.image;
                 (image && step.from == IMAGE).then_some(0..0)?
             }
@@ -155,15 +158,13 @@ fn volume(shape: [usize; 3]) -> Option<usize> {
     Some(values)
 }
 
-/// Whether each tap is one, and each channel has those that it says.
-fn check_taps(step: &Step, weights: &[u32], taps: &[u32]) -> Option<()> {
-    let columns = step.columns() as u32;
+/// Whether all channels together have the taps that there are.
+fn check_lists(weights: &[u32], taps: &[u32]) -> Option<()> {
     let mut counted = 0_usize;
     for channel in weights.as_chunks::<2>().0 {
         counted = counted.checked_add((channel[1] & !PLUS) as usize)?;
     }
-    let known = |pair: &u32| pair & 0xffff <= columns && pair >> 16 <= columns;
-    (counted == taps.len() && taps.iter().all(known)).then_some(())
+    (counted == taps.len()).then_some(())
 }
 
 /// Of a channel of bytes: its taps are those whose weights are +1.

@@ -3,14 +3,11 @@
 use super::{
     counters::{count, mask, transpose},
     error::PlanError,
-    layout::{Form, PLANES, Step, lanes},
+    layout::{Form, PAIR, PLANES, Step, lanes},
     plan::{PLUS, Plan},
     window::{copy, put, read},
 };
 use core::ops::Range;
-
-/// Bytes whose sum, and taps of 255 at most, fit in half a word.
-const HALF: usize = 257;
 
 impl Plan<'_> {
     /// Computes the logits of an image: a byte a value, line by line; where the net takes bits, those
@@ -115,7 +112,7 @@ impl Plan<'_> {
         let range = |from: usize, words: usize| from..from + words;
         let values: usize = step.input.iter().product();
         let from = match step.form {
-            Form::Bytes => 0..0,
+            Form::Pairs | Form::Bytes => 0..0,
             _ => range(step.from, values.div_ceil(32)),
         };
         let to = range(step.to, step.output_words());
@@ -130,7 +127,8 @@ impl Plan<'_> {
             Form::Channels => channels(step, weights, starts, x, y, scratch),
             Form::Positions => positions(step, weights, starts, x, y, scratch),
             Form::Rows => rows(step, weights, x, y, scratch),
-            Form::Bytes => bytes(step, [weights, starts], image, y, scratch),
+            Form::Pairs => pairs(step, weights, starts, image, y),
+            Form::Bytes => bytes(step, weights, starts, image, y),
             Form::Pool => pool(step, x, y),
         }
         Some(())
@@ -306,61 +304,77 @@ fn rows(step: &Step, weights: &[u32], x: &[u32], y: &mut [u32], scratch: &mut [u
     }
 }
 
-fn bytes(step: &Step, tables: [&[u32]; 2], image: &[u8], y: &mut [u32], taps: &mut [u32]) {
-    let [channels, mut lists] = tables;
+fn pairs(step: &Step, weights: &[u32], starts: &[u32], image: &[u8], y: &mut [u32]) {
     let [_, width, depth] = step.input;
-    let [tall, wide, _] = step.output;
-    let columns = step.columns();
-    // Two positions share a word where no half can overflow.
-    let together = if wide % 2 == 0 && columns <= HALF {
-        2
-    } else {
-        1
-    };
+    let [tall, wide, channels] = step.output;
     let run = step.kernel[1] * depth;
-    taps[columns] = 0;
-    let all_lists = lists;
+    let mut taps = [0_u32; PAIR];
     for line in 0..tall {
-        for column in (0..wide).step_by(together) {
+        for column in (0..wide).step_by(2) {
             let mut all = 0_u32;
-            for ky in 0..step.kernel[0] {
+            for (ky, taps) in taps.chunks_mut(run).take(step.kernel[0]).enumerate() {
                 let from = (line * step.stride[0] + ky) * width + column * step.stride[1];
                 let first = &image[from * depth..][..run];
-                let taps = &mut taps[ky * run..][..run];
-                if together == 2 {
-                    let second = &image[(from + step.stride[1]) * depth..][..run];
-                    for ((tap, &a), &b) in taps.iter_mut().zip(first).zip(second) {
-                        *tap = u32::from(a) | u32::from(b) << 16;
-                        all += *tap;
-                    }
-                } else {
-                    for (tap, &a) in taps.iter_mut().zip(first) {
-                        *tap = u32::from(a);
-                        all += *tap;
-                    }
+                let second = &image[(from + step.stride[1]) * depth..][..run];
+                for ((tap, &a), &b) in taps.iter_mut().zip(first).zip(second) {
+                    *tap = u32::from(a) | u32::from(b) << 16;
+                    all += *tap;
                 }
             }
-            lists = all_lists;
-            let at = (line * wide + column) * step.output[2];
-            for (index, channel) in channels.as_chunks::<2>().0.iter().enumerate() {
-                let (list, rest) = lists.split_at((channel[1] & !PLUS) as usize);
-                lists = rest;
-                let mut sum = 0_u32;
-                for &pair in list {
-                    sum += taps[(pair & 0xffff) as usize] + taps[(pair >> 16) as usize];
+            let at = (line * wide + column) * channels;
+            let mut lists = starts;
+            for (index, some) in weights.as_chunks::<2>().0.chunks(16).enumerate() {
+                let mut bits = 0;
+                for (place, &[bias, head]) in some.iter().enumerate() {
+                    let (list, rest) = lists.split_at((head & !PLUS) as usize);
+                    lists = rest;
+                    let mut sum = 0_u32;
+                    for &four in list {
+                        for shift in [0, 8, 16, 24] {
+                            sum = sum.wrapping_add(taps[(four >> shift) as usize % PAIR]);
+                        }
+                    }
+                    // Of both halves, the upper bit is the result.
+                    let more = sum.wrapping_mul(2).wrapping_sub(all);
+                    let more = if head & PLUS != 0 {
+                        more
+                    } else {
+                        0_u32.wrapping_sub(more)
+                    };
+                    bits |= (bias.wrapping_add(more) & 0x8000_8000) >> (15 - place);
                 }
-                let bit = |sum: u32, all: u32| {
-                    let more = 2 * sum as i32 - all as i32;
-                    let more = if channel[1] & PLUS != 0 { more } else { -more };
-                    u32::from(more >= channel[0] as i32)
-                };
-                if together == 2 {
-                    put(y, at + index, bit(sum & 0xffff, all & 0xffff), 1);
-                    let next = at + step.output[2] + index;
-                    put(y, next, bit(sum >> 16, all >> 16), 1);
-                } else {
-                    put(y, at + index, bit(sum, all), 1);
+                let at = at + 16 * index;
+                put(y, at, bits & 0xffff, some.len());
+                put(y, at + channels, bits >> 16, some.len());
+            }
+        }
+    }
+}
+
+fn bytes(step: &Step, weights: &[u32], starts: &[u32], image: &[u8], y: &mut [u32]) {
+    let [_, width, depth] = step.input;
+    let [tall, wide, channels] = step.output;
+    let run = step.kernel[1] * depth;
+    let words = step.columns().div_ceil(32);
+    for line in 0..tall {
+        for column in 0..wide {
+            for channel in 0..channels {
+                let row = &weights[channel * words..][..words];
+                let mut sum = 0_i32;
+                for ky in 0..step.kernel[0] {
+                    let from = (line * step.stride[0] + ky) * width + column * step.stride[1];
+                    for (at, &value) in image[from * depth..][..run].iter().enumerate() {
+                        let tap = ky * run + at;
+                        let plus = row[tap / 32] >> (tap % 32) & 1 == 1;
+                        sum += if plus {
+                            value.into()
+                        } else {
+                            -i32::from(value)
+                        };
+                    }
                 }
+                let reached = u32::from(sum >= starts[channel] as i32);
+                put(y, (line * wide + column) * channels + channel, reached, 1);
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::{
     counters::KEPT,
     error::WriteError,
-    layout::{Form, HEADER, Header, IMAGE, MOST, STEP, Step, lanes},
+    layout::{Form, HEADER, Header, IMAGE, MOST, PAIR, STEP, Step, lanes},
     places::{Tenant, place},
     plan::{PLUS, Plan},
 };
@@ -245,8 +245,15 @@ impl<'a> Net<'a> {
             }
             (Some(thresholds), Kind::U8) => {
                 let rows = Rows::new(weights, thresholds, 255);
-                step.form = Form::Bytes;
-                tables.bytes(&mut step, weights, &rows);
+                if columns < PAIR && step.output[1].is_multiple_of(2) {
+                    step.form = Form::Pairs;
+                    tables.lists(&mut step, weights, &rows);
+                } else {
+                    step.form = Form::Bytes;
+                    step.weights = tables.bits(weights, |row, bit| bit != rows.flips[row]);
+                    let at_least = rows.at_least.iter();
+                    step.starts = tables.add(at_least.map(|&at_least| at_least as i32 as u32));
+                }
             }
             _ => {
                 let why = "expected thresholds after a product of bytes";
@@ -423,15 +430,14 @@ impl Tables {
         self.add(words.into_iter())
     }
 
-    /// Thresholds, and the taps of the rarer sign of each row.
-    fn bytes(&mut self, step: &mut Step, weights: &BitMatrix, rows: &Rows) {
+    /// What sums begin with, and the taps of the rarer sign of each row.
+    fn lists(&mut self, step: &mut Step, weights: &BitMatrix, rows: &Rows) {
         let columns = weights.columns();
         let (mut heads, mut lists) = (Vec::new(), Vec::new());
         for row in 0..weights.rows() {
             let of = |sign: bool| -> Vec<u32> {
-                let taps =
-                    (0..columns).filter(|&tap| (weights.get(row, tap) != rows.flips[row]) == sign);
-                taps.map(|tap| tap as u32).collect()
+                let has = |&tap: &usize| (weights.get(row, tap) != rows.flips[row]) == sign;
+                (0..columns).filter(has).map(|tap| tap as u32).collect()
             };
             let (plus, minus) = (of(true), of(false));
             let (taps, sign) = if plus.len() <= minus.len() {
@@ -439,15 +445,14 @@ impl Tables {
             } else {
                 (minus, 0)
             };
-            let pairs = taps.chunks(2).map(|pair| {
-                let second = pair.get(1).copied().unwrap_or(columns as u32);
-                pair[0] | second << 16
-            });
-            heads.extend([
-                rows.at_least[row] as i32 as u32,
-                taps.len().div_ceil(2) as u32 | sign,
-            ]);
-            lists.extend(pairs);
+            // A sum of fewer than 64 bytes, twice, is below 2¹⁵, so that no half overflows.
+            let bias = (0x8000 - rows.at_least[row]) as u32;
+            let four = |taps: &[u32]| {
+                let tap = |at: usize| taps.get(at).copied().unwrap_or(columns as u32);
+                (0..4).fold(0, |word, at| word | tap(at) << (8 * at))
+            };
+            heads.extend([bias * 0x1_0001, taps.len().div_ceil(4) as u32 | sign]);
+            lists.extend(taps.chunks(4).map(four));
         }
         step.planes = lists.len();
         step.weights = self.add(heads.into_iter());
