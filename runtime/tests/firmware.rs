@@ -196,8 +196,6 @@ fn compare(graph: &Graph, seed: u64, images: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
     #[test]
     fn logits_are_the_references(seed in any::<u64>()) {
         compare(&net(seed).expect("a net"), seed, 3);

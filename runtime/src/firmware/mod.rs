@@ -6,7 +6,7 @@
 //! formats text.
 //!
 //! ```
-//! use bernet_runtime::{firmware::{self, Aligned, Plan}, format};
+//! use bernet_runtime::{firmware::{self, Plan}, format};
 //! # use bernet_runtime::graph::{Graph, Kind, Op, Shape};
 //! # let mut graph = Graph::default();
 //! # let x = graph.add_input("x", Kind::Bit, Shape::new(2, 2, 1))?;
@@ -17,8 +17,8 @@
 //! // On the host: from a graph to bytes.
 //! let bytes = firmware::write(&graph)?;
 //!
-//! // On the device; there it is `static NET: &Aligned<[u8]> = &Aligned(*include_bytes!("net.plan"));`
-//! // and `static mut ARENA: [u32; firmware::sizes(&NET.0).arena_words]`.
+//! // On the device it is `const PLAN: &Aligned<[u8]> = &Aligned(*include_bytes!("net.plan"));`, from
+//! // which `firmware::sizes(&PLAN.0)` says the arena's size when the firmware is compiled.
 //! let words: Vec<u32> = bytes.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
 //! let plan = Plan::new(&words)?;
 //! let mut arena = vec![0; plan.sizes().arena_words];
