@@ -488,7 +488,13 @@ fn the_shipped_grey_net_predicts() {
     let mut writer = encoder.write_header().unwrap();
     writer.write_image_data(&pixels).unwrap();
     writer.finish().unwrap();
-    for model in ["mnist", "mnist-grey", "mnist-bernoulli", "mnist-lenet"] {
+    for model in [
+        "mnist",
+        "mnist-grey",
+        "mnist-bernoulli",
+        "mnist-lenet",
+        "mnist-small",
+    ] {
         let mut predict = bernet();
         predict
             .args(["predict", &format!("models/{model}.bnet")])

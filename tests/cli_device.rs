@@ -1,5 +1,6 @@
-//! The program on small devices: `export --c`, `info --device`.
+//! The program on small devices: `export --c`, `export --plan`, `info --device`.
 
+use bernet_runtime::firmware::Plan;
 use std::{
     fs,
     path::Path,
@@ -108,6 +109,45 @@ fn export_c_writes_a_library_for_arduino() {
         );
     }
     assert!(read(folder.path(), "src/digit.c").contains("int digit_classify("));
+}
+
+#[test]
+fn export_plan_writes_a_plan_and_test_digits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("net.plan");
+    let arguments = ["export", "models/mnist-small.bnet", "--test", "3", "--plan"];
+    let output = bernet(&[&arguments[..], &[target.to_str().expect("text")]].concat());
+    let said = succeeds(&output);
+    let words = |name: &str| {
+        let bytes = fs::read(folder.path().join(name)).expect("a file");
+        let line = format!("{name}: {} bytes\n", bytes.len());
+        assert!(said.contains(&line), "{said}");
+        let (words, rest) = bytes.as_chunks();
+        assert!(rest.is_empty(), "{name}: whole words");
+        words
+            .iter()
+            .copied()
+            .map(u32::from_le_bytes)
+            .collect::<Vec<_>>()
+    };
+    let (plan, tests) = (words("net.plan"), words("net.test"));
+    let plan = Plan::new(&plan).expect("a plan");
+    // Three images of 784 bits, ten logits each.
+    assert_eq!(
+        (tests[..3].to_vec(), tests.len()),
+        (vec![3, 25, 10], 3 + 3 * 36)
+    );
+    let mut arena = vec![0; plan.sizes().arena_words];
+    let mut logits = [0; 10];
+    for (image, label) in tests[3..].chunks(36).zip([7, 2, 1]) {
+        let pixel = |at: usize| 255 * (image[at / 32] >> (at % 32) & 1) as u8;
+        let pixels: Vec<u8> = (0..784).map(pixel).collect();
+        plan.run(&mut arena, &pixels, &mut logits).expect("it runs");
+        assert_eq!(image[25], label);
+        assert_eq!(image[26..], logits.map(|logit| logit as u32));
+    }
+    let refused = ["export", "models/mnist.bnet", "--plan", "x", "--arduino"];
+    fails(&bernet(&refused), 2, "--arduino");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! A [`Graph`](graph::Graph) holds typed values (bits, bytes, 32-bit integers, floats) and the
 //! nodes that compute them. A [`Program`](plan::Program) is a graph laid out for one instruction
 //! set, which runs without taking memory; a [`Session`](session::Session) is one with a workspace
-//! of its own. [`mod@reference`] computes a graph node by node and is the specification of every
+//! of its own; [`firmware`] runs a plan on devices without a heap. [`mod@reference`] computes a graph node by node and is the specification of every
 //! operator.
 //!
 //! ```
@@ -25,6 +25,7 @@
 extern crate alloc;
 
 pub mod execute;
+pub mod firmware;
 pub mod format;
 pub mod graph;
 mod parallel;

@@ -43,6 +43,7 @@ pub use describe::StepInfo;
 pub(crate) use elementwise::{Element, Elementwise, Operand};
 pub(crate) use fused::Fused;
 pub(crate) use slot::{Place, Slot, SlotId, line_words};
+pub(crate) use sums::gather as gather_sums;
 
 use crate::{
     graph::{Axis, BinaryOp, Graph, GraphError, Kind, PoolParams, ReduceKind, Shape},

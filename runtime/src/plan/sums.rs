@@ -22,7 +22,7 @@ const MOST: usize = 1 << 17;
 
 /// The graph with such sums as dense products, which stand where the sums stood. Where a
 /// convolution stood its input is read as the shape that it has, so that no node gets another number.
-pub(super) fn gather(graph: &Graph) -> Cow<'_, Graph> {
+pub(crate) fn gather(graph: &Graph) -> Cow<'_, Graph> {
     let mut gathered = Cow::Borrowed(graph);
     let (uses, producers) = (graph.uses(), graph.producers());
     for (index, node) in graph.nodes.iter().enumerate() {

@@ -5,7 +5,7 @@
 //! costs ten operations in 32 lanes, and its carries five more for every four, eight and sixteen.
 
 use super::{byte_lines::ByteLines, channels, lines::Lines, product::Product};
-use bernet_runtime::graph::Kind;
+use bernet_runtime::graph::{Kind, PoolParams, Shape};
 
 /// Of a word of 32 taps in 32 lanes.
 const SLICED_WORD: usize = 275;
@@ -44,6 +44,12 @@ pub(super) fn gather(product: &Product<'_>) -> usize {
         _ => 15 + 6 * run,
     };
     copies * copy + 4 * product.columns().div_ceil(32)
+}
+
+/// Of the largest bits of windows, which are copied one over the other.
+pub(super) fn pool(pool: &PoolParams, output: Shape) -> usize {
+    let copies = output.height * output.width * pool.kernel[0] * pool.kernel[1];
+    copies * (25 + 18 * output.channels.div_ceil(32))
 }
 
 /// Of a first layer that is fed line by line, from bits.

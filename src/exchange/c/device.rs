@@ -106,6 +106,9 @@ fn estimate(net: &Net<'_>, step: &Step<'_>) -> (&'static str, usize, usize) {
             .iter()
             .map(|id| net.value(*id).shape.len())
             .sum();
+        if let (Op::Pool(pool), Kind::Bit) = (&step.node.op, net.value(step.output).kind) {
+            return ("", counts::pool(pool, output), 200);
+        }
         let folds = matches!(step.node.op, Op::Pool(_) | Op::Reduce { .. } | Op::ArgMax);
         let each = if folds {
             read.max(output.len())

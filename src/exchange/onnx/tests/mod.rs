@@ -197,7 +197,13 @@ fn assert_tidy(file: &[u8], graph: &Graph) {
 /// The shipped nets, as every dialect writes them.
 #[test]
 fn exports_of_shipped_nets_are_tidy() {
-    for net in ["mnist", "mnist-bernoulli", "mnist-grey", "mnist-lenet"] {
+    for net in [
+        "mnist",
+        "mnist-bernoulli",
+        "mnist-grey",
+        "mnist-lenet",
+        "mnist-small",
+    ] {
         let graph = bernet_runtime::format::read(format!("models/{net}.bnet")).expect("a net");
         for dialect in [Dialect::Standard, Dialect::Qonnx, Dialect::Bernet] {
             assert_tidy(&export(&graph, dialect).expect("an export"), &graph);
