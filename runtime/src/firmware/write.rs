@@ -131,6 +131,10 @@ impl<'a> Net<'a> {
                 if pool.kind == PoolKind::Max
                     && pool.padding == [0; 4]
                     && self.graph.value(output).kind == Kind::Bit => {}
+            Op::Reduce { .. } => {
+                let why = "expected the sum over all positions of a 1×1 convolution of bits that has few weights at all positions together";
+                return Err(refuse(index, node, why));
+            }
             _ => {
                 let why = "expected a convolution or dense layer of bits, or a largest of bits";
                 return Err(refuse(index, node, why));
