@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// The rows of accuracy.md that README shows; docs/experiment.md has all.
@@ -26,7 +26,30 @@ const COLUMNS: [&str; 5] = ["method", "net", "bytes", "test, %", "the talk, %"];
 const OUTPUTS: [&str; 2] = ["bits", "bits, padding 0"];
 
 /// Shapes of products that README leaves out.
-const LEFT_OUT: [&str; 3] = ["4096x64x64", "4096x8x36", "256x256x8192"];
+const LEFT_OUT: [&str; 9] = [
+    "128x128x1024",
+    "512x512x2048",
+    "4096x256x2304",
+    "4096x64x64",
+    "4096x8x36",
+    "256x256x8192",
+    "28x28x128",
+    "14x14x256",
+    "224x224x3x3",
+];
+
+/// Whole nets that README shows, each in a file of the folder of their record.
+const NETS: [&str; 6] = [
+    "quicknet",
+    "birealnet",
+    "real2bin",
+    "densenet28",
+    "meliusnet22",
+    "binary_alexnet",
+];
+
+/// The folder of the whole nets' times.
+const NETS_RECORD: &str = "benches/record/amd-epyc-family-25-model-17/2026-12-01";
 
 /// README has at most so many lines.
 const MOST_LINES: usize = 150;
@@ -40,12 +63,12 @@ const ACCURACIES: [&str; 2] = [
     "benches/record/amd-epyc-family-26-model-2/2026-11-30",
 ];
 
-fn record(name: &str) -> PathBuf {
-    Path::new(RECORD).join(name)
+fn rows(name: &str) -> Vec<BTreeMap<String, String>> {
+    rows_in(RECORD, name)
 }
 
-fn rows(name: &str) -> Vec<BTreeMap<String, String>> {
-    let path = record(name);
+fn rows_in(folder: &str, name: &str) -> Vec<BTreeMap<String, String>> {
+    let path = Path::new(folder).join(name);
     let mut reader =
         csv::Reader::from_path(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     reader
@@ -99,6 +122,33 @@ fn speed() -> String {
                 text += &line(&ours, &peers);
             }
         }
+    }
+    text
+}
+
+/// Whole nets, beside other engines in the same run.
+fn nets() -> String {
+    let mut text = String::new();
+    for name in NETS {
+        let rows = rows_in(NETS_RECORD, &format!("net-{name}.csv"));
+        let ours = &rows[0];
+        assert_eq!(ours["engine"], "bernet", "{name}: the first line");
+        if text.is_empty() {
+            text += &format!("{}, one thread, commit {}, {}:\n\n", ours["cpu"], ours["commit"], ours["date"]);
+            text += "| net, 224×224, one image | ms | Larq Compute Engine | onnxruntime | OpenVINO |\n";
+            text += "|---|---:|---:|---:|---:|\n";
+        }
+        let engine = |engine: &str| {
+            let row = rows.iter().find(|row| row["engine"].starts_with(engine));
+            row.map_or_else(|| "–".into(), |row| format!("{}×", row["ours is faster by"]))
+        };
+        text += &format!(
+            "| {name} | {} | {} | {} | {} |\n",
+            ours["ms"],
+            engine("Larq"),
+            engine("onnxruntime"),
+            engine("OpenVINO")
+        );
     }
     text
 }
@@ -187,7 +237,12 @@ fn check(path: &str, tables: &[(&str, String)]) -> String {
 
 #[test]
 fn tables_are_what_the_records_say() {
-    let readme = check("README.md", &[("accuracy", accuracy()), ("speed", speed())]);
+    let tables = [
+        ("accuracy", accuracy()),
+        ("nets", nets()),
+        ("speed", speed()),
+    ];
+    let readme = check("README.md", &tables);
     let lines = readme.lines().count();
     assert!(lines <= MOST_LINES, "README.md: {lines} lines");
     check("docs/experiment.md", &[("rows", rows_of_methods())]);
