@@ -96,7 +96,9 @@ impl Builder {
         };
         let summed = matches!(op, Op::BinaryConv(_));
         let mut sums = self.graph.add_node(op, &[self.value])?;
-        if summed && self.source.chance(70) {
+        // Beyond, the sum stays a node of its own, which a plan cannot hold.
+        let few = 10 * shape.len() <= 1 << 17;
+        if summed && few && self.source.chance(70) {
             let reduce = Op::Reduce {
                 kind: ReduceKind::Sum,
                 axes: [true, true, false],
