@@ -240,7 +240,7 @@ impl Step {
             return None;
         }
         let lanes = width.div_ceil(self.stride[1]);
-        let fits = |rows: &usize| lanes <= 32 / rows && self.output[0] % rows == 0;
+        let fits = |rows: &usize| lanes <= 32 / rows && self.output[0].is_multiple_of(*rows);
         let rows = [4, 2, 1].into_iter().find(fits)?;
         Some([rows, 32 / rows])
     }
