@@ -96,7 +96,7 @@ impl Builder {
         };
         let summed = matches!(op, Op::BinaryConv(_));
         let mut sums = self.graph.add_node(op, &[self.value])?;
-        // Of more weights at all positions together, the sum is refused.
+        // Beyond, the sum stays a node of its own, which a plan cannot hold.
         let few = 10 * shape.len() <= 1 << 17;
         if summed && few && self.source.chance(70) {
             let reduce = Op::Reduce {

@@ -123,6 +123,7 @@ impl Plan<'_> {
         let parts: [Range<usize>; 3] = [from, to, scratch];
         let [x, y, scratch] = arena.get_disjoint_mut(parts).ok()?;
         y.fill(0);
+        // Each form is a function of its own, so that the stack holds the variables of one alone.
         match step.form {
             Form::Channels => channels(step, weights, starts, x, y, scratch),
             Form::Positions => positions(step, weights, starts, x, y, scratch),
@@ -165,6 +166,7 @@ fn window<'w>(step: &Step, at: [usize; 2], x: &'w [u32], patch: &'w mut [u32]) -
     patch
 }
 
+#[inline(never)]
 fn channels(
     step: &Step,
     weights: &[u32],
@@ -194,6 +196,7 @@ fn channels(
     }
 }
 
+#[inline(never)]
 fn positions(
     step: &Step,
     weights: &[u32],
@@ -284,6 +287,7 @@ fn even_then_odd(mut bits: u32) -> u32 {
     bits
 }
 
+#[inline(never)]
 fn rows(step: &Step, weights: &[u32], x: &[u32], y: &mut [u32], scratch: &mut [u32]) {
     let [tall, wide, channels] = step.output;
     let columns = step.columns();
@@ -304,6 +308,7 @@ fn rows(step: &Step, weights: &[u32], x: &[u32], y: &mut [u32], scratch: &mut [u
     }
 }
 
+#[inline(never)]
 fn pairs(step: &Step, weights: &[u32], starts: &[u32], image: &[u8], y: &mut [u32]) {
     let [_, width, depth] = step.input;
     let [tall, wide, channels] = step.output;
@@ -328,11 +333,12 @@ fn pairs(step: &Step, weights: &[u32], starts: &[u32], image: &[u8], y: &mut [u3
                 for (place, &[bias, head]) in some.iter().enumerate() {
                     let (list, rest) = lists.split_at((head & !PLUS) as usize);
                     lists = rest;
+                    let tap = |four: u32, shift: u32| taps[(four >> shift) as usize % PAIR];
                     let mut sum = 0_u32;
                     for &four in list {
-                        for shift in [0, 8, 16, 24] {
-                            sum = sum.wrapping_add(taps[(four >> shift) as usize % PAIR]);
-                        }
+                        let (a, b) = (tap(four, 0), tap(four, 8));
+                        let (c, d) = (tap(four, 16), tap(four, 24));
+                        sum = sum.wrapping_add(a + b + c + d);
                     }
                     // Of both halves, the upper bit is the result.
                     let more = sum.wrapping_mul(2).wrapping_sub(all);
@@ -351,6 +357,7 @@ fn pairs(step: &Step, weights: &[u32], starts: &[u32], image: &[u8], y: &mut [u3
     }
 }
 
+#[inline(never)]
 fn bytes(step: &Step, weights: &[u32], starts: &[u32], image: &[u8], y: &mut [u32]) {
     let [_, width, depth] = step.input;
     let [tall, wide, channels] = step.output;
@@ -380,6 +387,7 @@ fn bytes(step: &Step, weights: &[u32], starts: &[u32], image: &[u8], y: &mut [u3
     }
 }
 
+#[inline(never)]
 fn pool(step: &Step, x: &[u32], y: &mut [u32]) {
     let [tall, wide, channels] = step.output;
     let width = step.input[1];

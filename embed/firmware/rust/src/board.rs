@@ -100,7 +100,9 @@ pub fn print_number(name: &core::ffi::CStr, mut number: u32) {
 /// Ends the program; QEMU's exit code is 0 where it passed.
 pub fn exit(passed: bool) -> ! {
     host(0x18, if passed { 0x20026 } else { 0x20023 });
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }
 
 const SYST_CSR: *mut u32 = 0xe000_e010 as *mut u32;

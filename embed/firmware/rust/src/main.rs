@@ -73,8 +73,9 @@ fn main() {
         board::exit(false)
     };
     board::print_number(c"instructions_of_the_check", board::since(begin));
+    let (arena, pixels) = (&raw mut ARENA, &raw mut PIXELS);
     // SAFETY: `main` is called once, and nothing else refers to these.
-    let (arena, pixels) = unsafe { (&mut *&raw mut ARENA, &mut *&raw mut PIXELS) };
+    let (arena, pixels) = unsafe { (&mut *arena, &mut *pixels) };
     let mut logits = [0; SIZES.logits];
     let [images, words, classes] = [word(0), word(1), word(2)].map(|word| word as usize);
     let each = words + 1 + classes;
