@@ -1,11 +1,7 @@
 //! The tables of accuracy and speed in README.md and docs/experiment.md come from records, never from a keyboard:
 //! `BERNET_WRITE_README=1 cargo test --test readme` writes them anew.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 /// The rows of accuracy.md that README shows; docs/experiment.md has all.
 const METHODS: [&str; 8] = [
@@ -134,13 +130,20 @@ fn nets() -> String {
         let ours = &rows[0];
         assert_eq!(ours["engine"], "bernet", "{name}: the first line");
         if text.is_empty() {
-            text += &format!("{}, one thread, commit {}, {}:\n\n", ours["cpu"], ours["commit"], ours["date"]);
-            text += "| net, 224×224, one image | ms | Larq Compute Engine | onnxruntime | OpenVINO |\n";
+            text += &format!(
+                "{}, one thread, commit {}, {}:\n\n",
+                ours["cpu"], ours["commit"], ours["date"]
+            );
+            text +=
+                "| net, 224×224, one image | ms | Larq Compute Engine | onnxruntime | OpenVINO |\n";
             text += "|---|---:|---:|---:|---:|\n";
         }
         let engine = |engine: &str| {
             let row = rows.iter().find(|row| row["engine"].starts_with(engine));
-            row.map_or_else(|| "–".into(), |row| format!("{}×", row["ours is faster by"]))
+            row.map_or_else(
+                || "–".into(),
+                |row| format!("{}×", row["ours is faster by"]),
+            )
         };
         text += &format!(
             "| {name} | {} | {} | {} | {} |\n",
