@@ -41,29 +41,39 @@ pub(super) fn precise<F: Float>(
         let ratio: [F::Vector; TOGETHER] = core::array::from_fn(|i| {
             float.mul(float.min(rows[i], float.sub(one, rows[i])), scale[i])
         });
+        let factors = (&ratio, &from_below);
         let mut x = [zero; TOGETHER];
-        let mut step = |low: F::Vector, high: F::Vector| {
-            for i in 0..TOGETHER {
-                x[i] = float.neg_mul_add(ratio[i], x[i], float.select(from_below[i], low, high));
-            }
-        };
         // The longer half begins alone.
         for &low in &below[..below.len() - shared] {
-            step(low, zero);
+            step(float, factors, &mut x, [low, zero]);
         }
         for &high in above[shared..].iter().rev() {
-            step(zero, high);
+            step(float, factors, &mut x, [zero, high]);
         }
         for (&low, &high) in below[below.len() - shared..]
             .iter()
             .zip(above[..shared].iter().rev())
         {
-            step(low, high);
+            step(float, factors, &mut x, [low, high]);
         }
         for i in 0..TOGETHER {
             // A probability; in a tail rounding may have left less than 0.
             let x = float.max(zero, x[i]);
             results[i] = float.mul(open, float.mul(scale[i], x));
         }
+    }
+}
+
+/// One step of the recursions, with the places below and above. A function, because a closure is not
+/// always compiled in line, and then not with the level's instructions.
+#[inline(always)]
+fn step<F: Float>(
+    float: F,
+    (ratio, from_below): (&[F::Vector; TOGETHER], &[F::Mask; TOGETHER]),
+    x: &mut [F::Vector; TOGETHER],
+    [low, high]: [F::Vector; 2],
+) {
+    for i in 0..TOGETHER {
+        x[i] = float.neg_mul_add(ratio[i], x[i], float.select(from_below[i], low, high));
     }
 }
