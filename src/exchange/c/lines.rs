@@ -199,8 +199,11 @@ impl<'a> Lines<'a> {
             let mask = low & 0xffff;
             let even = join(&|row| format!("(line{row} & 0x{mask:x}u)"));
             code.line(format!("const uint32_t even = {even};"));
-            let odd = join(&|row| format!("(line{row} >> 16)"));
-            code.line(format!("const uint32_t odd = {odd};"));
+            // A kernel of one column has even columns alone.
+            if wide > 1 {
+                let odd = join(&|row| format!("(line{row} >> 16)"));
+                code.line(format!("const uint32_t odd = {odd};"));
+            }
         } else {
             let all = join(&|row| format!("line{row}"));
             code.line(format!("const uint32_t even = {all};"));
