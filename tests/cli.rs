@@ -492,6 +492,7 @@ fn the_shipped_grey_net_predicts() {
         "mnist",
         "mnist-grey",
         "mnist-bernoulli",
+        "mnist-exact",
         "mnist-lenet",
         "mnist-small",
     ] {

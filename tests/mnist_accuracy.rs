@@ -15,12 +15,17 @@ use std::io::Write;
 
 /// The nets of `models/`, and how many of the 10 000 test digits each reads right. The embedded digits are black and white; of their
 /// grey values, which are in MNIST's IDX files, `mnist-grey.bnet` reads 9 816 right, and `mnist-small.bnet` 9 765.
-const NETS: [(&str, &[u8], usize); 5] = [
+const NETS: [(&str, &[u8], usize); 6] = [
     ("mnist.bnet", include_bytes!("../models/mnist.bnet"), 9_792),
     (
         "mnist-bernoulli.bnet",
         include_bytes!("../models/mnist-bernoulli.bnet"),
         9_783,
+    ),
+    (
+        "mnist-exact.bnet",
+        include_bytes!("../models/mnist-exact.bnet"),
+        9_767,
     ),
     (
         "mnist-lenet.bnet",

@@ -54,9 +54,10 @@ const MOST_LINES: usize = 150;
 const RECORD: &str = "benches/record/amd-epyc-family-26-model-2/2026-11-27";
 
 /// The folders of the accuracies, the latest last.
-const ACCURACIES: [&str; 2] = [
+const ACCURACIES: [&str; 3] = [
     RECORD,
     "benches/record/amd-epyc-family-26-model-2/2026-11-30",
+    "benches/record/amd-epyc-family-25-model-17/2026-12-01",
 ];
 
 fn rows(name: &str) -> Vec<BTreeMap<String, String>> {

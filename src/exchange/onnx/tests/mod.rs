@@ -200,6 +200,7 @@ fn exports_of_shipped_nets_are_tidy() {
     for net in [
         "mnist",
         "mnist-bernoulli",
+        "mnist-exact",
         "mnist-grey",
         "mnist-lenet",
         "mnist-small",
