@@ -24,6 +24,7 @@
 
 extern crate alloc;
 
+mod channels;
 pub mod execute;
 pub mod firmware;
 pub mod format;

@@ -1,5 +1,6 @@
 //! Products of floats: windows are rows where they lie, in the input or in a padded copy of some lines.
 
+use crate::channels::{self, Channels};
 use crate::graph::{Conv, ConvParams, Dense, Shape};
 use crate::parallel;
 use alloc::vec::Vec;
@@ -15,9 +16,6 @@ use core::ops::Range;
 const LINES: usize = 64 << 10;
 /// Multiply-accumulates worth a thread, about 20 µs.
 const PART: usize = 1 << 20;
-/// Channels that are added up together, in registers, and fewer at the end.
-const MANY: usize = 64;
-const FEW: usize = 16;
 
 /// A convolution of floats.
 #[derive(Debug)]
@@ -42,12 +40,51 @@ enum Weights {
     },
 }
 
-/// What a depthwise convolution adds up, and the taps of an output that are inside the input.
-struct Taps<'a> {
+/// The sums of a depthwise convolution at an output.
+struct Depthwise<'a> {
+    conv: &'a RealConv,
     input: &'a [f32],
     weights: &'a [f32],
+    /// Line and column of the output.
+    at: [usize; 2],
+    /// The taps that are inside the input.
     lines: Range<usize>,
     columns: Range<usize>,
+}
+
+impl Channels for Depthwise<'_> {
+    #[inline(always)]
+    fn some<const N: usize>(&self, first: usize) -> [f32; N] {
+        let RealConv {
+            params,
+            input,
+            output,
+            bias,
+            ..
+        } = self.conv;
+        let ([y, x], channels) = (self.at, output.channels);
+        let ([_, wide], [down, right]) = (params.kernel, params.dilation);
+        let [above, left, ..] = params.padding;
+        let bias = bias.get(first..).and_then(|bias| bias.first_chunk());
+        let mut sums = *bias.unwrap_or(&[0.0; N]);
+        for tap_y in self.lines.clone() {
+            let line = (y * params.stride[0] + tap_y * down - above) * input.width;
+            for tap_x in self.columns.clone() {
+                let pixel = line + x * params.stride[1] + tap_x * right - left;
+                let tap = tap_y * wide + tap_x;
+                let values: &[f32; N] = self.input[pixel * channels + first..]
+                    .first_chunk()
+                    .expect("a pixel");
+                let weights: &[f32; N] = self.weights[tap * channels + first..]
+                    .first_chunk()
+                    .expect("a tap");
+                for lane in 0..N {
+                    sums[lane] += values[lane] * weights[lane];
+                }
+            }
+        }
+        sums
+    }
 }
 
 /// A dense layer of floats.
@@ -207,59 +244,18 @@ impl RealConv {
             #[inline(always)]
             || {
                 for (x, sums) in line.chunks_exact_mut(channels).enumerate() {
-                    let taps = Taps {
+                    let sums_of = Depthwise {
+                        conv: self,
                         input,
                         weights,
+                        at: [y, x],
                         lines: lines.clone(),
                         columns: self.inside(1, x),
                     };
-                    let (many, rest) = sums.as_chunks_mut::<MANY>();
-                    for (index, out) in many.iter_mut().enumerate() {
-                        *out = self.depthwise(&taps, [y, x], index * MANY);
-                    }
-                    let first = channels - rest.len();
-                    let (few, rest) = rest.as_chunks_mut::<FEW>();
-                    for (index, out) in few.iter_mut().enumerate() {
-                        *out = self.depthwise(&taps, [y, x], first + index * FEW);
-                    }
-                    let first = channels - rest.len();
-                    for (index, out) in rest.iter_mut().enumerate() {
-                        [*out] = self.depthwise(&taps, [y, x], first + index);
-                    }
+                    channels::write(&sums_of, sums);
                 }
             },
         );
-    }
-
-    /// The sums of `N` channels of an output, from `first` on.
-    #[inline(always)]
-    fn depthwise<const N: usize>(
-        &self,
-        taps: &Taps<'_>,
-        [y, x]: [usize; 2],
-        first: usize,
-    ) -> [f32; N] {
-        let ([_, wide], [down, right]) = (self.params.kernel, self.params.dilation);
-        let ([above, left, ..], channels) = (self.params.padding, self.output.channels);
-        let bias = self.bias.get(first..).and_then(|bias| bias.first_chunk());
-        let mut sums = *bias.unwrap_or(&[0.0; N]);
-        for tap_y in taps.lines.clone() {
-            let line = (y * self.params.stride[0] + tap_y * down - above) * self.input.width;
-            for tap_x in taps.columns.clone() {
-                let pixel = line + x * self.params.stride[1] + tap_x * right - left;
-                let tap = tap_y * wide + tap_x;
-                let values: &[f32; N] = taps.input[pixel * channels + first..]
-                    .first_chunk()
-                    .expect("a pixel");
-                let weights: &[f32; N] = taps.weights[tap * channels + first..]
-                    .first_chunk()
-                    .expect("a tap");
-                for lane in 0..N {
-                    sums[lane] += values[lane] * weights[lane];
-                }
-            }
-        }
-        sums
     }
 
     /// Some lines of outputs, from windows where they lie, or in padded lines, a band at a time.

@@ -7,6 +7,7 @@ use super::{
     layers::{bit_view, bit_view_mut},
 };
 use crate::{
+    channels::{self, Channels},
     graph::{Kind, PoolKind, PoolParams, Shape},
     parallel,
     plan::Step,
@@ -16,9 +17,6 @@ use core::ops::Range;
 
 /// Values read that are worth a thread.
 const PART: usize = 1 << 17;
-/// Channels that are worked on together, in registers, and fewer at the end.
-const MANY: usize = 64;
-const FEW: usize = 16;
 
 /// The windows of a pool.
 struct Windows<'a> {
@@ -127,19 +125,25 @@ fn floats(
         || match windows.pool.kind {
             PoolKind::Max => {
                 for (pixel, out) in pixels.zip(out) {
-                    fold(
+                    let fold = Fold {
                         values,
-                        windows.taps(pixel).1,
-                        f32::NEG_INFINITY,
-                        larger,
-                        out,
-                    );
+                        taps: windows.taps(pixel).1,
+                        start: f32::NEG_INFINITY,
+                        f: larger,
+                    };
+                    channels::write(&fold, out);
                 }
             }
             _ => {
                 for (pixel, out) in pixels.zip(out) {
                     let (count, taps) = windows.taps(pixel);
-                    fold(values, taps, 0.0, |sum, value| sum + value, out);
+                    let fold = Fold {
+                        values,
+                        taps,
+                        start: 0.0,
+                        f: |sum, value| sum + value,
+                    };
+                    channels::write(&fold, out);
                     let divisor = windows.divisor(count);
                     out.iter_mut().for_each(|sum| *sum /= divisor);
                 }
@@ -148,48 +152,26 @@ fn floats(
     );
 }
 
-/// All channels of a pixel.
-#[inline(always)]
-fn fold(
-    values: &[f32],
-    taps: impl Iterator<Item = usize> + Clone,
+/// What each channel of a window becomes.
+struct Fold<'a, Taps, F> {
+    values: &'a [f32],
+    taps: Taps,
     start: f32,
-    f: impl Fn(f32, f32) -> f32,
-    out: &mut [f32],
-) {
-    let channels = out.len();
-    let (many, rest) = out.as_chunks_mut::<MANY>();
-    for (index, out) in many.iter_mut().enumerate() {
-        *out = some(values, taps.clone(), index * MANY, start, &f);
-    }
-    let first = channels - rest.len();
-    let (few, rest) = rest.as_chunks_mut::<FEW>();
-    for (index, out) in few.iter_mut().enumerate() {
-        *out = some(values, taps.clone(), first + index * FEW, start, &f);
-    }
-    let first = channels - rest.len();
-    for (index, out) in rest.iter_mut().enumerate() {
-        [*out] = some(values, taps.clone(), first + index, start, &f);
-    }
+    f: F,
 }
 
-/// `N` channels of a pixel, from `first` on.
-#[inline(always)]
-fn some<const N: usize>(
-    values: &[f32],
-    taps: impl Iterator<Item = usize>,
-    first: usize,
-    start: f32,
-    f: &impl Fn(f32, f32) -> f32,
-) -> [f32; N] {
-    let mut folded = [start; N];
-    for tap in taps {
-        let values: &[f32; N] = values[tap + first..].first_chunk().expect("a pixel");
-        for lane in 0..N {
-            folded[lane] = f(folded[lane], values[lane]);
+impl<Taps: Iterator<Item = usize> + Clone, F: Fn(f32, f32) -> f32> Channels for Fold<'_, Taps, F> {
+    #[inline(always)]
+    fn some<const N: usize>(&self, first: usize) -> [f32; N] {
+        let mut folded = [self.start; N];
+        for tap in self.taps.clone() {
+            let values: &[f32; N] = self.values[tap + first..].first_chunk().expect("a pixel");
+            for lane in 0..N {
+                folded[lane] = (self.f)(folded[lane], values[lane]);
+            }
         }
+        folded
     }
-    folded
 }
 
 /// Pools of bits, bytes and integers.
