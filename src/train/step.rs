@@ -42,7 +42,7 @@ impl Trainer {
             if sum.is_stopped() {
                 return Ok(None);
             }
-            sum.write(self.gradients_mut());
+            sum.write(self.gradients());
             sum.loss(picks.len())
         };
         if !loss.total.is_finite() {
@@ -104,7 +104,7 @@ impl Trainer {
     ) -> Result<Sum, TrainError> {
         let (rank, count) = (self.processes.rank(), self.processes.count());
         let shards = self.config.shards;
-        let mut sum = Sum::new(self.gradients().map(<[f32]>::len).sum(), stop);
+        let mut sum = Sum::new(self.gradients().map(|gradient| gradient.len()).sum(), stop);
         let keys: Vec<u64> = self.layers.iter().map(|layer| layer.noise).collect();
         let mut moments = Vec::new();
         for shard in (rank..shards).step_by(count) {
@@ -118,7 +118,12 @@ impl Trainer {
                 self.backward(train, own, schedule, lowest)
             })?;
             let share = own.len() as f64 / picks.len() as f64;
-            sum.add(loss, own.len(), share, self.gradients());
+            sum.add(
+                loss,
+                own.len(),
+                share,
+                self.gradients().map(|gradient| &*gradient),
+            );
             if shard == 0 {
                 let norms = self.layers.iter().filter_map(|layer| layer.norm.as_ref());
                 moments = norms
@@ -138,18 +143,7 @@ impl Trainer {
     }
 
     /// All gradients, in a fixed order.
-    fn gradients(&self) -> impl Iterator<Item = &[f32]> {
-        let layers = self.layers.iter().flat_map(|layer| {
-            let norm = layer.norm.iter().flat_map(|norm| [&norm.gamma, &norm.beta]);
-            [&layer.latent, &layer.learned].into_iter().chain(norm)
-        });
-        std::iter::once(&self.scale)
-            .chain(layers)
-            .map(|parameter| &parameter.gradient[..])
-    }
-
-    /// The same, to be written.
-    fn gradients_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+    fn gradients(&mut self) -> impl Iterator<Item = &mut [f32]> {
         let layers = self.layers.iter_mut().flat_map(|layer| {
             let norm = layer.norm.iter_mut();
             let norm = norm.flat_map(|norm| [&mut norm.gamma, &mut norm.beta]);
