@@ -310,12 +310,7 @@ fn every_method_deploys_to_the_net_that_it_evaluates() {
         let model = trainer.binarise(&data, crate::data::THRESHOLD, Level::best());
         let model = model.expect("the images suit the net");
         let mut classifier = Classifier::new(&model, Level::best()).expect("a classifier");
-        let images = classifier.images(&data).expect("the images suit the net");
-        let predicted = classifier.classify(&images).expect("its own images");
-        let predicted: Vec<usize> = predicted
-            .into_iter()
-            .map(|predicted| predicted.class)
-            .collect();
+        let predicted = predicted(&mut classifier, &data);
         assert_eq!(predicted, evaluated, "{what}");
         let distinct: std::collections::BTreeSet<_> = predicted.into_iter().collect();
         varied += usize::from(distinct.len() > 1);
@@ -325,6 +320,14 @@ fn every_method_deploys_to_the_net_that_it_evaluates() {
         2 * varied > count,
         "{varied} of {count} nets say more than one thing"
     );
+}
+
+/// The classes that a deployed net says of images.
+fn predicted(classifier: &mut Classifier, data: &Dataset) -> Vec<usize> {
+    let images = classifier.images(data).expect("the images suit the net");
+    let predictions = classifier.classify(&images).expect("its own images");
+    let classes = predictions.into_iter().map(|prediction| prediction.class);
+    classes.collect()
 }
 
 /// The same where the first layer adds and subtracts grey values: integers against numbers between −1 and 1.
@@ -356,16 +359,6 @@ fn grey_values_deploy_to_the_net_that_is_evaluated() {
         let model = model.expect("the images suit the net");
         assert_eq!(model.inputs[0].pixels, Pixels::Bytes);
         let mut classifier = Classifier::new(&model, Level::best()).expect("a classifier");
-        let predicted = |classifier: &mut Classifier, data: &Dataset| -> Vec<usize> {
-            let images = classifier.images(data).expect("the images suit the net");
-            let predicted = classifier
-                .classify(&images)
-                .expect("as many lines and pixels");
-            predicted
-                .into_iter()
-                .map(|predicted| predicted.class)
-                .collect()
-        };
         assert_eq!(
             predicted(&mut classifier, &data),
             evaluated,
@@ -449,12 +442,7 @@ fn colours_deploy_to_the_net_that_is_evaluated() {
         let model = trainer.binarise(&data, crate::data::THRESHOLD, Level::best());
         let model = model.expect("the images suit the net");
         let mut classifier = Classifier::new(&model, Level::best()).expect("a classifier");
-        let images = classifier.images(&data).expect("the images suit the net");
-        let predicted = classifier.classify(&images).expect("its own images");
-        let predicted: Vec<usize> = predicted
-            .into_iter()
-            .map(|predicted| predicted.class)
-            .collect();
+        let predicted = predicted(&mut classifier, &data);
         assert_eq!(predicted, evaluated, "{what}");
     }
 }
