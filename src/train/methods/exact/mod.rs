@@ -125,8 +125,8 @@ impl Exact {
         wants_input: bool,
         saved: &mut Saved,
     ) -> Gradients {
-        if wants_input && saved.distinct.take().is_some() {
-            // Equal rows hand on gradients of their own.
+        // Equal rows hand on gradients of their own. Recursions compute the distributions again anyway.
+        if wants_input && saved.distinct.take().is_some() && self.gradient.is_none() {
             let mut output = vec![0.0; upstream.len()];
             self.distributions(weights, cuts, patches, &mut output, saved);
         }
