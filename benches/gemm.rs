@@ -41,7 +41,7 @@ fn products(criterion: &mut Criterion) {
                     n
                 ];
                 let mut sums = vec![0; m * n];
-                let mut bits = BitMatrix::zeros(m, n);
+                let mut bits = BitMatrix::all_minus_one(m, n);
                 group.throughput(Throughput::Elements((m * n * k) as u64));
                 group.bench_function(format!("{name} to i32"), |bencher| {
                     pool.install(|| {

@@ -116,7 +116,7 @@ fn check(level: Level, what: &What) -> Result<(), String> {
             let expected = BitMatrix::from_fn(bytes.len() / columns, columns, |row, column| {
                 bytes[row * columns + column] >= threshold
             });
-            let mut found = BitMatrix::zeros(expected.rows(), columns);
+            let mut found = BitMatrix::all_minus_one(expected.rows(), columns);
             packing::at_least(level, bytes, threshold, &mut found)
                 .map_err(|error| error.to_string())?;
             equal(level, &expected, &found)
@@ -130,7 +130,7 @@ fn check(level: Level, what: &What) -> Result<(), String> {
             let expected = BitMatrix::from_fn(floats.len() / columns, columns, |row, column| {
                 floats[row * columns + column] >= 0.0
             });
-            let mut found = BitMatrix::zeros(expected.rows(), columns);
+            let mut found = BitMatrix::all_minus_one(expected.rows(), columns);
             packing::signs(level, floats, &mut found).map_err(|error| error.to_string())?;
             equal(level, &expected, &found)
         }

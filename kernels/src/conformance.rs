@@ -86,7 +86,7 @@ impl Generator {
 /// A matrix of the words that a function returns, those at the ends of rows cut to size: bit by bit would take longer than the
 /// products that are tested.
 fn matrix_of(rows: usize, columns: usize, mut word: impl FnMut() -> u64) -> BitMatrix {
-    let mut matrix = BitMatrix::zeros(rows, columns);
+    let mut matrix = BitMatrix::all_minus_one(rows, columns);
     for row in 0..rows {
         let ends = (1..).map(|words| 64 * words);
         for (bits, end) in matrix.row_mut(row).iter_mut().zip(ends) {
@@ -116,7 +116,7 @@ impl Fill {
             Self::Opposite => (
                 Generator(0),
                 matrix_of(m, k, || u64::MAX),
-                BitMatrix::zeros(n, k),
+                BitMatrix::all_minus_one(n, k),
             ),
         }
     }
@@ -238,7 +238,7 @@ pub fn convolution(
             return Err(format!("{place}: written between pixels of out"));
         }
     }
-    let mut bits = BitTensor::zeros(output);
+    let mut bits = BitTensor::all_minus_one(output);
     let (mut words, stride) = apart(bits.view(), generator.below(3));
     let out = BitViewMut::new(&mut words, output, stride).map_err(failed)?;
     conv.activations_in(&mut workspace, view, &thresholds, out)
@@ -251,7 +251,7 @@ pub fn convolution(
             conv.run(&mut workspace, view, epilogue)
         })
         .map_err(|what| format!("{place}, {what}"))?;
-    let mut once = BitTensor::zeros(output);
+    let mut once = BitTensor::all_minus_one(output);
     BinaryConv2d::new(conv, thresholds.clone())
         .and_then(|conv| conv.activations_in(&mut workspace, &input, &mut once))
         .map_err(failed)?;
@@ -303,7 +303,7 @@ pub fn byte_convolution(
     let scaled = &mut found.scaled;
     conv.affine(&mut workspace, shape, &input, numbers.affine(), scaled)
         .map_err(failed)?;
-    let mut bits = BitTensor::zeros(output);
+    let mut bits = BitTensor::all_minus_one(output);
     conv.activations(&mut workspace, shape, &input, &thresholds, &mut bits)
         .map_err(failed)?;
     Case::random(&mut generator, output)

@@ -6,7 +6,7 @@
 //! ```
 //! use bernet_kernels::{bits::BitMatrix, isa::Level, packing};
 //!
-//! let mut matrix = BitMatrix::zeros(2, 3);
+//! let mut matrix = BitMatrix::all_minus_one(2, 3);
 //! packing::signs(Level::best(), &[0.5_f32, -1.0, -0.0, -2.0, f32::NAN, 7.0], &mut matrix)?;
 //! assert_eq!((matrix.row(0), matrix.row(1)), (&[0b101][..], &[0b100][..]));
 //! packing::at_least(Level::best(), &[0, 128, 255, 127, 129, 1], 128, &mut matrix)?;
@@ -120,7 +120,7 @@ impl BitMatrix {
     /// [`Error::Size`] where `values` has another length.
     pub fn from_signs(rows: usize, columns: usize, values: &[f32]) -> Result<Self, Error> {
         Error::check_size("values", rows.saturating_mul(columns), values.len())?;
-        let mut matrix = Self::zeros(rows, columns);
+        let mut matrix = Self::all_minus_one(rows, columns);
         signs(Level::best(), values, &mut matrix)?;
         Ok(matrix)
     }
@@ -131,7 +131,7 @@ impl BitMatrix {
     /// [`Error::Size`] where `values` has another length.
     pub fn from_bools(rows: usize, columns: usize, values: &[bool]) -> Result<Self, Error> {
         Error::check_size("values", rows.saturating_mul(columns), values.len())?;
-        let mut matrix = Self::zeros(rows, columns);
+        let mut matrix = Self::all_minus_one(rows, columns);
         signs(Level::best(), values, &mut matrix)?;
         Ok(matrix)
     }
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn every_short_float() {
         let all: Vec<u16> = (0..=u16::MAX).collect();
-        let mut out = BitMatrix::zeros(1, all.len());
+        let mut out = BitMatrix::all_minus_one(1, all.len());
         for level in Level::available() {
             let values: Vec<_> = all.iter().map(|&bits| half::f16::from_bits(bits)).collect();
             signs(level, &values, &mut out).unwrap();
@@ -296,7 +296,10 @@ mod tests {
             .map(|_| generator.word() as u8)
             .collect();
         for level in Level::available() {
-            let (mut nchw, mut nhwc) = (BitTensor::zeros(shape), BitTensor::zeros(shape));
+            let (mut nchw, mut nhwc) = (
+                BitTensor::all_minus_one(shape),
+                BitTensor::all_minus_one(shape),
+            );
             tensor_at_least(level, Order::Nchw, &values, 99, &mut nchw).unwrap();
             let mut turned = vec![0; values.len()];
             for (index, &value) in values.iter().enumerate() {

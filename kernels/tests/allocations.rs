@@ -88,12 +88,12 @@ fn calls_on_reserved_workspaces_allocate_nothing() {
                 let conv = Conv2d::with_options(level, geometry, options, &weights).unwrap();
                 let output = conv.output_shape(shape).unwrap();
                 let pixels = output.batch * output.height * output.width;
-                let input = BitTensor::zeros(shape);
+                let input = BitTensor::all_minus_one(shape);
                 let thresholds = vec![threshold; outputs];
                 let mut sums = vec![0; pixels * outputs];
                 let mut numbers = vec![0.0; pixels * outputs];
                 let scale = vec![0.5; outputs];
-                let mut bits = BitTensor::zeros(output);
+                let mut bits = BitTensor::all_minus_one(output);
                 let mut workspace = Workspace::default();
                 conv.reserve(&mut workspace, shape).unwrap();
                 let binary = BinaryConv2d::new(conv.clone(), thresholds.clone()).unwrap();
@@ -138,21 +138,21 @@ fn calls_on_reserved_workspaces_allocate_nothing() {
                 assert_eq!(count, 0, "{level}, bytes, {geometry:?}, {options:?}");
             }
         }
-        let weights = PackedWeights::new(level, &BitMatrix::zeros(70, 300)).unwrap();
-        let (a, mut out) = (BitMatrix::zeros(9, 300), vec![0; 9 * 70]);
-        let tensor = BitTensor::zeros(Shape {
+        let weights = PackedWeights::new(level, &BitMatrix::all_minus_one(70, 300)).unwrap();
+        let (a, mut out) = (BitMatrix::all_minus_one(9, 300), vec![0; 9 * 70]);
+        let tensor = BitTensor::all_minus_one(Shape {
             batch: 1,
             height: 8,
             width: 8,
             channels: 24,
         });
-        let mut pooled = BitTensor::zeros(Shape {
+        let mut pooled = BitTensor::all_minus_one(Shape {
             height: 4,
             width: 4,
             ..tensor.shape()
         });
         let numbers = vec![1.0_f32; 9 * 300];
-        let mut packed = BitMatrix::zeros(9, 300);
+        let mut packed = BitMatrix::all_minus_one(9, 300);
         let count = allocations(|| {
             gemm(&a, &weights, Epilogue::Sums((&mut out).into())).unwrap();
             max_pool(&tensor, [2, 2], [2, 2], [0; 4], &mut pooled).unwrap();

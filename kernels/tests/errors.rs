@@ -81,11 +81,11 @@ fn matrices() {
         channels: 5,
     };
     says(
-        BitTensor::from_lines(shape, BitMatrix::zeros(5, 20)),
+        BitTensor::from_lines(shape, BitMatrix::all_minus_one(5, 20)),
         "lines (batch · height): expected 6, found 5",
     );
     says(
-        BitTensor::from_lines(shape, BitMatrix::zeros(6, 19)),
+        BitTensor::from_lines(shape, BitMatrix::all_minus_one(6, 19)),
         "line (width · channels): expected 20, found 19",
     );
 }
@@ -112,7 +112,7 @@ fn levels() {
 
 #[test]
 fn convolutions() {
-    let weights = BitMatrix::zeros(2, 2);
+    let weights = BitMatrix::all_minus_one(2, 2);
     for level in Level::available() {
         let conv = |geometry, options| Conv2d::with_options(level, geometry, options, &weights);
         let plain = Options::default();
@@ -150,7 +150,7 @@ fn convolutions() {
             BinaryConv2d::new(conv.clone(), vec![threshold; 3]),
             "thresholds (outputs): expected 2, found 3",
         );
-        let image = BitTensor::zeros(Shape {
+        let image = BitTensor::all_minus_one(Shape {
             batch: 1,
             height: 2,
             width: 2,
@@ -170,7 +170,7 @@ fn convolutions() {
             ..GEOMETRY
         };
         says(
-            ByteConv2d::new(level, deep, plain, &BitMatrix::zeros(2, 1 << 22)),
+            ByteConv2d::new(level, deep, plain, &BitMatrix::all_minus_one(2, 1 << 22)),
             "depth of 8-bit input, gaps of dilation and other groups' channels included is 4194304, expected 1 to 2²² − 1",
         );
         says(
@@ -180,14 +180,14 @@ fn convolutions() {
                     kernel: [0, 1],
                     ..GEOMETRY
                 },
-                &BitMatrix::zeros(2, 0),
+                &BitMatrix::all_minus_one(2, 0),
             ),
             "depth is 0, expected 1 to 2³⁰ − 1",
         );
     }
     let weights = PackedWeights::new(Level::best(), &weights).unwrap();
     says(
-        gemm_i32(&BitMatrix::zeros(1, 3), &weights, &mut [0; 2]),
+        gemm_i32(&BitMatrix::all_minus_one(1, 3), &weights, &mut [0; 2]),
         "columns of a (depth): expected 2, found 3",
     );
 }

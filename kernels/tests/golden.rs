@@ -76,7 +76,7 @@ fn product(case: &Case<'_>, level: Level) {
     let mut sums = vec![0; m * n];
     gemm_i32(&a, &weights, &mut sums).unwrap();
     assert_eq!(sums, case.numbers("sums"), "{level}, {m}×{n}×{k}");
-    let mut bits = BitMatrix::zeros(m, n);
+    let mut bits = BitMatrix::all_minus_one(m, n);
     gemm_bits(&a, &weights, &case.thresholds(), &mut bits).unwrap();
     assert_eq!(bits, case.bits("bits", n), "{level}, {m}×{n}×{k}");
 }
@@ -113,7 +113,7 @@ fn convolution(case: &Case<'_>, level: Level) {
     let mut sums = vec![0; output.height * output.width * output.channels];
     conv.sums(&x, &mut sums).unwrap();
     assert_eq!(sums, case.numbers("sums"), "{level}, {geometry:?}");
-    let mut activations = BitTensor::zeros(output);
+    let mut activations = BitTensor::all_minus_one(output);
     conv.activations_in(
         &mut Workspace::default(),
         &x,

@@ -164,7 +164,7 @@ fn products() {
                         .all(|(&found, &sum)| found == 2.0 * sum as f32 + 0.5)
                 );
                 let thresholds = Guarded::new(&vec![threshold; n], place);
-                let mut bits = BitMatrix::zeros(m, n);
+                let mut bits = BitMatrix::all_minus_one(m, n);
                 gemm_bits(rows, &weights, &thresholds, &mut bits).unwrap();
                 assert!(
                     (0..m * n).all(|at| bits.get(at / n, at % n) == threshold.apply(expected[at]))
@@ -239,7 +239,7 @@ fn convolutions() {
                 let mut pairs = scaled.iter().zip(&expected);
                 assert!(pairs.all(|(&found, &sum)| found == 2.0 * sum as f32 + 0.5));
                 let thresholds = Guarded::new(&[threshold; 33], place);
-                let mut bits = BitTensor::zeros(Shape {
+                let mut bits = BitTensor::all_minus_one(Shape {
                     channels: 33,
                     ..shape
                 });
@@ -306,7 +306,7 @@ fn packing_reads_its_values_only() {
             });
             for place in every_byte() {
                 let (bytes, floats) = (Guarded::new(&bytes, place), Guarded::new(&floats, place));
-                let mut out = BitMatrix::zeros(2, columns);
+                let mut out = BitMatrix::all_minus_one(2, columns);
                 packing::at_least(level, &bytes, 100, &mut out).unwrap();
                 assert_eq!(out, expected, "{level}, {columns} columns, {place:?}");
                 packing::signs(level, &floats, &mut out).unwrap();
@@ -317,7 +317,7 @@ fn packing_reads_its_values_only() {
                     width: columns,
                     channels: 1,
                 };
-                let mut out = BitTensor::zeros(shape);
+                let mut out = BitTensor::all_minus_one(shape);
                 packing::tensor_signs(level, Order::Nchw, &floats, &mut out).unwrap();
                 assert_eq!(
                     *out.lines(),

@@ -57,7 +57,7 @@ fn products_equal_naive_loops() {
             let mut sums = vec![0; m * n];
             gemm_i32(&a, &weights, &mut sums).unwrap();
             let thresholds = random_thresholds(&mut generator, n);
-            let mut bits = BitMatrix::zeros(m, n);
+            let mut bits = BitMatrix::all_minus_one(m, n);
             gemm_bits(&a, &weights, &thresholds, &mut bits).unwrap();
             for row in 0..m {
                 for column in 0..n {
@@ -118,7 +118,7 @@ fn convolutions_equal_naive_loops() {
                 let mut sums = vec![0; out.batch * out.height * out.width * out.channels];
                 conv.sums(&input, &mut sums).unwrap();
                 let thresholds = random_thresholds(&mut generator, 5);
-                let mut activations = BitTensor::zeros(out);
+                let mut activations = BitTensor::all_minus_one(out);
                 conv.activations(&input, &thresholds, &mut activations)
                     .unwrap();
 
@@ -161,8 +161,8 @@ fn convolutions_equal_naive_loops() {
 
 #[test]
 fn what_does_not_fit_is_an_error() {
-    let weights = PackedWeights::new(Level::best(), &BitMatrix::zeros(2, 70)).unwrap();
-    let a = BitMatrix::zeros(3, 70);
+    let weights = PackedWeights::new(Level::best(), &BitMatrix::all_minus_one(2, 70)).unwrap();
+    let a = BitMatrix::all_minus_one(3, 70);
     let size = |what, expected, found| {
         Err(Error::Size {
             what,
@@ -183,13 +183,13 @@ fn what_does_not_fit_is_an_error() {
         gemm_i32(&a, &weights, RowsMut::new(&mut [0; 7], usize::MAX)),
         size("out", usize::MAX, 7)
     );
-    let shallow = BitMatrix::zeros(3, 69);
+    let shallow = BitMatrix::all_minus_one(3, 69);
     assert_eq!(
         gemm_i32(&shallow, &weights, &mut [0; 6]),
         size("columns of a (depth)", 70, 69)
     );
     assert!(matches!(
-        gemm_i32(&BitMatrix::zeros(0, 70), &weights, &mut []),
+        gemm_i32(&BitMatrix::all_minus_one(0, 70), &weights, &mut []),
         Err(Error::Dimension { .. })
     ));
 
@@ -241,7 +241,7 @@ fn what_does_not_fit_is_an_error() {
     };
     assert_eq!(wide.depth(), usize::MAX);
     assert!(matches!(
-        Conv2d::new(Level::best(), wide, &BitMatrix::zeros(2, 27)),
+        Conv2d::new(Level::best(), wide, &BitMatrix::all_minus_one(2, 27)),
         Err(Error::Size { .. })
     ));
 }

@@ -271,7 +271,7 @@ fn what_a_plan_cannot_hold_is_refused_by_name() {
     };
     let mut params = ConvParams::valid([3, 3]);
     params.padding = [1; 4];
-    let weights = BitMatrix::zeros(2, 18);
+    let weights = BitMatrix::all_minus_one(2, 18);
     let padded = Op::BinaryConv(BinaryConv { params, weights });
     let message = refused(padded).expect("a graph");
     assert!(
@@ -297,7 +297,7 @@ fn calls_that_do_not_suit_are_errors() {
         .add_input("x", Kind::U8, Shape::new(4, 4, 1))
         .expect("an input");
     let params = ConvParams::valid([3, 3]);
-    let weights = BitMatrix::zeros(2, 9);
+    let weights = BitMatrix::all_minus_one(2, 9);
     let conv = Op::BinaryConv(BinaryConv { params, weights });
     let sums = graph.add_node(conv, &[x]).expect("sums");
     let only_bytes = {
@@ -316,7 +316,7 @@ fn calls_that_do_not_suit_are_errors() {
     let bits = graph
         .add_node(Op::Threshold(thresholds), &[sums])
         .expect("bits");
-    let dense = graph.add_node(Op::BinaryDense(BitMatrix::zeros(3, 8)), &[bits]);
+    let dense = graph.add_node(Op::BinaryDense(BitMatrix::all_minus_one(3, 8)), &[bits]);
     graph
         .add_output("y", dense.expect("logits"))
         .expect("an output");

@@ -293,7 +293,7 @@ fn what_does_not_fit_is_refused_by_name() {
         "node \"n\" (reshape): values: expected 4 of 1×1×4, found 3 of 1×1×3"
     );
     assert_eq!(
-        refused(Op::BinaryDense(BitMatrix::zeros(1, 4))),
+        refused(Op::BinaryDense(BitMatrix::all_minus_one(1, 4))),
         "node \"n\" (binary dense): input: expected bit or u8, found f32 1×1×4"
     );
     let nan = Op::Affine {

@@ -115,7 +115,7 @@ pub fn gemm(
     let (a, w) = (random(&mut generator, m, k), random(&mut generator, n, k));
     let weights = PackedWeights::new(level, &w)?;
     let thresholds = vec![SIGN; n];
-    let (mut sums, mut bits) = (vec![0; m * n], BitMatrix::zeros(m, n));
+    let (mut sums, mut bits) = (vec![0; m * n], BitMatrix::all_minus_one(m, n));
     let run = |sums: &mut [i32], bits: &mut BitMatrix| {
         let epilogue = match output {
             Output::I32 => Epilogue::Sums(sums.into()),
@@ -177,7 +177,7 @@ pub fn convolution(
     let conv = Conv2d::new(level, geometry, &weights)?;
     let thresholds = vec![SIGN; channels];
     let mut workspace = Workspace::with_threads(threads.count());
-    let mut out = BitTensor::zeros(shape);
+    let mut out = BitTensor::all_minus_one(shape);
     threads.install(|| conv.activations_in(&mut workspace, &input, &thresholds, &mut out))?;
     let place = |at: usize| {
         let (pixel, channel) = (at / channels, at % channels);
@@ -245,7 +245,7 @@ pub fn first_layer(
     let count = positions.height * positions.width * geometry.outputs;
     let thresholds = vec![SIGN; geometry.outputs];
     let mut workspace = Workspace::with_threads(threads.count());
-    let mut bits = BitTensor::zeros(positions);
+    let mut bits = BitTensor::all_minus_one(positions);
     let mut sums = vec![0; count];
     let mut run = |sums: &mut [i32], bits: &mut BitTensor| match output {
         Output::I32 => conv.sums(&mut workspace, shape, &input, sums),

@@ -112,7 +112,7 @@ mod tests {
     use bernet_kernels::bits::{BitTensor, Shape};
 
     fn image() -> Dataset {
-        let mut tensor = BitTensor::zeros(Shape {
+        let mut tensor = BitTensor::all_minus_one(Shape {
             batch: 1,
             height: 4,
             width: 4,

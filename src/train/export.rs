@@ -121,7 +121,7 @@ impl Trainer {
                     .par_iter()
                     .map(|chunk| {
                         let batch = chunk.shape().batch;
-                        let mut out = BitTensor::zeros(Shape {
+                        let mut out = BitTensor::all_minus_one(Shape {
                             batch,
                             ..pool.output
                         });
@@ -168,7 +168,8 @@ impl Trainer {
         let activations = chunks
             .par_iter()
             .map(|chunk| {
-                let mut out = BitTensor::zeros(place.geometry.output_shape(K::shape(chunk))?);
+                let mut out =
+                    BitTensor::all_minus_one(place.geometry.output_shape(K::shape(chunk))?);
                 kernel.activations(chunk, &thresholds, &mut out)?;
                 Ok(out)
             })

@@ -192,7 +192,7 @@ fn net(kind: Kind, shape: Shape, layer: &Layer, times: usize, classes: usize) ->
         let thresholds = Op::Threshold(vec![threshold; layer.outputs]);
         value = graph.add_node(thresholds, &[sums]).unwrap();
     }
-    let weights = BitMatrix::zeros(classes, layer.outputs);
+    let weights = BitMatrix::all_minus_one(classes, layer.outputs);
     let params = ConvParams::valid([1, 1]);
     let conv = Op::BinaryConv(BinaryConv { params, weights });
     let sums = graph.add_node(conv, &[value]).unwrap();

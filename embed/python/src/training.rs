@@ -417,7 +417,7 @@ fn dataset(
     }
     let labels = self::labels(labels, count, classes)?;
     let grey = laid_out("images", &images)?;
-    let mut bits = BitTensor::zeros(Shape {
+    let mut bits = BitTensor::all_minus_one(Shape {
         batch: count,
         height,
         width,

@@ -108,7 +108,7 @@ impl EvalOp for XnorConvolution {
             width,
             channels,
         };
-        let mut bits = BitTensor::zeros(shape);
+        let mut bits = BitTensor::all_minus_one(shape);
         let values = input.try_as_plain_ram()?;
         let level = self.kernel.level();
         packing::tensor_signs(level, self.order, values.as_slice::<f32>()?, &mut bits)?;
@@ -136,7 +136,7 @@ impl EvalOp for XnorConvolution {
                 },
                 order,
             ) => {
-                let mut out = BitTensor::zeros(shape);
+                let mut out = BitTensor::all_minus_one(shape);
                 kernel.activations_in(scratch, &bits, thresholds, &mut out)?;
                 unpack(&out, order, *magnitude, values);
             }

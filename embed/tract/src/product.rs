@@ -89,7 +89,7 @@ impl EvalOp for XnorProduct {
         let input = permuted(args_1!(inputs).into_tensor(), &self.axes.input)?;
         let shape = &input.shape()[..self.axes.rows];
         let rows = shape.iter().product();
-        let mut bits = BitMatrix::zeros(rows, self.weights.depth());
+        let mut bits = BitMatrix::all_minus_one(rows, self.weights.depth());
         let values = input.try_as_plain_ram()?;
         packing::signs(self.weights.level(), values.as_slice::<f32>()?, &mut bits)?;
         let dims: Vec<_> = shape.iter().chain(&self.axes.outputs).copied().collect();
@@ -103,7 +103,7 @@ impl EvalOp for XnorProduct {
                 magnitude,
             } => {
                 let outputs = thresholds.len();
-                let mut signs = BitMatrix::zeros(rows, outputs);
+                let mut signs = BitMatrix::all_minus_one(rows, outputs);
                 gemm_bits(&bits, &self.weights, thresholds, &mut signs)?;
                 for (row, values) in values.chunks_exact_mut(outputs).enumerate() {
                     let words = signs.row(row);

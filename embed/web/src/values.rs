@@ -138,7 +138,7 @@ pub(crate) fn read(
     let items = length / per_item;
     // All at once, since lines that are shorter than a word would be packed one by one.
     let pack = |pack: &dyn Fn(BitViewMut<'_>) -> Result<(), bernet_kernels::Error>| {
-        let mut bits = BitMatrix::zeros(1, length);
+        let mut bits = BitMatrix::all_minus_one(1, length);
         pack(bits.view_mut())?;
         let columns = value.shape.width * value.shape.channels;
         Ok::<_, bernet_kernels::Error>(Values::Bit(lines(bits.words(), columns, length / columns)))

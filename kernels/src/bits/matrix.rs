@@ -20,7 +20,7 @@ impl BitMatrix {
     ///
     /// # Panics
     /// Where the size in bytes does not fit in memory.
-    pub fn zeros(rows: usize, columns: usize) -> Self {
+    pub fn all_minus_one(rows: usize, columns: usize) -> Self {
         let words = rows
             .checked_mul(columns.div_ceil(WORD))
             .expect("the matrix fits in memory");
@@ -37,7 +37,7 @@ impl BitMatrix {
         columns: usize,
         mut value: impl FnMut(usize, usize) -> bool,
     ) -> Self {
-        let mut matrix = Self::zeros(rows, columns);
+        let mut matrix = Self::all_minus_one(rows, columns);
         for row in 0..rows {
             for (word, bits) in matrix.row_mut(row).iter_mut().enumerate() {
                 for bit in 0..WORD.min(columns - word * WORD) {

@@ -20,9 +20,9 @@ impl BitTensor {
     ///
     /// # Panics
     /// Where the size in bytes does not fit in memory.
-    pub fn zeros(shape: Shape) -> Self {
+    pub fn all_minus_one(shape: Shape) -> Self {
         let product = |a: usize, b| a.checked_mul(b).expect("the tensor fits in memory");
-        let lines = BitMatrix::zeros(
+        let lines = BitMatrix::all_minus_one(
             product(shape.batch, shape.height),
             product(shape.width, shape.channels),
         );

@@ -17,7 +17,7 @@
 //! assert!(image.get(0, 0, 12, 4) && !image.get(0, 1, 0, 0));
 //!
 //! // An owned matrix lends its words.
-//! let matrix = BitMatrix::zeros(3, 10);
+//! let matrix = BitMatrix::all_minus_one(3, 10);
 //! assert_eq!(matrix.view().shape(), Shape { batch: 3, height: 1, width: 1, channels: 10 });
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```

@@ -165,9 +165,9 @@ impl Case {
 #[test]
 fn what_does_not_suit_is_refused() {
     let weights =
-        crate::xnor::PackedWeights::new(crate::isa::Level::best(), &BitMatrix::zeros(2, 3))
+        crate::xnor::PackedWeights::new(crate::isa::Level::best(), &BitMatrix::all_minus_one(2, 3))
             .unwrap();
-    let a = BitMatrix::zeros(2, 3);
+    let a = BitMatrix::all_minus_one(2, 3);
     let mut out = [0.0; 4];
     let mut refused = |transform: Transform<'_>, text: &str| {
         let out = (&mut out).into();

@@ -86,7 +86,7 @@ impl ByteConv2d {
         }
         Error::check_product("outputs · depth", &[geometry.outputs, depth, 8])?;
         let (channels, taps) = (window.channels(), geometry.kernel);
-        let mut minus = BitMatrix::zeros(geometry.outputs, 8 * depth);
+        let mut minus = BitMatrix::all_minus_one(geometry.outputs, 8 * depth);
         for output in 0..geometry.outputs {
             let group = output / window.outputs();
             let row = bytes_mut(minus.row_mut(output));

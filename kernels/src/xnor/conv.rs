@@ -86,7 +86,7 @@ pub struct Conv2d {
 /// let conv = BinaryConv2d::new(conv, vec![Threshold { at_least: 1, invert: false }])?;
 /// let line = BitMatrix::from_signs(1, 3, &[1.0, -1.0, -1.0])?;
 /// let input = BitTensor::from_lines(Shape { batch: 1, height: 1, width: 3, channels: 1 }, line)?;
-/// let mut out = BitTensor::zeros(Shape { width: 2, ..input.shape() });
+/// let mut out = BitTensor::all_minus_one(Shape { width: 2, ..input.shape() });
 /// conv.activations_in(&mut Workspace::default(), &input, &mut out)?;
 /// assert!(out.get(0, 0, 0, 0) && !out.get(0, 0, 1, 0));
 /// # Ok::<(), bernet_kernels::Error>(())
@@ -514,7 +514,7 @@ impl Conv2d {
 /// Some rows of weights, their kernel lines so many bits apart.
 fn lengthened(weights: &BitMatrix, rows: Range<usize>, lines: usize, bits: usize) -> BitMatrix {
     let line = weights.columns() / lines;
-    let mut longer = BitMatrix::zeros(rows.len(), lines * bits);
+    let mut longer = BitMatrix::all_minus_one(rows.len(), lines * bits);
     for (to, from) in rows.enumerate() {
         for at in 0..lines {
             copy_bits(

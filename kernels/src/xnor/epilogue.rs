@@ -33,7 +33,7 @@
 //!     residual: Residual::Rows(Rows::from(&[1.0, -0.25])),
 //!     ..Transform::default()
 //! };
-//! let (mut numbers, mut bits) = ([0.0; 2], BitMatrix::zeros(1, 2));
+//! let (mut numbers, mut bits) = ([0.0; 2], BitMatrix::all_minus_one(1, 2));
 //! let signs = Signs { at_least: None, out: bits.view_mut() };
 //! let out = (&mut numbers).into();
 //! gemm(&a, &weights, Epilogue::NumbersAndSigns { transform, out, signs })?;
@@ -339,9 +339,9 @@ impl<'a> From<&'a Vec<f32>> for Rows<'a> {
 /// ```
 /// use bernet_kernels::{bits::BitMatrix, isa::Level, xnor::{PackedWeights, RowsMut, gemm_i32}};
 ///
-/// let weights = PackedWeights::new(Level::best(), &BitMatrix::zeros(1, 3))?;
+/// let weights = PackedWeights::new(Level::best(), &BitMatrix::all_minus_one(1, 3))?;
 /// let mut wide = [7; 5];
-/// gemm_i32(&BitMatrix::zeros(2, 3), &weights, RowsMut::new(&mut wide, 3))?;
+/// gemm_i32(&BitMatrix::all_minus_one(2, 3), &weights, RowsMut::new(&mut wide, 3))?;
 /// assert_eq!(wide, [3, 7, 7, 3, 7]);
 /// # Ok::<(), bernet_kernels::Error>(())
 /// ```

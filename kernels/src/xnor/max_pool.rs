@@ -8,7 +8,7 @@
 //! let shape = Shape { batch: 1, height: 2, width: 2, channels: 2 };
 //! let lines = BitMatrix::from_signs(2, 4, &[1.0, -1.0, 1.0, -1.0, -1.0, -1.0, 1.0, -1.0])?;
 //! let input = BitTensor::from_lines(shape, lines)?;
-//! let mut out = BitTensor::zeros(Shape { height: 1, width: 1, ..shape });
+//! let mut out = BitTensor::all_minus_one(Shape { height: 1, width: 1, ..shape });
 //! max_pool(&input, [2, 2], [2, 2], [0; 4], &mut out)?;
 //! assert!(out.get(0, 0, 0, 0) && !out.get(0, 0, 0, 1));
 //! let mut sums = [0; 2];
@@ -192,13 +192,13 @@ mod tests {
             };
             let lines = BitMatrix::from_fn(14, 6 * channels, |_, _| generator.below(5) == 0);
             let input = BitTensor::from_lines(shape, lines).unwrap();
-            let mut out = BitTensor::zeros(Shape {
+            let mut out = BitTensor::all_minus_one(Shape {
                 height: 3,
                 width: 2,
                 ..shape
             });
             max_pool(&input, [3, 2], [2, 3], [0; 4], &mut out).unwrap();
-            let mut padded = BitTensor::zeros(Shape {
+            let mut padded = BitTensor::all_minus_one(Shape {
                 height: 4,
                 width: 3,
                 ..shape
@@ -226,7 +226,7 @@ mod tests {
                 }
             }
         }
-        let mut small = BitTensor::zeros(Shape {
+        let mut small = BitTensor::all_minus_one(Shape {
             batch: 1,
             height: 1,
             width: 1,

@@ -16,13 +16,13 @@
 //!     padding_value: PaddingValue::Zero,
 //! };
 //! let shape = Shape { batch: 1, height: 8, width: 8, channels: 3 };
-//! let conv = Conv2d::new(Level::best(), geometry, &BitMatrix::zeros(2, 27))?;
+//! let conv = Conv2d::new(Level::best(), geometry, &BitMatrix::all_minus_one(2, 27))?;
 //! // Known before it is taken; after this no call on such an input allocates.
 //! assert!(8 * conv.workspace_words(shape)? < 64 << 10);
 //! let mut workspace = Workspace::default();
 //! conv.reserve(&mut workspace, shape)?;
 //! let mut sums = [0; 8 * 8 * 2];
-//! conv.run(&mut workspace, &BitTensor::zeros(shape), Epilogue::Sums((&mut sums).into()))?;
+//! conv.run(&mut workspace, &BitTensor::all_minus_one(shape), Epilogue::Sums((&mut sums).into()))?;
 //! assert_eq!(sums[..2], [12, 12]);
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```

@@ -10,7 +10,7 @@
 //! # use bernet_runtime::graph::{Graph, Kind, Op, Shape};
 //! # let mut graph = Graph::default();
 //! # let x = graph.add_input("x", Kind::Bit, Shape::new(2, 2, 1))?;
-//! # let weights = bernet_kernels::bits::BitMatrix::zeros(3, 4);
+//! # let weights = bernet_kernels::bits::BitMatrix::all_minus_one(3, 4);
 //! # let y = graph.add_node(Op::BinaryDense(weights), &[x])?;
 //! # graph.add_output("y", y)?;
 //!

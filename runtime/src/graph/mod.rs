@@ -12,7 +12,7 @@
 //! let mut graph = Graph::default();
 //! let x = graph.add_input("x", Kind::Bit, Shape::new(4, 4, 1))?;
 //! let params = ConvParams::valid([3, 3]);
-//! let weights = BitMatrix::zeros(2, 9);
+//! let weights = BitMatrix::all_minus_one(2, 9);
 //! let sums = graph.add_node(Op::BinaryConv(BinaryConv { params, weights }), &[x])?;
 //! let thresholds = vec![Threshold { at_least: 0, invert: false }; 2];
 //! let bits = graph.add_node(Op::Threshold(thresholds), &[sums])?;

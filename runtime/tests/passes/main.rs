@@ -102,7 +102,7 @@ fn what_others_read_stays() {
     let x = graph
         .add_input("x", Kind::Bit, Shape::flat(8))
         .expect("an input");
-    let weights = BitMatrix::zeros(2, 8);
+    let weights = BitMatrix::all_minus_one(2, 8);
     let sums = graph
         .add_node(Op::BinaryDense(weights), &[x])
         .expect("sums");
