@@ -1,13 +1,13 @@
 //! What one neuron costs on one sample: survival, and survival with all gradients, by every form.
 //!
 //! `cargo bench --bench poisson_binomial` times the best level of this machine, `BERNET_LEVEL=portable` before it another. A "thrpt"
-//! of 1 Melem/s is 1000 ns per neuron and sample. Before anything is timed its largest error against the f64 specification is
+//! of 1 Melem/s is 1000 ns per neuron and sample. Before anything is timed its largest error against the f64 reference is
 //! printed, and for the exact forms it must be what they promise.
 
 use bernet_kernels::{
     isa::Level,
     poisson_binomial::{
-        Activations, Factors, Form, Gradient, Layer, Scratch, gradient, specification, survival,
+        Activations, Factors, Form, Gradient, Layer, Workspace, gradient, reference, survival,
     },
 };
 use criterion::{
@@ -47,14 +47,13 @@ fn column(v: &[f32], s: usize) -> Vec<f64> {
 
 /// The largest error of the survivals.
 fn survival_error(v: &[f32], cut: i32, found: &[f32]) -> f64 {
-    let error =
-        |s: usize| (specification::survival(&column(v, s), cut) - f64::from(found[s])).abs();
+    let error = |s: usize| (reference::survival(&column(v, s), cut) - f64::from(found[s])).abs();
     (0..SUMS).map(error).fold(0.0, f64::max)
 }
 
 /// The largest error of the first sum's gradients, in parts of their largest.
 fn gradient_error(v: &[f32], cut: i32, found: &[f32]) -> f64 {
-    let expected = specification::leave_one_out(&column(v, 0), cut);
+    let expected = reference::leave_one_out(&column(v, 0), cut);
     let largest = expected.iter().copied().fold(0.0, f64::max);
     let errors = expected
         .iter()
@@ -74,7 +73,7 @@ fn forward(criterion: &mut Criterion) {
         let factors = Factors::new(&v, SUMS).expect("probabilities");
         let cut = count as i32 / 2;
         let (mut z, mut mass) = (vec![0.0; SUMS], vec![0.0; SUMS]);
-        let mut scratch = Scratch::default();
+        let mut workspace = Workspace::default();
         for form in [
             Form::Full,
             Form::Undecided,
@@ -87,7 +86,8 @@ fn forward(criterion: &mut Criterion) {
                 continue;
             }
             let mut run = || {
-                survival(level, form, factors, cut, &mut z, &mut mass, &mut scratch).expect("sizes")
+                survival(level, form, factors, cut, &mut z, &mut mass, &mut workspace)
+                    .expect("sizes")
             };
             run();
             if count <= 4096 {
@@ -99,7 +99,8 @@ fn forward(criterion: &mut Criterion) {
                 );
             }
             let mut run = || {
-                survival(level, form, factors, cut, &mut z, &mut mass, &mut scratch).expect("sizes")
+                survival(level, form, factors, cut, &mut z, &mut mass, &mut workspace)
+                    .expect("sizes")
             };
             group.bench_function(BenchmarkId::new(form.to_string(), count), |bencher| {
                 bencher.iter(&mut run)
@@ -119,7 +120,7 @@ fn with_gradient(criterion: &mut Criterion) {
         let factors = Factors::new(&v, SUMS).expect("probabilities");
         let cut = count as i32 / 2;
         let (mut z, mut mass, mut dz_dv) = (vec![0.0; SUMS], vec![0.0; SUMS], vec![0.0; v.len()]);
-        let mut scratch = Scratch::default();
+        let mut workspace = Workspace::default();
         for method in Gradient::ALL {
             let linear = matches!(
                 method,
@@ -138,7 +139,7 @@ fn with_gradient(criterion: &mut Criterion) {
                     &mut z,
                     &mut mass,
                     &mut dz_dv,
-                    &mut scratch,
+                    &mut workspace,
                 )
                 .expect("sizes");
             };
@@ -163,7 +164,7 @@ fn with_gradient(criterion: &mut Criterion) {
                     &mut z,
                     &mut mass,
                     &mut dz_dv,
-                    &mut scratch,
+                    &mut workspace,
                 )
                 .expect("sizes");
             };
@@ -188,10 +189,10 @@ fn layer(criterion: &mut Criterion) {
     let cuts = vec![count as i32 / 2; outputs];
     let by_survival = vec![1.0; samples * outputs];
     let (mut by_inputs, mut by_weights) = (vec![0.0; inputs.len()], vec![0.0; weights.len()]);
-    let (mut activations, mut scratch) = (Activations::default(), Scratch::default());
+    let (mut activations, mut workspace) = (Activations::default(), Workspace::default());
     let level = level();
     layer
-        .forward(level, &cuts, 1e-6, &mut activations, &mut scratch)
+        .forward(level, &cuts, 1e-6, &mut activations, &mut workspace)
         .expect("sizes");
     let mut error: f64 = 0.0;
     for (s, o) in (0..samples)
@@ -204,7 +205,7 @@ fn layer(criterion: &mut Criterion) {
             })
             .collect();
         let found = f64::from(activations.survival[o * samples + s]);
-        error = error.max((specification::survival(&v, cuts[o]) - found).abs());
+        error = error.max((reference::survival(&v, cuts[o]) - found).abs());
     }
     println!("layer {count}→{outputs}, {samples} samples, {level}: largest error {error:.1e}");
     assert!(error < 1e-6, "{error:e}");
@@ -214,12 +215,12 @@ fn layer(criterion: &mut Criterion) {
         .sampling_mode(SamplingMode::Flat)
         .throughput(Throughput::Elements((samples * outputs) as u64));
     group.bench_function("forward", |bencher| {
-        bencher.iter(|| layer.forward(level, &cuts, 1e-6, &mut activations, &mut scratch));
+        bencher.iter(|| layer.forward(level, &cuts, 1e-6, &mut activations, &mut workspace));
     });
     group.bench_function("forward and gradients", |bencher| {
         bencher.iter(|| {
             layer
-                .forward(level, &cuts, 1e-6, &mut activations, &mut scratch)
+                .forward(level, &cuts, 1e-6, &mut activations, &mut workspace)
                 .expect("sizes");
             layer.backward(
                 level,
@@ -227,7 +228,7 @@ fn layer(criterion: &mut Criterion) {
                 &by_survival,
                 Some(&mut by_inputs),
                 &mut by_weights,
-                &mut scratch,
+                &mut workspace,
             )
         });
     });

@@ -1,4 +1,4 @@
-//! Products, convolutions and packing of any shape, on any level, against the scalar specification.
+//! Products, convolutions and packing of any shape, on any level, against the scalar reference.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -54,7 +54,7 @@ fuzz_target!(|case: Case| {
     check(level, &case.what).unwrap_or_else(|what| panic!("{what}"));
 });
 
-/// The terms that the specification adds up, in a tenth of a millisecond; and, for one case in sixteen, in a millisecond, which is enough
+/// The terms that the reference adds up, in a tenth of a millisecond; and, for one case in sixteen, in a millisecond, which is enough
 /// for one pixel of every geometry.
 const TERMS: [usize; 2] = [1 << 14, 1 << 18];
 

@@ -1,4 +1,4 @@
-//! One suite that holds a level against the scalar specification; its cases are plain functions, for fuzzers and for other
+//! One suite that holds a level against the scalar reference; its cases are plain functions, for fuzzers and for other
 //! implementers.
 //!
 //! ```
@@ -419,7 +419,7 @@ impl Outputs {
         self.compare(expected, [1 << 20, depth], thresholds, numbers)
     }
 
-    /// Compares every element, or, of large outputs, a random element in so many that `terms` terms of the specification's
+    /// Compares every element, or, of large outputs, a random element in so many that `terms` terms of the reference's
     /// sums, one `depth` an element, are enough.
     fn compare(
         &self,

@@ -1,4 +1,4 @@
-//! The scalar specification of every kernel, written to be read.
+//! The scalar reference of every kernel, written to be read.
 //!
 //! ```
 //! use bernet_kernels::reference::dot;

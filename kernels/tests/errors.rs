@@ -4,7 +4,7 @@ use bernet_kernels::{
     Error,
     bits::{BitMatrix, BitTensor, BitView, BitViewMut, Shape},
     isa::Level,
-    poisson_binomial::{Factors, Gradient, Layer, Plan, PowerSums, Scratch, gradient, survival},
+    poisson_binomial::{Factors, Gradient, Layer, Plan, PowerSums, Workspace, gradient, survival},
     xnor::{
         BinaryConv2d, ByteConv2d, Conv2d, Geometry, Options, PackedWeights, PaddingValue,
         Threshold, gemm_i32,
@@ -229,7 +229,7 @@ fn poisson_binomial() {
         "degree is 3, expected 2, 4, 6 or 8",
     );
     let factors = Factors::new(&[0.5; 6], 2).unwrap();
-    let scratch = &mut Scratch::default();
+    let workspace = &mut Workspace::default();
     let form = Plan::new(3, 1e-6).unwrap().form();
     says(
         survival(
@@ -239,7 +239,7 @@ fn poisson_binomial() {
             1,
             &mut [0.0; 1],
             &mut [0.0; 2],
-            scratch,
+            workspace,
         ),
         "survival (sums): expected 2, found 1",
     );
@@ -251,7 +251,7 @@ fn poisson_binomial() {
             1,
             &mut [0.0; 2],
             &mut [0.0; 3],
-            scratch,
+            workspace,
         ),
         "mass (sums): expected 2, found 3",
     );
@@ -264,7 +264,7 @@ fn poisson_binomial() {
             &mut [0.0; 2],
             &mut [0.0; 2],
             &mut [0.0; 5],
-            scratch,
+            workspace,
         ),
         "dz_dv (factors · sums): expected 6, found 5",
     );

@@ -140,7 +140,7 @@ fn distribution(case: &Case<'_>, level: Level) {
     let v: Vec<f32> = case.numbers("v");
     let factors = Factors::new(&v, 1).unwrap();
     let expected: [f64; 2] = ["survival", "mass"].map(|name| case.numbers(name)[0]);
-    let scratch = &mut poisson_binomial::Scratch::default();
+    let workspace = &mut poisson_binomial::Workspace::default();
     let close = |found: f32, expected: f64, bound: f64, what: &str| {
         assert!(
             (f64::from(found) - expected).abs() <= bound,
@@ -150,8 +150,16 @@ fn distribution(case: &Case<'_>, level: Level) {
     };
     for form in [Form::Full, Form::Undecided, Form::Spectral, Form::Fastest] {
         let (mut survival, mut mass) = ([f32::NAN], [f32::NAN]);
-        poisson_binomial::survival(level, form, factors, cut, &mut survival, &mut mass, scratch)
-            .unwrap();
+        poisson_binomial::survival(
+            level,
+            form,
+            factors,
+            cut,
+            &mut survival,
+            &mut mass,
+            workspace,
+        )
+        .unwrap();
         close(survival[0], expected[0], 1e-6, "survival");
         close(mass[0], expected[1], 1e-6, "mass");
     }
@@ -173,7 +181,7 @@ fn distribution(case: &Case<'_>, level: Level) {
             &mut survival,
             &mut mass,
             &mut found,
-            scratch,
+            workspace,
         )
         .unwrap();
         for (found, expected) in found.into_iter().zip(&gradient) {

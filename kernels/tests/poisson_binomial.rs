@@ -3,8 +3,8 @@
 use bernet_kernels::{
     isa::Level,
     poisson_binomial::{
-        Activations, Factors, Form, Gradient, Layer, MAX_FACTORS, Plan, Scratch, gradient, moments,
-        places, spin, survival,
+        Activations, Factors, Form, Gradient, Layer, MAX_FACTORS, Plan, Workspace, gradient,
+        moments, peak_throughput, places, survival,
     },
 };
 
@@ -74,12 +74,12 @@ fn plans() {
 #[test]
 fn ceilings_count_what_they_do() {
     for level in Level::available() {
-        assert_eq!(spin(level, 7), 7 * spin(level, 1));
+        assert_eq!(peak_throughput(level, 7), 7 * peak_throughput(level, 1));
         let probabilities: Vec<f32> = (0..20 * 16).map(|at| (at % 19) as f32 / 19.0).collect();
         let factors = Factors::new(&probabilities, 16).unwrap();
-        let scratch = &mut Scratch::default();
-        let full = places(level, Form::Full, factors, 10, scratch);
-        let undecided = places(level, Form::Undecided, factors, 10, scratch);
+        let workspace = &mut Workspace::default();
+        let full = places(level, Form::Full, factors, 10, workspace);
+        let undecided = places(level, Form::Undecided, factors, 10, workspace);
         assert!(
             0 < undecided && undecided <= full,
             "{level}: {undecided}, {full}"
@@ -87,8 +87,17 @@ fn ceilings_count_what_they_do() {
         // Counting changes no result.
         let (mut first, mut second) = ([0.0; 16], [0.0; 16]);
         for out in [&mut first, &mut second] {
-            survival(level, Form::Full, factors, 10, out, &mut [0.0; 16], scratch).unwrap();
-            places(level, Form::Full, factors, 10, scratch);
+            survival(
+                level,
+                Form::Full,
+                factors,
+                10,
+                out,
+                &mut [0.0; 16],
+                workspace,
+            )
+            .unwrap();
+            places(level, Form::Full, factors, 10, workspace);
         }
         assert_eq!(first, second);
     }
@@ -104,9 +113,9 @@ fn exact_forms_are_counted() {
         let layer = Layer::new(&inputs, &weights, samples, outputs).unwrap();
         let mut activations = Activations::default();
         let cuts = [factors as i32 / 2; 4];
-        let scratch = &mut Scratch::default();
+        let workspace = &mut Workspace::default();
         layer
-            .forward(Level::best(), &cuts, 1e-6, &mut activations, scratch)
+            .forward(Level::best(), &cuts, 1e-6, &mut activations, workspace)
             .unwrap();
         assert_eq!(activations.survival.len(), samples * outputs);
         activations.exact()
@@ -126,15 +135,15 @@ fn gradients_of_weights_need_no_gradients_of_inputs() {
         let inputs: Vec<f32> = (0..factors * samples).map(mean).collect();
         let weights: Vec<f32> = (0..factors * outputs).map(|at| mean(at + 3)).collect();
         let layer = Layer::new(&inputs, &weights, samples, outputs).unwrap();
-        let (mut activations, mut scratch) = (Activations::default(), Scratch::default());
+        let (mut activations, mut workspace) = (Activations::default(), Workspace::default());
         let cuts = [factors as i32 / 2; 3];
         layer
-            .forward(level, &cuts, 1e-6, &mut activations, &mut scratch)
+            .forward(level, &cuts, 1e-6, &mut activations, &mut workspace)
             .unwrap();
         let by_survival: Vec<f32> = (0..samples * outputs).map(mean).collect();
         let mut by_weights = |by_inputs: Option<&mut [f32]>| {
             let mut by_weights = vec![0.0; weights.len()];
-            let scratch = &mut scratch;
+            let workspace = &mut workspace;
             layer
                 .backward(
                     level,
@@ -142,7 +151,7 @@ fn gradients_of_weights_need_no_gradients_of_inputs() {
                     &by_survival,
                     by_inputs,
                     &mut by_weights,
-                    scratch,
+                    workspace,
                 )
                 .unwrap();
             by_weights
@@ -159,7 +168,7 @@ fn gradients_of_weights_need_no_gradients_of_inputs() {
 #[test]
 #[cfg(feature = "double")]
 fn more_factors_than_f32_is_right_for() {
-    let scratch = &mut Scratch::default();
+    let workspace = &mut Workspace::default();
     let (level, mut z, mut mass) = (Level::best(), [0.0], [0.0]);
     for (p, count, cut, right) in [
         (0.9985, 90_000, 89_864, 0.55692),
@@ -175,14 +184,14 @@ fn more_factors_than_f32_is_right_for() {
             cut,
             &mut z,
             &mut mass,
-            scratch,
+            workspace,
         )
         .unwrap();
         assert!((z[0] - right).abs() < 1e-3, "{count} factors: {}", z[0]);
         let mut dz_dv = vec![0.0; count];
         let fastest = Gradient::Fastest;
         gradient(
-            level, fastest, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
+            level, fastest, factors, cut, &mut z, &mut mass, &mut dz_dv, workspace,
         )
         .unwrap();
         // Equal factors: each derivative is the mass of the others.
@@ -195,7 +204,7 @@ fn more_factors_than_f32_is_right_for() {
             Form::Normal,
         ] {
             let error =
-                survival(level, form, factors, cut, &mut z, &mut mass, scratch).unwrap_err();
+                survival(level, form, factors, cut, &mut z, &mut mass, workspace).unwrap_err();
             let text = format!("factors is {count}, expected at most {MAX_FACTORS} for this form");
             assert!(error.to_string().starts_with(&text), "{error}");
         }
@@ -204,7 +213,7 @@ fn more_factors_than_f32_is_right_for() {
             .filter(|&method| method != fastest)
         {
             let found = gradient(
-                level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
+                level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, workspace,
             );
             assert!(found.is_err(), "{method}");
         }
@@ -222,7 +231,7 @@ fn more_factors_than_f32_is_right_for() {
             cut,
             &mut z,
             &mut mass,
-            scratch,
+            workspace,
         )
         .unwrap();
         z
@@ -233,7 +242,7 @@ fn more_factors_than_f32_is_right_for() {
 /// A mass is part of its survival, and no derivative is below 0, in tails too.
 #[test]
 fn tails_contradict_nothing() {
-    let scratch = &mut Scratch::default();
+    let workspace = &mut Workspace::default();
     for level in Level::available() {
         for (p, count) in [(0.5, 1000), (0.1, 129), (0.1, 73), (0.7, 300)] {
             let v = vec![p; count];
@@ -241,7 +250,7 @@ fn tails_contradict_nothing() {
             for cut in (0..=count as i32).step_by(7) {
                 let (mut z, mut mass) = ([0.0], [0.0]);
                 for form in [Form::Fastest, Form::Spectral, Form::Undecided, Form::Full] {
-                    survival(level, form, factors, cut, &mut z, &mut mass, scratch).unwrap();
+                    survival(level, form, factors, cut, &mut z, &mut mass, workspace).unwrap();
                     assert!(
                         mass[0] <= z[0],
                         "{level} {form} {p} {count} {cut}: {mass:?} {z:?}"
@@ -250,7 +259,7 @@ fn tails_contradict_nothing() {
                 let mut dz_dv = vec![0.0; count];
                 for method in [Gradient::Precise, Gradient::Spectral, Gradient::Fastest] {
                     gradient(
-                        level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
+                        level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, workspace,
                     )
                     .unwrap();
                     let least = dz_dv.iter().fold(1.0, |least: f32, &x| least.min(x));

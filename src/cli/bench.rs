@@ -298,7 +298,7 @@ fn parse<const D: usize>(shapes: &[String], example: &str) -> Result<Vec<[usize;
     let one = |shape: &String| {
         let sizes: Option<Vec<usize>> = shape.split('x').map(|size| size.parse().ok()).collect();
         let sizes: [usize; D] = sizes.and_then(|sizes| sizes.try_into().ok())?;
-        // What is multiplied below has to fit in memory, and the scalar specification has to end.
+        // What is multiplied below has to fit in memory, and the scalar reference has to end.
         let work = sizes
             .iter()
             .try_fold(1_usize, |work, &size| work.checked_mul(size))?;

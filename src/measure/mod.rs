@@ -32,7 +32,7 @@ pub enum MeasureError {
     /// A size that the kernels refuse.
     #[error(transparent)]
     Kernel(#[from] bernet_kernels::Error),
-    /// An answer that differs from the scalar specification: nothing is timed.
+    /// An answer that differs from the scalar reference: nothing is timed.
     #[error("wrong answer: {0}")]
     Wrong(String),
     /// Threads that the system does not give.

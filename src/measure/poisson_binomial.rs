@@ -7,8 +7,8 @@ use super::{
 use bernet_kernels::{
     isa::Level,
     poisson_binomial::{
-        Activations, Factors, Form, Gradient, Layer, Scratch, gradient, places, specification,
-        spin, survival,
+        Activations, Factors, Form, Gradient, Layer, Workspace, gradient, peak_throughput, places,
+        reference, survival,
     },
 };
 use rand_pcg::{
@@ -46,7 +46,7 @@ pub struct BernoulliSpeed {
     pub ns_per_neuron_sample: f64,
     /// What the recursion takes in parts of what its operations take on registers alone, timed in turns; of other forms nothing.
     pub ceiling_share: Option<f64>,
-    /// The largest error against the f64 specification in this run: of the survival where `gradient` is false, else of the
+    /// The largest error against the f64 reference in this run: of the survival where `gradient` is false, else of the
     /// gradients. Some forms are approximations; none is hidden.
     pub max_abs_error: f64,
 }
@@ -68,9 +68,11 @@ pub fn bernoulli(level: Level, way: Way, n: usize) -> Result<BernoulliSpeed, Mea
     let factors = Factors::new(&v, SUMS)?;
     let cut = n.div_ceil(2) as i32;
     let (mut z, mut mass, mut dz_dv) = (vec![0.0; SUMS], vec![0.0; SUMS], vec![0.0; v.len()]);
-    let mut scratch = Scratch::default();
+    let mut workspace = Workspace::default();
     let mut run = || match way {
-        Way::Forward(form) => survival(level, form, factors, cut, &mut z, &mut mass, &mut scratch),
+        Way::Forward(form) => {
+            survival(level, form, factors, cut, &mut z, &mut mass, &mut workspace)
+        }
         Way::WithGradient(method) => gradient(
             level,
             method,
@@ -79,12 +81,12 @@ pub fn bernoulli(level: Level, way: Way, n: usize) -> Result<BernoulliSpeed, Mea
             &mut z,
             &mut mass,
             &mut dz_dv,
-            &mut scratch,
+            &mut workspace,
         ),
     };
     run()?;
     let work = match way {
-        Way::Forward(form) => places(level, form, factors, cut, &mut Scratch::default()),
+        Way::Forward(form) => places(level, form, factors, cut, &mut Workspace::default()),
         Way::WithGradient(_) => 0,
     };
     // It has just run without an error, on the same operands.
@@ -93,7 +95,7 @@ pub fn bernoulli(level: Level, way: Way, n: usize) -> Result<BernoulliSpeed, Mea
             let _ = run();
             work
         };
-        let pace = in_turns(case, || spin(level, 20_000));
+        let pace = in_turns(case, || peak_throughput(level, 20_000));
         (pace.median / work as f64, Some(pace.share))
     } else {
         let case = || {
@@ -102,7 +104,7 @@ pub fn bernoulli(level: Level, way: Way, n: usize) -> Result<BernoulliSpeed, Mea
         };
         (alone(case), None)
     };
-    // A few sums are enough: the specification is quadratic.
+    // A few sums are enough: the reference is quadratic.
     let error = |s: usize| {
         let v: Vec<_> = v
             .iter()
@@ -111,10 +113,10 @@ pub fn bernoulli(level: Level, way: Way, n: usize) -> Result<BernoulliSpeed, Mea
             .map(|&v| f64::from(v))
             .collect();
         match way {
-            Way::Forward(_) => (specification::survival(&v, cut) - f64::from(z[s])).abs(),
+            Way::Forward(_) => (reference::survival(&v, cut) - f64::from(z[s])).abs(),
             Way::WithGradient(_) => {
                 let found = dz_dv.iter().skip(s).step_by(SUMS);
-                let pairs = specification::leave_one_out(&v, cut).into_iter().zip(found);
+                let pairs = reference::leave_one_out(&v, cut).into_iter().zip(found);
                 pairs
                     .map(|(right, &found)| (right - f64::from(found)).abs())
                     .fold(0.0, f64::max)
@@ -154,9 +156,9 @@ pub fn bernoulli_layer(
     let cuts = vec![n as i32 / 2; outputs];
     let by_survival = vec![1.0; samples * outputs];
     let (mut by_inputs, mut by_weights) = (vec![0.0; inputs.len()], vec![0.0; weights.len()]);
-    let (mut activations, mut scratch) = (Activations::default(), Scratch::default());
+    let (mut activations, mut workspace) = (Activations::default(), Workspace::default());
     let mut run = || {
-        layer.forward(level, &cuts, 1e-6, &mut activations, &mut scratch)?;
+        layer.forward(level, &cuts, 1e-6, &mut activations, &mut workspace)?;
         if backward {
             let (by_inputs, by_weights) = (&mut by_inputs, &mut by_weights);
             layer.backward(
@@ -165,7 +167,7 @@ pub fn bernoulli_layer(
                 &by_survival,
                 Some(by_inputs),
                 by_weights,
-                &mut scratch,
+                &mut workspace,
             )?;
         }
         Ok::<(), bernet_kernels::Error>(())
@@ -181,8 +183,7 @@ pub fn bernoulli_layer(
         let mean =
             |j: usize| f64::from(inputs[j * samples + s]) * f64::from(weights[j * outputs + o]);
         let v: Vec<_> = (0..n).map(|j| 0.5 + 0.5 * mean(j)).collect();
-        (specification::survival(&v, cuts[o]) - f64::from(activations.survival[o * samples + s]))
-            .abs()
+        (reference::survival(&v, cuts[o]) - f64::from(activations.survival[o * samples + s])).abs()
     };
     let some = (0..samples)
         .step_by(97)

@@ -53,7 +53,7 @@ pub struct XnorSpeed {
     pub best_gmac_per_s: f64,
     /// The median in parts of the inner tile's instructions on registers alone, on as many threads.
     pub ceiling_share: f64,
-    /// Whether the answer was held against the scalar specification before.
+    /// Whether the answer was held against the scalar reference before.
     pub checked: bool,
 }
 

@@ -17,7 +17,7 @@
 use super::random::{Purpose, Random};
 use bernet_kernels::{
     isa::Level,
-    poisson_binomial::{Activations, Factors, Gradient, Layer, Scratch, gradient},
+    poisson_binomial::{Activations, Factors, Gradient, Layer, Workspace, gradient},
 };
 use std::fmt;
 
@@ -178,7 +178,7 @@ struct Step {
     /// dLoss/dw, at `input · outputs + output`.
     by_means: Vec<f32>,
     activations: Activations,
-    scratch: Scratch,
+    workspace: Workspace,
 }
 
 impl Step {
@@ -188,7 +188,7 @@ impl Step {
             learner,
             by_means: vec![0.0; experiment.inputs * experiment.outputs],
             activations: Activations::default(),
-            scratch: Scratch::default(),
+            workspace: Workspace::default(),
         }
     }
 
@@ -223,7 +223,7 @@ impl Step {
                         &mut z,
                         &mut mass,
                         &mut dz_dv,
-                        &mut self.scratch,
+                        &mut self.workspace,
                     )
                     .expect("the results have the batch's size");
                     let by_z: Vec<f32> = z
@@ -243,9 +243,9 @@ impl Step {
             }
             Learner::PowerSums => {
                 let layer = Layer::new(x, means, batch, outputs).expect("means");
-                let (activations, scratch) = (&mut self.activations, &mut self.scratch);
+                let (activations, workspace) = (&mut self.activations, &mut self.workspace);
                 layer
-                    .forward(level, &vec![cut; outputs], 1e-6, activations, scratch)
+                    .forward(level, &vec![cut; outputs], 1e-6, activations, workspace)
                     .expect("a cut an output");
                 let by_z: Vec<f32> = activations
                     .survival
@@ -259,7 +259,14 @@ impl Step {
                 // The layer adds to what is there.
                 self.by_means.fill(0.0);
                 layer
-                    .backward(level, activations, &by_z, None, &mut self.by_means, scratch)
+                    .backward(
+                        level,
+                        activations,
+                        &by_z,
+                        None,
+                        &mut self.by_means,
+                        workspace,
+                    )
                     .expect("the results have the layer's size");
             }
         }

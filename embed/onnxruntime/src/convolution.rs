@@ -140,9 +140,9 @@ impl<E: Ending> Operator for Convolution<E> {
         let input = input.bits()?;
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = idle().pop();
-        let mut scratch = taken.unwrap_or_default();
-        let done = ending.convolve(kernel, &input, &mut scratch, output, context);
-        idle().push(scratch);
+        let mut workspace = taken.unwrap_or_default();
+        let done = ending.convolve(kernel, &input, &mut workspace, output, context);
+        idle().push(workspace);
         done
     }
 }

@@ -43,7 +43,7 @@ pub(crate) trait Ending: Sized + Send + Sync + 'static {
         &self,
         kernel: &Conv2d,
         input: &BitTensor,
-        scratch: &mut Workspace,
+        workspace: &mut Workspace,
         shape: Shape,
         context: Context<'_>,
     ) -> Result<(), String>;
@@ -108,7 +108,7 @@ impl Ending for Scaled {
         &self,
         kernel: &Conv2d,
         input: &BitTensor,
-        scratch: &mut Workspace,
+        workspace: &mut Workspace,
         shape: Shape,
         context: Context<'_>,
     ) -> Result<(), String> {
@@ -122,7 +122,7 @@ impl Ending for Scaled {
         context.fill::<f32, 4>([batch, channels, height, width], |out| {
             let mut pixels = zeros("y", out.len())?;
             kernel
-                .affine(scratch, input, self.affine(), &mut pixels)
+                .affine(workspace, input, self.affine(), &mut pixels)
                 .map_err(text)?;
             let images = out.chunks_exact_mut(channels * positions);
             for (out, pixels) in images.zip(pixels.chunks_exact(positions * channels)) {
@@ -190,12 +190,12 @@ impl Ending for Thresholds {
         &self,
         kernel: &Conv2d,
         input: &BitTensor,
-        scratch: &mut Workspace,
+        workspace: &mut Workspace,
         shape: Shape,
         context: Context<'_>,
     ) -> Result<(), String> {
         fill_lines(context, shape, |bits| {
-            kernel.activations_in(scratch, input, &self.0, bits)
+            kernel.activations_in(workspace, input, &self.0, bits)
         })
     }
 }

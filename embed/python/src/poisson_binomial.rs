@@ -6,7 +6,7 @@ use crate::{
 };
 use bernet_kernels::{
     isa::Level,
-    poisson_binomial::{self as kernels, Activations, Factors, Form, Gradient, Layer, Scratch},
+    poisson_binomial::{self as kernels, Activations, Factors, Form, Gradient, Layer, Workspace},
 };
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -42,7 +42,7 @@ pub(crate) fn survival_and_mass<'py>(
     let (survival, mass) = py
         .detach(|| {
             let (mut survival, mut mass) = (vec![0.0; sums], vec![0.0; sums]);
-            let mut scratch = Scratch::default();
+            let mut workspace = Workspace::default();
             let factors = Factors::new(&v, sums)?;
             kernels::survival(
                 Level::best(),
@@ -51,7 +51,7 @@ pub(crate) fn survival_and_mass<'py>(
                 cut,
                 &mut survival,
                 &mut mass,
-                &mut scratch,
+                &mut workspace,
             )?;
             Ok((survival, mass))
         })
@@ -92,7 +92,7 @@ pub(crate) fn gradient<'py>(
         .detach(|| {
             let (mut survival, mut mass) = (vec![0.0; sums], vec![0.0; sums]);
             let mut dz_dv = vec![0.0; v.len()];
-            let mut scratch = Scratch::default();
+            let mut workspace = Workspace::default();
             let factors = Factors::new(&v, sums)?;
             kernels::gradient(
                 Level::best(),
@@ -102,7 +102,7 @@ pub(crate) fn gradient<'py>(
                 &mut survival,
                 &mut mass,
                 &mut dz_dv,
-                &mut scratch,
+                &mut workspace,
             )?;
             Ok((survival, dz_dv))
         })
@@ -157,12 +157,12 @@ impl<'py> Dense<'py> {
         weights: &'a [f32],
         [_, samples, outputs]: [usize; 3],
         cuts: &[i32],
-    ) -> Result<(Layer<'a>, Activations, Scratch), bernet_kernels::Error> {
+    ) -> Result<(Layer<'a>, Activations, Workspace), bernet_kernels::Error> {
         let layer = Layer::new(inputs, weights, samples, outputs)?;
-        let (mut activations, mut scratch) = (Activations::default(), Scratch::default());
+        let (mut activations, mut workspace) = (Activations::default(), Workspace::default());
         let level = Level::best();
-        layer.forward(level, cuts, ACCURACY, &mut activations, &mut scratch)?;
-        Ok((layer, activations, scratch))
+        layer.forward(level, cuts, ACCURACY, &mut activations, &mut workspace)?;
+        Ok((layer, activations, workspace))
     }
 }
 
@@ -204,7 +204,7 @@ pub(crate) fn layer_gradient<'py>(
     let (inputs, weights) = (values(&layer.inputs), values(&layer.weights));
     let by_survival = values(&by_survival);
     let found = py.detach(|| {
-        let (layer, activations, mut scratch) =
+        let (layer, activations, mut workspace) =
             Dense::forward(&inputs, &weights, [factors, samples, outputs], cuts)?;
         let (mut by_inputs, mut by_weights) = (vec![0.0; inputs.len()], vec![0.0; weights.len()]);
         layer.backward(
@@ -213,7 +213,7 @@ pub(crate) fn layer_gradient<'py>(
             &by_survival,
             Some(&mut by_inputs),
             &mut by_weights,
-            &mut scratch,
+            &mut workspace,
         )?;
         Ok((by_inputs, by_weights))
     });

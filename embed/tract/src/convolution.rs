@@ -119,14 +119,14 @@ impl EvalOp for XnorConvolution {
         let mut output = Tensor::zero::<f32>(&dims)?;
         let mut values = output.try_as_plain_ram_mut()?;
         let values = values.as_slice_mut::<f32>()?;
-        let (kernel, scratch) = (&self.kernel, &mut Workspace::default());
+        let (kernel, workspace) = (&self.kernel, &mut Workspace::default());
         match (&self.ending, self.order) {
             (Ending::Scaled(scaled), Order::Nhwc) => {
-                kernel.affine(scratch, &bits, scaled.affine(), values)?
+                kernel.affine(workspace, &bits, scaled.affine(), values)?
             }
             (Ending::Scaled(scaled), Order::Nchw) => {
                 let mut pixels = vec![0.0; values.len()];
-                kernel.affine(scratch, &bits, scaled.affine(), &mut pixels)?;
+                kernel.affine(workspace, &bits, scaled.affine(), &mut pixels)?;
                 planes(&pixels, shape, values);
             }
             (
@@ -137,7 +137,7 @@ impl EvalOp for XnorConvolution {
                 order,
             ) => {
                 let mut out = BitTensor::all_minus_one(shape);
-                kernel.activations_in(scratch, &bits, thresholds, &mut out)?;
+                kernel.activations_in(workspace, &bits, thresholds, &mut out)?;
                 unpack(&out, order, *magnitude, values);
             }
         }

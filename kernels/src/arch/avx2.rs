@@ -43,7 +43,7 @@ impl Tile for Avx2 {
 
     fn peak_throughput(self, rounds: u64) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { spin(rounds) };
+        unsafe { peak_throughput(rounds) };
         8 * 4 * Self::LANES as u64
     }
 
@@ -359,7 +359,7 @@ compiled_for! { Avx2,
 
 compiled_for! { Avx2,
     /// Eight shuffles and additions, independent of each other.
-    fn spin(rounds: u64) {
+    fn peak_throughput(rounds: u64) {
         let (table, nibbles) = (_mm256_set1_epi8(3), _mm256_set1_epi8(5));
         let mut sums = [_mm256_setzero_si256(); 8];
         for _ in 0..rounds {

@@ -93,8 +93,8 @@ compiled_for! { Avx2,
             let mut bits = _mm256_setzero_si256();
             let columns = group * TOGETHER..(group + 1) * TOGETHER;
             for (sum, (most, bit)) in sums.iter().zip(most[columns.clone()].iter().zip(&bit[columns])) {
-                let at_most = _mm256_cmpeq_epi8(_mm256_min_epu8(*sum, _mm256_set1_epi8(*most as i8)), *sum);
-                bits = _mm256_or_si256(bits, _mm256_and_si256(at_most, _mm256_set1_epi8(*bit as i8)));
+                let count_le = _mm256_cmpeq_epi8(_mm256_min_epu8(*sum, _mm256_set1_epi8(*most as i8)), *sum);
+                bits = _mm256_or_si256(bits, _mm256_and_si256(count_le, _mm256_set1_epi8(*bit as i8)));
             }
             store(bits, flags);
         }

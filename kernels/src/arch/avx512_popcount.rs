@@ -14,7 +14,7 @@ compiled_for! { Avx512Vpopcnt,
         rows: &[*const u8; R],
         at: usize,
         panel: *const u8,
-        last: __m512i,
+        tail_mask: __m512i,
         sums: &mut [[__m512i; V]; R],
     ) {
         let weights: [_; V] = core::array::from_fn(|v| {
@@ -27,7 +27,7 @@ compiled_for! { Avx512Vpopcnt,
             for v in 0..V {
                 let differing = match PART {
                     // (a ^ b) & c, a bit of the table for each a, b, c.
-                    true => _mm512_ternarylogic_epi32::<0x28>(weights[v], step, last),
+                    true => _mm512_ternarylogic_epi32::<0x28>(weights[v], step, tail_mask),
                     false => _mm512_xor_si512(weights[v], step),
                 };
                 sums[r][v] = _mm512_add_epi32(sums[r][v], _mm512_popcnt_epi32(differing));
@@ -54,7 +54,7 @@ compiled_for! { Avx512Vpopcnt,
         let mut panel = panel.as_ptr();
         let mut sums = [[_mm512_setzero_si512(); V]; R];
         let whole = if patches.tail_mask == u32::MAX { patches.steps } else { patches.steps - 1 };
-        let last = _mm512_set1_epi32(patches.tail_mask as i32);
+        let tail_mask = _mm512_set1_epi32(patches.tail_mask as i32);
         for segment in 0..patches.segments {
             if segment > 0 {
                 panel = panel.wrapping_add(patches.gap * V * REGISTER);
@@ -62,12 +62,12 @@ compiled_for! { Avx512Vpopcnt,
             let first = segment * patches.stride;
             for at in (first..first + whole * STEP).step_by(STEP) {
                 // SAFETY: `pointers` has checked that all steps of all segments lie within the words; the panel is as deep.
-                unsafe { popcount_step::<R, V, false>(&rows, at, panel, last, &mut sums) };
+                unsafe { popcount_step::<R, V, false>(&rows, at, panel, tail_mask, &mut sums) };
                 panel = panel.wrapping_add(V * REGISTER);
             }
             if whole < patches.steps {
                 // SAFETY: as above, of the last step.
-                unsafe { popcount_step::<R, V, true>(&rows, first + whole * STEP, panel, last, &mut sums) };
+                unsafe { popcount_step::<R, V, true>(&rows, first + whole * STEP, panel, tail_mask, &mut sums) };
                 panel = panel.wrapping_add(V * REGISTER);
             }
         }

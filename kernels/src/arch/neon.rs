@@ -24,7 +24,7 @@ impl Tile for Neon {
 
     fn peak_throughput(self, rounds: u64) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { spin(rounds) };
+        unsafe { peak_throughput(rounds) };
         16 * 8 * Self::LANES as u64
     }
 
@@ -151,15 +151,15 @@ compiled_for! { Neon,
         let pairs = counts.as_chunks::<16>().0.iter().zip(limits.as_chunks::<16>().0).take(V);
         let mut bits = 0;
         for (sixteen, (counts, limits)) in pairs.enumerate() {
-            let at_most = |four: usize| {
+            let count_le = |four: usize| {
                 // SAFETY: loads of four of sixteen counts and limits.
                 let (counts, limits) = unsafe {
                     (vld1q_s32(counts.as_ptr().cast::<i32>().add(four * 4)), vld1q_s32(limits.as_ptr().add(four * 4)))
                 };
                 vmovn_u32(vcleq_s32(counts, limits))
             };
-            let low = vmovn_u16(vcombine_u16(at_most(0), at_most(1)));
-            let high = vmovn_u16(vcombine_u16(at_most(2), at_most(3)));
+            let low = vmovn_u16(vcombine_u16(count_le(0), count_le(1)));
+            let high = vmovn_u16(vcombine_u16(count_le(2), count_le(3)));
             // SAFETY: a load of the array.
             let set = vandq_u8(vcombine_u8(low, high), unsafe { vld1q_u8(BITS.as_ptr()) });
             let (low, high) = (vaddv_u8(vget_low_u8(set)), vaddv_u8(vget_high_u8(set)));
@@ -171,7 +171,7 @@ compiled_for! { Neon,
 
 compiled_for! { Neon,
     /// Sixteen exclusive ors, population counts and additions, independent of each other.
-    fn spin(rounds: u64) {
+    fn peak_throughput(rounds: u64) {
         let (weights, step) = (vdupq_n_u8(3), vdupq_n_u8(5));
         let mut sums = [vdupq_n_u8(0); 16];
         for _ in 0..rounds {

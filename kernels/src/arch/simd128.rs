@@ -23,7 +23,7 @@ impl Tile for Simd128 {
     }
 
     fn peak_throughput(self, rounds: u64) -> u64 {
-        spin(rounds);
+        peak_throughput(rounds);
         8 * 8 * Self::LANES as u64
     }
 
@@ -154,7 +154,7 @@ compiled_for! { Simd128,
 
 compiled_for! { Simd128,
     /// Eight lookups and additions, independent of each other.
-    fn spin(rounds: u64) {
+    fn peak_throughput(rounds: u64) {
         let mut sums = [u8x16_splat(0); 8];
         for _ in 0..rounds {
             let weights = core::hint::black_box(u8x16_splat(3));

@@ -35,7 +35,7 @@ impl Tile for Sse42 {
 
     fn peak_throughput(self, rounds: u64) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { spin(rounds) };
+        unsafe { peak_throughput(rounds) };
         8 * 4 * Self::LANES as u64
     }
 
@@ -169,7 +169,7 @@ compiled_for! { Sse42,
 
 compiled_for! { Sse42,
     /// Eight lookups and additions, independent of each other.
-    fn spin(rounds: u64) {
+    fn peak_throughput(rounds: u64) {
         let (table, nibbles) = (_mm_set1_epi8(3), _mm_set1_epi8(5));
         let mut sums = [_mm_setzero_si128(); 8];
         for _ in 0..rounds {

@@ -9,13 +9,13 @@
 //! use bernet_kernels::{isa::Level, poisson_binomial::*};
 //!
 //! // One vector of sums of eight factors: five places in the first pass, nine in the second.
-//! let (v, mut scratch) = ([0.5; 8], Scratch::default());
-//! assert_eq!(places(Level::best(), Form::Full, Factors::new(&v, 1)?, 4, &mut scratch), 14);
-//! assert_eq!(spin(Level::best(), 1000), 10_000);
+//! let (v, mut workspace) = ([0.5; 8], Workspace::default());
+//! assert_eq!(places(Level::best(), Form::Full, Factors::new(&v, 1)?, 4, &mut workspace), 14);
+//! assert_eq!(peak_throughput(Level::best(), 1000), 10_000);
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```
 
-use super::{Factors, Form, Scratch, forward};
+use super::{Factors, Form, Workspace, forward};
 use crate::{
     arch::float::{Float, Kernel},
     isa::{Level, dispatch},
@@ -26,8 +26,8 @@ use alloc::vec;
 const PLACES: usize = 10;
 
 /// Computes the operations of `PLACES` places a round on registers alone; the number of places.
-pub fn spin(level: Level, rounds: u64) -> u64 {
-    dispatch!(level, float => float.run(Spin { rounds }));
+pub fn peak_throughput(level: Level, rounds: u64) -> u64 {
+    dispatch!(level, float => float.run(PeakThroughput { rounds }));
     rounds * PLACES as u64
 }
 
@@ -38,20 +38,20 @@ pub fn places(
     form: Form,
     factors: Factors<'_>,
     cut: i32,
-    scratch: &mut Scratch,
+    workspace: &mut Workspace,
 ) -> u64 {
     let (survival, mass) = (
         &mut *vec![0.0; factors.sums()],
         &mut *vec![0.0; factors.sums()],
     );
-    dispatch!(level, float => float.run(forward::Survival { form, factors, cut, survival, mass, scratch }))
+    dispatch!(level, float => float.run(forward::Survival { form, factors, cut, survival, mass, workspace }))
 }
 
-struct Spin {
+struct PeakThroughput {
     rounds: u64,
 }
 
-impl Kernel for Spin {
+impl Kernel for PeakThroughput {
     type Output = ();
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! A level's distributions and exact gradients against the scalar specification; the cases are plain functions, for fuzzers and
+//! A level's distributions and exact gradients against the scalar reference; the cases are plain functions, for fuzzers and
 //! for other implementers.
 //!
 //! **The bounds.** One factor multiplies an entry by numbers that are each rounded a few times, and adds two such products, all
@@ -21,7 +21,7 @@ mod layer;
 
 pub use layer::{Means, layer};
 
-use super::{Factors, Form, Gradient, Scratch, specification, strain, survival};
+use super::{Factors, Form, Gradient, Workspace, reference, strain, survival};
 use crate::{conformance::Generator, isa::Level};
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -141,8 +141,8 @@ fn strained(v: &[f64]) -> bool {
 pub fn forward(level: Level, form: Form, v: &[f32], sums: usize, cut: i32) -> Result<(), String> {
     let (mut z, mut mass) = (vec![f32::NAN; sums], vec![f32::NAN; sums]);
     let factors = Factors::new(v, sums).map_err(|error| format!("{error}"))?;
-    let scratch = &mut Scratch::default();
-    survival(level, form, factors, cut, &mut z, &mut mass, scratch)
+    let workspace = &mut Workspace::default();
+    survival(level, form, factors, cut, &mut z, &mut mass, workspace)
         .map_err(|error| format!("{error}"))?;
     for s in 0..sums {
         let sum = column(v, sums, s);
@@ -153,8 +153,8 @@ pub fn forward(level: Level, form: Form, v: &[f32], sums: usize, cut: i32) -> Re
             SURVIVAL_ERROR
         };
         for (what, found, expected) in [
-            ("survival", z[s], specification::survival(&sum, cut)),
-            ("mass", mass[s], specification::mass(&sum, cut)),
+            ("survival", z[s], reference::survival(&sum, cut)),
+            ("mass", mass[s], reference::mass(&sum, cut)),
         ] {
             if !(0.0..=1.0).contains(&found) || (f64::from(found) - expected).abs() > tolerance {
                 let count = sum.len();
@@ -172,7 +172,7 @@ pub fn forward(level: Level, form: Form, v: &[f32], sums: usize, cut: i32) -> Re
 /// # Errors
 /// Says which entry differs, expected and found.
 pub fn whole(level: Level, v: &[f32], sums: usize) -> Result<(), String> {
-    type Function = fn(Level, Factors<'_>, &mut [f32], &mut Scratch) -> Result<(), crate::Error>;
+    type Function = fn(Level, Factors<'_>, &mut [f32], &mut Workspace) -> Result<(), crate::Error>;
     let cases: [(&str, Function); 3] = [
         ("pmf", super::pmf),
         ("cdf", super::cdf),
@@ -181,11 +181,11 @@ pub fn whole(level: Level, v: &[f32], sums: usize) -> Result<(), String> {
     let factors = Factors::new(v, sums).map_err(|error| format!("{error}"))?;
     let count = factors.count();
     let right: Vec<_> = (0..sums)
-        .map(|s| specification::distribution(&column(v, sums, s)))
+        .map(|s| reference::distribution(&column(v, sums, s)))
         .collect();
     let mut found = vec![f32::NAN; (count + 1) * sums];
     for (what, function) in cases {
-        function(level, factors, &mut found, &mut Scratch::default())
+        function(level, factors, &mut found, &mut Workspace::default())
             .map_err(|error| format!("{error}"))?;
         for (k, s) in (0..=count).flat_map(|k| (0..sums).map(move |s| (k, s))) {
             let entries = match what {
@@ -225,9 +225,9 @@ pub fn gradient(
         vec![f32::NAN; v.len()],
     );
     let factors = Factors::new(v, sums).map_err(|error| format!("{error}"))?;
-    let scratch = &mut Scratch::default();
+    let workspace = &mut Workspace::default();
     super::gradient(
-        level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
+        level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, workspace,
     )
     .map_err(|error| format!("{error}"))?;
     let tolerance = match method {
@@ -240,7 +240,7 @@ pub fn gradient(
     for s in 0..sums {
         let sum = column(v, sums, s);
         let count = sum.len();
-        let survival = specification::survival(&sum, cut);
+        let survival = reference::survival(&sum, cut);
         let spectral = method == Gradient::Spectral && strained(&sum);
         let survival_tolerance = if spectral {
             SPECTRAL_ERROR
@@ -260,7 +260,7 @@ pub fn gradient(
                 z[s]
             ));
         }
-        let expected = specification::leave_one_out(&sum, cut);
+        let expected = reference::leave_one_out(&sum, cut);
         let largest = expected.iter().fold(LEAST_GRADIENT, |most, &x| most.max(x));
         for (j, expected) in expected.into_iter().enumerate() {
             let found = dz_dv[j * sums + s];

@@ -14,7 +14,7 @@
 //! same `top` for all lanes: then what reaches place `top` has survived, in every lane, and only the starts differ.
 
 use super::{
-    Factors, Form, Scratch,
+    Factors, Form, Workspace,
     block::{self, Block, Columns, GROUP, MAX_LANES, Source, least},
     circle::half_width,
     normal::Normal,
@@ -64,7 +64,7 @@ pub(super) struct Survival<'a> {
     pub(super) cut: i32,
     pub(super) survival: &'a mut [f32],
     pub(super) mass: &'a mut [f32],
-    pub(super) scratch: &'a mut Scratch,
+    pub(super) workspace: &'a mut Workspace,
 }
 
 impl Kernel for Survival<'_> {
@@ -76,7 +76,7 @@ impl Kernel for Survival<'_> {
         let mut computed = 0;
         let rows = block::rows(self.factors.count());
         let memory = self
-            .scratch
+            .workspace
             .vectors(float, rows + places(self.factors.count()));
         let (rows, memory) = memory.split_at_mut(rows);
         for first in (0..self.factors.sums()).step_by(F::LANES) {

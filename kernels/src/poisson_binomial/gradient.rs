@@ -1,7 +1,7 @@
 //! Survival, mass and all leave-one-out probabilities of blocks, by whichever method.
 
 use super::{
-    Factors, Gradient, Scratch, autograd,
+    Factors, Gradient, Workspace, autograd,
     block::{self, Block, Columns, MAX_LANES, Source},
     equations, forward,
     normal::Normal,
@@ -19,7 +19,7 @@ pub(super) struct WithGradient<'a> {
     pub(super) survival: &'a mut [f32],
     pub(super) mass: &'a mut [f32],
     pub(super) dz_dv: &'a mut [f32],
-    pub(super) scratch: &'a mut Scratch,
+    pub(super) workspace: &'a mut Workspace,
 }
 
 impl Kernel for WithGradient<'_> {
@@ -29,7 +29,7 @@ impl Kernel for WithGradient<'_> {
     fn call<F: Float>(self, float: F) {
         let (factors, sums) = (self.factors, self.factors.sums());
         let memory = vectors(self.method, factors.count());
-        let memory = self.scratch.vectors(float, memory);
+        let memory = self.workspace.vectors(float, memory);
         for first in (0..sums).step_by(F::LANES) {
             let range = first..(first + F::LANES).min(sums);
             let source = Columns { factors, first };

@@ -38,10 +38,10 @@
 //!
 //! // Three components fail with these probabilities. How many do?
 //! let factors = Factors::new(&[0.1, 0.2, 0.5], 1)?;
-//! let (level, mut scratch) = (Level::best(), Scratch::default());
+//! let (level, mut workspace) = (Level::best(), Workspace::default());
 //! let (mut exactly, mut at_most) = ([0.0; 4], [0.0; 4]);
-//! pmf(level, factors, &mut exactly, &mut scratch)?;
-//! cdf(level, factors, &mut at_most, &mut scratch)?;
+//! pmf(level, factors, &mut exactly, &mut workspace)?;
+//! cdf(level, factors, &mut at_most, &mut workspace)?;
 //! let near = |x: f32, right: f32| (x - right).abs() < 1e-6;
 //! assert!(near(exactly[0], 0.36) && near(exactly[1], 0.49) && near(exactly[2], 0.14) && near(exactly[3], 0.01));
 //! assert!(near(at_most[1], 0.85));
@@ -64,20 +64,20 @@
 //! let v = [0.5, 0.1, 0.5, 0.2, 0.5, 0.3];
 //! let factors = Factors::new(&v, 2)?;
 //! let (mut z, mut mass) = ([0.0; 2], [0.0; 2]);
-//! let (level, mut scratch) = (Level::best(), Scratch::default());
-//! survival(level, Form::Fastest, factors, 2, &mut z, &mut mass, &mut scratch)?;
+//! let (level, mut workspace) = (Level::best(), Workspace::default());
+//! survival(level, Form::Fastest, factors, 2, &mut z, &mut mass, &mut workspace)?;
 //! assert!((z[0] - 0.5).abs() < 1e-6);
 //! assert!((z[1] - 0.098).abs() < 1e-6);
 //!
 //! let mut dz_dv = [0.0; 6];
-//! gradient(level, Gradient::Fastest, factors, 2, &mut z, &mut mass, &mut dz_dv, &mut scratch)?;
+//! gradient(level, Gradient::Fastest, factors, 2, &mut z, &mut mass, &mut dz_dv, &mut workspace)?;
 //! // Without its first factor the second sum is 1 with probability .2·.7 + .8·.3.
 //! assert!((dz_dv[1] - 0.38).abs() < 1e-6);
 //!
 //! // The planner says what it takes; every form and every gradient can be asked for by name, the biased ones too.
 //! assert_eq!(Plan::new(3, 1e-6)?.to_string(), "3 factors to 1e-6: survival undecided, with gradient precise");
-//! survival(level, Form::Banded { sigmas: 6.0 }, factors, 2, &mut z, &mut mass, &mut scratch)?;
-//! gradient(level, Gradient::Three, factors, 2, &mut z, &mut mass, &mut dz_dv, &mut scratch)?;
+//! survival(level, Form::Banded { sigmas: 6.0 }, factors, 2, &mut z, &mut mass, &mut workspace)?;
+//! gradient(level, Gradient::Three, factors, 2, &mut z, &mut mass, &mut dz_dv, &mut workspace)?;
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```
 //!
@@ -85,7 +85,7 @@
 //!
 //! Each form is derived where it is written: the recursion in `forward.rs`, one-sided recursions in `recursion.rs`, the systems of
 //! equations in `equations.rs`, reverse mode in `autograd.rs`, the characteristic function in `spectral.rs` and `circle.rs`, power sums in
-//! `power_sums.rs`, the normal approximation in `normal.rs`, layers in `layer/`, f64 in `double/`. `specification.rs` is the scalar text that all are
+//! `power_sums.rs`, the normal approximation in `normal.rs`, layers in `layer/`, f64 in `double/`. `reference.rs` is the scalar text that all are
 //! tested against, on every instruction set, by `conformance`; `ceiling.rs` counts operations.
 //!
 //! # Probabilities of 16 bits
@@ -114,7 +114,7 @@ mod plan;
 mod pmf;
 mod power_sums;
 mod recursion;
-pub mod specification;
+pub mod reference;
 mod spectral;
 #[cfg(test)]
 mod tests;
@@ -126,7 +126,7 @@ use crate::{
 };
 use alloc::{string::ToString, vec::Vec};
 
-pub use ceiling::{places, spin};
+pub use ceiling::{peak_throughput, places};
 pub use layer::{Activations, Layer};
 pub use many::MAX_FACTORS;
 pub use normal::{normal_distribution, normal_samples};
@@ -255,11 +255,11 @@ impl Gradient {
 
 /// Memory that the calls work in; it grows to what the largest of them needs.
 #[derive(Clone, Default, Debug)]
-pub struct Scratch {
+pub struct Workspace {
     lines: Vec<Line>,
 }
 
-impl Scratch {
+impl Workspace {
     /// At least `count` vectors, whatever is in them.
     #[inline(always)]
     fn vectors<F: Float>(&mut self, float: F, count: usize) -> &mut [F::Vector] {
@@ -288,7 +288,7 @@ pub fn survival(
     cut: i32,
     survival: &mut [f32],
     mass: &mut [f32],
-    scratch: &mut Scratch,
+    workspace: &mut Workspace,
 ) -> Result<(), Error> {
     check_outputs(factors, survival, mass)?;
     if factors.count() > MAX_FACTORS {
@@ -297,7 +297,7 @@ pub fn survival(
             _ => Err(many::refuse(factors.count())),
         };
     }
-    dispatch!(level, float => float.run(forward::Survival { form, factors, cut, survival, mass, scratch }));
+    dispatch!(level, float => float.run(forward::Survival { form, factors, cut, survival, mass, workspace }));
     Ok(())
 }
 
@@ -308,7 +308,7 @@ pub fn survival(
 /// [`MAX_FACTORS`] by another method than the fastest.
 #[allow(
     clippy::too_many_arguments,
-    reason = "three results and the scratch memory are written in place"
+    reason = "three results and the workspace are written in place"
 )]
 pub fn gradient(
     level: Level,
@@ -318,7 +318,7 @@ pub fn gradient(
     survival: &mut [f32],
     mass: &mut [f32],
     dz_dv: &mut [f32],
-    scratch: &mut Scratch,
+    workspace: &mut Workspace,
 ) -> Result<(), Error> {
     check_outputs(factors, survival, mass)?;
     Error::check_size(
@@ -332,7 +332,7 @@ pub fn gradient(
             _ => Err(many::refuse(factors.count())),
         };
     }
-    dispatch!(level, float => float.run(gradient::WithGradient { method, factors, cut, survival, mass, dz_dv, scratch }));
+    dispatch!(level, float => float.run(gradient::WithGradient { method, factors, cut, survival, mass, dz_dv, workspace }));
     Ok(())
 }
 

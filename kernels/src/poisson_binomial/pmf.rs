@@ -9,9 +9,9 @@
 //!
 //! // One sum of three factors: 0 to 3 successes.
 //! let factors = Factors::new(&[0.5, 0.1, 0.2], 1)?;
-//! let (mut mass, mut tail, mut scratch) = ([0.0; 4], [0.0; 4], Scratch::default());
-//! pmf(Level::best(), factors, &mut mass, &mut scratch)?;
-//! survivals(Level::best(), factors, &mut tail, &mut scratch)?;
+//! let (mut mass, mut tail, mut workspace) = ([0.0; 4], [0.0; 4], Workspace::default());
+//! pmf(Level::best(), factors, &mut mass, &mut workspace)?;
+//! survivals(Level::best(), factors, &mut tail, &mut workspace)?;
 //! for (found, right) in mass.iter().zip([0.36, 0.49, 0.14, 0.01]) {
 //!     assert!((found - right).abs() < 1e-6);
 //! }
@@ -20,7 +20,7 @@
 //! ```
 
 use super::{
-    Factors, Form, Scratch,
+    Factors, Form, Workspace,
     block::{self, Block, Columns, MAX_LANES},
     forward::{self, Total},
 };
@@ -38,9 +38,9 @@ pub fn pmf(
     level: Level,
     factors: Factors<'_>,
     pmf: &mut [f32],
-    scratch: &mut Scratch,
+    workspace: &mut Workspace,
 ) -> Result<(), Error> {
-    run(level, factors, Cumulate::Nothing, pmf, scratch)
+    run(level, factors, Cumulate::Nothing, pmf, workspace)
 }
 
 /// `cdf[k · sums + s] = P(K_s ≤ k)` for `k` = 0 … N.
@@ -51,9 +51,9 @@ pub fn cdf(
     level: Level,
     factors: Factors<'_>,
     cdf: &mut [f32],
-    scratch: &mut Scratch,
+    workspace: &mut Workspace,
 ) -> Result<(), Error> {
-    run(level, factors, Cumulate::Up, cdf, scratch)
+    run(level, factors, Cumulate::Up, cdf, workspace)
 }
 
 /// `survivals[k · sums + s] = P(K_s ≥ k)` for `k` = 0 … N: [`survival`](fn@super::survival) at all cuts.
@@ -64,9 +64,9 @@ pub fn survivals(
     level: Level,
     factors: Factors<'_>,
     survivals: &mut [f32],
-    scratch: &mut Scratch,
+    workspace: &mut Workspace,
 ) -> Result<(), Error> {
-    run(level, factors, Cumulate::Down, survivals, scratch)
+    run(level, factors, Cumulate::Down, survivals, workspace)
 }
 
 /// `mean[s] = Σ_j v_j` and `variance[s] = Σ_j v_j (1 − v_j)`, summed in f64 and rounded once.
@@ -110,11 +110,11 @@ fn run(
     factors: Factors<'_>,
     cumulate: Cumulate,
     out: &mut [f32],
-    scratch: &mut Scratch,
+    workspace: &mut Workspace,
 ) -> Result<(), Error> {
     let size = (factors.count() + 1) * factors.sums();
     Error::check_size("out ((factors + 1) · sums)", size, out.len())?;
-    dispatch!(level, float => float.run(Whole { factors, cumulate, out, scratch }));
+    dispatch!(level, float => float.run(Whole { factors, cumulate, out, workspace }));
     Ok(())
 }
 
@@ -122,7 +122,7 @@ struct Whole<'a> {
     factors: Factors<'a>,
     cumulate: Cumulate,
     out: &'a mut [f32],
-    scratch: &'a mut Scratch,
+    workspace: &'a mut Workspace,
 }
 
 impl Kernel for Whole<'_> {
@@ -132,7 +132,7 @@ impl Kernel for Whole<'_> {
     fn call<F: Float>(self, float: F) {
         let (count, sums) = (self.factors.count(), self.factors.sums());
         let memory = block::rows(count) + forward::places(count);
-        let memory = self.scratch.vectors(float, memory);
+        let memory = self.workspace.vectors(float, memory);
         let (rows, memory) = memory.split_at_mut(block::rows(count));
         for first in (0..sums).step_by(F::LANES) {
             let range = first..(first + F::LANES).min(sums);

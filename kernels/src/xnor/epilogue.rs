@@ -96,7 +96,7 @@ impl Activation<'_> {
     /// `min(max(x, −1), 1)`.
     pub const HARD_TANH: Self = Self::Clamp(-1.0, 1.0);
 
-    /// Its value for one number of a channel, the scalar specification.
+    /// Its value for one number of a channel, the scalar reference.
     ///
     /// # Panics
     /// Where the channel has no slope.
@@ -193,7 +193,7 @@ impl Default for Transform<'_> {
 }
 
 impl Transform<'_> {
-    /// The number that a sum of a channel becomes, the scalar specification. `residual` is what is added, where something is.
+    /// The number that a sum of a channel becomes, the scalar reference. `residual` is what is added, where something is.
     ///
     /// # Panics
     /// Where the channel has no scale, bias or slope.

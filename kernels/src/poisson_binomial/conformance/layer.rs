@@ -1,7 +1,7 @@
 //! Whole layers.
 
 use super::{
-    super::{Activations, Layer, Scratch, specification},
+    super::{Activations, Layer, Workspace, reference},
     LEAST_GRADIENT,
 };
 use crate::{Error, conformance::Generator, isa::Level};
@@ -55,9 +55,9 @@ impl Means {
     /// # Errors
     /// None: the sizes are right.
     pub fn run(&self, level: Level) -> Result<[Vec<f32>; 3], Error> {
-        let (mut found, mut scratch) = (Activations::default(), Scratch::default());
+        let (mut found, mut workspace) = (Activations::default(), Workspace::default());
         self.layer()?
-            .forward(level, &self.cuts, 1e-6, &mut found, &mut scratch)?;
+            .forward(level, &self.cuts, 1e-6, &mut found, &mut workspace)?;
         let (mut by_inputs, mut by_weights) =
             (vec![0.0; self.inputs.len()], vec![0.0; self.weights.len()]);
         self.layer()?.backward(
@@ -66,7 +66,7 @@ impl Means {
             &self.by_survival,
             Some(&mut by_inputs),
             &mut by_weights,
-            &mut scratch,
+            &mut workspace,
         )?;
         Ok([found.survival, by_inputs, by_weights])
     }
@@ -99,14 +99,14 @@ pub fn layer(level: Level, means: &Means) -> Result<(), String> {
     let mut largest = 0.5 * LEAST_GRADIENT * f64::from(weights.fold(0.0, f32::max));
     for (o, s) in (0..outputs).flat_map(|o| (0..samples).map(move |s| (o, s))) {
         let (v, at) = (means.factors(o, s), o * samples + s);
-        let expected = specification::survival(&v, means.cuts[o]);
+        let expected = reference::survival(&v, means.cuts[o]);
         if !((expected - f64::from(survival[at])).abs() < 2e-6) {
             return Err(format!(
                 "{name}, output {o}, sample {s}: {}, expected {expected}",
                 survival[at]
             ));
         }
-        for (j, dz_dv) in specification::leave_one_out(&v, means.cuts[o])
+        for (j, dz_dv) in reference::leave_one_out(&v, means.cuts[o])
             .into_iter()
             .enumerate()
         {

@@ -205,19 +205,19 @@ fn any_number_of_threads() {
 fn error(level: Level, way: Result<Form, Gradient>, v: &[f32], cut: i32) -> f64 {
     let factors = Factors::new(v, 1).unwrap();
     let (mut z, mut mass, mut dz_dv) = ([0.0], [0.0], vec![0.0; v.len()]);
-    let scratch = &mut Scratch::default();
+    let workspace = &mut Workspace::default();
     let sum = column(v, 1, 0);
     match way {
         Ok(form) => {
-            survival(level, form, factors, cut, &mut z, &mut mass, scratch).unwrap();
-            (specification::survival(&sum, cut) - f64::from(z[0])).abs()
+            survival(level, form, factors, cut, &mut z, &mut mass, workspace).unwrap();
+            (reference::survival(&sum, cut) - f64::from(z[0])).abs()
         }
         Err(method) => {
             super::super::gradient(
-                level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
+                level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, workspace,
             )
             .unwrap();
-            let right = specification::leave_one_out(&sum, cut);
+            let right = reference::leave_one_out(&sum, cut);
             let largest = right.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
             let errors = right.iter().zip(&dz_dv);
             let errors = errors.map(|(right, found)| (right - f64::from(*found)).abs());

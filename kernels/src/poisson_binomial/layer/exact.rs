@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Form, Gradient, Scratch,
+        Form, Gradient, Workspace,
         block::{self, MAX_LANES, Source},
         forward::{self, places},
         gradient,
@@ -148,10 +148,10 @@ impl Work {
 
 /// Survival and mass of the samples that want them.
 #[inline(always)]
-pub(super) fn forward<F: Float>(float: F, task: &mut Forward<'_>, scratch: &mut Scratch) {
+pub(super) fn forward<F: Float>(float: F, task: &mut Forward<'_>, workspace: &mut Workspace) {
     let (factors, outputs) = (task.part.layer.factors(), task.part.layer.outputs);
     let rows = block::rows(factors);
-    let memory = scratch.vectors(float, factors + rows + places(factors));
+    let memory = workspace.vectors(float, factors + rows + places(factors));
     let (inputs, memory) = memory.split_at_mut(factors);
     let (rows, memory) = memory.split_at_mut(rows);
     let work = Work::new(&task.part);
@@ -176,13 +176,13 @@ pub(super) fn forward<F: Float>(float: F, task: &mut Forward<'_>, scratch: &mut 
 
 /// Their part of the gradients.
 #[inline(always)]
-pub(super) fn backward<F: Float>(float: F, task: &mut Backward<'_>, scratch: &mut Scratch) {
+pub(super) fn backward<F: Float>(float: F, task: &mut Backward<'_>, workspace: &mut Workspace) {
     let (factors, outputs) = (task.part.layer.factors(), task.part.layer.outputs);
     let (method, zero) = (Gradient::Fastest, float.splat(0.0));
     let work = Work::new(&task.part);
     let wanted = !task.by_inputs.is_empty();
     let memory = (3 + work.together) * factors + gradient::vectors(method, factors);
-    let (inputs, memory) = scratch.vectors(float, memory).split_at_mut(factors);
+    let (inputs, memory) = workspace.vectors(float, memory).split_at_mut(factors);
     let (by_inputs, memory) = memory.split_at_mut(factors);
     let (dz_dv, memory) = memory.split_at_mut(factors);
     // Spread over the lanes until all samples are done.

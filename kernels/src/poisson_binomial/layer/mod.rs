@@ -22,12 +22,12 @@
 //! // Three inputs of two samples, and the weights of one output: means in [−1, 1].
 //! let (inputs, weights) = ([0.5, -1.0, 0.2, 0.0, 1.0, 0.3], [0.9, -0.4, 0.1]);
 //! let layer = Layer::new(&inputs, &weights, 2, 1)?;
-//! let (mut found, mut scratch) = (Activations::default(), Scratch::default());
-//! layer.forward(Level::best(), &[2], 1e-6, &mut found, &mut scratch)?;
+//! let (mut found, mut workspace) = (Activations::default(), Workspace::default());
+//! layer.forward(Level::best(), &[2], 1e-6, &mut found, &mut workspace)?;
 //!
 //! // The loss is the sum of the survivals, here of P(at least 2 of 3 products are +1).
 //! let (mut by_inputs, mut by_weights) = ([0.0; 6], [0.0; 3]);
-//! layer.backward(Level::best(), &found, &[1.0, 1.0], Some(&mut by_inputs), &mut by_weights, &mut scratch)?;
+//! layer.backward(Level::best(), &found, &[1.0, 1.0], Some(&mut by_inputs), &mut by_weights, &mut workspace)?;
 //! // v is .725, .46 and .55 on the first sample; a product is the other two's P(exactly one) of it.
 //! assert!((found.survival[0] - (0.725 * 0.46 * 0.45 + 0.725 * 0.54 * 0.55 + 0.275 * 0.46 * 0.55 + 0.725 * 0.46 * 0.55)).abs() < 1e-6);
 //! assert!((by_inputs[0] - 0.5 * 0.9 * (0.46 * 0.45 + 0.54 * 0.55)).abs() < 1e-6);
@@ -37,7 +37,7 @@
 mod exact;
 mod series;
 
-use super::{Plan, Scratch};
+use super::{Plan, Workspace};
 #[cfg(feature = "rayon")]
 use crate::threads;
 use crate::{
@@ -183,7 +183,7 @@ impl<'a> Layer<'a> {
         cuts: &[i32],
         accuracy: f32,
         activations: &mut Activations,
-        scratch: &mut Scratch,
+        workspace: &mut Workspace,
     ) -> Result<(), Error> {
         Error::check_size("cuts (outputs)", self.outputs, cuts.len())?;
         Plan::new(self.factors(), accuracy)?;
@@ -205,8 +205,8 @@ impl<'a> Layer<'a> {
                 slopes,
                 exact,
             });
-        each(tasks.collect(), scratch, |task, scratch| {
-            dispatch!(level, float => float.run(WithScratch { task, scratch }));
+        each(tasks.collect(), workspace, |task, workspace| {
+            dispatch!(level, float => float.run(WithWorkspace { task, workspace }));
         });
         Ok(())
     }
@@ -223,7 +223,7 @@ impl<'a> Layer<'a> {
         by_survival: &[f32],
         by_inputs: Option<&mut [f32]>,
         by_weights: &mut [f32],
-        scratch: &mut Scratch,
+        workspace: &mut Workspace,
     ) -> Result<(), Error> {
         let (factors, outputs, samples) = (self.factors(), self.outputs, self.samples);
         for (what, expected, found) in [
@@ -267,8 +267,8 @@ impl<'a> Layer<'a> {
                 by_inputs,
                 by_weights,
             });
-        each(tasks.collect(), scratch, |task, scratch| {
-            dispatch!(level, float => float.run(WithScratch { task, scratch }));
+        each(tasks.collect(), workspace, |task, workspace| {
+            dispatch!(level, float => float.run(WithWorkspace { task, workspace }));
         });
         for partial in &partial {
             for (o, row) in partial.chunks_exact(factors.max(1)).enumerate() {
@@ -366,32 +366,32 @@ struct Backward<'a> {
     by_weights: &'a mut [f32],
 }
 
-struct WithScratch<'a, T> {
+struct WithWorkspace<'a, T> {
     task: T,
-    scratch: &'a mut Scratch,
+    workspace: &'a mut Workspace,
 }
 
-impl Kernel for WithScratch<'_, Forward<'_>> {
+impl Kernel for WithWorkspace<'_, Forward<'_>> {
     type Output = ();
 
     #[inline(always)]
     fn call<F: Float>(mut self, float: F) {
         if self.task.part.layer.deep() {
-            series::forward(float, &mut self.task, self.scratch);
+            series::forward(float, &mut self.task, self.workspace);
         }
-        exact::forward(float, &mut self.task, self.scratch);
+        exact::forward(float, &mut self.task, self.workspace);
     }
 }
 
-impl Kernel for WithScratch<'_, Backward<'_>> {
+impl Kernel for WithWorkspace<'_, Backward<'_>> {
     type Output = ();
 
     #[inline(always)]
     fn call<F: Float>(mut self, float: F) {
         if self.task.part.layer.deep() {
-            series::backward(float, &mut self.task, self.scratch);
+            series::backward(float, &mut self.task, self.workspace);
         }
-        exact::backward(float, &mut self.task, self.scratch);
+        exact::backward(float, &mut self.task, self.workspace);
     }
 }
 
@@ -408,17 +408,21 @@ fn columns(rows: &mut [f32], samples: usize, block: usize) -> Vec<Vec<&mut [f32]
 }
 
 /// Does all tasks, on as many threads as there are.
-fn each<T: Send>(tasks: Vec<T>, scratch: &mut Scratch, work: impl Fn(T, &mut Scratch) + Sync) {
+fn each<T: Send>(
+    tasks: Vec<T>,
+    workspace: &mut Workspace,
+    work: impl Fn(T, &mut Workspace) + Sync,
+) {
     #[cfg(feature = "rayon")]
     if tasks.len() > 1 && threads::number() > 1 {
         use rayon::prelude::*;
         return threads::install(|| {
             let tasks = tasks.into_par_iter().with_max_len(1);
-            tasks.for_each_init(Scratch::default, |scratch, task| work(task, scratch));
+            tasks.for_each_init(Workspace::default, |workspace, task| work(task, workspace));
         })
         .expect("`number` has made the pool, in this process");
     }
     for task in tasks {
-        work(task, scratch);
+        work(task, workspace);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Scratch,
+        Workspace,
         block::{self, load, store},
         power_sums,
     },
@@ -29,9 +29,9 @@ fn pair(o: usize, outputs: usize) -> [usize; OUTPUTS] {
 
 /// Survival, mass and slopes of a block, and on which samples they are not right to the wanted accuracy.
 #[inline(always)]
-pub(super) fn forward<F: Float>(float: F, task: &mut Forward<'_>, scratch: &mut Scratch) {
+pub(super) fn forward<F: Float>(float: F, task: &mut Forward<'_>, workspace: &mut Workspace) {
     let (factors, outputs) = (task.part.layer.factors(), task.part.layer.outputs);
-    let inputs = &mut scratch.vectors(float, factors)[..factors];
+    let inputs = &mut workspace.vectors(float, factors)[..factors];
     let samples = task.part.samples.len();
     for first in (0..samples).step_by(F::LANES) {
         let range = first..(first + F::LANES).min(samples);
@@ -103,12 +103,12 @@ fn sums<F: Float>(
 
 /// The gradients of a block.
 #[inline(always)]
-pub(super) fn backward<F: Float>(float: F, task: &mut Backward<'_>, scratch: &mut Scratch) {
+pub(super) fn backward<F: Float>(float: F, task: &mut Backward<'_>, workspace: &mut Workspace) {
     let zero = float.splat(0.0);
     let (factors, outputs) = (task.part.layer.factors(), task.part.layer.outputs);
     let most = INPUTS / F::LANES;
     let memory = (outputs.next_multiple_of(OUTPUTS) + 2 * VECTORS) * most;
-    let memory = &mut scratch.vectors(float, memory)[..memory];
+    let memory = &mut workspace.vectors(float, memory)[..memory];
     let (inputs, memory) = memory.split_at_mut(VECTORS * most);
     let (by_inputs, by_weights) = memory.split_at_mut(VECTORS * most);
     let samples = task.part.samples.len();

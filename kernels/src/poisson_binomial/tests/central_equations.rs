@@ -6,7 +6,7 @@ use crate::{
     poisson_binomial::{
         Gradient,
         conformance::{Draw, column},
-        specification,
+        reference,
     },
 };
 use alloc::vec::Vec;
@@ -91,12 +91,12 @@ fn compare(method: Gradient, half: i32, draw: Draw, count: usize, cut: i32) -> u
     let mut compared = 0;
     for s in 0..sums {
         let sum = column(&v, sums, s);
-        let y = specification::distribution(&sum);
+        let y = reference::distribution(&sum);
         // Where certain factors alone decide, nothing is solved and the gradient is 0.
         let ones = sum.iter().filter(|&&p| p == 1.0).count() as i32;
         let zeros = sum.iter().filter(|&&p| p == 0.0).count() as i32;
         let decided = cut <= ones || cut > count as i32 - zeros;
-        let exact = specification::leave_one_out(&sum, cut);
+        let exact = reference::leave_one_out(&sum, cut);
         let largest = exact.into_iter().fold(0.02, f64::max);
         for (j, &p) in sum
             .iter()

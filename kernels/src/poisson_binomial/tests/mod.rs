@@ -4,7 +4,7 @@ mod central_equations;
 mod normal;
 mod power_sums;
 
-use super::{Factors, Form, Gradient, Scratch, gradient, survival};
+use super::{Factors, Form, Gradient, Workspace, gradient, survival};
 use crate::isa::Level;
 use alloc::{vec, vec::Vec};
 
@@ -18,7 +18,7 @@ fn survival_of(level: Level, form: Form, v: &[f32], sums: usize, cut: i32) -> Ve
         cut,
         &mut z,
         &mut mass,
-        &mut Scratch::default(),
+        &mut Workspace::default(),
     )
     .unwrap();
     z
@@ -31,9 +31,9 @@ fn gradient_of(level: Level, method: Gradient, v: &[f32], sums: usize, cut: i32)
         vec![f32::NAN; v.len()],
     );
     let factors = Factors::new(v, sums).unwrap();
-    let scratch = &mut Scratch::default();
+    let workspace = &mut Workspace::default();
     gradient(
-        level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, scratch,
+        level, method, factors, cut, &mut z, &mut mass, &mut dz_dv, workspace,
     )
     .unwrap();
     dz_dv

@@ -5,7 +5,7 @@ use crate::{
     poisson_binomial::{
         Inverse, PowerSums,
         conformance::{Draw, column},
-        specification,
+        reference,
     },
 };
 use alloc::{vec, vec::Vec};
@@ -43,7 +43,7 @@ fn power_sums_are_as_right_as_they_say() {
     }
 }
 
-/// What the specification says of one output.
+/// What the reference says of one output.
 struct Right {
     survival: f64,
     mass: f64,
@@ -53,9 +53,9 @@ struct Right {
 impl Right {
     fn new(v: &[f64], cut: i32) -> Self {
         Self {
-            survival: specification::survival(v, cut),
-            mass: specification::mass(v, cut),
-            gradient: specification::leave_one_out(v, cut),
+            survival: reference::survival(v, cut),
+            mass: reference::mass(v, cut),
+            gradient: reference::leave_one_out(v, cut),
         }
     }
 }

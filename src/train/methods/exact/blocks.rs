@@ -6,7 +6,7 @@ use super::{
     recursion::Recursion,
 };
 use crate::train::matrix;
-use bernet_kernels::poisson_binomial::Scratch;
+use bernet_kernels::poisson_binomial::Workspace;
 use rayon::prelude::*;
 
 /// Rows of a task: the factors of one channel for so many rows stay in the second-level cache.
@@ -25,14 +25,14 @@ pub(super) fn forward(
     let blocks = output
         .par_chunks_mut(ROWS * n)
         .zip(patches.par_chunks(ROWS * k));
-    blocks.for_each_init(Scratch::default, |scratch, (output, patches)| {
+    blocks.for_each_init(Workspace::default, |workspace, (output, patches)| {
         let inputs = &transpose(patches, k);
         let block = Block {
             inputs,
             weights,
             cuts,
         };
-        let survival = way.survival(&block, scratch);
+        let survival = way.survival(&block, workspace);
         for (channel, (cut, survival)) in cuts
             .iter()
             .zip(survival.chunks_exact(block.rows()))
@@ -60,7 +60,7 @@ pub(super) fn backward(
         .par_chunks(ROWS * k)
         .zip(upstream.par_chunks(ROWS * n));
     let partials: Vec<BlockGradients> = blocks
-        .map_init(Scratch::default, |scratch, (patches, upstream)| {
+        .map_init(Workspace::default, |workspace, (patches, upstream)| {
             let inputs = &transpose(patches, k);
             way.backward(
                 &Block {
@@ -69,7 +69,7 @@ pub(super) fn backward(
                     cuts,
                 },
                 upstream,
-                scratch,
+                workspace,
             )
         })
         .collect();

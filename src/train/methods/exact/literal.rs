@@ -106,7 +106,7 @@ mod tests {
     };
     use bernet_kernels::{
         isa::{Level, Portable},
-        poisson_binomial::specification,
+        poisson_binomial::reference,
     };
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
                                 .zip(weights)
                                 .map(|(x, w)| 0.5 + 0.5 * x * w)
                                 .collect();
-                            2.0 * specification::survival(&v, depth.div_ceil(2) as i32) - 1.0
+                            2.0 * reference::survival(&v, depth.div_ceil(2) as i32) - 1.0
                         })
                     })
                     .collect();

@@ -4,7 +4,7 @@
 use super::{Cut, Gradients};
 use bernet_kernels::{
     isa::Level,
-    poisson_binomial::{Activations, Layer, Scratch},
+    poisson_binomial::{Activations, Layer, Workspace},
 };
 use rayon::prelude::*;
 
@@ -22,7 +22,7 @@ pub(super) struct Distributions {
     /// The inputs' means, `K × R`.
     inputs: Vec<f32>,
     activations: Activations,
-    scratch: Scratch,
+    workspace: Workspace,
 }
 
 impl Distributions {
@@ -43,10 +43,10 @@ impl Distributions {
         let Self {
             inputs,
             activations,
-            scratch,
+            workspace,
         } = self;
         layer(inputs, weights, rows, n)
-            .forward(level, &least, ACCURACY, activations, scratch)
+            .forward(level, &least, ACCURACY, activations, workspace)
             .expect("a cut for each output, and an accuracy that f32 has");
         let survival = &activations.survival;
         let tasks = output.par_chunks_mut(ROWS * n).enumerate();
@@ -93,7 +93,7 @@ impl Distributions {
                 &by_survival,
                 wants_input.then_some(&mut by_inputs),
                 &mut by_weights,
-                &mut self.scratch,
+                &mut self.workspace,
             )
             .expect("the results have the shapes of the means");
         let mut inputs = Vec::new();

@@ -4,7 +4,7 @@ use super::block::{Block, BlockGradients};
 use crate::train::matrix;
 use bernet_kernels::{
     isa::Level,
-    poisson_binomial::{self, Factors, Form, Gradient, Scratch},
+    poisson_binomial::{self, Factors, Form, Gradient, Workspace},
 };
 
 /// Channel by channel, with one of the kernels' gradients.
@@ -15,7 +15,7 @@ pub(super) struct Recursion {
 
 impl Recursion {
     /// `P(J ≥ h)` at `channel · rows + row`.
-    pub(super) fn survival(&self, block: &Block<'_>, scratch: &mut Scratch) -> Vec<f32> {
+    pub(super) fn survival(&self, block: &Block<'_>, workspace: &mut Workspace) -> Vec<f32> {
         let rows = block.rows();
         let mut v = vec![0.0; block.inputs.len()];
         let mut survival = vec![0.0; rows * block.cuts.len()];
@@ -24,7 +24,7 @@ impl Recursion {
         for (channel, (cut, z)) in channels.enumerate() {
             let factors = factors(block, channel, &mut v);
             let (form, least) = (Form::Fastest, cut.least);
-            poisson_binomial::survival(self.level, form, factors, least, z, &mut mass, scratch)
+            poisson_binomial::survival(self.level, form, factors, least, z, &mut mass, workspace)
                 .expect("the results have the length of the block");
         }
         survival
@@ -35,7 +35,7 @@ impl Recursion {
         &self,
         block: &Block<'_>,
         upstream: &[f32],
-        scratch: &mut Scratch,
+        workspace: &mut Workspace,
     ) -> BlockGradients {
         let (k, n, rows) = (block.depth(), block.cuts.len(), block.rows());
         let (mut v, mut dz_dv) = (vec![0.0; k * rows], vec![0.0; k * rows]);
@@ -50,7 +50,7 @@ impl Recursion {
             let (z, y) = (&mut survival, &mut mass);
             let (level, method) = (self.level, self.gradient);
             poisson_binomial::gradient(
-                level, method, factors, cut.least, z, y, &mut dz_dv, scratch,
+                level, method, factors, cut.least, z, y, &mut dz_dv, workspace,
             )
             .expect("the results have the length of the block");
             let upstream: Vec<f32> = (0..rows)

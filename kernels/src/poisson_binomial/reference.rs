@@ -1,7 +1,7 @@
-//! The scalar specification, in f64 and written to be read: what every kernel of this module is held against.
+//! The scalar reference, in f64 and written to be read: what every kernel of this module is held against.
 //!
 //! ```
-//! use bernet_kernels::poisson_binomial::specification::*;
+//! use bernet_kernels::poisson_binomial::reference::*;
 //!
 //! assert_eq!(distribution(&[0.5, 0.5]), [0.25, 0.5, 0.25]);
 //! assert_eq!(survival(&[0.5, 0.5], 1), 0.75);
