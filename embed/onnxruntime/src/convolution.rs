@@ -2,7 +2,7 @@
 
 use crate::{
     context::Context,
-    ending::{Ending, signs, text},
+    epilogue::{Epilogue, signs, text},
     host::Inputs,
     info::Info,
     operator::Operator,
@@ -62,7 +62,7 @@ impl Attributes {
         })
     }
 
-    fn prepare<E: Ending>(&self, inputs: &impl Inputs) -> Result<(Conv2d, E), String> {
+    fn prepare<E: Epilogue>(&self, inputs: &impl Inputs) -> Result<(Conv2d, E), String> {
         let weights = inputs
             .at::<f32>(1, "weights")?
             .ok_or("weights: there are none")?;
@@ -87,18 +87,18 @@ impl Attributes {
             dilation: self.dilation,
             groups: self.groups,
         };
-        let ending = E::new(inputs, outputs)?;
+        let epilogue = E::new(inputs, outputs)?;
         let depth = height.saturating_mul(width).saturating_mul(channels);
         let bits = signs(outputs, depth, &weights.values, |output, column| {
             let (tap, channel) = (column / channels, column % channels);
             (output * channels + channel) * height * width + tap
         })?;
         let conv = Conv2d::with_options(Level::best(), geometry, options, &bits).map_err(text)?;
-        Ok((conv, ending))
+        Ok((conv, epilogue))
     }
 }
 
-impl<E: Ending> Operator for Convolution<E> {
+impl<E: Epilogue> Operator for Convolution<E> {
     const NAME: &'static CStr = E::CONVOLUTION;
     const INPUTS: &'static [Type] = E::INPUTS;
     const REQUIRED: usize = E::REQUIRED;
@@ -127,7 +127,7 @@ impl<E: Ending> Operator for Convolution<E> {
         let prepared = self.prepared.get(&context, Self::INPUTS, |inputs| {
             self.attributes.prepare(inputs)
         })?;
-        let (kernel, ending): &(Conv2d, E) = &prepared;
+        let (kernel, epilogue): &(Conv2d, E) = &prepared;
         let input = Images::of(&context, self.attributes.width, kernel.geometry().channels)?;
         let one = kernel.output_shape(input.one()).map_err(text)?;
         let output = Shape {
@@ -135,13 +135,13 @@ impl<E: Ending> Operator for Convolution<E> {
             ..one
         };
         if output.batch == 0 {
-            return ending.no_images(context, output);
+            return epilogue.no_images(context, output);
         }
         let input = input.bits()?;
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = idle().pop();
         let mut workspace = taken.unwrap_or_default();
-        let done = ending.convolve(kernel, &input, &mut workspace, output, context);
+        let done = epilogue.convolve(kernel, &input, &mut workspace, output, context);
         idle().push(workspace);
         done
     }

@@ -5,7 +5,7 @@
 
 mod context;
 mod convolution;
-mod ending;
+mod epilogue;
 mod host;
 mod info;
 mod matmul;
@@ -16,7 +16,7 @@ mod sign_pack;
 mod spelling;
 
 use convolution::Convolution;
-use ending::{Scaled, Thresholds};
+use epilogue::{Scaled, Thresholds};
 use host::Api;
 use matmul::MatMul;
 use max_pool::MaxPool;

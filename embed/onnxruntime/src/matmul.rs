@@ -2,7 +2,7 @@
 
 use crate::{
     context::Context,
-    ending::{Ending, signs, text},
+    epilogue::{Epilogue, signs, text},
     host::Inputs,
     info::Info,
     operator::Operator,
@@ -15,22 +15,22 @@ use std::ffi::CStr;
 /// Packed `[M, ⌈K/64⌉]` times weights `[K, N]`, as the host's MatMul has them.
 pub(crate) struct MatMul<E>(Prepared<(PackedWeights, E)>);
 
-fn prepare<E: Ending>(inputs: &impl Inputs) -> Result<(PackedWeights, E), String> {
+fn prepare<E: Epilogue>(inputs: &impl Inputs) -> Result<(PackedWeights, E), String> {
     let weights = inputs
         .at::<f32>(1, "weights")?
         .ok_or("weights: there are none")?;
     let [depth, outputs] = weights.dimensions("weights")?;
-    let ending = E::new(inputs, outputs)?;
+    let epilogue = E::new(inputs, outputs)?;
     let bits = signs(outputs, depth, &weights.values, |output, k| {
         k * outputs + output
     })?;
     Ok((
         PackedWeights::new(Level::best(), &bits).map_err(text)?,
-        ending,
+        epilogue,
     ))
 }
 
-impl<E: Ending> Operator for MatMul<E> {
+impl<E: Epilogue> Operator for MatMul<E> {
     const NAME: &'static CStr = E::MATMUL;
     const INPUTS: &'static [Type] = E::INPUTS;
     const REQUIRED: usize = E::REQUIRED;
@@ -46,7 +46,7 @@ impl<E: Ending> Operator for MatMul<E> {
         let prepared = self
             .0
             .get(&context, Self::INPUTS, |inputs| prepare(inputs))?;
-        let (weights, ending) = &*prepared;
+        let (weights, epilogue) = &*prepared;
         let depth = weights.depth();
         if words != depth.div_ceil(64) {
             let expected = depth.div_ceil(64);
@@ -55,9 +55,9 @@ impl<E: Ending> Operator for MatMul<E> {
             ));
         }
         if rows == 0 {
-            return ending.no_rows(context);
+            return epilogue.no_rows(context);
         }
         let a = BitView::matrix(&a.values, rows, depth, words).map_err(text)?;
-        ending.matmul(a, weights, context)
+        epilogue.matmul(a, weights, context)
     }
 }

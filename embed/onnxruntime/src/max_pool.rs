@@ -2,7 +2,7 @@
 
 use crate::{
     context::Context,
-    ending::{fill_lines, text},
+    epilogue::{fill_lines, text},
     host::Element,
     info::Info,
     operator::Operator,

@@ -2,7 +2,7 @@
 
 use crate::{
     context::Context,
-    ending::{fill_lines, matrix, text},
+    epilogue::{fill_lines, matrix, text},
     host::{Element, Tensor, copied},
     info::Info,
     operator::Operator,

@@ -5,7 +5,7 @@
 
 use crate::{
     convolution::XnorConvolution,
-    ending::{Ending, Scaled},
+    epilogue::{Epilogue, Scaled},
     magnitude,
     product::XnorProduct,
 };
@@ -58,13 +58,13 @@ pub(crate) fn rule(
     };
     let rank = layer.outputs[0].fact.rank();
     rule_if_some!(thresholds = asked.thresholds(model, &chain[1..], rank)?);
-    let ending = Ending::Signs {
+    let epilogue = Epilogue::Signs {
         thresholds,
         magnitude,
     };
     let replacement: Box<dyn TypedOp> = match (product, convolution) {
-        (Some(product), _) => Box::new(product.ending_with(ending)),
-        (_, Some(convolution)) => Box::new(convolution.ending_with(ending)),
+        (Some(product), _) => Box::new(product.with_epilogue(epilogue)),
+        (_, Some(convolution)) => Box::new(convolution.with_epilogue(epilogue)),
         _ => return Ok(None),
     };
     let mut patch = TypedModelPatch::default();

@@ -1,7 +1,7 @@
 //! Convolutions.
 
 use crate::{
-    ending::{Ending, Scaled, sign},
+    epilogue::{Epilogue, Scaled, sign},
     magnitude,
 };
 use bernet_kernels::{
@@ -23,14 +23,14 @@ pub(crate) struct XnorConvolution {
     order: Order,
     /// Whether the first axis is that of the images of a batch.
     batched: bool,
-    ending: Ending,
+    epilogue: Epilogue,
 }
 
 impl PartialEq for XnorConvolution {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.kernel, &other.kernel)
             && (self.order, self.batched) == (other.order, other.batched)
-            && self.ending == other.ending
+            && self.epilogue == other.epilogue
     }
 }
 
@@ -59,7 +59,7 @@ impl XnorConvolution {
 impl XnorConvolution {
     /// Scales, depth, the axis of channels and that of lines, where sums come out.
     pub(crate) fn layer(&self) -> Option<(&Scaled, usize, Vec<usize>, usize)> {
-        let Ending::Scaled(scaled) = &self.ending else {
+        let Epilogue::Scaled(scaled) = &self.epilogue else {
             return None;
         };
         let first = usize::from(self.batched);
@@ -74,9 +74,9 @@ impl XnorConvolution {
         Some((scaled, window.depth(), vec![channels], lines))
     }
 
-    pub(crate) fn ending_with(&self, ending: Ending) -> Self {
+    pub(crate) fn with_epilogue(&self, epilogue: Epilogue) -> Self {
         Self {
-            ending,
+            epilogue,
             ..self.clone()
         }
     }
@@ -120,17 +120,17 @@ impl EvalOp for XnorConvolution {
         let mut values = output.try_as_plain_ram_mut()?;
         let values = values.as_slice_mut::<f32>()?;
         let (kernel, workspace) = (&self.kernel, &mut Workspace::default());
-        match (&self.ending, self.order) {
-            (Ending::Scaled(scaled), Order::Nhwc) => {
+        match (&self.epilogue, self.order) {
+            (Epilogue::Scaled(scaled), Order::Nhwc) => {
                 kernel.affine(workspace, &bits, scaled.affine(), values)?
             }
-            (Ending::Scaled(scaled), Order::Nchw) => {
+            (Epilogue::Scaled(scaled), Order::Nchw) => {
                 let mut pixels = vec![0.0; values.len()];
                 kernel.affine(workspace, &bits, scaled.affine(), &mut pixels)?;
                 planes(&pixels, shape, values);
             }
             (
-                Ending::Signs {
+                Epilogue::Signs {
                     thresholds,
                     magnitude,
                 },
@@ -291,7 +291,7 @@ pub(crate) fn rule(
             Order::Nchw
         },
         batched: pool.data_format.has_n(),
-        ending: Ending::Scaled(Scaled {
+        epilogue: Epilogue::Scaled(Scaled {
             scale: magnitudes.iter().map(|alpha| alpha * activation).collect(),
             bias,
         }),

@@ -18,7 +18,7 @@
 
 mod activation;
 mod convolution;
-mod ending;
+mod epilogue;
 mod magnitude;
 mod product;
 mod qonnx;

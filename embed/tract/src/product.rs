@@ -1,7 +1,7 @@
 //! Products of matrices, and whatever else tract writes as a sum over common axes of two tensors.
 
 use crate::{
-    ending::{Ending, Scaled, sign},
+    epilogue::{Epilogue, Scaled, sign},
     magnitude,
 };
 use bernet_kernels::{
@@ -18,7 +18,7 @@ use tract_onnx::tract_hir::{internal::*, tract_core::ops::einsum::EinSum};
 pub(crate) struct XnorProduct {
     axes: Axes,
     weights: Arc<PackedWeights>,
-    ending: Ending,
+    epilogue: Epilogue,
 }
 
 /// Where the axes of input and output are.
@@ -38,7 +38,7 @@ impl PartialEq for XnorProduct {
     fn eq(&self, other: &Self) -> bool {
         self.axes == other.axes
             && Arc::ptr_eq(&self.weights, &other.weights)
-            && self.ending == other.ending
+            && self.epilogue == other.epilogue
     }
 }
 
@@ -47,7 +47,7 @@ impl Eq for XnorProduct {}
 impl XnorProduct {
     /// Scales, depth, the axes of channels and one of rows, where sums come out and there are rows.
     pub(crate) fn layer(&self) -> Option<(&Scaled, usize, Vec<usize>, usize)> {
-        let Ending::Scaled(scaled) = &self.ending else {
+        let Epilogue::Scaled(scaled) = &self.epilogue else {
             return None;
         };
         let axis = |place| self.axes.output.iter().position(|&other| other == place);
@@ -57,9 +57,9 @@ impl XnorProduct {
         Some((scaled, self.weights.depth(), channels?, free))
     }
 
-    pub(crate) fn ending_with(&self, ending: Ending) -> Self {
+    pub(crate) fn with_epilogue(&self, epilogue: Epilogue) -> Self {
         Self {
-            ending,
+            epilogue,
             ..self.clone()
         }
     }
@@ -96,9 +96,9 @@ impl EvalOp for XnorProduct {
         let mut output = Tensor::zero::<f32>(&dims)?;
         let mut values = output.try_as_plain_ram_mut()?;
         let values = values.as_slice_mut::<f32>()?;
-        match &self.ending {
-            Ending::Scaled(scaled) => gemm_affine(&bits, &self.weights, scaled.affine(), values)?,
-            Ending::Signs {
+        match &self.epilogue {
+            Epilogue::Scaled(scaled) => gemm_affine(&bits, &self.weights, scaled.affine(), values)?,
+            Epilogue::Signs {
                 thresholds,
                 magnitude,
             } => {
@@ -180,7 +180,7 @@ pub(crate) fn rule(
     let replacement = XnorProduct {
         axes,
         weights: Arc::new(PackedWeights::new(Level::best(), &bits)?),
-        ending: Ending::Scaled(Scaled {
+        epilogue: Epilogue::Scaled(Scaled {
             scale: magnitudes.iter().map(|alpha| alpha * activation).collect(),
             bias: vec![0.0; outputs],
         }),

@@ -2,7 +2,7 @@
 //!
 //! A panel holds a few output channels side by side, one to a lane, so that a sum never crosses lanes: for each step of
 //! depth (`STEP` bytes) the panel has one register row of weights, and each row of the tile meets it with its own step of
-//! activations, broadcast. The tile counts the differing bits; `dot = K − 2·count` is left to the output stage.
+//! activations, broadcast. The tile counts the differing bits; `dot = K − 2·count` is left to the epilogue.
 
 use crate::{
     bits::{WORD, bytes},

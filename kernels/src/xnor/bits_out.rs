@@ -1,12 +1,12 @@
 //! Counts to activations, packed.
 //!
-//! `base − 2·count ≥ t` is `count ≤ ⌊(base − t)/2⌋` (see `stage.rs`): a comparison of counts with limits is the packed output.
+//! `base − 2·count ≥ t` is `count ≤ ⌊(base − t)/2⌋` (see `writer.rs`): a comparison of counts with limits is the packed output.
 
 use super::{
     epilogue::Threshold,
     pack::Panels,
-    stage::{Columns, Offsets, Place, Prepared, Stage, count, count_limit, each},
     words::{self, Folded},
+    writer::{Columns, EpilogueWriter, Offsets, Place, Prepared, count, count_limit, each},
 };
 use crate::{
     Error,
@@ -134,7 +134,7 @@ impl<'a> Bits<'a> {
     }
 }
 
-impl Stage for Bits<'_> {
+impl EpilogueWriter for Bits<'_> {
     fn split(self, lines: usize) -> (Self, Self) {
         let Self {
             lines: whole,

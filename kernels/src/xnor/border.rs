@@ -2,7 +2,7 @@
 
 use super::{
     geometry::{Geometry, Window},
-    stage::Columns,
+    writer::Columns,
 };
 use crate::{
     arch::tile::BLOCK,

@@ -10,8 +10,8 @@ use super::{
     patches::{Band, Windows},
     product::{Block, Group, Places, Rows, Starts, product},
     reals::{Real, Reals, RealsMut, with_reals},
-    stage::{Stage, Sums},
     workspace::{Worker, Workspace, over_bands},
+    writer::{EpilogueWriter, Sums},
 };
 use crate::{
     Error,
@@ -161,8 +161,8 @@ impl ByteConv2d {
                 self.bands(workspace, shape, input, output, Sums(numbers));
             }
             Epilogue::Bits { thresholds, out } => {
-                let stage = Bits::new(out, output, thresholds, &[])?;
-                self.bands(workspace, shape, input, output, stage);
+                let writer = Bits::new(out, output, thresholds, &[])?;
+                self.bands(workspace, shape, input, output, writer);
             }
             Epilogue::Numbers { transform, out } => {
                 return self.reals(workspace, (shape, input), transform, RealsMut::F32(out));
@@ -173,12 +173,12 @@ impl ByteConv2d {
                 signs,
             } => {
                 let out = numbers(output, out)?;
-                let stage = Reals::new(output, transform, Some(out), Some(signs))?;
-                self.bands(workspace, shape, input, output, stage);
+                let writer = Reals::new(output, transform, Some(out), Some(signs))?;
+                self.bands(workspace, shape, input, output, writer);
             }
             Epilogue::Signs { transform, signs } => {
-                let stage = Reals::<f32>::new(output, transform, None, Some(signs))?;
-                self.bands(workspace, shape, input, output, stage);
+                let writer = Reals::<f32>::new(output, transform, None, Some(signs))?;
+                self.bands(workspace, shape, input, output, writer);
             }
         }
         Ok(())
@@ -194,8 +194,8 @@ impl ByteConv2d {
         let output = self.check(shape, input)?;
         with_reals!(out, out => {
             let out = numbers(output, out)?;
-            let stage = Reals::new(output, transform, Some(out), None)?;
-            self.bands(workspace, shape, input, output, stage);
+            let writer = Reals::new(output, transform, Some(out), None)?;
+            self.bands(workspace, shape, input, output, writer);
         });
         Ok(())
     }
@@ -258,18 +258,18 @@ impl ByteConv2d {
         Ok(output)
     }
 
-    fn bands<S: Stage>(
+    fn bands<W: EpilogueWriter>(
         &self,
         workspace: &mut Workspace,
         shape: Shape,
         input: &[u8],
         output: Shape,
-        stage: S,
+        writer: W,
     ) {
         // A byte is as much work as eight bits.
         let depth = self.weights.depth();
-        over_bands(workspace, output, depth, stage, &|band, worker, stage| {
-            self.band(shape, input, band, output, worker, stage);
+        over_bands(workspace, output, depth, writer, &|band, worker, writer| {
+            self.band(shape, input, band, output, worker, writer);
         });
     }
 
@@ -281,7 +281,7 @@ impl ByteConv2d {
         band: &Band,
         output: Shape,
         worker: &mut Worker,
-        stage: &mut impl Stage,
+        writer: &mut impl EpilogueWriter,
     ) {
         let window = &self.window;
         let (height, width) = (band.lines.len(), output.width);
@@ -313,7 +313,7 @@ impl ByteConv2d {
         };
         dispatch!(self.level(), token => {
             let source = ByteRows { words: &worker.lines, stride, windows, group };
-            product(Bytes(token), self.weights.panels(), rows, source, None, stage);
+            product(Bytes(token), self.weights.panels(), rows, source, None, writer);
         });
     }
 }

@@ -35,10 +35,10 @@ use super::{
     patches::{Band, InPlace, Lines, Run, Windows},
     product::product,
     reals::{Real, Reals, RealsMut, with_reals},
-    stage::{Numbers, Stage, Sums},
     tables::Tables,
     words::{self, Folded},
     workspace::{Worker, Workspace, over_bands},
+    writer::{EpilogueWriter, Numbers, Sums},
 };
 use crate::{
     Error,
@@ -296,14 +296,14 @@ impl Conv2d {
             } => {
                 let shape = self.output_shape(input.shape())?;
                 let out = numbers(shape, out)?;
-                let stage = Reals::new(shape, transform, Some(out), Some(signs))?;
-                self.bands(workspace, input, shape, stage);
+                let writer = Reals::new(shape, transform, Some(out), Some(signs))?;
+                self.bands(workspace, input, shape, writer);
                 Ok(())
             }
             Epilogue::Signs { transform, signs } => {
                 let shape = self.output_shape(input.shape())?;
-                let stage = Reals::<f32>::new(shape, transform, None, Some(signs))?;
-                self.bands(workspace, input, shape, stage);
+                let writer = Reals::<f32>::new(shape, transform, None, Some(signs))?;
+                self.bands(workspace, input, shape, writer);
                 Ok(())
             }
         }
@@ -318,8 +318,8 @@ impl Conv2d {
         out: BitViewMut<'_>,
     ) -> Result<(), Error> {
         let shape = self.output_shape(input.shape())?;
-        let stage = Bits::new(out, shape, thresholds, folded)?;
-        self.activate(workspace, input, shape, stage);
+        let writer = Bits::new(out, shape, thresholds, folded)?;
+        self.activate(workspace, input, shape, writer);
         Ok(())
     }
 
@@ -333,8 +333,8 @@ impl Conv2d {
         let shape = self.output_shape(input.shape())?;
         with_reals!(out, out => {
             let out = numbers(shape, out)?;
-            let stage = Reals::new(shape, transform, Some(out), None)?;
-            self.bands(workspace, input, shape, stage);
+            let writer = Reals::new(shape, transform, Some(out), None)?;
+            self.bands(workspace, input, shape, writer);
         });
         Ok(())
     }
@@ -410,18 +410,18 @@ impl Conv2d {
         workspace: &mut Workspace,
         input: BitView<'_>,
         shape: Shape,
-        stage: Bits<'_>,
+        writer: Bits<'_>,
     ) {
         let Some(tables) = &self.tables else {
-            return self.bands(workspace, input, shape, stage);
+            return self.bands(workspace, input, shape, writer);
         };
         let window = &self.window;
         over_bands(
             workspace,
             shape,
             window.depth(),
-            stage,
-            &|band, worker, stage| tables.band(window, input, band, shape.width, worker, stage),
+            writer,
+            &|band, worker, writer| tables.band(window, input, band, shape.width, worker, writer),
         );
     }
 
@@ -433,27 +433,27 @@ impl Conv2d {
             && dispatch!(self.level(), token => takes_words(token))
     }
 
-    fn bands<S: Stage>(
+    fn bands<W: EpilogueWriter>(
         &self,
         workspace: &mut Workspace,
         input: BitView<'_>,
         output: Shape,
-        stage: S,
+        writer: W,
     ) {
         let depth = self.window.depth();
-        over_bands(workspace, output, depth, stage, &|band, worker, stage| {
-            self.band(input, band, output, worker, stage);
+        over_bands(workspace, output, depth, writer, &|band, worker, writer| {
+            self.band(input, band, output, worker, writer);
         });
     }
 
     /// One band of output lines.
-    fn band<S: Stage>(
+    fn band<W: EpilogueWriter>(
         &self,
         input: BitView<'_>,
         band: &Band,
         output: Shape,
         worker: &mut Worker,
-        stage: &mut S,
+        writer: &mut W,
     ) {
         let window = &self.window;
         let (height, width) = (band.lines.len(), output.width);
@@ -468,12 +468,12 @@ impl Conv2d {
             for group in 0..self.weights.len() {
                 let source = Inside::new(window, group, run, input, band, width);
                 dispatch!(self.level(), token => {
-                    product(token, panels(group), rows, source, None, stage);
+                    product(token, panels(group), rows, source, None, writer);
                 });
             }
             return;
         }
-        let is_word = S::WORDS && self.is_word();
+        let is_word = W::WORDS && self.is_word();
         let run = if is_word { None } else { self.run };
         let reach = run.map_or(0, |run| run.reach(window, width));
         let lines = Lines::new(window, input, band, reach, &mut worker.lines);
@@ -498,13 +498,13 @@ impl Conv2d {
                 if is_word {
                     let images = band.images.len();
                     let (rows, line) = words::gather(token, lines, windows, images, &mut worker.rows);
-                    stage.store_words(token, rows, line, panels);
+                    writer.store_words(token, rows, line, panels);
                 } else if let Some(run) = run {
                     let source = InPlace::new(lines, windows, run);
-                    product(token, panels, rows, source, border, stage);
+                    product(token, panels, rows, source, border, writer);
                 } else {
                     let source = Gathered::new(token, lines, windows, &mut worker.rows);
-                    product(token, panels, rows, source, border, stage);
+                    product(token, panels, rows, source, border, writer);
                 }
             });
         }

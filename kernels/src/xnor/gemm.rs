@@ -22,7 +22,7 @@ use super::{
     parallel::{over, parts},
     product::{Block, Group, Places, Rows, Starts, product},
     reals::{Real, Reals, RealsMut, with_reals},
-    stage::{Numbers, Stage, Sums},
+    writer::{EpilogueWriter, Numbers, Sums},
 };
 use crate::{
     Error,
@@ -73,8 +73,8 @@ fn write(
             run(threads, a, weights, Sums(numbers));
         }
         Epilogue::Bits { thresholds, out } => {
-            let stage = Bits::new(lines(out)?, shape, thresholds, &[])?;
-            run(threads, a, weights, stage);
+            let writer = Bits::new(lines(out)?, shape, thresholds, &[])?;
+            run(threads, a, weights, writer);
         }
         Epilogue::Numbers { transform, out } => {
             return reals(threads, a, weights, transform, RealsMut::F32(out));
@@ -89,8 +89,8 @@ fn write(
                 at_least,
                 out: lines(to)?,
             };
-            let stage = Reals::new(shape, transform, Some(out), Some(signs))?;
-            run(threads, a, weights, stage);
+            let writer = Reals::new(shape, transform, Some(out), Some(signs))?;
+            run(threads, a, weights, writer);
         }
         Epilogue::Signs {
             transform,
@@ -100,8 +100,8 @@ fn write(
                 at_least,
                 out: lines(to)?,
             };
-            let stage = Reals::<f32>::new(shape, transform, None, Some(signs))?;
-            run(threads, a, weights, stage);
+            let writer = Reals::<f32>::new(shape, transform, None, Some(signs))?;
+            run(threads, a, weights, writer);
         }
     }
     Ok(())
@@ -184,7 +184,7 @@ fn lines(out: BitViewMut<'_>) -> Result<BitViewMut<'_>, Error> {
 /// More threads than this do not share one product.
 const MOST_PARTS: usize = 256;
 
-fn run<S: Stage>(threads: usize, a: BitView<'_>, weights: &PackedWeights, stage: S) {
+fn run<W: EpilogueWriter>(threads: usize, a: BitView<'_>, weights: &PackedWeights, writer: W) {
     let work = a
         .rows()
         .saturating_mul(weights.outputs())
@@ -198,27 +198,27 @@ fn run<S: Stage>(threads: usize, a: BitView<'_>, weights: &PackedWeights, stage:
         let panels = weights.panels();
         // One row is cut into columns, at whole words of the packed result.
         if a.rows() == 1 {
-            let split = |stage: S, words| stage.split_columns(words * WORD);
-            over(0..words, stage, workers, &split, &|words, stage, ()| {
+            let split = |writer: W, words| writer.split_columns(words * WORD);
+            over(0..words, writer, workers, &split, &|words, writer, ()| {
                 let columns = words.start * WORD..weights.outputs().min(words.end * WORD);
-                rows(token, a, 0..1, panels.columns(token, columns), stage);
+                rows(token, a, 0..1, panels.columns(token, columns), writer);
             });
         } else {
-            over(0..a.rows(), stage, workers, &S::split, &|lines, stage, ()| {
-                rows(token, a, lines, panels, stage);
+            over(0..a.rows(), writer, workers, &W::split, &|lines, writer, ()| {
+                rows(token, a, lines, panels, writer);
             });
         }
     });
 }
 
-fn rows<T: Tile, S: Stage>(
+fn rows<T: Tile, W: EpilogueWriter>(
     token: T,
     a: BitView<'_>,
     rows: Range<usize>,
     panels: Panels<'_>,
-    mut stage: S,
+    mut writer: W,
 ) {
-    if const { T::WORDS && S::WORDS } && a.columns() <= WORD {
+    if const { T::WORDS && W::WORDS } && a.columns() <= WORD {
         let (stride, count) = (a.stride(), rows.len());
         let words = &a.words()[rows.start * stride..];
         let rows = Strided {
@@ -226,7 +226,7 @@ fn rows<T: Tile, S: Stage>(
             stride,
             count,
         };
-        return stage.store_words(token, rows, stride, panels);
+        return writer.store_words(token, rows, stride, panels);
     }
     let source = Matrix {
         a,
@@ -238,7 +238,7 @@ fn rows<T: Tile, S: Stage>(
             ..Group::default()
         },
     };
-    product(token, panels, rows.len(), source, None, &mut stage);
+    product(token, panels, rows.len(), source, None, &mut writer);
 }
 
 /// The rows of a matrix, where they are.

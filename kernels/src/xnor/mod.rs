@@ -16,10 +16,10 @@ mod parallel;
 mod patches;
 mod product;
 mod reals;
-mod stage;
 mod tables;
 mod words;
 mod workspace;
+mod writer;
 
 use crate::{
     arch::tile::Tile,

@@ -28,36 +28,36 @@ fn available(_: usize) -> usize {
     1
 }
 
-/// Does `work` on all lines, in as many parts as there are workers; `split` cuts a stage after some lines.
-pub(super) fn over<S: Send, W: Send>(
+/// Does `work` on all lines, in as many parts as there are workers; `split` cuts a part of the output after some lines.
+pub(super) fn over<Part: Send, Worker: Send>(
     lines: Range<usize>,
-    stage: S,
-    workers: &mut [W],
-    split: &(impl Fn(S, usize) -> (S, S) + Sync),
-    work: &(impl Fn(Range<usize>, S, &mut W) + Sync),
+    part: Part,
+    workers: &mut [Worker],
+    split: &(impl Fn(Part, usize) -> (Part, Part) + Sync),
+    work: &(impl Fn(Range<usize>, Part, &mut Worker) + Sync),
 ) {
     #[cfg(feature = "rayon")]
     if workers.len() > 1 {
-        return pool::install(|| joined(lines, stage, workers, split, work))
+        return pool::install(|| joined(lines, part, workers, split, work))
             .expect("`available` has made the pool, in this process");
     }
-    joined(lines, stage, workers, split, work);
+    joined(lines, part, workers, split, work);
 }
 
-fn joined<S: Send, W: Send>(
+fn joined<Part: Send, Worker: Send>(
     lines: Range<usize>,
-    stage: S,
-    workers: &mut [W],
-    split: &(impl Fn(S, usize) -> (S, S) + Sync),
-    work: &(impl Fn(Range<usize>, S, &mut W) + Sync),
+    part: Part,
+    workers: &mut [Worker],
+    split: &(impl Fn(Part, usize) -> (Part, Part) + Sync),
+    work: &(impl Fn(Range<usize>, Part, &mut Worker) + Sync),
 ) {
     match workers {
         [] => unreachable!("there is at least one part"),
-        [worker] => work(lines, stage, worker),
+        [worker] => work(lines, part, worker),
         workers => {
             let (before, after) = workers.split_at_mut(workers.len() / 2);
             let middle = lines.start + lines.len() * before.len() / (before.len() + after.len());
-            let (first, second) = split(stage, middle - lines.start);
+            let (first, second) = split(part, middle - lines.start);
             join(
                 || joined(lines.start..middle, first, before, split, work),
                 || joined(middle..lines.end, second, after, split, work),

@@ -8,7 +8,7 @@
 use super::{
     border::{BandBorder, Corners},
     pack::{Panel, Panels},
-    stage::{Place, Prepared, Stage, count},
+    writer::{EpilogueWriter, Place, Prepared, count},
 };
 use crate::arch::tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Tile};
 use core::ops::Range;
@@ -52,14 +52,14 @@ pub(crate) trait Rows {
     fn block(&mut self, rows: Range<usize>, starts: &mut Starts, places: &mut Places) -> Block<'_>;
 }
 
-/// Multiplies `rows` rows with the weights of the panels, which are laid out for tile `T`, and hands each sum to the stage.
+/// Multiplies `rows` rows with the weights of the panels, which are laid out for tile `T`, and hands each sum to the writer.
 pub(crate) fn product<T: Tile>(
     token: T,
     panels: Panels<'_>,
     rows: usize,
     mut source: impl Rows,
     border: Option<&BandBorder<'_>>,
-    stage: &mut impl Stage,
+    writer: &mut impl EpilogueWriter,
 ) {
     token.vectorize(
         // Left to itself, the compiler makes so large a closure a function of its own, without the level's features.
@@ -75,7 +75,7 @@ pub(crate) fn product<T: Tile>(
                 let block = rows.min(first + BLOCK);
                 let block = source.block(first..block, &mut starts, &mut places);
                 let taken = block.groups.iter().map(|group| group.rows).sum();
-                stage.begin(&places[..taken]);
+                writer.begin(&places[..taken]);
                 let bordered = match border {
                     Some(border) => border.rows(first..first + taken, &mut corners),
                     None => 0,
@@ -92,15 +92,15 @@ pub(crate) fn product<T: Tile>(
                 // (Constants of their own keep what a level never does from being compiled for it.)
                 for panel in panels.iter::<T>() {
                     match panel.registers {
-                        1 => sweep.panel::<1>(&panel, stage, &mut counts),
+                        1 => sweep.panel::<1>(&panel, writer, &mut counts),
                         2 if const { T::REGISTERS >= 2 } => {
-                            sweep.panel::<2>(&panel, stage, &mut counts)
+                            sweep.panel::<2>(&panel, writer, &mut counts)
                         }
                         3 if const { T::REGISTERS >= 3 } => {
-                            sweep.panel::<3>(&panel, stage, &mut counts)
+                            sweep.panel::<3>(&panel, writer, &mut counts)
                         }
                         4 if const { T::REGISTERS >= 4 } => {
-                            sweep.panel::<4>(&panel, stage, &mut counts)
+                            sweep.panel::<4>(&panel, writer, &mut counts)
                         }
                         registers => {
                             unreachable!("a tile has at most 4 registers, not {registers}")
@@ -131,19 +131,19 @@ impl<T: Tile> Sweep<'_, T> {
     fn panel<const V: usize>(
         &self,
         panel: &Panel<'_>,
-        stage: &mut impl Stage,
+        writer: &mut impl EpilogueWriter,
         counts: &mut [Counts; 8],
     ) {
         self.token.vectorize(
             #[inline(always)]
             || {
-                let mut prepared = stage.prepare(self.token, panel.first, panel.columns);
+                let mut prepared = writer.prepare(self.token, panel.first, panel.columns);
                 let mut first = 0;
                 for group in self.block.groups {
                     let rows = first..first + group.rows;
                     let weights = &panel.weights[group.skip * V * T::STEP_BYTES..];
                     first = rows.end;
-                    self.group::<V>(rows, group, weights, stage, &mut prepared, counts);
+                    self.group::<V>(rows, group, weights, writer, &mut prepared, counts);
                 }
             },
         );
@@ -155,16 +155,16 @@ impl<T: Tile> Sweep<'_, T> {
         rows: Range<usize>,
         group: &Group,
         weights: &[u8],
-        stage: &mut impl Stage,
+        writer: &mut impl EpilogueWriter,
         prepared: &mut Prepared,
         counts: &mut [Counts; 8],
     ) {
         let depth = group.bits.unwrap_or(self.depth);
-        stage.set_base::<T>(prepared, &[T::base(depth); MAX_COLUMNS]);
+        writer.set_base::<T>(prepared, &[T::base(depth); MAX_COLUMNS]);
         if group.steps == 0 {
             counts[0] = [0; MAX_COLUMNS];
             for row in rows {
-                stage.store::<T, 1, V>(
+                writer.store::<T, 1, V>(
                     self.token,
                     row,
                     prepared,
@@ -184,10 +184,10 @@ impl<T: Tile> Sweep<'_, T> {
         let mut row = rows.start;
         if V == 1 && self.bordered == 0 && group.gap == 0 {
             let starts = &self.starts[rows.clone()];
-            row += stage.store_narrow(self.token, row, prepared, (&patches, starts, weights));
+            row += writer.store_narrow(self.token, row, prepared, (&patches, starts, weights));
         }
         let bounds = if const { T::SHALLOW > 0 } && depth <= T::SHALLOW && self.bordered == 0 {
-            stage.bounds::<T>(prepared)
+            writer.bounds::<T>(prepared)
         } else {
             None
         };
@@ -202,16 +202,16 @@ impl<T: Tile> Sweep<'_, T> {
                                 && let Some(bounds) = &bounds
                             {
                                 let bits = self.token.below::<$rows, V>(&patches, starts, weights, bounds);
-                                stage.store_bits::<T>(row, prepared, &bits);
+                                writer.store_bits::<T>(row, prepared, &bits);
                                 row += some;
                                 continue;
                             }
                             let counts = counts.first_chunk_mut::<$rows>().expect("as many rows as a tile has");
                             if self.bordered >> row & ((1 << $rows) - 1) == 0 {
-                                stage.count::<T, $rows, V>(self.token, row, prepared, (&patches, starts, weights), counts);
+                                writer.count::<T, $rows, V>(self.token, row, prepared, (&patches, starts, weights), counts);
                             } else {
                                 count::<T, $rows, V>(self.token, (&patches, starts, weights), counts);
-                                self.store_bordered::<V>(row, stage, prepared, counts);
+                                self.store_bordered::<V>(row, writer, prepared, counts);
                             }
                         })*
                         rows => unreachable!("a tile has at most 8 rows, not {rows}"),
@@ -229,7 +229,7 @@ impl<T: Tile> Sweep<'_, T> {
     fn store_bordered<const V: usize>(
         &self,
         row: usize,
-        stage: &mut impl Stage,
+        writer: &mut impl EpilogueWriter,
         prepared: &mut Prepared,
         counts: &[Counts],
     ) {
@@ -244,20 +244,20 @@ impl<T: Tile> Sweep<'_, T> {
                     {
                         let mut base = depth;
                         border.base(&corners[row], prepared.first, &mut base);
-                        stage.set_base::<T>(prepared, &base);
+                        writer.set_base::<T>(prepared, &base);
                         is_depth = false;
                     } else if !is_depth {
-                        stage.set_base::<T>(prepared, &depth);
+                        writer.set_base::<T>(prepared, &depth);
                         is_depth = true;
                     }
-                    stage.store::<T, 1, V>(
+                    writer.store::<T, 1, V>(
                         self.token,
                         row,
                         prepared,
                         core::array::from_ref(counts),
                     );
                 }
-                stage.set_base::<T>(prepared, &depth);
+                writer.set_base::<T>(prepared, &depth);
             },
         );
     }

@@ -6,7 +6,7 @@
 use super::{
     bits_out::BitLines,
     epilogue::{Activation, Residual, Rows, RowsMut, Signs, Transform, clamp, prelu},
-    stage::{Numbers, Offsets, Place, Prepared, Stage},
+    writer::{EpilogueWriter, Numbers, Offsets, Place, Prepared},
 };
 use crate::{
     Error,
@@ -275,7 +275,7 @@ fn activate<const LANES: usize>(
     }
 }
 
-impl<T: Real> Stage for Reals<'_, T> {
+impl<T: Real> EpilogueWriter for Reals<'_, T> {
     fn split(mut self, lines: usize) -> (Self, Self) {
         let numbers = halves(self.numbers.take(), |numbers| numbers.split(lines));
         let signs = halves(self.signs.take(), |signs| signs.split(lines));

@@ -17,8 +17,8 @@ use super::{
     epilogue::Threshold,
     geometry::Window,
     patches::{Band, Lines},
-    stage::count_limit,
     workspace::Worker,
+    writer::count_limit,
 };
 use crate::{
     arch::tile::Tile,
@@ -114,7 +114,7 @@ impl Tables {
         band: &Band,
         width: usize,
         worker: &mut Worker,
-        stage: &mut Bits<'_>,
+        writer: &mut Bits<'_>,
     ) {
         let Worker { lines, rows } = worker;
         let lines = Lines::new(window, input, band, 0, lines);
@@ -122,7 +122,7 @@ impl Tables {
             ($($words:literal)*) => {
                 match self.words {
                     $($words => dispatch!(self.level, token => {
-                        self.lines::<_, $words>(token, window, lines, band, width, rows, stage)
+                        self.lines::<_, $words>(token, window, lines, band, width, rows, writer)
                     }),)*
                     words => unreachable!("an entry has 1, 2, 4 or 8 words, not {words}"),
                 }
@@ -143,9 +143,9 @@ impl Tables {
         band: &Band,
         width: usize,
         sums: &mut Vec<u64>,
-        stage: &mut Bits<'_>,
+        writer: &mut Bits<'_>,
     ) {
-        let (thresholds, out) = stage.lines();
+        let (thresholds, out) = writer.lines();
         let start = self.start::<N>(thresholds);
         let inverted = inverted::<N>(thresholds);
         let across = window.geometry.stride[1] * window.geometry.channels;

@@ -30,7 +30,7 @@
 use super::{
     parallel::{over, parts},
     patches::Band,
-    stage::Stage,
+    writer::EpilogueWriter,
 };
 use crate::bits::Shape;
 use alloc::{vec, vec::Vec};
@@ -79,12 +79,12 @@ impl Workspace {
 }
 
 /// Hands the bands of an output to `work`, shared among the workspace's threads where they are worth it; `depth` is the bits of a sum.
-pub(super) fn over_bands<S: Stage>(
+pub(super) fn over_bands<W: EpilogueWriter>(
     workspace: &mut Workspace,
     output: Shape,
     depth: usize,
-    mut stage: S,
-    work: &(impl Fn(&Band, &mut Worker, &mut S) + Sync),
+    mut writer: W,
+    work: &(impl Fn(&Band, &mut Worker, &mut W) + Sync),
 ) {
     let lines = output.batch * output.height;
     let workers = &mut workspace.workers;
@@ -94,18 +94,18 @@ pub(super) fn over_bands<S: Stage>(
     let parts = parts(lines, size, workers.len());
     // As little as one band is not worth cutting up.
     if let (1, Some(band)) = (parts, Band::one(output)) {
-        return work(&band, &mut workers[0], &mut stage);
+        return work(&band, &mut workers[0], &mut writer);
     }
     over(
         0..lines,
-        stage,
+        writer,
         &mut workers[..parts],
-        &S::split,
-        &|lines, mut stage, worker| {
+        &W::split,
+        &|lines, mut writer, worker| {
             for band in Band::all(output, lines) {
-                let (mut band_stage, rest) = stage.split(band.lines.len() * band.images.len());
-                work(&band, worker, &mut band_stage);
-                stage = rest;
+                let (mut band_writer, rest) = writer.split(band.lines.len() * band.images.len());
+                work(&band, worker, &mut band_writer);
+                writer = rest;
             }
         },
     );

@@ -1,6 +1,6 @@
-//! What becomes of a sum.
+//! Writes what an epilogue makes of the counts of a tile.
 //!
-//! With `count` differing bits of `K`, the dot product is `K − 2·count`. A stage therefore starts from a base for each
+//! With `count` differing bits of `K`, the dot product is `K − 2·count`. A writer therefore starts from a base for each
 //! column, usually `K`: the sum is `base − 2·count`, and `base − 2·count ≥ t` is `count ≤ ⌊(base − t)/2⌋`, one comparison of
 //! the count itself. (Products with bytes have a base of their own, and a 1 in place of the 2: [`Tile::PER_COUNT`].)
 
@@ -10,14 +10,14 @@ use crate::{
     arch::tile::{BLOCK, Counts, MAX_COLUMNS, Patches, Strided, Tile},
 };
 
-/// The largest count with which the sum `base − per_count · count` is at least so large. Half of what saturates is still more than any
-/// count, as the depth is below 2³⁰.
+/// Largest `count` with `base − per_count · count ≥ at_least`. Saturation cannot change the result:
+/// the depth is below 2³⁰.
 #[inline(always)]
 pub(crate) fn count_limit(base: i32, at_least: i32, per_count: i32) -> i32 {
     base.saturating_sub(at_least).div_euclid(per_count)
 }
 
-/// [`Tile::count`], compiled once for all stages and with the level's features.
+/// [`Tile::count`], compiled once for all writers and with the level's features.
 #[inline(never)]
 pub(crate) fn count<T: Tile, const R: usize, const V: usize>(
     token: T,
@@ -33,7 +33,7 @@ pub(crate) fn count<T: Tile, const R: usize, const V: usize>(
 /// One number for each column of a panel.
 pub(crate) type Columns = [i32; MAX_COLUMNS];
 
-/// The columns that a stage is about to be handed, and what it needs to know of them.
+/// The columns that a writer is about to be handed, and what it needs to know of them.
 pub(crate) struct Prepared {
     pub(crate) first: usize,
     pub(super) columns: usize,
@@ -45,7 +45,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// For a stage that needs nothing but the bases.
+    /// For a writer that needs nothing but the bases.
     #[inline(always)]
     pub(crate) fn bases(first: usize, columns: usize) -> Self {
         let zeros = [0; MAX_COLUMNS];
@@ -69,7 +69,7 @@ impl Prepared {
 }
 
 /// Takes counts, a row of a panel at a time. Rows are counted within a block, whose places [`begin`](Self::begin) says.
-pub(crate) trait Stage: Sized + Send {
+pub(crate) trait EpilogueWriter: Sized + Send {
     /// The first `lines` lines, and the rest. A line is one row of a matrix, or the pixels of a line of a tensor.
     fn split(self, lines: usize) -> (Self, Self);
 
@@ -114,8 +114,8 @@ pub(crate) trait Stage: Sized + Send {
         self.store::<T, R, V>(token, row, prepared, counts);
     }
 
-    /// For a stage that needs no more than a bit of each count, where counts fit in bytes: the columns' bounds, counts below which set it, at
-    /// [`Tile::place`].
+    /// For a writer that needs no more than a bit of each count, where counts fit in bytes: the
+    /// columns' bounds, counts below which set it, at [`Tile::place`].
     #[inline(always)]
     fn bounds<T: Tile>(&self, _prepared: &Prepared) -> Option<[u8; MAX_COLUMNS]> {
         None
@@ -125,7 +125,7 @@ pub(crate) trait Stage: Sized + Send {
     #[inline(always)]
     fn store_bits<T: Tile>(&mut self, _row: usize, _prepared: &Prepared, _bits: &[u64]) {}
 
-    /// Whether it takes rows that are a word each ([`Stage::store_words`]).
+    /// Whether it takes rows that are a word each ([`EpilogueWriter::store_words`]).
     const WORDS: bool = false;
 
     /// Counts and stores rows that are a word each: those of a line one after the other, lines `line` words apart.
@@ -153,10 +153,10 @@ pub(crate) trait Stage: Sized + Send {
     }
 }
 
-/// Two stages, each with its part of the output.
+/// Two writers, each with its part of the output.
 #[inline(always)]
-pub(crate) fn each<Part, S>((before, after): (Part, Part), stage: impl Fn(Part) -> S) -> (S, S) {
-    (stage(before), stage(after))
+pub(crate) fn each<Part, S>((before, after): (Part, Part), writer: impl Fn(Part) -> S) -> (S, S) {
+    (writer(before), writer(after))
 }
 
 /// Where a row goes: its line, and the pixel in it.
@@ -231,7 +231,7 @@ impl<'a, T> Numbers<'a, T> {
 /// The sums themselves.
 pub(crate) struct Sums<'a>(pub(crate) Numbers<'a, i32>);
 
-impl Stage for Sums<'_> {
+impl EpilogueWriter for Sums<'_> {
     fn split(self, lines: usize) -> (Self, Self) {
         each(self.0.split(lines), Self)
     }

@@ -6,7 +6,7 @@ use bernet_kernels::{
 };
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Ending {
+pub(crate) enum Epilogue {
     /// `scale · sum + bias`, of each output.
     Scaled(Scaled),
     /// `magnitude` where the sum reaches the output's threshold, else `−magnitude`.

@@ -13,11 +13,11 @@ use ort_sys::ONNXTensorElementDataType as Type;
 use std::ffi::CStr;
 
 /// One of the two, and the two inputs after the weights that it takes.
-pub(crate) trait Ending: Sized + Send + Sync + 'static {
+pub(crate) trait Epilogue: Sized + Send + Sync + 'static {
     /// The names of the two operators that end so.
     const MATMUL: &'static CStr;
     const CONVOLUTION: &'static CStr;
-    /// Bits, weights, and what the ending takes.
+    /// Bits, weights, and what the epilogue takes.
     const INPUTS: &'static [Type];
     const REQUIRED: usize;
     const OUTPUT: Type;
@@ -64,7 +64,7 @@ impl Scaled {
     }
 }
 
-impl Ending for Scaled {
+impl Epilogue for Scaled {
     const MATMUL: &'static CStr = c"XnorMatMul";
     const CONVOLUTION: &'static CStr = c"XnorConv2d";
     const INPUTS: &'static [Type] = &[u64::TYPE, f32::TYPE, f32::TYPE, f32::TYPE];
@@ -142,7 +142,7 @@ impl Ending for Scaled {
 /// `sum ≥ at_least`, inverted where `invert` is not 0, packed.
 pub(crate) struct Thresholds(Vec<Threshold>);
 
-impl Ending for Thresholds {
+impl Epilogue for Thresholds {
     const MATMUL: &'static CStr = c"XnorMatMulSign";
     const CONVOLUTION: &'static CStr = c"XnorConv2dSign";
     const INPUTS: &'static [Type] = &[u64::TYPE, f32::TYPE, i32::TYPE, i32::TYPE];
