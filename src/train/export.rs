@@ -9,8 +9,8 @@ use super::{
     error::TrainError,
     kernel::{Grey, Kernel},
     layer::{EPSILON, LayerState, Norm, Place},
+    max_pool::Pooled,
     network::{LayerSpec, Network},
-    pool::Pooled,
     trainer::Trainer,
 };
 use crate::data::Dataset;

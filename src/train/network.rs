@@ -2,7 +2,7 @@
 
 use super::{
     layer::Place,
-    pool::{Pool, Window},
+    max_pool::{Pool, Window},
 };
 use bernet_kernels::{
     bits::Shape,

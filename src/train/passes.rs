@@ -5,8 +5,8 @@ use super::{
     binary,
     layer::{self, Cache},
     loss::{self, Loss},
+    max_pool::Pooled,
     methods::ScheduleState,
-    pool::Pooled,
     trainer::Trainer,
 };
 use crate::data::Dataset;

@@ -25,7 +25,7 @@ use super::{
     super::{
         layer::{self, Cache, LayerState, Place},
         matrix,
-        pool::Pooling,
+        max_pool::Pooling,
         random::Random,
     },
     Method, ScheduleState, regularise_means, use_means,

@@ -27,7 +27,7 @@ use super::{
     choices::{Activations, Distribution, MethodName},
     config::Config,
     layer::{self, Cache, EPSILON, LayerState, Place},
-    pool::Pooling,
+    max_pool::Pooling,
     random::Random,
 };
 use bernet_kernels::isa::Level;

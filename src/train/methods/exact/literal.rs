@@ -14,7 +14,7 @@ use super::{
 };
 use crate::train::{
     layer::{self, Cache, LayerState, Place},
-    pool::Pooling,
+    max_pool::Pooling,
     random::Random,
 };
 

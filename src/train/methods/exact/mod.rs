@@ -31,7 +31,7 @@ use super::{
     super::{
         layer::{self, Cache, EPSILON, LayerState, Place},
         matrix,
-        pool::Pooling,
+        max_pool::Pooling,
         random::Random,
     },
     Method, ScheduleState,
