@@ -5,7 +5,7 @@ mod support;
 use bernet_kernels::{
     bits::{BitTensor, Shape},
     conformance::{self, Generator},
-    xnor::{Conv2d, Geometry, Options, PaddingValue, Threshold, Workspace},
+    xnor::{Conv2d, ConvParams, PaddingValue, Threshold, Workspace},
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -18,13 +18,10 @@ fn convolutions(criterion: &mut Criterion) {
         support::levels(criterion, "conv", threads, |group, level, pool| {
             for [size, channels] in SQUARES {
                 for padding_value in [PaddingValue::MinusOne, PaddingValue::Zero] {
-                    let geometry = Geometry {
-                        channels,
-                        outputs: channels,
-                        kernel: [3, 3],
-                        stride: [1, 1],
+                    let params = ConvParams {
                         padding: [1; 4],
                         padding_value,
+                        ..ConvParams::valid([3, 3])
                     };
                     let input = Shape {
                         batch: 1,
@@ -32,21 +29,15 @@ fn convolutions(criterion: &mut Criterion) {
                         width: size,
                         channels,
                     };
-                    conformance::convolution(
-                        level,
-                        threads,
-                        &geometry,
-                        Options::default(),
-                        input,
-                        1,
-                    )
-                    .expect("the right answer");
+                    conformance::convolution(level, threads, &params, channels, input, 1)
+                        .expect("the right answer");
                     let mut generator = Generator(1);
                     let lines = support::random(&mut generator, size, size * channels);
                     let input = BitTensor::from_lines(input, lines).expect("lines of the shape");
-                    let weights = support::random(&mut generator, channels, geometry.depth());
-                    let conv =
-                        Conv2d::new(level, geometry, &weights).expect("weights of the geometry");
+                    let depth = params.depth(channels);
+                    let weights = support::random(&mut generator, channels, depth);
+                    let conv = Conv2d::new(level, channels, params, &weights)
+                        .expect("weights of the depth");
                     let thresholds = vec![
                         Threshold {
                             at_least: 0,
@@ -56,7 +47,7 @@ fn convolutions(criterion: &mut Criterion) {
                     ];
                     let mut workspace = Workspace::with_threads(threads);
                     let mut out = BitTensor::all_minus_one(input.shape());
-                    let work = size * size * channels * geometry.depth();
+                    let work = size * size * channels * depth;
                     group.throughput(Throughput::Elements(work as u64));
                     group.bench_function(
                         format!("{size}x{size}x{channels} {padding_value:?}"),

@@ -4,7 +4,7 @@ use bernet::train::{Config, MethodName, Network, TALK_24, Trainer};
 use bernet_kernels::{
     bits::Shape,
     conformance::Generator,
-    xnor::{Geometry, Options, PaddingValue},
+    xnor::{ConvParams, PaddingValue},
 };
 use bernet_runtime::format::{MAGIC, VERSION};
 use std::sync::LazyLock;
@@ -89,24 +89,9 @@ pub fn stored_gzip(bytes: &[u8]) -> Vec<u8> {
     gzip
 }
 
-/// Dilation, and groups that both kinds of channels are a multiple of; half of the time none.
-pub fn options(generator: &mut Generator, channels: usize, outputs: usize) -> Options {
-    let mut options = Options::default();
-    if generator.below(3) == 0 {
-        options.dilation = [1 + generator.below(3), 1 + generator.below(3)];
-    }
-    if generator.below(3) == 0 {
-        let fit =
-            |groups: &usize| channels.is_multiple_of(*groups) && outputs.is_multiple_of(*groups);
-        let groups: Vec<usize> = (1..=channels.min(outputs)).filter(fit).collect();
-        options.groups = groups[generator.below(groups.len())];
-    }
-    options
-}
-
 /// A convolution with groups of any size, from one channel to more than a word, and as many outputs a group as come up: what
 /// [`conformance::random_convolution`](bernet_kernels::conformance::random_convolution) has two cases of.
-pub fn grouped_convolution(generator: &mut Generator) -> (Geometry, Options, Shape) {
+pub fn grouped_convolution(generator: &mut Generator) -> (ConvParams, usize, Shape) {
     const CHANNELS: [usize; 9] = [1, 2, 3, 7, 8, 31, 32, 64, 65];
     let mut below = |end: usize| generator.below(end);
     let groups = 1 + below(9);
@@ -119,13 +104,13 @@ pub fn grouped_convolution(generator: &mut Generator) -> (Geometry, Options, Sha
         let span = (kernel[axis] - 1) * dilation[axis] + 1;
         after[axis].max(span.saturating_sub(size[axis] + before[axis]))
     };
-    let geometry = Geometry {
-        channels,
-        outputs,
+    let params = ConvParams {
         kernel,
         stride,
+        dilation,
         padding: [before[0], before[1], enough(0), enough(1)],
         padding_value: PADDING[below(PADDING.len())],
+        groups,
     };
     let shape = Shape {
         batch: 1 + below(3),
@@ -133,7 +118,7 @@ pub fn grouped_convolution(generator: &mut Generator) -> (Geometry, Options, Sha
         width: size[1],
         channels,
     };
-    (geometry, Options { dilation, groups }, shape)
+    (params, outputs, shape)
 }
 
 const PADDING: [PaddingValue; 3] = [

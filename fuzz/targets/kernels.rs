@@ -8,7 +8,7 @@ use bernet_kernels::{
     conformance::{self, Fill, Generator},
     isa::Level,
     packing,
-    xnor::{Geometry, Options, PaddingValue},
+    xnor::{ConvParams, PaddingValue},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -59,17 +59,17 @@ fuzz_target!(|case: Case| {
 const TERMS: [usize; 2] = [1 << 14, 1 << 18];
 
 /// The first of a generator's convolutions that is small enough: small ones are where the edges are.
-fn small_convolution(seed: u64) -> (Geometry, Options, Shape) {
+fn small_convolution(seed: u64) -> (ConvParams, usize, Shape) {
     let mut generator = Generator(seed);
     let most = TERMS[usize::from(generator.below(16) == 0)];
     loop {
-        let (geometry, options, input) = match generator.below(2) {
+        let (params, outputs, input) = match generator.below(2) {
             0 => conformance::random_convolution(&mut generator),
             _ => grouped_convolution(&mut generator),
         };
-        let terms = geometry.outputs * geometry.depth() / options.groups;
+        let terms = outputs * params.depth(input.channels);
         if terms * input.batch * input.height * input.width <= most {
-            return (geometry, options, input);
+            return (params, outputs, input);
         }
     }
 }
@@ -98,13 +98,13 @@ fn check(level: Level, what: &What) -> Result<(), String> {
             depth,
         } => conformance::product(level, 1, shape(rows, columns, depth), Fill::Opposite),
         What::Convolution { seed } => {
-            let (geometry, options, input) = small_convolution(seed);
-            conformance::convolution(level, 1, &geometry, options, input, seed)
+            let (params, outputs, input) = small_convolution(seed);
+            conformance::convolution(level, 1, &params, outputs, input, seed)
         }
         What::ByteConvolution { seed } => {
-            let (mut geometry, options, input) = small_convolution(seed);
-            geometry.padding_value = PaddingValue::Zero;
-            conformance::byte_convolution(level, 1, &geometry, options, input, seed)
+            let (mut params, outputs, input) = small_convolution(seed);
+            params.padding_value = PaddingValue::Zero;
+            conformance::byte_convolution(level, 1, &params, outputs, input, seed)
         }
         What::Bytes {
             columns,

@@ -19,7 +19,11 @@ const MOST: usize = 1500;
 
 fn probability(x: f64) -> f64 {
     // Most floats are far outside; their fractions are inside, and what is inside stays as it is.
-    if (0.0..=1.0).contains(&x) { x } else { (x - x.floor()).clamp(0.0, 1.0) }
+    if (0.0..=1.0).contains(&x) {
+        x
+    } else {
+        (x - x.floor()).clamp(0.0, 1.0)
+    }
 }
 
 fn near(a: f64, b: f64) -> bool {
@@ -32,13 +36,29 @@ fuzz_target!(|case: Case| {
     let valid = case.probabilities.iter().all(|p| (0.0..=1.0).contains(p));
     assert_eq!(raw.is_ok(), valid);
     let trials = usize::from(case.trials) % MOST;
-    let p: Vec<f64> = case.probabilities.iter().map(|&x| if x.is_finite() { probability(x) } else { 0.5 }).collect();
-    let p: Vec<f64> = p.iter().copied().cycle().take(if p.is_empty() { 0 } else { trials }).collect();
+    let p: Vec<f64> = case
+        .probabilities
+        .iter()
+        .map(|&x| if x.is_finite() { probability(x) } else { 0.5 })
+        .collect();
+    let p: Vec<f64> = p
+        .iter()
+        .copied()
+        .cycle()
+        .take(if p.is_empty() { 0 } else { trials })
+        .collect();
     let sum = PoissonBinomial::new(&p).expect("probabilities");
     for k in [case.k, case.k.rem_euclid(p.len() as i64 + 1)] {
-        let (mass, below, above) = (sum.pmf(k), sum.cdf(k), sum.survival(k + i64::from(k < i64::MAX)));
+        let (mass, below, above) = (
+            sum.pmf(k),
+            sum.cdf(k),
+            sum.survival(k + i64::from(k < i64::MAX)),
+        );
         for value in [mass, below, above] {
-            assert!((0.0..=1.0).contains(&value), "{k}: {mass:e} {below:e} {above:e}");
+            assert!(
+                (0.0..=1.0).contains(&value),
+                "{k}: {mass:e} {below:e} {above:e}"
+            );
         }
         assert!((below + above - 1.0).abs() <= f64::EPSILON);
         assert!(sum.cdf(k.saturating_sub(1)) <= below);
@@ -51,8 +71,13 @@ fuzz_target!(|case: Case| {
                 assert!(near(one[0], all), "{function:?}({k}): {:e} {all:e}", one[0]);
             }
             let mut slopes = vec![0.0; p.len()];
-            sum.survival_gradient(k, &mut slopes).expect("as many as trials");
-            assert!(slopes.iter().all(|slope| (0.0..=1.0 + 1e-12).contains(slope)));
+            sum.survival_gradient(k, &mut slopes)
+                .expect("as many as trials");
+            assert!(
+                slopes
+                    .iter()
+                    .all(|slope| (0.0..=1.0 + 1e-12).contains(slope))
+            );
         }
     }
     let q = probability(if case.q.is_finite() { case.q } else { 0.5 });

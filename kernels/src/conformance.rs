@@ -14,7 +14,7 @@ use crate::{
     isa::Level,
     reference,
     xnor::{
-        Affine, BinaryConv2d, ByteConv2d, Conv2d, Epilogue, Geometry, Options, PackedWeights,
+        Affine, BinaryConv2d, ByteConv2d, Conv2d, ConvParams, Epilogue, PackedWeights,
         PaddingValue, RowsMut, Threshold, Workspace, gemm_threads,
     },
 };
@@ -198,43 +198,46 @@ fn together(words: &[u64], like: BitView<'_>, stride: usize) -> Result<BitMatrix
     BitMatrix::from_words(like.rows(), like.columns(), lines).map_err(|error| format!("{error}"))
 }
 
-/// A convolution, as sums, scaled and as bits.
+/// A convolution with parameters and a number of outputs, as sums, scaled and as bits.
 ///
 /// # Errors
 /// Says which element differs, expected and found.
 pub fn convolution(
     level: Level,
     threads: usize,
-    geometry: &Geometry,
-    options: Options,
+    params: &ConvParams,
+    outputs: usize,
     input: Shape,
     seed: u64,
 ) -> Result<(), String> {
-    let place = format!("{level}, {geometry:?}, {options:?} on {input:?}, seed {seed}");
+    let place = format!("{level}, {params:?}, {outputs} outputs on {input:?}, seed {seed}");
     let failed = |error: Error| format!("{place}: {error}");
     let mut generator = Generator(seed);
     let lines = generator.matrix(input.batch * input.height, input.width * input.channels);
     let input = BitTensor::from_lines(input, lines).map_err(failed)?;
-    let depth = geometry.depth() / options.groups;
-    let (n, w) = (geometry.outputs, generator.matrix(geometry.outputs, depth));
-    let (thresholds, numbers) = (generator.thresholds(n, depth), generator.numbers(n));
-    let conv = Conv2d::with_options(level, *geometry, options, &w).map_err(failed)?;
+    let depth = params.depth(input.shape().channels);
+    let w = generator.matrix(outputs, depth);
+    let (thresholds, numbers) = (
+        generator.thresholds(outputs, depth),
+        generator.numbers(outputs),
+    );
+    let conv = Conv2d::new(level, input.shape().channels, *params, &w).map_err(failed)?;
     let output = conv.output_shape(input.shape()).map_err(failed)?;
-    let mut found = Outputs::new(output.batch * output.height * output.width, n);
+    let mut found = Outputs::new(output.batch * output.height * output.width, outputs);
     let mut workspace = Workspace::with_threads(threads);
     conv.sums_in(&mut workspace, &input, &mut found.sums)
         .map_err(failed)?;
     // From lines further apart, to pixels further apart and lines further apart.
     let (words, stride) = apart(input.view(), generator.below(3));
     let view = BitView::new(&words, input.shape(), stride).map_err(failed)?;
-    let wider = n + generator.below(3);
-    let mut scaled = vec![f32::NAN; (found.bits.rows() - 1) * wider + n];
+    let wider = outputs + generator.below(3);
+    let mut scaled = vec![f32::NAN; (found.bits.rows() - 1) * wider + outputs];
     let rows = RowsMut::new(&mut scaled, wider);
     conv.affine(&mut workspace, view, numbers.affine(), rows)
         .map_err(failed)?;
-    for (row, to) in scaled.chunks(wider).zip(found.scaled.chunks_mut(n)) {
-        to.copy_from_slice(&row[..n]);
-        if !row[n..].iter().all(|value| value.is_nan()) {
+    for (row, to) in scaled.chunks(wider).zip(found.scaled.chunks_mut(outputs)) {
+        to.copy_from_slice(&row[..outputs]);
+        if !row[outputs..].iter().all(|value| value.is_nan()) {
             return Err(format!("{place}: written between pixels of out"));
         }
     }
@@ -260,7 +263,7 @@ pub fn convolution(
             "{place}: thresholds worked out once make other bits"
         ));
     }
-    let expected = |at| reference::convolution_sum(geometry, options, &w, &input, at);
+    let expected = |at| reference::convolution_sum(params, &w, &input, at);
     found
         .compare_tensor(&bits, expected, depth, &thresholds, &numbers)
         .map_err(|what| format!("{place}, {what}"))
@@ -273,12 +276,12 @@ pub fn convolution(
 pub fn byte_convolution(
     level: Level,
     threads: usize,
-    geometry: &Geometry,
-    options: Options,
+    params: &ConvParams,
+    outputs: usize,
     shape: Shape,
     seed: u64,
 ) -> Result<(), String> {
-    let place = format!("{level}, bytes, {geometry:?}, {options:?} on {shape:?}, seed {seed}");
+    let place = format!("{level}, bytes, {params:?}, {outputs} outputs on {shape:?}, seed {seed}");
     let failed = |error: Error| format!("{place}: {error}");
     let mut generator = Generator(seed);
     // The largest sums come from inputs of 255.
@@ -287,16 +290,16 @@ pub fn byte_convolution(
     let input: Vec<u8> = (0..size)
         .map(|_| if dark { 255 } else { generator.word() as u8 })
         .collect();
-    let depth = geometry.depth() / options.groups;
-    let (n, w) = (geometry.outputs, generator.matrix(geometry.outputs, depth));
-    let mut thresholds = generator.thresholds(n, depth);
+    let depth = params.depth(shape.channels);
+    let w = generator.matrix(outputs, depth);
+    let mut thresholds = generator.thresholds(outputs, depth);
     for threshold in &mut thresholds {
         threshold.at_least = threshold.at_least.saturating_mul(101);
     }
-    let numbers = generator.numbers(n);
-    let conv = ByteConv2d::new(level, *geometry, options, &w).map_err(failed)?;
+    let numbers = generator.numbers(outputs);
+    let conv = ByteConv2d::new(level, shape.channels, *params, &w).map_err(failed)?;
     let output = conv.output_shape(shape).map_err(failed)?;
-    let mut found = Outputs::new(output.batch * output.height * output.width, n);
+    let mut found = Outputs::new(output.batch * output.height * output.width, outputs);
     let mut workspace = Workspace::with_threads(threads);
     conv.sums(&mut workspace, shape, &input, &mut found.sums)
         .map_err(failed)?;
@@ -311,14 +314,14 @@ pub fn byte_convolution(
             conv.run(&mut workspace, shape, &input, epilogue)
         })
         .map_err(|what| format!("{place}, {what}"))?;
-    let expected = |at| reference::byte_convolution_sum(geometry, options, &w, shape, &input, at);
+    let expected = |at| reference::byte_convolution_sum(params, &w, shape, &input, at);
     found
         .compare_tensor(&bits, expected, depth, &thresholds, &numbers)
         .map_err(|what| format!("{place}, {what}"))
 }
 
-/// A small convolution of any kind, its output not empty.
-pub fn random_convolution(generator: &mut Generator) -> (Geometry, Options, Shape) {
+/// A small convolution of any kind, its output not empty: parameters, output channels, input shape.
+pub fn random_convolution(generator: &mut Generator) -> (ConvParams, usize, Shape) {
     const CHANNELS: [usize; 10] = [1, 2, 3, 8, 32, 33, 64, 65, 100, 128];
     const OUTPUTS: [usize; 8] = [1, 5, 8, 16, 33, 64, 65, 100];
     const VALUES: [PaddingValue; 3] = [
@@ -346,13 +349,13 @@ pub fn random_convolution(generator: &mut Generator) -> (Geometry, Options, Shap
         let span = (kernel[axis] - 1) * dilation[axis] + 1;
         after[axis].max(span.saturating_sub(size + before[axis]))
     };
-    let geometry = Geometry {
-        channels,
-        outputs,
+    let params = ConvParams {
         kernel,
         stride,
+        dilation,
         padding: [before[0], before[1], enough(0, height), enough(1, width)],
         padding_value: VALUES[generator.below(VALUES.len())],
+        groups,
     };
     let shape = Shape {
         batch: 1 + generator.below(3),
@@ -360,7 +363,7 @@ pub fn random_convolution(generator: &mut Generator) -> (Geometry, Options, Shap
         width,
         channels,
     };
-    (geometry, Options { dilation, groups }, shape)
+    (params, outputs, shape)
 }
 
 /// A scale and a bias for each output.

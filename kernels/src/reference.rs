@@ -9,7 +9,7 @@
 
 use crate::{
     bits::{BitMatrix, BitTensor, Shape},
-    xnor::{Geometry, Options, PaddingValue},
+    xnor::{ConvParams, PaddingValue},
 };
 
 /// ±1 values: the dot product of two packed rows of `depth` values whose pad bits are 0.
@@ -26,14 +26,13 @@ pub fn dot(a: &[u64], b: &[u64], depth: usize) -> i32 {
 /// `(i, j)` of the window reads line `y · stride + i · dilation − top`, pixel `x · stride + j · dilation − left`; outside the image it
 /// counts as the padding.
 pub fn convolution_sum(
-    geometry: &Geometry,
-    options: Options,
+    params: &ConvParams,
     weights: &BitMatrix,
     input: &BitTensor,
     [image, y, x, channel]: [usize; 4],
 ) -> i32 {
     let sign = |bit: bool| if bit { 1 } else { -1 };
-    let padding = match geometry.padding_value {
+    let padding = match params.padding_value {
         PaddingValue::MinusOne => -1,
         PaddingValue::Zero => 0,
         PaddingValue::PlusOne => 1,
@@ -43,20 +42,12 @@ pub fn convolution_sum(
             sign(input.get(image, line, pixel, c))
         })
     };
-    window_sum(
-        geometry,
-        options,
-        weights,
-        input.shape(),
-        [y, x, channel],
-        value,
-    )
+    window_sum(params, weights, input.shape(), [y, x, channel], value)
 }
 
 /// As [`convolution_sum`], of 8-bit unsigned numbers, NHWC; padding counts as 0.
 pub fn byte_convolution_sum(
-    geometry: &Geometry,
-    options: Options,
+    params: &ConvParams,
     weights: &BitMatrix,
     shape: Shape,
     input: &[u8],
@@ -73,33 +64,32 @@ pub fn byte_convolution_sum(
             input[((image * height + line) * width + pixel) * channels + c].into()
         })
     };
-    window_sum(geometry, options, weights, shape, [y, x, channel], value)
+    window_sum(params, weights, shape, [y, x, channel], value)
 }
 
 /// The sum under one window; `value` is asked for line, pixel and channel of the image, or for what lies outside.
 fn window_sum(
-    geometry: &Geometry,
-    options: Options,
+    params: &ConvParams,
     weights: &BitMatrix,
     shape: Shape,
     [y, x, channel]: [usize; 3],
     value: impl Fn(Option<[usize; 3]>) -> i32,
 ) -> i32 {
     let Shape { height, width, .. } = shape;
-    let [top, left, ..] = geometry.padding;
-    let channels = geometry.channels / options.groups;
-    let group = channel / (geometry.outputs / options.groups);
+    let [top, left, ..] = params.padding;
+    let channels = shape.channels / params.groups;
+    let group = channel / (weights.rows() / params.groups);
     let mut sum = 0;
-    for i in 0..geometry.kernel[0] {
-        for j in 0..geometry.kernel[1] {
+    for i in 0..params.kernel[0] {
+        for j in 0..params.kernel[1] {
             // In the padded image.
-            let line = y * geometry.stride[0] + i * options.dilation[0];
-            let pixel = x * geometry.stride[1] + j * options.dilation[1];
+            let line = y * params.stride[0] + i * params.dilation[0];
+            let pixel = x * params.stride[1] + j * params.dilation[1];
             let inside =
                 (top..top + height).contains(&line) && (left..left + width).contains(&pixel);
             for c in 0..channels {
                 let value = value(inside.then(|| [line - top, pixel - left, group * channels + c]));
-                let tap = (i * geometry.kernel[1] + j) * channels + c;
+                let tap = (i * params.kernel[1] + j) * channels + c;
                 sum += if weights.get(channel, tap) {
                     value
                 } else {

@@ -5,7 +5,7 @@ use bernet_kernels::{
     isa::Level,
     packing,
     xnor::{
-        Activation, BinaryConv2d, ByteConv2d, Conv2d, Epilogue, Geometry, Options, PackedWeights,
+        Activation, BinaryConv2d, ByteConv2d, Conv2d, ConvParams, Epilogue, PackedWeights,
         PaddingValue, Residual, Signs, Threshold, Transform, Workspace, gemm, max_pool,
     },
 };
@@ -65,17 +65,12 @@ fn calls_on_reserved_workspaces_allocate_nothing() {
             (128, 40, 3, 1),
         ] {
             for padding_value in padding_values {
-                let geometry = Geometry {
-                    channels,
-                    outputs,
-                    kernel: [3, 3],
+                let params = ConvParams {
                     stride: [1, 2],
                     padding: [1; 4],
                     padding_value,
-                };
-                let options = Options {
-                    dilation: [1, 1],
                     groups,
+                    ..ConvParams::valid([3, 3])
                 };
                 let shape = Shape {
                     batch: 2,
@@ -85,7 +80,7 @@ fn calls_on_reserved_workspaces_allocate_nothing() {
                 };
                 let weights =
                     BitMatrix::from_fn(outputs, 9 * channels / groups, |n, k| (n + k * k) % 3 == 0);
-                let conv = Conv2d::with_options(level, geometry, options, &weights).unwrap();
+                let conv = Conv2d::new(level, channels, params, &weights).unwrap();
                 let output = conv.output_shape(shape).unwrap();
                 let pixels = output.batch * output.height * output.width;
                 let input = BitTensor::all_minus_one(shape);
@@ -123,11 +118,11 @@ fn calls_on_reserved_workspaces_allocate_nothing() {
                     };
                     conv.run(&mut workspace, &input, epilogue).unwrap();
                 });
-                assert_eq!(count, 0, "{level}, {geometry:?}, {options:?}");
+                assert_eq!(count, 0, "{level}, {params:?}");
                 if padding_value != PaddingValue::Zero {
                     continue;
                 }
-                let conv = ByteConv2d::new(level, geometry, options, &weights).unwrap();
+                let conv = ByteConv2d::new(level, channels, params, &weights).unwrap();
                 let input = vec![3; 2 * side * side * channels];
                 let mut workspace = Workspace::default();
                 conv.reserve(&mut workspace, shape).unwrap();
@@ -135,7 +130,7 @@ fn calls_on_reserved_workspaces_allocate_nothing() {
                     let sums = Epilogue::Sums((&mut sums).into());
                     conv.run(&mut workspace, shape, &input, sums).unwrap();
                 });
-                assert_eq!(count, 0, "{level}, bytes, {geometry:?}, {options:?}");
+                assert_eq!(count, 0, "{level}, bytes, {params:?}");
             }
         }
         let weights = PackedWeights::new(level, &BitMatrix::all_minus_one(70, 300)).unwrap();

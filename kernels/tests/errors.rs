@@ -6,8 +6,8 @@ use bernet_kernels::{
     isa::Level,
     poisson_binomial::{Factors, Gradient, Layer, Plan, PowerSums, Workspace, gradient, survival},
     xnor::{
-        BinaryConv2d, ByteConv2d, Conv2d, Geometry, Options, PackedWeights, PaddingValue,
-        Threshold, gemm_i32,
+        BinaryConv2d, ByteConv2d, Conv2d, ConvParams, PackedWeights, PaddingValue, Threshold,
+        gemm_i32,
     },
 };
 use std::fmt::Debug;
@@ -16,15 +16,6 @@ use std::fmt::Debug;
 fn says<T: Debug>(result: Result<T, Error>, text: &str) {
     assert_eq!(result.unwrap_err().to_string(), text);
 }
-
-const GEOMETRY: Geometry = Geometry {
-    channels: 2,
-    outputs: 2,
-    kernel: [1, 1],
-    stride: [1, 1],
-    padding: [0; 4],
-    padding_value: PaddingValue::MinusOne,
-};
 
 #[test]
 fn matrices() {
@@ -114,34 +105,25 @@ fn levels() {
 fn convolutions() {
     let weights = BitMatrix::all_minus_one(2, 2);
     for level in Level::available() {
-        let conv = |geometry, options| Conv2d::with_options(level, geometry, options, &weights);
-        let plain = Options::default();
+        let conv = |channels, params| Conv2d::new(level, channels, params, &weights);
+        let plain = ConvParams::valid([1, 1]);
         says(
-            conv(
-                Geometry {
-                    outputs: 0,
-                    ..GEOMETRY
-                },
-                plain,
-            ),
+            Conv2d::new(level, 2, plain, &BitMatrix::all_minus_one(0, 2)),
             "outputs is 0, expected a positive multiple of the groups",
         );
         says(
-            conv(GEOMETRY, Options { groups: 3, ..plain }),
+            conv(2, ConvParams { groups: 3, ..plain }),
             "channels is 2, expected a positive multiple of the groups",
         );
         says(
-            conv(
-                Geometry {
-                    channels: 3,
-                    ..GEOMETRY
-                },
-                plain,
-            ),
+            conv(3, plain),
             "columns of the weights (depth): expected 3, found 2",
         );
-        let conv = conv(GEOMETRY, plain).unwrap();
-        assert_eq!((conv.options(), conv.geometry()), (plain, GEOMETRY));
+        let conv = conv(2, plain).unwrap();
+        assert_eq!(
+            (conv.params(), conv.channels(), conv.outputs()),
+            (plain, 2, 2)
+        );
         let threshold = Threshold {
             at_least: 0,
             invert: false,
@@ -157,29 +139,24 @@ fn convolutions() {
             channels: 2,
         });
         says(conv.sums(&image, &mut [0; 7]), "out: expected 8, found 7");
-        let bytes = |geometry| ByteConv2d::new(level, geometry, plain, &weights);
+        let bytes = |params| ByteConv2d::new(level, 2, params, &weights);
         says(
-            bytes(Geometry {
+            bytes(ConvParams {
                 padding: [0, 3, 0, 1],
-                ..GEOMETRY
+                padding_value: PaddingValue::MinusOne,
+                ..plain
             }),
             "padding of 8-bit input is 3, expected none, or padding that counts as 0",
         );
-        let deep = Geometry {
-            channels: 1 << 22,
-            ..GEOMETRY
-        };
         says(
-            ByteConv2d::new(level, deep, plain, &BitMatrix::all_minus_one(2, 1 << 22)),
+            ByteConv2d::new(level, 1 << 22, plain, &BitMatrix::all_minus_one(2, 1 << 22)),
             "depth of 8-bit input, gaps of dilation and other groups' channels included is 4194304, expected 1 to 2²² − 1",
         );
         says(
             Conv2d::new(
                 level,
-                Geometry {
-                    kernel: [0, 1],
-                    ..GEOMETRY
-                },
+                2,
+                ConvParams::valid([0, 1]),
                 &BitMatrix::all_minus_one(2, 0),
             ),
             "depth is 0, expected 1 to 2³⁰ − 1",

@@ -5,8 +5,7 @@ use bernet_kernels::{
     isa::Level,
     poisson_binomial::{self, Factors, Form, Gradient},
     xnor::{
-        Conv2d, Geometry, Options, PackedWeights, PaddingValue, Threshold, Workspace, gemm_bits,
-        gemm_i32,
+        Conv2d, ConvParams, PackedWeights, PaddingValue, Threshold, Workspace, gemm_bits, gemm_i32,
     },
 };
 use std::str::FromStr;
@@ -90,29 +89,26 @@ fn convolution(case: &Case<'_>, level: Level) {
         width: at(1),
         channels: at(2),
     };
-    let geometry = Geometry {
-        channels: at(2),
-        outputs: at(3),
+    let (channels, outputs) = (at(2), at(3));
+    let params = ConvParams {
         kernel: [at(4), at(5)],
         stride: [at(6), at(7)],
+        dilation: [at(13), at(14)],
         padding: [at(8), at(9), at(10), at(11)],
         padding_value: match numbers[12] {
             -1 => PaddingValue::MinusOne,
             0 => PaddingValue::Zero,
             _ => PaddingValue::PlusOne,
         },
-    };
-    let options = Options {
-        dilation: [at(13), at(14)],
         groups: at(15),
     };
-    let weights = case.bits("w", geometry.depth() / options.groups);
+    let weights = case.bits("w", params.depth(channels));
     let x = BitTensor::from_lines(shape, case.bits("x", shape.width * shape.channels)).unwrap();
-    let conv = Conv2d::with_options(level, geometry, options, &weights).unwrap();
+    let conv = Conv2d::new(level, channels, params, &weights).unwrap();
     let output = conv.output_shape(shape).unwrap();
     let mut sums = vec![0; output.height * output.width * output.channels];
     conv.sums(&x, &mut sums).unwrap();
-    assert_eq!(sums, case.numbers("sums"), "{level}, {geometry:?}");
+    assert_eq!(sums, case.numbers("sums"), "{level}, {params:?}");
     let mut activations = BitTensor::all_minus_one(output);
     conv.activations_in(
         &mut Workspace::default(),
@@ -121,14 +117,14 @@ fn convolution(case: &Case<'_>, level: Level) {
         &mut activations,
     )
     .unwrap();
-    let expected = case.bits("bits", geometry.outputs);
+    let expected = case.bits("bits", outputs);
     for pixel in 0..output.height * output.width {
-        for channel in 0..geometry.outputs {
+        for channel in 0..outputs {
             let found = activations.get(0, pixel / output.width, pixel % output.width, channel);
             assert_eq!(
                 found,
                 expected.get(pixel, channel),
-                "{level}, {geometry:?}, pixel {pixel}"
+                "{level}, {params:?}, pixel {pixel}"
             );
         }
     }

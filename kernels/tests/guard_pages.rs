@@ -8,8 +8,8 @@ use bernet_kernels::{
     isa::Level,
     packing::{self, Order},
     xnor::{
-        Affine, ByteConv2d, Conv2d, Geometry, Options, PackedWeights, PaddingValue, RowsMut,
-        Threshold, Workspace, gemm_affine, gemm_bits, gemm_i32, sum_pool,
+        Affine, ByteConv2d, Conv2d, ConvParams, PackedWeights, RowsMut, Threshold, Workspace,
+        gemm_affine, gemm_bits, gemm_i32, sum_pool,
     },
 };
 use std::{
@@ -196,13 +196,9 @@ fn convolutions() {
     let mut generator = Generator(2);
     for level in Level::available() {
         for channels in [1, 3, 8, 32, 33, 64] {
-            let geometry = Geometry {
-                channels,
-                outputs: 33,
-                kernel: [3, 3],
-                stride: [1, 1],
+            let params = ConvParams {
                 padding: [1; 4],
-                padding_value: PaddingValue::Zero,
+                ..ConvParams::valid([3, 3])
             };
             let shape = Shape {
                 batch: 1,
@@ -210,8 +206,8 @@ fn convolutions() {
                 width: 7,
                 channels,
             };
-            let weights = random(&mut generator, 33, geometry.depth());
-            let conv = Conv2d::new(level, geometry, &weights).unwrap();
+            let weights = random(&mut generator, 33, params.depth(channels));
+            let conv = Conv2d::new(level, channels, params, &weights).unwrap();
             let threshold = Threshold {
                 at_least: 2,
                 invert: false,
@@ -263,13 +259,10 @@ fn bytes_of_first_layers_and_pools() {
         width: 7,
         channels: 3,
     };
-    let geometry = Geometry {
-        channels: 3,
-        outputs: 17,
-        kernel: [3, 3],
+    let params = ConvParams {
         stride: [2, 1],
         padding: [1; 4],
-        padding_value: PaddingValue::Zero,
+        ..ConvParams::valid([3, 3])
     };
     let pixels: Vec<u8> = (0..6 * 7 * 3).map(|_| generator.word() as u8).collect();
     let weights = random(&mut generator, 17, 27);
@@ -277,7 +270,7 @@ fn bytes_of_first_layers_and_pools() {
     let mut pooled = [0; 3];
     sum_pool(&tensor, &mut pooled).unwrap();
     for level in Level::available() {
-        let conv = ByteConv2d::new(level, geometry, Options::default(), &weights).unwrap();
+        let conv = ByteConv2d::new(level, 3, params, &weights).unwrap();
         let mut expected = vec![0; 3 * 7 * 17];
         conv.sums(&mut Workspace::default(), shape, &pixels, &mut expected)
             .unwrap();

@@ -5,7 +5,7 @@ use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
     xnor::{
-        Conv2d, Geometry, PackedWeights, PaddingValue, RowsMut, Threshold, gemm_bits, gemm_i32,
+        Conv2d, ConvParams, PackedWeights, PaddingValue, RowsMut, Threshold, gemm_bits, gemm_i32,
         peak_throughput, peak_throughput_bytes,
     },
 };
@@ -102,19 +102,17 @@ fn convolutions_equal_naive_loops() {
                 ([2, 3], [2, 1], [0, 2, 1, 0]),
                 ([6, 6], [6, 6], [0, 1, 0, 0]),
             ] {
-                let geometry = Geometry {
-                    channels: 3,
-                    outputs: 5,
-                    kernel,
+                let params = ConvParams {
                     stride,
                     padding,
                     padding_value,
+                    ..ConvParams::valid(kernel)
                 };
                 let input =
                     BitTensor::from_lines(shape, random_matrix(&mut generator, 12, 15)).unwrap();
-                let w = random_matrix(&mut generator, 5, geometry.depth());
-                let conv = Conv2d::new(level, geometry, &w).unwrap();
-                let out = geometry.output_shape(shape).unwrap();
+                let w = random_matrix(&mut generator, 5, params.depth(3));
+                let conv = Conv2d::new(level, 3, params, &w).unwrap();
+                let out = params.output_shape(shape, 5).unwrap();
                 let mut sums = vec![0; out.batch * out.height * out.width * out.channels];
                 conv.sums(&input, &mut sums).unwrap();
                 let thresholds = random_thresholds(&mut generator, 5);
@@ -146,7 +144,7 @@ fn convolutions_equal_naive_loops() {
                                     }
                                 }
                                 let place =
-                                    format!("{level} {geometry:?} at {image}, {y}, {x}, {channel}");
+                                    format!("{level} {params:?} at {image}, {y}, {x}, {channel}");
                                 assert_eq!(*expected.next().unwrap(), sum, "{place}");
                                 let bit = activations.get(image, y, x, channel);
                                 assert_eq!(bit, threshold.apply(sum), "{place}");
@@ -193,55 +191,40 @@ fn what_does_not_fit_is_an_error() {
         Err(Error::Dimension { .. })
     ));
 
-    let geometry = Geometry {
-        channels: 3,
-        outputs: 2,
-        kernel: [3, 3],
-        stride: [1, 1],
-        padding: [usize::MAX, 1, 1, 1],
-        padding_value: PaddingValue::Zero,
-    };
+    let plain = ConvParams::valid([3, 3]);
     let shape = Shape {
         batch: 1,
         height: 4,
         width: 4,
         channels: 3,
     };
-    for geometry in [
-        geometry,
-        Geometry {
-            padding: [0; 4],
-            kernel: [5, 1],
-            ..geometry
-        },
-        Geometry {
-            padding: [0; 4],
-            stride: [0, 1],
-            ..geometry
-        },
-        Geometry {
-            padding: [0; 4],
-            kernel: [0, 1],
-            ..geometry
-        },
-        Geometry {
-            padding: [0; 4],
-            outputs: 0,
-            ..geometry
-        },
+    let padded = ConvParams {
+        padding: [usize::MAX, 1, 1, 1],
+        ..plain
+    };
+    let still = ConvParams {
+        stride: [0, 1],
+        ..plain
+    };
+    for (params, outputs) in [
+        (padded, 2),
+        (ConvParams::valid([5, 1]), 2),
+        (still, 2),
+        (ConvParams::valid([0, 1]), 2),
+        (plain, 0),
     ] {
         assert!(
-            matches!(geometry.output_shape(shape), Err(Error::Dimension { .. })),
-            "{geometry:?}"
+            matches!(
+                params.output_shape(shape, outputs),
+                Err(Error::Dimension { .. })
+            ),
+            "{params:?}, {outputs} outputs"
         );
     }
-    let wide = Geometry {
-        kernel: [usize::MAX, 2],
-        ..geometry
-    };
-    assert_eq!(wide.depth(), usize::MAX);
+    let wide = ConvParams::valid([usize::MAX, 2]);
+    assert_eq!(wide.depth(3), usize::MAX);
     assert!(matches!(
-        Conv2d::new(Level::best(), wide, &BitMatrix::all_minus_one(2, 27)),
+        Conv2d::new(Level::best(), 3, wide, &BitMatrix::all_minus_one(2, 27)),
         Err(Error::Size { .. })
     ));
 }

@@ -6,8 +6,8 @@ use bernet_kernels::{
     isa::Level,
     reference,
     xnor::{
-        self, ByteConv2d, Conv2d, Epilogue, Geometry, Options, PackedWeights, PaddingValue,
-        Threshold, Workspace, gemm_threads,
+        self, ByteConv2d, Conv2d, ConvParams, Epilogue, PackedWeights, PaddingValue, Threshold,
+        Workspace, gemm_threads,
     },
 };
 use rand_pcg::{
@@ -156,14 +156,12 @@ pub fn convolution(
     padding_value: PaddingValue,
     threads: &Threads,
 ) -> Result<XnorSpeed, MeasureError> {
-    let geometry = Geometry {
-        channels,
-        outputs: channels,
-        kernel: [3, 3],
-        stride: [1, 1],
+    let params = ConvParams {
         padding: [1; 4],
         padding_value,
+        ..ConvParams::valid([3, 3])
     };
+    let depth = params.depth(channels);
     let shape = Shape {
         batch: 1,
         height,
@@ -173,8 +171,8 @@ pub fn convolution(
     let mut generator = Pcg64Mcg::seed_from_u64(1);
     let lines = random(&mut generator, height, width * channels);
     let input = BitTensor::from_lines(shape, lines)?;
-    let weights = random(&mut generator, channels, geometry.depth());
-    let conv = Conv2d::new(level, geometry, &weights)?;
+    let weights = random(&mut generator, channels, depth);
+    let conv = Conv2d::new(level, channels, params, &weights)?;
     let thresholds = vec![SIGN; channels];
     let mut workspace = Workspace::with_threads(threads.count());
     let mut out = BitTensor::all_minus_one(shape);
@@ -185,10 +183,7 @@ pub fn convolution(
     };
     check(
         height * width * channels,
-        |at| {
-            let options = Options::default();
-            reference::convolution_sum(&geometry, options, &weights, &input, place(at))
-        },
+        |at| reference::convolution_sum(&params, &weights, &input, place(at)),
         |at| {
             let [image, y, x, channel] = place(at);
             Found::Bit(out.get(image, y, x, channel))
@@ -205,7 +200,7 @@ pub fn convolution(
         level,
         shape: format!("{height}x{width}x{channels}"),
         output,
-        work: height * width * channels * geometry.depth(),
+        work: height * width * channels * depth,
     };
     case.speed(threads, || xnor::peak_throughput(level, 20_000), run)
 }
@@ -220,30 +215,28 @@ pub fn first_layer(
     output: Output,
     threads: &Threads,
 ) -> Result<XnorSpeed, MeasureError> {
-    let geometry = Geometry {
-        channels,
-        outputs: 64,
-        kernel: [size; 2],
+    const OUTPUTS: usize = 64;
+    let params = ConvParams {
         stride: [2, 2],
         padding: [size / 2; 4],
-        padding_value: PaddingValue::Zero,
+        ..ConvParams::valid([size; 2])
     };
+    let depth = params.depth(channels);
     let shape = Shape {
         batch: 1,
         height,
         width,
         channels,
     };
-    let options = Options::default();
     let mut generator = Pcg64Mcg::seed_from_u64(1);
     let input: Vec<u8> = (0..height * width * channels)
         .map(|_| generator.next_u64() as u8)
         .collect();
-    let weights = random(&mut generator, geometry.outputs, geometry.depth());
-    let conv = ByteConv2d::new(level, geometry, options, &weights)?;
+    let weights = random(&mut generator, OUTPUTS, depth);
+    let conv = ByteConv2d::new(level, channels, params, &weights)?;
     let positions = conv.output_shape(shape)?;
-    let count = positions.height * positions.width * geometry.outputs;
-    let thresholds = vec![SIGN; geometry.outputs];
+    let count = positions.height * positions.width * OUTPUTS;
+    let thresholds = vec![SIGN; OUTPUTS];
     let mut workspace = Workspace::with_threads(threads.count());
     let mut bits = BitTensor::all_minus_one(positions);
     let mut sums = vec![0; count];
@@ -253,14 +246,14 @@ pub fn first_layer(
     };
     threads.install(|| run(&mut sums, &mut bits))?;
     let place = |at: usize| {
-        let (pixel, channel) = (at / geometry.outputs, at % geometry.outputs);
+        let (pixel, channel) = (at / OUTPUTS, at % OUTPUTS);
         [0, pixel / positions.width, pixel % positions.width, channel]
     };
     check(
         count,
         |at| {
             let place = place(at);
-            reference::byte_convolution_sum(&geometry, options, &weights, shape, &input, place)
+            reference::byte_convolution_sum(&params, &weights, shape, &input, place)
         },
         |at| match output {
             Output::I32 => Found::Sum(sums[at]),
@@ -276,7 +269,7 @@ pub fn first_layer(
         level,
         shape: format!("{height}x{width}x{channels}x{size}"),
         output: output.name(),
-        work: count * geometry.depth(),
+        work: count * depth,
     };
     case.speed(threads, || xnor::peak_throughput_bytes(level, 200), run)
 }

@@ -18,7 +18,7 @@ const IMAGES: usize = 32;
 pub(crate) fn sums(place: &Place, input: &[f32], weights: &[f32], sums: &mut [f32]) {
     let (k, n) = (place.depth(), place.outputs());
     let rows = BitMatrix::from_fn(n, k, |output, depth| weights[depth * n + output] >= 0.0);
-    let layer = Conv2d::new(Level::best(), place.geometry, &rows);
+    let layer = Conv2d::new(Level::best(), place.input.channels, place.params, &rows);
     let layer = layer.expect("the place's own depth and outputs");
     let affine = Affine {
         scale: &vec![1.0; n],

@@ -18,7 +18,7 @@ use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
     threads,
-    xnor::{ByteConv2d, Conv2d, Geometry, Options, PaddingValue, Threshold, max_pool},
+    xnor::{ByteConv2d, Conv2d, PaddingValue, Threshold, max_pool},
 };
 use bernet_runtime::graph::{
     self, ArrayLayout, Axis, BinaryConv, ConvParams, Graph, Kind, Op, Pixels, PoolKind, PoolParams,
@@ -98,9 +98,9 @@ impl Trainer {
                 break;
             };
             let thresholds;
+            let channels = place.input.channels;
             (thresholds, chunks) = if grey && index == 0 {
-                let options = Options::default();
-                let kernel = ByteConv2d::new(level, place.geometry, options, &weights)?;
+                let kernel = ByteConv2d::new(level, channels, place.params, &weights)?;
                 let images = |part: &Dataset| Grey {
                     shape: part.images().shape(),
                     values: part.bytes().into_owned(),
@@ -108,10 +108,10 @@ impl Trainer {
                 let images: Vec<Grey> = parts.iter().map(images).collect();
                 self.deploy(&kernel, place, norm, &images)?
             } else {
-                let kernel = Conv2d::new(level, place.geometry, &weights)?;
+                let kernel = Conv2d::new(level, channels, place.params, &weights)?;
                 self.deploy(&kernel, place, norm, &chunks)?
             };
-            let params = params(&place.geometry, graph.value(value).kind);
+            let params = params(place, graph.value(value).kind);
             let conv = Op::BinaryConv(BinaryConv { params, weights });
             let sums = graph.add_node(conv, &[value])?;
             value = graph.add_node(Op::Threshold(thresholds), &[sums])?;
@@ -168,8 +168,11 @@ impl Trainer {
         let activations = chunks
             .par_iter()
             .map(|chunk| {
-                let mut out =
-                    BitTensor::all_minus_one(place.geometry.output_shape(K::shape(chunk))?);
+                let mut out = BitTensor::all_minus_one(
+                    place
+                        .params
+                        .output_shape(K::shape(chunk), place.outputs())?,
+                );
                 kernel.activations(chunk, &thresholds, &mut out)?;
                 Ok(out)
             })
@@ -179,16 +182,14 @@ impl Trainer {
 }
 
 /// Kernel, stride and padding as a graph has them. Bytes are padded with 0.
-fn params(geometry: &Geometry, kind: Kind) -> ConvParams {
+fn params(place: &Place, kind: Kind) -> ConvParams {
     ConvParams {
-        stride: geometry.stride,
-        padding: geometry.padding,
         padding_value: if kind == Kind::Bit {
-            geometry.padding_value
+            place.params.padding_value
         } else {
             PaddingValue::Zero
         },
-        ..ConvParams::valid(geometry.kernel)
+        ..place.params
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     parameter::Parameter,
     random::{Purpose, Random},
 };
-use bernet_kernels::{bits::Shape, xnor::Geometry};
+use bernet_kernels::{bits::Shape, xnor::ConvParams};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::{any::Any, fmt};
@@ -19,7 +19,7 @@ pub(crate) const EPSILON: f32 = 1e-4;
 /// The place of a layer in its net; shapes are those of one image.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Place {
-    pub(crate) geometry: Geometry,
+    pub(crate) params: ConvParams,
     pub(crate) input: Shape,
     pub(crate) output: Shape,
 }
@@ -27,12 +27,12 @@ pub(crate) struct Place {
 impl Place {
     /// K.
     pub(crate) fn depth(&self) -> usize {
-        self.geometry.depth()
+        self.params.depth(self.input.channels)
     }
 
     /// N.
     pub(crate) fn outputs(&self) -> usize {
-        self.geometry.outputs
+        self.output.channels
     }
 
     /// R for one image.
@@ -42,7 +42,7 @@ impl Place {
 
     /// Whether a window is one pixel and the windows are all pixels, in order.
     fn is_pointwise(&self) -> bool {
-        self.geometry.kernel == [1, 1] && self.geometry.stride == [1, 1]
+        self.params.kernel == [1, 1] && self.params.stride == [1, 1]
     }
 }
 
@@ -300,12 +300,8 @@ pub(crate) fn fold(place: &Place, patches: &[f32], input: &mut [f32]) {
 /// Calls `run(row, column, pixel, length)` for each run of values that lie side by side both in an image and in a patch.
 #[inline(always)]
 fn for_each_run(place: &Place, mut run: impl FnMut(usize, usize, usize, usize)) {
-    let Geometry {
-        channels,
-        kernel,
-        stride,
-        ..
-    } = place.geometry;
+    let ConvParams { kernel, stride, .. } = place.params;
+    let channels = place.input.channels;
     let length = kernel[1] * channels;
     for y in 0..place.output.height {
         for x in 0..place.output.width {

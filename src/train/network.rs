@@ -6,7 +6,7 @@ use super::{
 };
 use bernet_kernels::{
     bits::Shape,
-    xnor::{Geometry, PaddingValue},
+    xnor::{ConvParams, PaddingValue},
 };
 use serde::{Deserialize, Serialize};
 
@@ -273,16 +273,13 @@ impl Network {
             if outputs == 0 {
                 return Err(error("it has no outputs".into()));
             }
-            let geometry = Geometry {
-                channels: shape.channels,
-                outputs,
-                kernel,
+            let params = ConvParams {
                 stride,
-                padding: [0; 4],
                 padding_value: PaddingValue::MinusOne,
+                ..ConvParams::valid(kernel)
             };
-            let after = geometry
-                .output_shape(shape)
+            let after = params
+                .output_shape(shape, outputs)
                 .map_err(|reason| error(reason.to_string()))?;
             // What a model cannot be need not be trained; and no description can ask for the whole memory.
             let values = |shape: Shape| {
@@ -293,7 +290,7 @@ impl Network {
             };
             let sizes = [
                 ("values an image", values(shape)),
-                ("weights", outputs.checked_mul(geometry.depth())),
+                ("weights", outputs.checked_mul(params.depth(shape.channels))),
                 ("activations an image", values(after)),
             ];
             for (what, size) in sizes {
@@ -306,7 +303,7 @@ impl Network {
             }
             stages.push(Stage {
                 place: Place {
-                    geometry,
+                    params,
                     input: shape,
                     output: after,
                 },

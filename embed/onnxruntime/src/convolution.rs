@@ -12,7 +12,7 @@ use crate::{
 use bernet_kernels::{
     bits::Shape,
     isa::Level,
-    xnor::{Conv2d, Geometry, Options, PaddingValue, Workspace},
+    xnor::{Conv2d, ConvParams, PaddingValue, Workspace},
 };
 use ort_sys::ONNXTensorElementDataType as Type;
 use std::{
@@ -75,16 +75,12 @@ impl Attributes {
                 [height, width]
             ));
         }
-        let geometry = Geometry {
-            channels: channels.saturating_mul(self.groups),
-            outputs,
+        let params = ConvParams {
             kernel: [height, width],
             stride: self.stride,
+            dilation: self.dilation,
             padding: self.padding,
             padding_value: self.padding_value,
-        };
-        let options = Options {
-            dilation: self.dilation,
             groups: self.groups,
         };
         let epilogue = E::new(inputs, outputs)?;
@@ -93,7 +89,8 @@ impl Attributes {
             let (tap, channel) = (column / channels, column % channels);
             (output * channels + channel) * height * width + tap
         })?;
-        let conv = Conv2d::with_options(Level::best(), geometry, options, &bits).map_err(text)?;
+        let channels = channels.saturating_mul(self.groups);
+        let conv = Conv2d::new(Level::best(), channels, params, &bits).map_err(text)?;
         Ok((conv, epilogue))
     }
 }
@@ -128,7 +125,7 @@ impl<E: Epilogue> Operator for Convolution<E> {
             self.attributes.prepare(inputs)
         })?;
         let (kernel, epilogue): &(Conv2d, E) = &prepared;
-        let input = Images::of(&context, self.attributes.width, kernel.geometry().channels)?;
+        let input = Images::of(&context, self.attributes.width, kernel.channels())?;
         let one = kernel.output_shape(input.one()).map_err(text)?;
         let output = Shape {
             batch: input.batch(),

@@ -10,14 +10,15 @@ use crate::{
 };
 use bernet_kernels::{
     bits::Shape,
-    xnor::{Geometry, PaddingValue, max_pool},
+    xnor::{ConvParams, max_pool},
 };
 use ort_sys::ONNXTensorElementDataType as Type;
 use std::ffi::CStr;
 
 /// The largest bit of each window, channel by channel, packed as what comes in: `[N, H, ⌈W·C/64⌉]`.
 pub(crate) struct MaxPool {
-    geometry: Geometry,
+    params: ConvParams,
+    channels: usize,
     /// Pixels a line of the input, which its shape does not say.
     width: usize,
 }
@@ -31,30 +32,27 @@ impl Operator for MaxPool {
         &["channels", "kernel_shape", "pads", "strides", "width"];
 
     fn new(info: &Info<'_>) -> Result<Self, String> {
-        let channels = info.integer(c"channels", 0, 1)? as usize;
         Ok(Self {
-            geometry: Geometry {
-                channels,
-                outputs: channels,
-                kernel: info.integers(c"kernel_shape", [0, 0], 1)?,
+            channels: info.integer(c"channels", 0, 1)? as usize,
+            params: ConvParams {
                 stride: info.integers(c"strides", [1, 1], 1)?,
                 padding: info.integers(c"pads", [0; 4], 0)?,
-                padding_value: PaddingValue::MinusOne,
+                ..ConvParams::valid(info.integers(c"kernel_shape", [0, 0], 1)?)
             },
             width: info.integer(c"width", 0, 1)? as usize,
         })
     }
 
     fn compute(&self, context: Context<'_>) -> Result<(), String> {
-        let Geometry {
-            channels,
+        let ConvParams {
             kernel,
             stride,
             padding,
             ..
-        } = self.geometry;
-        let input = Images::of(&context, self.width, channels)?;
-        let shape = self.geometry.output_shape(input.one()).map_err(text)?;
+        } = self.params;
+        let input = Images::of(&context, self.width, self.channels)?;
+        let shape = self.params.output_shape(input.one(), self.channels);
+        let shape = shape.map_err(text)?;
         let shape = Shape {
             batch: input.batch(),
             ..shape

@@ -8,7 +8,7 @@ use bernet_kernels::{
     bits::{BitMatrix, BitTensor, Shape},
     isa::Level,
     packing::{self, Order},
-    xnor::{Conv2d, Geometry, Options, PaddingValue, Window, Workspace},
+    xnor::{Conv2d, ConvParams, PaddingValue, Workspace},
 };
 use std::sync::Arc;
 use tract_onnx::tract_hir::{
@@ -67,11 +67,8 @@ impl XnorConvolution {
             Order::Nchw => (first, first + 1),
             Order::Nhwc => (first + 2, first),
         };
-        let window = Window {
-            geometry: self.kernel.geometry(),
-            options: self.kernel.options(),
-        };
-        Some((scaled, window.depth(), vec![channels], lines))
+        let depth = self.kernel.params().depth(self.kernel.channels());
+        Some((scaled, depth, vec![channels], lines))
     }
 
     pub(crate) fn with_epilogue(&self, epilogue: Epilogue) -> Self {
@@ -88,8 +85,8 @@ impl Op for XnorConvolution {
     }
 
     fn info(&self) -> TractResult<Vec<String>> {
-        let (geometry, level) = (self.kernel.geometry(), self.kernel.level());
-        Ok(vec![format!("{geometry:?}, {level:?}")])
+        let (params, level) = (self.kernel.params(), self.kernel.level());
+        Ok(vec![format!("{params:?}, {level:?}")])
     }
 
     op_as_typed_op!();
@@ -238,11 +235,10 @@ pub(crate) fn rule(
     let Ok(sizes) = sizes else { return Ok(None) };
     let padding = pool.computed_padding(&sizes);
     let pair = |values: &[usize]| [values[0], values[1]];
-    let geometry = Geometry {
-        channels: pool.input_channels,
-        outputs: pool.output_channels,
+    let params = ConvParams {
         kernel: pair(&pool.kernel_shape),
         stride: pair(&pool.strides()),
+        dilation: pair(&pool.dilations()),
         padding: [
             padding[0].pad_before,
             padding[1].pad_before,
@@ -250,13 +246,10 @@ pub(crate) fn rule(
             padding[1].pad_after,
         ],
         padding_value: PaddingValue::Zero,
-    };
-    let options = Options {
-        dilation: pair(&pool.dilations()),
         groups: op.group,
     };
 
-    let outputs = geometry.outputs;
+    let outputs = pool.output_channels;
     let plain = weights.try_as_plain_ram()?;
     let values = plain.as_slice::<f32>()?;
     let depth = values.len() / outputs.max(1);
@@ -266,7 +259,7 @@ pub(crate) fn rule(
         .collect();
     rule_if_some!(magnitudes = magnitudes);
     // From channel, line, pixel to line, pixel, channel.
-    let taps = geometry.kernel[0] * geometry.kernel[1];
+    let taps = params.kernel[0] * params.kernel[1];
     let channels = depth / taps;
     let bits = BitMatrix::from_fn(outputs, depth, |output, column| {
         let (tap, channel) = (column / channels, column % channels);
@@ -279,10 +272,10 @@ pub(crate) fn rule(
     };
     rule_if!(bias.len() == outputs);
     let replacement = XnorConvolution {
-        kernel: Arc::new(Conv2d::with_options(
+        kernel: Arc::new(Conv2d::new(
             Level::best(),
-            geometry,
-            options,
+            pool.input_channels,
+            params,
             &bits,
         )?),
         order: if pool.data_format.c_is_last() {

@@ -100,9 +100,9 @@ fn few_columns_of_little_depth() {
 fn random_convolutions() {
     let levels = levels("random convolutions");
     proptest!(|(seed: u64)| {
-        let (geometry, options, input) = random_convolution(&mut Generator(seed));
+        let (params, outputs, input) = random_convolution(&mut Generator(seed));
         for &level in &levels {
-            convolution(level, 1, &geometry, options, input, seed).map_err(TestCaseError::fail)?;
+            convolution(level, 1, &params, outputs, input, seed).map_err(TestCaseError::fail)?;
         }
     });
 }
@@ -111,10 +111,10 @@ fn random_convolutions() {
 fn random_byte_convolutions() {
     let levels = levels("random convolutions of bytes");
     proptest!(|(seed: u64)| {
-        let (mut geometry, options, input) = random_convolution(&mut Generator(seed));
-        geometry.padding_value = PaddingValue::Zero;
+        let (mut params, outputs, input) = random_convolution(&mut Generator(seed));
+        params.padding_value = PaddingValue::Zero;
         for &level in &levels {
-            byte_convolution(level, 1, &geometry, options, input, seed).map_err(TestCaseError::fail)?;
+            byte_convolution(level, 1, &params, outputs, input, seed).map_err(TestCaseError::fail)?;
         }
     });
 }
@@ -124,13 +124,10 @@ fn random_byte_convolutions() {
 fn byte_convolutions_of_many_blocks() {
     let levels = levels("convolutions of bytes, of many blocks");
     let case = |kernel, channels, height| {
-        let geometry = Geometry {
-            channels,
-            outputs: 64,
-            kernel: [kernel; 2],
+        let params = ConvParams {
             stride: [2, 2],
             padding: [kernel / 2; 4],
-            padding_value: PaddingValue::Zero,
+            ..ConvParams::valid([kernel; 2])
         };
         let shape = Shape {
             batch: 2,
@@ -138,7 +135,7 @@ fn byte_convolutions_of_many_blocks() {
             width: 45,
             channels,
         };
-        (geometry, shape)
+        (params, shape)
     };
     let layers = [
         case(7, 3, 40),
@@ -149,10 +146,10 @@ fn byte_convolutions_of_many_blocks() {
     let cases = layers
         .iter()
         .flat_map(|layer| (0..6).map(move |seed| (layer, seed)));
-    report(share(cases).flat_map(|((geometry, shape), seed)| {
-        levels.iter().filter_map(move |&level| {
-            byte_convolution(level, 1, geometry, Options::default(), *shape, seed).err()
-        })
+    report(share(cases).flat_map(|((params, shape), seed)| {
+        levels
+            .iter()
+            .filter_map(move |&level| byte_convolution(level, 1, params, 64, *shape, seed).err())
     }));
 }
 
@@ -181,17 +178,12 @@ fn convolutions_by_table() {
             ];
             let levels = &levels;
             pads.into_iter().flat_map(move |(pad, padding_value)| {
-                let geometry = Geometry {
-                    channels,
-                    outputs,
-                    kernel,
+                let params = ConvParams {
                     stride,
+                    dilation,
                     padding: [pad; 4],
                     padding_value,
-                };
-                let options = Options {
-                    dilation,
-                    groups: 1,
+                    ..ConvParams::valid(kernel)
                 };
                 let shape = Shape {
                     batch: 2,
@@ -200,7 +192,7 @@ fn convolutions_by_table() {
                     channels,
                 };
                 levels.iter().filter_map(move |&level| {
-                    convolution(level, 1, &geometry, options, shape, seed).err()
+                    convolution(level, 1, &params, outputs, shape, seed).err()
                 })
             })
         },
@@ -211,25 +203,18 @@ fn convolutions_by_table() {
 #[test]
 fn convolutions_of_many_blocks() {
     let levels = levels("convolutions of many blocks");
-    let same = Geometry {
-        channels: 64,
-        outputs: 64,
-        kernel: [3, 3],
-        stride: [1, 1],
+    let same = ConvParams {
         padding: [1; 4],
-        padding_value: PaddingValue::Zero,
+        ..ConvParams::valid([3, 3])
     };
-    let plain = Geometry {
-        channels: 1,
-        outputs: 8,
-        kernel: [6, 6],
+    let plain = ConvParams {
         stride: [2, 2],
-        padding: [0; 4],
-        ..same
+        ..ConvParams::valid([6, 6])
     };
     let cases = [
         (
             same,
+            64,
             Shape {
                 batch: 1,
                 height: 30,
@@ -238,11 +223,11 @@ fn convolutions_of_many_blocks() {
             },
         ),
         (
-            Geometry {
-                channels: 33,
+            ConvParams {
                 padding_value: PaddingValue::PlusOne,
                 ..same
             },
+            64,
             Shape {
                 batch: 2,
                 height: 20,
@@ -252,6 +237,7 @@ fn convolutions_of_many_blocks() {
         ),
         (
             plain,
+            8,
             Shape {
                 batch: 7,
                 height: 28,
@@ -260,10 +246,8 @@ fn convolutions_of_many_blocks() {
             },
         ),
         (
-            Geometry {
-                channels: 8,
-                ..plain
-            },
+            plain,
+            8,
             Shape {
                 batch: 40,
                 height: 12,
@@ -272,12 +256,8 @@ fn convolutions_of_many_blocks() {
             },
         ),
         (
-            Geometry {
-                channels: 128,
-                kernel: [1, 1],
-                stride: [1, 1],
-                ..plain
-            },
+            ConvParams::valid([1, 1]),
+            8,
             Shape {
                 batch: 150,
                 height: 2,
@@ -290,9 +270,9 @@ fn convolutions_of_many_blocks() {
         cases
             .iter()
             .enumerate()
-            .flat_map(|(seed, (geometry, input))| {
+            .flat_map(|(seed, (params, outputs, input))| {
                 levels.iter().filter_map(move |&level| {
-                    convolution(level, 1, geometry, Options::default(), *input, seed as u64).err()
+                    convolution(level, 1, params, *outputs, *input, seed as u64).err()
                 })
             }),
     );
@@ -321,18 +301,13 @@ fn padding_that_does_not_count() {
     let cases = cases.iter().enumerate();
     report(share(cases).flat_map(
         |(seed, &(channels, height, width, kernel, padding, stride, dilation))| {
-            let geometry = Geometry {
-                channels,
-                outputs: channels.min(100),
-                kernel,
+            let params = ConvParams {
                 stride: [stride; 2],
-                padding,
-                padding_value: PaddingValue::Zero,
-            };
-            let options = Options {
                 dilation: [dilation; 2],
-                groups: 1,
+                padding,
+                ..ConvParams::valid(kernel)
             };
+            let outputs = channels.min(100);
             let shape = Shape {
                 batch: 2,
                 height,
@@ -340,7 +315,7 @@ fn padding_that_does_not_count() {
                 channels,
             };
             levels.iter().filter_map(move |&level| {
-                convolution(level, 1, &geometry, options, shape, seed as u64).err()
+                convolution(level, 1, &params, outputs, shape, seed as u64).err()
             })
         },
     ));
@@ -351,13 +326,9 @@ fn padding_that_does_not_count() {
 #[test]
 fn any_number_of_threads() {
     let level = Level::best();
-    let geometry = Geometry {
-        channels: 64,
-        outputs: 65,
-        kernel: [3, 3],
-        stride: [1, 1],
+    let params = ConvParams {
         padding: [1; 4],
-        padding_value: PaddingValue::Zero,
+        ..ConvParams::valid([3, 3])
     };
     let input = Shape {
         batch: 3,
@@ -375,22 +346,8 @@ fn any_number_of_threads() {
             [
                 product(level, threads, [61, 300, 2000], fill),
                 product(level, threads, [1, 8200, 8193], fill),
-                convolution(
-                    level,
-                    threads,
-                    &geometry,
-                    Options::default(),
-                    input,
-                    threads as u64,
-                ),
-                byte_convolution(
-                    level,
-                    threads,
-                    &geometry,
-                    Options::default(),
-                    input,
-                    threads as u64,
-                ),
+                convolution(level, threads, &params, 65, input, threads as u64),
+                byte_convolution(level, threads, &params, 65, input, threads as u64),
             ]
         })
         .into_iter()

@@ -1,9 +1,6 @@
 //! Padding that does not count, where rows are gathered: each row at the border has a base of its own.
 
-use super::{
-    geometry::{Geometry, Window},
-    writer::Columns,
-};
+use super::{params::ConvSpec, writer::Columns};
 use crate::{
     arch::tile::BLOCK,
     bits::{BitMatrix, Shape, WORD, read_bits},
@@ -27,11 +24,9 @@ pub(super) struct ZeroBorder {
 }
 
 impl ZeroBorder {
-    pub(super) fn new(window: &Window, weights: &BitMatrix) -> Self {
-        let Geometry {
-            kernel, outputs, ..
-        } = window.geometry;
-        let channels = window.channels();
+    pub(super) fn new(spec: &ConvSpec, weights: &BitMatrix) -> Self {
+        let (kernel, outputs) = (spec.params.kernel, spec.outputs);
+        let channels = spec.group_channels();
         let mut table = vec![0; (kernel[0] + 1) * (kernel[1] + 1) * outputs];
         let at = |i: usize, j: usize, n: usize| (i * (kernel[1] + 1) + j) * outputs + n;
         for i in 0..kernel[0] {
@@ -58,7 +53,7 @@ impl ZeroBorder {
 /// The border of one band.
 pub(super) struct BandBorder<'a> {
     pub(super) sums: &'a ZeroBorder,
-    pub(super) window: &'a Window,
+    pub(super) spec: &'a ConvSpec,
     pub(super) input: Shape,
     /// The band's lines of an image.
     pub(super) lines: Range<usize>,
@@ -70,9 +65,9 @@ impl BandBorder<'_> {
     /// Where in the table the corners of the taps inside the image are, for the window at line `y` and pixel `x` of the output: those that
     /// count, then those that are taken off again.
     fn corners(&self, y: usize, x: usize) -> [usize; 4] {
-        let kernel = self.window.geometry.kernel;
+        let kernel = self.spec.params.kernel;
         let inside = |axis: usize, position: usize, size: usize| {
-            let taps = self.window.inside(axis, position, size);
+            let taps = self.spec.inside(axis, position, size);
             [taps.start, taps.end]
         };
         let (lines, pixels) = (
@@ -89,7 +84,7 @@ impl BandBorder<'_> {
     #[inline(always)]
     pub(super) fn rows(&self, rows: Range<usize>, corners: &mut Corners) -> u64 {
         let Shape { height, width, .. } = self.input;
-        let (lines, pixels) = (self.window.whole(0, height), self.window.whole(1, width));
+        let (lines, pixels) = (self.spec.whole(0, height), self.spec.whole(1, width));
         let mut x = rows.start % self.width;
         let mut y = rows.start / self.width % self.lines.len();
         let mut bits = 0;
@@ -114,7 +109,7 @@ impl BandBorder<'_> {
         let sums = |at: usize| &table[at + first..][..outputs - first];
         let all = sums(table.len() - outputs).iter();
         let [a, b, c, d] = corners.map(sums);
-        let depth = self.window.depth() as i32;
+        let depth = self.spec.depth() as i32;
         for (base, ((all, (a, b)), (c, d))) in base
             .iter_mut()
             .zip(all.zip(a.iter().zip(b)).zip(c.iter().zip(d)))

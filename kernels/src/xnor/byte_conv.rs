@@ -5,8 +5,8 @@ use super::{
     bytes::Bytes,
     conv::numbers,
     epilogue::{Affine, Epilogue, RowsMut, Threshold, Transform},
-    geometry::{Geometry, Options, PaddingValue, Window},
     pack::PackedWeights,
+    params::{ConvParams, ConvSpec, PaddingValue},
     patches::{Band, Windows},
     product::{Block, Group, Places, Rows, Starts, product},
     reals::{Real, Reals, RealsMut, with_reals},
@@ -26,19 +26,11 @@ use crate::{
 /// use bernet_kernels::{
 ///     bits::{BitMatrix, Shape},
 ///     isa::Level,
-///     xnor::{ByteConv2d, Geometry, Options, PaddingValue, Workspace},
+///     xnor::{ByteConv2d, ConvParams, Workspace},
 /// };
 ///
-/// let geometry = Geometry {
-///     channels: 1,
-///     outputs: 1,
-///     kernel: [1, 2],
-///     stride: [1, 1],
-///     padding: [0; 4],
-///     padding_value: PaddingValue::Zero,
-/// };
 /// let weights = BitMatrix::from_signs(1, 2, &[1.0, -1.0])?;
-/// let conv = ByteConv2d::new(Level::best(), geometry, Options::default(), &weights)?;
+/// let conv = ByteConv2d::new(Level::best(), 1, ConvParams::valid([1, 2]), &weights)?;
 /// let shape = Shape { batch: 1, height: 1, width: 3, channels: 1 };
 /// let mut sums = [0; 2];
 /// conv.sums(&mut Workspace::default(), shape, &[200, 7, 255], &mut sums)?;
@@ -47,7 +39,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct ByteConv2d {
-    window: Window,
+    spec: ConvSpec,
     weights: PackedWeights,
 }
 
@@ -58,25 +50,25 @@ impl ByteConv2d {
     /// Lays out `weights`: a row for each output channel, in the order kernel line, kernel column, channel of the output's group.
     ///
     /// # Errors
-    /// [`Error::Size`] where the rows are not the output channels or the columns not the depth; [`Error::Dimension`] where one is 0,
-    /// channels or outputs are not a multiple of the groups, a kernel line or the depth is too long, or there is padding other
-    /// than [`PaddingValue::Zero`]: pixels of 0.
+    /// [`Error::Size`] where the columns are not the depth; [`Error::Dimension`] where one is 0, channels
+    /// or outputs are not a multiple of the groups, a kernel line or the depth is too long, or there is
+    /// padding other than [`PaddingValue::Zero`]: pixels of 0.
     pub fn new(
         level: Level,
-        geometry: Geometry,
-        options: Options,
+        channels: usize,
+        params: ConvParams,
         weights: &BitMatrix,
     ) -> Result<Self, Error> {
-        let window = Window::new(geometry, options, weights)?;
-        if geometry.padding != [0; 4] && geometry.padding_value != PaddingValue::Zero {
+        let spec = ConvSpec::new(channels, params, weights)?;
+        if params.padding != [0; 4] && params.padding_value != PaddingValue::Zero {
             return Err(Error::Dimension {
                 what: "padding of 8-bit input",
-                found: geometry.padding.into_iter().max().unwrap_or_default(),
+                found: params.padding.into_iter().max().unwrap_or_default(),
                 expected: "none, or padding that counts as 0",
             });
         }
-        let line = line_bytes(level, &window);
-        let depth = line.saturating_mul(geometry.kernel[0]);
+        let line = line_bytes(level, &spec);
+        let depth = line.saturating_mul(params.kernel[0]);
         if !(1..DEPTHS).contains(&depth) || weights.columns() == 0 {
             return Err(Error::Dimension {
                 what: "depth of 8-bit input, gaps of dilation and other groups' channels included",
@@ -84,23 +76,23 @@ impl ByteConv2d {
                 expected: "1 to 2²² − 1",
             });
         }
-        Error::check_product("outputs · depth", &[geometry.outputs, depth, 8])?;
-        let (channels, taps) = (window.channels(), geometry.kernel);
-        let mut minus = BitMatrix::all_minus_one(geometry.outputs, 8 * depth);
-        for output in 0..geometry.outputs {
-            let group = output / window.outputs();
+        Error::check_product("outputs · depth", &[spec.outputs, depth, 8])?;
+        let (group_channels, taps) = (spec.group_channels(), params.kernel);
+        let mut minus = BitMatrix::all_minus_one(spec.outputs, 8 * depth);
+        for output in 0..spec.outputs {
+            let group = output / spec.group_outputs();
             let row = bytes_mut(minus.row_mut(output));
             for tap in 0..taps[0] * taps[1] {
                 let (i, j) = (tap / taps[1], tap % taps[1]);
-                let at = i * line + j * options.dilation[1] * geometry.channels + group * channels;
-                for (c, byte) in row[at..][..channels].iter_mut().enumerate() {
-                    let plus = read_bits(weights.row(output), tap * channels + c, 1) == 1;
+                let at = i * line + j * params.dilation[1] * channels + group * group_channels;
+                for (c, byte) in row[at..][..group_channels].iter_mut().enumerate() {
+                    let plus = read_bits(weights.row(output), tap * group_channels + c, 1) == 1;
                     *byte = if plus { -1_i8 } else { 1 } as u8;
                 }
             }
         }
         let weights = dispatch!(level, token => PackedWeights::pack(level, Bytes(token), &minus))?;
-        Ok(Self { window, weights })
+        Ok(Self { spec, weights })
     }
 
     /// The level whose kernel its weights are laid out for.
@@ -111,32 +103,28 @@ impl ByteConv2d {
     /// The shape of the output for an input shape.
     ///
     /// # Errors
-    /// As [`Geometry::output_shape`].
+    /// As [`ConvParams::output_shape`].
     pub fn output_shape(&self, input: Shape) -> Result<Shape, Error> {
-        self.window.output_shape(input)
+        self.spec.output_shape(input)
     }
 
     /// Words of each thread's part of a workspace that a call may take on an input of that shape: an upper bound.
     ///
     /// # Errors
-    /// As [`Geometry::output_shape`].
+    /// As [`ConvParams::output_shape`].
     pub fn workspace_words(&self, input: Shape) -> Result<usize, Error> {
         let output = self.output_shape(input)?;
-        let window = &self.window;
-        let Geometry {
-            channels,
-            padding: [_, left, _, right],
-            ..
-        } = window.geometry;
-        let line = (left + input.width + right) * channels;
-        let bytes = Band::most_lines(window, output).saturating_mul(line);
+        let spec = &self.spec;
+        let [_, left, _, right] = spec.params.padding;
+        let line = (left + input.width + right) * spec.channels;
+        let bytes = Band::most_lines(spec, output).saturating_mul(line);
         Ok((bytes + step(self.level())).div_ceil(size_of::<u64>()))
     }
 
     /// Makes room in a workspace for inputs of that shape, and of fewer images: calls on these allocate nothing.
     ///
     /// # Errors
-    /// As [`Geometry::output_shape`].
+    /// As [`ConvParams::output_shape`].
     pub fn reserve(&self, workspace: &mut Workspace, input: Shape) -> Result<(), Error> {
         workspace.reserve([self.workspace_words(input)?, 0]);
         Ok(())
@@ -145,7 +133,7 @@ impl ByteConv2d {
     /// What the epilogue makes of the sums of all output pixels.
     ///
     /// # Errors
-    /// As [`Geometry::output_shape`]; [`Error::Size`] where `input` is not as long as `shape` says or a part of the epilogue does not
+    /// As [`ConvParams::output_shape`]; [`Error::Size`] where `input` is not as long as `shape` says or a part of the epilogue does not
     /// suit the output shape, [`Error::Epilogue`] where it contradicts itself.
     pub fn run(
         &self,
@@ -203,7 +191,7 @@ impl ByteConv2d {
     /// The sums, in NHWC order.
     ///
     /// # Errors
-    /// As [`Geometry::output_shape`]; [`Error::Size`] where `input` is not as long as `shape` says or `out` as the output shape.
+    /// As [`ConvParams::output_shape`]; [`Error::Size`] where `input` is not as long as `shape` says or `out` as the output shape.
     pub fn sums<'v>(
         &self,
         workspace: &mut Workspace,
@@ -283,12 +271,12 @@ impl ByteConv2d {
         worker: &mut Worker,
         writer: &mut impl EpilogueWriter,
     ) {
-        let window = &self.window;
+        let spec = &self.spec;
         let (height, width) = (band.lines.len(), output.width);
-        let image_lines = (height - 1) * window.geometry.stride[0] + window.span()[0];
+        let image_lines = (height - 1) * spec.params.stride[0] + spec.params.span()[0];
         let step = step(self.level());
         let stride = pad(
-            window,
+            spec,
             shape,
             input,
             band,
@@ -297,7 +285,7 @@ impl ByteConv2d {
             &mut worker.lines,
         );
         let windows = Windows {
-            window,
+            spec,
             group: 0,
             height,
             width,
@@ -305,9 +293,9 @@ impl ByteConv2d {
         };
         let rows = band.images.len() * height * width;
         let group = Group {
-            segments: window.geometry.kernel[0],
-            stride: stride * window.options.dilation[0],
-            steps: line_bytes(self.level(), window) / step,
+            segments: spec.params.kernel[0],
+            stride: stride * spec.params.dilation[0],
+            steps: line_bytes(self.level(), spec) / step,
             tail_mask: u32::MAX,
             ..Group::default()
         };
@@ -319,8 +307,8 @@ impl ByteConv2d {
 }
 
 /// Bytes of a kernel line, from its first tap to its last, in whole steps.
-fn line_bytes(level: Level, window: &Window) -> usize {
-    let bytes = window.span()[1].saturating_mul(window.geometry.channels);
+fn line_bytes(level: Level, spec: &ConvSpec) -> usize {
+    let bytes = spec.params.span()[1].saturating_mul(spec.channels);
     let step = step(level);
     bytes.div_ceil(step).saturating_mul(step)
 }
@@ -334,7 +322,7 @@ fn step(level: Level) -> usize {
 
 /// Copies the input lines of a band, padded with zeros; the bytes from a line to the next.
 fn pad(
-    window: &Window,
+    spec: &ConvSpec,
     shape: Shape,
     input: &[u8],
     band: &Band,
@@ -342,12 +330,12 @@ fn pad(
     step: usize,
     lines: &mut alloc::vec::Vec<u64>,
 ) -> usize {
-    let Geometry {
-        channels,
+    let ConvParams {
         stride,
         padding: [top, left, _, right],
         ..
-    } = window.geometry;
+    } = spec.params;
+    let channels = spec.channels;
     let first = band.lines.start * stride[0];
     let (row, before) = (shape.width * channels, left * channels);
     let line_bytes = before + row + right * channels;

@@ -4,18 +4,11 @@
 //! use bernet_kernels::{
 //!     bits::{BitMatrix, BitTensor, Shape},
 //!     isa::Level,
-//!     xnor::{Conv2d, Geometry, PaddingValue},
+//!     xnor::{Conv2d, ConvParams},
 //! };
 //!
-//! let geometry = Geometry {
-//!     channels: 1,
-//!     outputs: 1,
-//!     kernel: [1, 2],
-//!     stride: [1, 1],
-//!     padding: [0; 4],
-//!     padding_value: PaddingValue::Zero,
-//! };
-//! let conv = Conv2d::new(Level::best(), geometry, &BitMatrix::from_signs(1, 2, &[1.0, -1.0])?)?;
+//! let weights = BitMatrix::from_signs(1, 2, &[1.0, -1.0])?;
+//! let conv = Conv2d::new(Level::best(), 1, ConvParams::valid([1, 2]), &weights)?;
 //! let line = BitMatrix::from_signs(1, 3, &[1.0, -1.0, -1.0])?;
 //! let input = BitTensor::from_lines(Shape { batch: 1, height: 1, width: 3, channels: 1 }, line)?;
 //! let mut sums = [0; 2];
@@ -29,9 +22,9 @@ use super::{
     border::{BandBorder, ZeroBorder},
     epilogue::{Affine, Epilogue, RowsMut, Threshold, Transform},
     gather::Gathered,
-    geometry::{Geometry, Options, PaddingValue, Window},
     inside::{self, Inside},
     pack::PackedWeights,
+    params::{ConvParams, ConvSpec, PaddingValue},
     patches::{Band, InPlace, Lines, Run, Windows},
     product::product,
     reals::{Real, Reals, RealsMut, with_reals},
@@ -52,7 +45,7 @@ use core::ops::Range;
 /// A convolution with its weights laid out for one level.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
-    window: Window,
+    spec: ConvSpec,
     /// Of each group.
     weights: Vec<PackedWeights>,
     /// A kernel line of the windows, where they are read in place.
@@ -71,18 +64,11 @@ pub struct Conv2d {
 /// use bernet_kernels::{
 ///     bits::{BitMatrix, BitTensor, Shape},
 ///     isa::Level,
-///     xnor::{BinaryConv2d, Conv2d, Geometry, PaddingValue, Threshold, Workspace},
+///     xnor::{BinaryConv2d, Conv2d, ConvParams, Threshold, Workspace},
 /// };
 ///
-/// let geometry = Geometry {
-///     channels: 1,
-///     outputs: 1,
-///     kernel: [1, 2],
-///     stride: [1, 1],
-///     padding: [0; 4],
-///     padding_value: PaddingValue::Zero,
-/// };
-/// let conv = Conv2d::new(Level::best(), geometry, &BitMatrix::from_signs(1, 2, &[1.0, -1.0])?)?;
+/// let weights = BitMatrix::from_signs(1, 2, &[1.0, -1.0])?;
+/// let conv = Conv2d::new(Level::best(), 1, ConvParams::valid([1, 2]), &weights)?;
 /// let conv = BinaryConv2d::new(conv, vec![Threshold { at_least: 1, invert: false }])?;
 /// let line = BitMatrix::from_signs(1, 3, &[1.0, -1.0, -1.0])?;
 /// let input = BitTensor::from_lines(Shape { batch: 1, height: 1, width: 3, channels: 1 }, line)?;
@@ -105,7 +91,7 @@ impl BinaryConv2d {
     /// # Errors
     /// [`Error::Size`] where there are more or fewer.
     pub fn new(conv: Conv2d, thresholds: Vec<Threshold>) -> Result<Self, Error> {
-        let outputs = conv.window.geometry.outputs;
+        let outputs = conv.spec.outputs;
         Error::check_size("thresholds (outputs)", outputs, thresholds.len())?;
         // Groups of channels have panels of their own, and are left to each call.
         let folded = match &conv.weights[..] {
@@ -134,7 +120,7 @@ impl BinaryConv2d {
     /// The activations, packed.
     ///
     /// # Errors
-    /// As [`Geometry::output_shape`]; [`Error::Size`] where the shape of `out` differs.
+    /// As [`ConvParams::output_shape`]; [`Error::Size`] where the shape of `out` differs.
     pub fn activations_in<'v>(
         &self,
         workspace: &mut Workspace,
@@ -148,46 +134,40 @@ impl BinaryConv2d {
 }
 
 impl Conv2d {
-    /// Lays out `weights`: a row for each output channel, in the order kernel line, kernel column, channel.
+    /// Lays out the weights of a convolution of an input with so many channels.
+    ///
+    /// `weights` has a row for each output channel, in the order kernel line, kernel column, channel
+    /// of the output's group.
     ///
     /// # Errors
-    /// [`Error::Size`] where the rows are not the output channels or the columns not the depth; [`Error::Dimension`] where one
-    /// is 0 or the depth is 2³⁰ or above.
-    pub fn new(level: Level, geometry: Geometry, weights: &BitMatrix) -> Result<Self, Error> {
-        Self::with_options(level, geometry, Options::default(), weights)
-    }
-
-    /// As [`Conv2d::new`], with dilation or groups. A row of `weights` has the channels of its output's group only.
-    ///
-    /// # Errors
-    /// As [`Conv2d::new`]; [`Error::Dimension`] where channels or outputs are not a multiple of the groups, or dilation or groups
-    /// are 0.
-    pub fn with_options(
+    /// [`Error::Size`] where the columns are not the depth; [`Error::Dimension`] where channels or
+    /// outputs are not a positive multiple of the groups, dilation or groups are 0, or the depth is 0
+    /// or 2³⁰ and above.
+    pub fn new(
         level: Level,
-        geometry: Geometry,
-        options: Options,
+        channels: usize,
+        params: ConvParams,
         weights: &BitMatrix,
     ) -> Result<Self, Error> {
-        let window = Window::new(geometry, options, weights)?;
-        PackedWeights::check_depth(window.depth())?;
-        let outputs = window.outputs();
-        let run = dispatch!(level, token => Run::new(token, &window));
+        let spec = ConvSpec::new(channels, params, weights)?;
+        PackedWeights::check_depth(spec.depth())?;
+        let outputs = spec.group_outputs();
+        let run = dispatch!(level, token => Run::new(token, &spec));
         // Kernel lines of weights as long as those that the tile reads.
-        let lines = geometry.kernel[0];
-        let line = run.map_or(window.depth() / lines, |run| run.bits);
+        let lines = params.kernel[0];
+        let line = run.map_or(spec.depth() / lines, |run| run.bits);
         let group = |group: usize| {
             let rows = group * outputs..(group + 1) * outputs;
             PackedWeights::new(level, &lengthened(weights, rows, lines, line))
         };
-        let packed = (0..options.groups)
+        let packed = (0..params.groups)
             .map(group)
             .collect::<Result<Vec<_>, _>>()?;
-        let does_not_count =
-            geometry.padding_value == PaddingValue::Zero && geometry.padding != [0; 4];
-        let inside = run.is_some_and(|run| inside::suits(&window, run));
-        let border = (does_not_count && !inside).then(|| ZeroBorder::new(&window, weights));
+        let does_not_count = params.padding_value == PaddingValue::Zero && params.padding != [0; 4];
+        let inside = run.is_some_and(|run| inside::suits(&spec, run));
+        let border = (does_not_count && !inside).then(|| ZeroBorder::new(&spec, weights));
         let mut conv = Self {
-            window,
+            spec,
             weights: packed,
             run,
             inside,
@@ -195,7 +175,7 @@ impl Conv2d {
             tables: None,
         };
         if !does_not_count && !conv.is_word() {
-            conv.tables = Tables::new(level, &window, weights);
+            conv.tables = Tables::new(level, &spec, weights);
         }
         Ok(conv)
     }
@@ -205,29 +185,34 @@ impl Conv2d {
         self.weights[0].level()
     }
 
-    /// Its geometry.
-    pub fn geometry(&self) -> Geometry {
-        self.window.geometry
+    /// Kernel, stride, dilation, padding and groups.
+    pub fn params(&self) -> ConvParams {
+        self.spec.params
     }
 
-    /// Its dilation and groups.
-    pub fn options(&self) -> Options {
-        self.window.options
+    /// Input channels.
+    pub fn channels(&self) -> usize {
+        self.spec.channels
+    }
+
+    /// Output channels.
+    pub fn outputs(&self) -> usize {
+        self.spec.outputs
     }
 
     /// The shape of the output for an input shape.
     ///
     /// # Errors
-    /// As [`Geometry::output_shape`].
+    /// As [`ConvParams::output_shape`].
     #[inline(always)]
     pub fn output_shape(&self, input: Shape) -> Result<Shape, Error> {
-        self.window.output_shape(input)
+        self.spec.output_shape(input)
     }
 
     /// Words of each thread's part of a workspace that a call may take on an input of that shape: an upper bound.
     ///
     /// # Errors
-    /// As [`Geometry::output_shape`].
+    /// As [`ConvParams::output_shape`].
     pub fn workspace_words(&self, input: Shape) -> Result<usize, Error> {
         let [lines, rows] = self.workspace_sizes(input)?;
         Ok(lines.saturating_add(rows))
@@ -236,7 +221,7 @@ impl Conv2d {
     /// Makes room in a workspace for inputs of that shape, and of fewer images: calls on these allocate nothing.
     ///
     /// # Errors
-    /// As [`Geometry::output_shape`].
+    /// As [`ConvParams::output_shape`].
     pub fn reserve(&self, workspace: &mut Workspace, input: Shape) -> Result<(), Error> {
         workspace.reserve(self.workspace_sizes(input)?);
         Ok(())
@@ -244,11 +229,11 @@ impl Conv2d {
 
     fn workspace_sizes(&self, input: Shape) -> Result<[usize; 2], Error> {
         let output = self.output_shape(input)?;
-        let window = &self.window;
-        let reach = self.run.map_or(0, |run| run.reach(window, output.width));
-        let lines = Lines::most_words(window, input, output, reach);
+        let spec = &self.spec;
+        let reach = self.run.map_or(0, |run| run.reach(spec, output.width));
+        let lines = Lines::most_words(spec, input, output, reach);
         // Rows that are gathered, words of rows that are one, or sums of tables.
-        let gathered = Gathered::words(window);
+        let gathered = Gathered::words(spec);
         let words = words::most_words(output);
         let sums = self
             .tables
@@ -260,7 +245,7 @@ impl Conv2d {
     /// What the epilogue makes of the sums of all output pixels.
     ///
     /// # Errors
-    /// As [`Geometry::output_shape`]; [`Error::Size`] where a part of the epilogue does not suit the output shape,
+    /// As [`ConvParams::output_shape`]; [`Error::Size`] where a part of the epilogue does not suit the output shape,
     /// [`Error::Epilogue`] where it contradicts itself.
     pub fn run<'v>(
         &self,
@@ -342,7 +327,7 @@ impl Conv2d {
     /// The sums, in NHWC order.
     ///
     /// # Errors
-    /// As [`Geometry::output_shape`]; [`Error::Size`] where `out` is not as long as the output shape.
+    /// As [`ConvParams::output_shape`]; [`Error::Size`] where `out` is not as long as the output shape.
     pub fn sums<'v>(
         &self,
         input: impl Into<BitView<'v>>,
@@ -381,7 +366,7 @@ impl Conv2d {
     /// The activations, packed.
     ///
     /// # Errors
-    /// As [`Geometry::output_shape`]; [`Error::Size`] where thresholds or the shape of `out` differ.
+    /// As [`ConvParams::output_shape`]; [`Error::Size`] where thresholds or the shape of `out` differ.
     pub fn activations<'v>(
         &self,
         input: impl Into<BitView<'v>>,
@@ -415,13 +400,13 @@ impl Conv2d {
         let Some(tables) = &self.tables else {
             return self.bands(workspace, input, shape, writer);
         };
-        let window = &self.window;
+        let spec = &self.spec;
         over_bands(
             workspace,
             shape,
-            window.depth(),
+            spec.depth(),
             writer,
-            &|band, worker, writer| tables.band(window, input, band, shape.width, worker, writer),
+            &|band, worker, writer| tables.band(spec, input, band, shape.width, worker, writer),
         );
     }
 
@@ -429,7 +414,7 @@ impl Conv2d {
     fn is_word(&self) -> bool {
         !self.inside
             && self.border.is_none()
-            && self.window.depth() <= WORD
+            && self.spec.depth() <= WORD
             && dispatch!(self.level(), token => takes_words(token))
     }
 
@@ -440,7 +425,7 @@ impl Conv2d {
         output: Shape,
         writer: W,
     ) {
-        let depth = self.window.depth();
+        let depth = self.spec.depth();
         over_bands(workspace, output, depth, writer, &|band, worker, writer| {
             self.band(input, band, output, worker, writer);
         });
@@ -455,18 +440,18 @@ impl Conv2d {
         worker: &mut Worker,
         writer: &mut W,
     ) {
-        let window = &self.window;
+        let spec = &self.spec;
         let (height, width) = (band.lines.len(), output.width);
         let rows = band.images.len() * height * width;
         let panels = |group: usize| {
             let mut panels = self.weights[group].panels();
-            panels.first = group * window.outputs();
-            panels.bits = window.depth();
+            panels.first = group * spec.group_outputs();
+            panels.bits = spec.depth();
             panels
         };
         if let (true, Some(run)) = (self.inside, self.run) {
             for group in 0..self.weights.len() {
-                let source = Inside::new(window, group, run, input, band, width);
+                let source = Inside::new(spec, group, run, input, band, width);
                 dispatch!(self.level(), token => {
                     product(token, panels(group), rows, source, None, writer);
                 });
@@ -475,11 +460,11 @@ impl Conv2d {
         }
         let is_word = W::WORDS && self.is_word();
         let run = if is_word { None } else { self.run };
-        let reach = run.map_or(0, |run| run.reach(window, width));
-        let lines = Lines::new(window, input, band, reach, &mut worker.lines);
+        let reach = run.map_or(0, |run| run.reach(spec, width));
+        let lines = Lines::new(spec, input, band, reach, &mut worker.lines);
         let border = self.border.as_ref().map(|sums| BandBorder {
             sums,
-            window,
+            spec,
             input: input.shape(),
             lines: band.lines.clone(),
             width,
@@ -487,7 +472,7 @@ impl Conv2d {
         let border = border.as_ref();
         for group in 0..self.weights.len() {
             let windows = Windows {
-                window,
+                spec,
                 group,
                 height,
                 width,

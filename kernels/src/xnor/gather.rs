@@ -8,7 +8,7 @@
 //! a row by itself takes 20.
 
 use super::{
-    geometry::{Geometry, Options, Window},
+    params::{ConvParams, ConvSpec},
     patches::{Lines, Windows},
     product::{Block, Group, Places, Rows, Starts},
 };
@@ -42,19 +42,21 @@ impl<'a> Gathered<'a> {
         windows: Windows<'a>,
         rows: &'a mut Vec<u64>,
     ) -> Self {
-        let Window { geometry, options } = windows.window;
-        let channels = windows.window.channels();
+        let ConvParams {
+            kernel,
+            dilation,
+            groups,
+            ..
+        } = windows.spec.params;
+        let channels = windows.spec.group_channels();
         // They are one run, unless something lies between them.
-        let (runs, run) = match options {
-            Options {
-                dilation: [_, 1],
-                groups: 1,
-            } => (1, geometry.kernel[1] * channels),
-            _ => (geometry.kernel[1], channels),
+        let (runs, run) = match (dilation[1], groups) {
+            (1, 1) => (1, kernel[1] * channels),
+            _ => (kernel[1], channels),
         };
-        let depth = windows.window.depth();
+        let depth = windows.spec.depth();
         let row_words = depth.div_ceil(WORD);
-        rows.resize(rows.len().max(Self::words(windows.window)), 0);
+        rows.resize(rows.len().max(Self::words(windows.spec)), 0);
         Self {
             lines,
             windows,
@@ -72,24 +74,22 @@ impl<'a> Gathered<'a> {
     }
 
     /// Words that a block of rows takes.
-    pub(super) fn words(window: &Window) -> usize {
-        (BLOCK + TOGETHER - 1) * window.depth().div_ceil(WORD)
+    pub(super) fn words(spec: &ConvSpec) -> usize {
+        (BLOCK + TOGETHER - 1) * spec.depth().div_ceil(WORD)
     }
 
     /// Gathers the rows, up to `G` of a line at a time. More than one lie `across` bits apart, within a word.
     #[inline(always)]
     fn gather<const G: usize>(&mut self, rows: Range<usize>, across: usize) {
-        let Window {
-            geometry: Geometry {
-                kernel, channels, ..
+        let ConvSpec {
+            params: ConvParams {
+                kernel, dilation, ..
             },
-            options,
-        } = *self.windows.window;
+            channels,
+            ..
+        } = *self.windows.spec;
         let line_bits = self.lines.line_words * WORD;
-        let (down, tap) = (
-            line_bits * options.dilation[0],
-            channels * options.dilation[1],
-        );
+        let (down, tap) = (line_bits * dilation[0], channels * dilation[1]);
         let shifts: [usize; G] = core::array::from_fn(|lane| lane * across);
         // Of each group of rows: the bit where the first one's window begins, how many they are, and the word in work.
         let mut groups = [(0, 0, [0; G]); BLOCK];

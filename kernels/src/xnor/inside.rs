@@ -6,7 +6,7 @@
 //! takes less work than the interior, and no line is copied to be padded. Outputs of one class from several lines share tiles.
 
 use super::{
-    geometry::{PaddingValue, Window},
+    params::{ConvParams, ConvSpec, PaddingValue},
     patches::{Band, Run},
     product::{Block, Group, Places, Rows, Starts},
 };
@@ -17,15 +17,15 @@ use core::ops::Range;
 const GROUPS: usize = 16;
 
 /// Whether rows can be read so: padding does not count, and each tap is a whole number of steps.
-pub(super) fn suits(window: &Window, run: Run) -> bool {
-    window.geometry.padding_value == PaddingValue::Zero
-        && window.geometry.padding != [0; 4]
-        && window.channels().is_multiple_of(run.bits / run.steps)
+pub(super) fn suits(spec: &ConvSpec, run: Run) -> bool {
+    spec.params.padding_value == PaddingValue::Zero
+        && spec.params.padding != [0; 4]
+        && spec.group_channels().is_multiple_of(run.bits / run.steps)
 }
 
 /// The rows of a band, class after class.
 pub(super) struct Inside<'a> {
-    window: &'a Window,
+    spec: &'a ConvSpec,
     input: BitView<'a>,
     band: &'a Band,
     /// The first channel of the group of channels.
@@ -47,7 +47,7 @@ pub(super) struct Inside<'a> {
 
 impl<'a> Inside<'a> {
     pub(super) fn new(
-        window: &'a Window,
+        spec: &'a ConvSpec,
         group: usize,
         run: Run,
         input: BitView<'a>,
@@ -57,7 +57,7 @@ impl<'a> Inside<'a> {
         let positions = [band.lines.clone(), 0..width];
         let Shape { height, width, .. } = input.shape();
         let whole = [0, 1].map(|axis| {
-            let whole = window.whole(axis, [height, width][axis]);
+            let whole = spec.whole(axis, [height, width][axis]);
             let Range { start, end } = positions[axis];
             let clipped = whole.start.max(start)..whole.end.min(end);
             if clipped.is_empty() {
@@ -67,11 +67,11 @@ impl<'a> Inside<'a> {
             }
         });
         let mut inside = Self {
-            window,
+            spec,
             input,
             band,
-            channel: group * window.channels(),
-            tap: run.steps / window.geometry.kernel[1],
+            channel: group * spec.group_channels(),
+            tap: run.steps / spec.params.kernel[1],
             positions,
             whole,
             class: [0..0, 0..0],
@@ -92,7 +92,7 @@ impl<'a> Inside<'a> {
             let from = self.from(axis, self.positions[axis].start);
             return from.expect("a band is not empty");
         }
-        (whole, 0..self.window.geometry.kernel[axis])
+        (whole, 0..self.spec.params.kernel[axis])
     }
 
     /// The class of an axis after the one in work.
@@ -124,7 +124,7 @@ impl<'a> Inside<'a> {
             positions.end
         };
         let Shape { height, width, .. } = self.input.shape();
-        let taps = |position| self.window.inside(axis, position, [height, width][axis]);
+        let taps = |position| self.spec.inside(axis, position, [height, width][axis]);
         let of_class = taps(start);
         let mut end = start + 1;
         while end < stop && taps(end) == of_class {
@@ -152,14 +152,14 @@ impl<'a> Inside<'a> {
 
     /// Some rows of the class in work.
     fn group(&self, rows: usize) -> Group {
-        let kernel = self.window.geometry.kernel;
+        let kernel = self.spec.params.kernel;
         let line = kernel[1] * self.tap;
         let [lines, pixels] = [self.taps[0].len(), self.taps[1].len()];
         let steps = if lines == 0 { 0 } else { pixels * self.tap };
         Group {
             rows,
             segments: lines,
-            stride: self.input.stride() * size_of::<u64>() * self.window.options.dilation[0],
+            stride: self.input.stride() * size_of::<u64>() * self.spec.params.dilation[0],
             steps,
             tail_mask: u32::MAX,
             skip: if steps == 0 {
@@ -168,21 +168,25 @@ impl<'a> Inside<'a> {
                 self.taps[0].start * line + self.taps[1].start * self.tap
             },
             gap: line - steps,
-            bits: Some(lines * pixels * self.window.channels()),
+            bits: Some(lines * pixels * self.spec.group_channels()),
         }
     }
 
     /// The byte where the next row begins.
     #[inline(always)]
     fn start(&self) -> usize {
-        let Window { geometry, options } = *self.window;
-        let [top, left, ..] = geometry.padding;
+        let ConvParams {
+            stride,
+            dilation,
+            padding: [top, left, ..],
+            ..
+        } = self.spec.params;
         let [image, y, x] = self.next;
-        let line = y * geometry.stride[0] + self.taps[0].start * options.dilation[0] - top;
-        let pixel = x * geometry.stride[1] + self.taps[1].start * options.dilation[1] - left;
+        let line = y * stride[0] + self.taps[0].start * dilation[0] - top;
+        let pixel = x * stride[1] + self.taps[1].start * dilation[1] - left;
         let line = image * self.input.shape().height + line;
         line * self.input.stride() * size_of::<u64>()
-            + (pixel * geometry.channels + self.channel) / 8
+            + (pixel * self.spec.channels + self.channel) / 8
     }
 }
 

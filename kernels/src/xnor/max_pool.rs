@@ -17,7 +17,7 @@
 //! # Ok::<(), bernet_kernels::Error>(())
 //! ```
 
-use super::geometry::{Geometry, PaddingValue};
+use super::params::ConvParams;
 use crate::{
     Error,
     bits::{BitView, BitViewMut, Shape, WORD, copy_bits, read_bits, set_bits},
@@ -57,15 +57,12 @@ fn max_pool_of(
         channels,
         ..
     } = input.shape();
-    let geometry = Geometry {
-        channels,
-        outputs: channels,
-        kernel,
+    let params = ConvParams {
         stride,
         padding,
-        padding_value: PaddingValue::MinusOne,
+        ..ConvParams::valid(kernel)
     };
-    let shape = geometry.output_shape(input.shape())?;
+    let shape = params.output_shape(input.shape(), channels)?;
     out.check_shape(shape)?;
     out.clear();
     // The lines (axis 0) or pixels (axis 1) of the input that a window covers.

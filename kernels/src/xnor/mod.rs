@@ -8,11 +8,11 @@ mod conv;
 pub mod epilogue;
 mod gather;
 mod gemm;
-mod geometry;
 mod inside;
 mod max_pool;
 mod pack;
 mod parallel;
+mod params;
 mod patches;
 mod product;
 mod reals;
@@ -51,8 +51,8 @@ pub use epilogue::{
     Activation, Affine, Epilogue, Residual, Rows, RowsMut, Signs, Threshold, Transform,
 };
 pub use gemm::{gemm, gemm_affine, gemm_bits, gemm_i32, gemm_threads};
-pub use geometry::{Geometry, Options, PaddingValue, Window};
 pub use max_pool::{max_pool, sum_pool};
 pub use pack::PackedWeights;
+pub use params::{ConvParams, PaddingValue};
 pub use reals::Real;
 pub use workspace::Workspace;

@@ -7,7 +7,7 @@
 //! rows at a time.
 
 use super::{
-    geometry::{Geometry, PaddingValue, Window},
+    params::{ConvSpec, PaddingValue},
     product::{Block, Group, Places, Rows, Starts},
 };
 use crate::{
@@ -43,12 +43,12 @@ impl Band {
     }
 
     /// Input lines, padded, that a band of such an output takes at most.
-    pub(super) fn most_lines(window: &Window, output: Shape) -> usize {
+    pub(super) fn most_lines(spec: &ConvSpec, output: Shape) -> usize {
         let lines = |images: usize, lines: usize| {
             let last = lines.max(1) - 1;
-            let lines = last.saturating_mul(window.geometry.stride[0]);
+            let lines = last.saturating_mul(spec.params.stride[0]);
             lines
-                .saturating_add(window.span()[0])
+                .saturating_add(spec.params.span()[0])
                 .saturating_mul(images)
         };
         let most = (BAND / output.width.max(1)).max(1);
@@ -97,31 +97,27 @@ pub(super) struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     /// Words that a copy takes at most.
-    pub(super) fn most_words(window: &Window, input: Shape, output: Shape, reach: usize) -> usize {
-        let Geometry {
-            channels,
-            padding: [_, left, _, right],
-            ..
-        } = window.geometry;
-        let line = (left + input.width + right) * channels;
+    pub(super) fn most_words(spec: &ConvSpec, input: Shape, output: Shape, reach: usize) -> usize {
+        let [_, left, _, right] = spec.params.padding;
+        let line = (left + input.width + right) * spec.channels;
         let line_words = reach.max(line).div_ceil(WORD);
-        Band::most_lines(window, output).saturating_mul(line_words)
+        Band::most_lines(spec, output).saturating_mul(line_words)
     }
 
     /// Lines in which `reach` bits can be read.
     pub(super) fn new(
-        window: &Window,
+        spec: &ConvSpec,
         input: BitView<'a>,
         band: &Band,
         reach: usize,
         scratch: &'a mut Vec<u64>,
     ) -> Self {
         let shape = input.shape();
-        let geometry = &window.geometry;
-        let [top, left, _, right] = geometry.padding;
-        let first = band.lines.start * geometry.stride[0];
+        let params = &spec.params;
+        let [top, left, _, right] = params.padding;
+        let first = band.lines.start * params.stride[0];
         // What lies between lines may be read, and is masked off; nothing lies after the last.
-        if geometry.padding == [0; 4] && reach <= input.row_words() * WORD {
+        if params.padding == [0; 4] && reach <= input.row_words() * WORD {
             let line_words = input.stride();
             let words = &input.words()[(band.images.start * shape.height + first) * line_words..];
             return Self {
@@ -130,8 +126,8 @@ impl<'a> Lines<'a> {
                 image_lines: shape.height,
             };
         }
-        let image_lines = (band.lines.len() - 1) * geometry.stride[0] + window.span()[0];
-        let padded = [left, shape.width, right].map(|pixels| pixels * geometry.channels);
+        let image_lines = (band.lines.len() - 1) * params.stride[0] + spec.params.span()[0];
+        let padded = [left, shape.width, right].map(|pixels| pixels * spec.channels);
         let line_words = reach.max(padded.iter().sum()).div_ceil(WORD);
         scratch.clear();
         scratch.resize(band.images.len() * image_lines * line_words, 0);
@@ -150,7 +146,7 @@ impl<'a> Lines<'a> {
                     padded[1],
                 );
             }
-            if geometry.padding_value == PaddingValue::PlusOne {
+            if params.padding_value == PaddingValue::PlusOne {
                 let end = padded[0] + padded[1];
                 let (before, after) = if inside {
                     (padded[0], end..end + padded[2])
@@ -179,7 +175,7 @@ fn fill_ones(words: &mut [u64], bits: Range<usize>) {
 /// Where in its lines the window of each of a band's rows begins.
 #[derive(Clone, Copy)]
 pub(super) struct Windows<'a> {
-    pub(super) window: &'a Window,
+    pub(super) spec: &'a ConvSpec,
     pub(super) group: usize,
     /// Output lines of an image within the band, and pixels a line.
     pub(super) height: usize,
@@ -203,9 +199,9 @@ impl Windows<'_> {
             x = rows.start % self.width;
         }
         let mut rest = rows.len();
-        let stride = self.window.geometry.stride[0];
+        let stride = self.spec.params.stride[0];
         let across = self.across();
-        let channel = self.group * self.window.channels();
+        let channel = self.group * self.spec.group_channels();
         core::iter::from_fn(move || {
             let some = most.min(self.width - x).min(rest);
             let line = image * self.image_lines + y * stride;
@@ -241,10 +237,7 @@ impl Windows<'_> {
 
     /// Bits from the window of one row to that of the next in its line.
     pub(super) fn across(self) -> usize {
-        let Geometry {
-            stride, channels, ..
-        } = self.window.geometry;
-        stride[1] * channels
+        self.spec.params.stride[1] * self.spec.channels
     }
 }
 
@@ -257,13 +250,13 @@ pub(super) struct InPlace<'a> {
 
 impl<'a> InPlace<'a> {
     pub(super) fn new(lines: Lines<'a>, windows: Windows<'a>, run: Run) -> Self {
-        let Window { geometry, options } = windows.window;
+        let params = &windows.spec.params;
         Self {
             lines,
             windows,
             group: Group {
-                segments: geometry.kernel[0],
-                stride: lines.line_words * size_of::<u64>() * options.dilation[0],
+                segments: params.kernel[0],
+                stride: lines.line_words * size_of::<u64>() * params.dilation[0],
                 steps: run.steps,
                 tail_mask: run.tail_mask,
                 ..Group::default()
@@ -285,22 +278,20 @@ pub(super) struct Run {
 impl Run {
     /// A kernel line, if it is neighbouring bits and begins with a byte wherever it begins, and is whole steps or, on levels that can have a
     /// step in part, not much less.
-    pub(super) fn new<T: Tile>(_: T, window: &Window) -> Option<Self> {
-        let Geometry {
-            channels, kernel, ..
-        } = window.geometry;
+    pub(super) fn new<T: Tile>(_: T, spec: &ConvSpec) -> Option<Self> {
+        let (channels, kernel) = (spec.channels, spec.params.kernel);
         let neighbours =
-            kernel[1] == 1 || (window.options.dilation[1] == 1 && window.options.groups == 1);
-        let (step, run) = (8 * T::STEP, kernel[1] * window.channels());
+            kernel[1] == 1 || (spec.params.dilation[1] == 1 && spec.params.groups == 1);
+        let (step, run) = (8 * T::STEP, kernel[1] * spec.group_channels());
         let (steps, rest) = (run.div_ceil(step), run % step);
         let bits = steps * step;
         let multiples =
-            |of: usize| channels.is_multiple_of(of) && window.channels().is_multiple_of(of);
+            |of: usize| channels.is_multiple_of(of) && spec.group_channels().is_multiple_of(of);
         // Gathering costs as much as some more steps. (Up to a word it costs less: `words.rs`.)
         let part = T::PARTS
             && cfg!(target_endian = "little")
             && multiples(8)
-            && window.depth() > WORD
+            && spec.depth() > WORD
             && 3 * bits <= 4 * run;
         (neighbours && (multiples(step) || part)).then_some(Self {
             steps,
@@ -315,11 +306,9 @@ impl Run {
     }
 
     /// Bits of a line that are read, from its first to its last window's last step.
-    pub(super) fn reach(&self, window: &Window, width: usize) -> usize {
-        let Geometry {
-            channels, stride, ..
-        } = window.geometry;
-        (width - 1) * stride[1] * channels + channels - window.channels() + self.bits
+    pub(super) fn reach(&self, spec: &ConvSpec, width: usize) -> usize {
+        let (channels, stride) = (spec.channels, spec.params.stride);
+        (width - 1) * stride[1] * channels + channels - spec.group_channels() + self.bits
     }
 }
 

@@ -15,7 +15,7 @@
 use super::{
     bits_out::Bits,
     epilogue::Threshold,
-    geometry::Window,
+    params::ConvSpec,
     patches::{Band, Lines},
     workspace::Worker,
     writer::count_limit,
@@ -58,19 +58,19 @@ pub(super) struct Tables {
 
 impl Tables {
     /// The tables, if they are small enough to be worth it.
-    pub(super) fn new(level: Level, window: &Window, weights: &BitMatrix) -> Option<Self> {
-        let (geometry, options) = (&window.geometry, &window.options);
-        let (depth, run) = (window.depth(), geometry.kernel[1] * geometry.channels);
+    pub(super) fn new(level: Level, spec: &ConvSpec, weights: &BitMatrix) -> Option<Self> {
+        let params = &spec.params;
+        let (depth, run) = (spec.depth(), params.kernel[1] * spec.channels);
         // Few sizes, each of which is compiled for every level.
-        let words = geometry.outputs.div_ceil(OUTPUTS).next_power_of_two();
+        let words = spec.outputs.div_ceil(OUTPUTS).next_power_of_two();
         let parts = run.div_ceil(INDEX);
         let bits = run.div_ceil(parts);
-        let bytes = (geometry.kernel[0] * parts * words * size_of::<u64>()) << bits;
-        let neighbours = options.groups == 1 && options.dilation[1] == 1;
+        let bytes = (params.kernel[0] * parts * words * size_of::<u64>()) << bits;
+        let neighbours = params.groups == 1 && params.dilation[1] == 1;
         if !neighbours || depth > 127 || words > WORDS || bytes > BYTES {
             return None;
         }
-        let mut pieces: Vec<(usize, usize)> = (0..geometry.kernel[0])
+        let mut pieces: Vec<(usize, usize)> = (0..params.kernel[0])
             .flat_map(|line| (0..run).step_by(bits).map(move |start| (line, start)))
             .collect();
         let count = pieces.len();
@@ -82,7 +82,7 @@ impl Tables {
         {
             let within = bits.min(run - start);
             let mask = u64::MAX >> (WORD - within);
-            for output in 0..geometry.outputs {
+            for output in 0..spec.outputs {
                 let ours = read_bits(weights.row(output), line * run + start, within);
                 let (word, shift) = (output / OUTPUTS, output % OUTPUTS * 8);
                 for (index, entry) in (0..).zip(entries.chunks_exact_mut(words)) {
@@ -109,7 +109,7 @@ impl Tables {
     /// The activations of one band of output lines.
     pub(super) fn band(
         &self,
-        window: &Window,
+        spec: &ConvSpec,
         input: BitView<'_>,
         band: &Band,
         width: usize,
@@ -117,12 +117,12 @@ impl Tables {
         writer: &mut Bits<'_>,
     ) {
         let Worker { lines, rows } = worker;
-        let lines = Lines::new(window, input, band, 0, lines);
+        let lines = Lines::new(spec, input, band, 0, lines);
         macro_rules! words {
             ($($words:literal)*) => {
                 match self.words {
                     $($words => dispatch!(self.level, token => {
-                        self.lines::<_, $words>(token, window, lines, band, width, rows, writer)
+                        self.lines::<_, $words>(token, spec, lines, band, width, rows, writer)
                     }),)*
                     words => unreachable!("an entry has 1, 2, 4 or 8 words, not {words}"),
                 }
@@ -138,7 +138,7 @@ impl Tables {
     fn lines<T: Tile, const N: usize>(
         &self,
         token: T,
-        window: &Window,
+        spec: &ConvSpec,
         lines: Lines<'_>,
         band: &Band,
         width: usize,
@@ -148,16 +148,16 @@ impl Tables {
         let (thresholds, out) = writer.lines();
         let start = self.start::<N>(thresholds);
         let inverted = inverted::<N>(thresholds);
-        let across = window.geometry.stride[1] * window.geometry.channels;
+        let across = spec.params.stride[1] * spec.channels;
         let outputs = thresholds.len();
-        let down = window.options.dilation[0];
+        let down = spec.params.dilation[0];
         sums.resize(sums.len().max(width * N), 0);
         token.vectorize(
             #[inline(always)]
             || {
                 let all = (0..band.images.len()).flat_map(|image| {
                     (0..band.lines.len())
-                        .map(move |y| image * lines.image_lines + y * window.geometry.stride[0])
+                        .map(move |y| image * lines.image_lines + y * spec.params.stride[0])
                 });
                 let sums = sums[..width * N].as_chunks_mut::<N>().0;
                 // Windows that begin and end within 64 bits.

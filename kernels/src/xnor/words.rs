@@ -219,13 +219,12 @@ pub(super) fn gather<'a, T: Tile>(
         ..
     } = windows;
     let count = images * height * width;
-    let (window, channels) = (windows.window, windows.window.channels());
-    let geometry = &window.geometry;
-    let options = window.options;
+    let (spec, channels) = (windows.spec, windows.spec.group_channels());
+    let params = &spec.params;
     if windows.across() == WORD
-        && geometry.kernel == [1, 1]
+        && params.kernel == [1, 1]
         && channels == WORD
-        && geometry.stride[0] == 1
+        && params.stride[0] == 1
         && (images == 1 || image_lines == height)
     {
         let rows = Strided {
@@ -236,16 +235,16 @@ pub(super) fn gather<'a, T: Tile>(
         return (rows, lines.line_words);
     }
     // Neighbouring taps are one run of bits, unless something lies between them.
-    let (runs, run) = match (options.dilation[1], options.groups) {
-        (1, 1) => (1, geometry.kernel[1] * channels),
-        _ => (geometry.kernel[1], channels),
+    let (runs, run) = match (params.dilation[1], params.groups) {
+        (1, 1) => (1, params.kernel[1] * channels),
+        _ => (params.kernel[1], channels),
     };
     let gather = Gather {
         lines,
         windows,
         runs,
         run,
-        tap: geometry.channels * options.dilation[1],
+        tap: spec.channels * params.dilation[1],
     };
     let together = runs == 1 && (GROUP - 1) * windows.across() + run <= WORD;
     let line = if together {
@@ -290,12 +289,12 @@ impl Gather<'_, '_> {
     /// The rows of an image, eight columns of windows at a time, from its top to its bottom.
     #[inline(always)]
     fn together(&self, first: usize, line: usize, rows: &mut [u64]) {
-        let window = self.windows.window;
+        let spec = self.windows.spec;
         let (across, width) = (self.windows.across(), self.windows.width);
         let (height, stride, down) = (
-            window.geometry.kernel[0],
-            window.geometry.stride[0],
-            window.options.dilation[0],
+            spec.params.kernel[0],
+            spec.params.stride[0],
+            spec.params.dilation[0],
         );
         // Kernel lines that a window does not share with the one above it.
         let fresh = if down == 1 {
@@ -304,7 +303,7 @@ impl Gather<'_, '_> {
             height
         };
         // New lines come together at the upper end of the depth; what was there moves down once they are.
-        let (run, depth) = (self.run as u32, window.depth() as u32);
+        let (run, depth) = (self.run as u32, spec.depth() as u32);
         let entrance = (u64::MAX >> (WORD as u32 - run)) << (depth - run);
         let mut turns = [0; GROUP];
         for (lane, turn) in (0..).zip(&mut turns) {
@@ -317,7 +316,7 @@ impl Gather<'_, '_> {
         };
         let line_words = self.lines.line_words;
         for x in (0..width).step_by(GROUP) {
-            let start = self.windows.group * window.channels() + x * across;
+            let start = self.windows.group * spec.group_channels() + x * across;
             let (word, shift) = (start / WORD, start % WORD);
             let last = GROUP.min(width - x) - 1;
             let straddles = shift + last * across + self.run > WORD;
@@ -348,16 +347,16 @@ impl Gather<'_, '_> {
     /// The rows of an image, one after the other.
     #[inline(always)]
     fn singly(&self, first: usize, rows: &mut [u64]) {
-        let window = self.windows.window;
+        let spec = self.windows.spec;
         let across = self.windows.across();
         let (height, stride, down) = (
-            window.geometry.kernel[0],
-            window.geometry.stride[0],
-            window.options.dilation[0],
+            spec.params.kernel[0],
+            spec.params.stride[0],
+            spec.params.dilation[0],
         );
         let line_words = self.lines.line_words;
         for (y, rows) in rows.chunks_exact_mut(self.windows.width).enumerate() {
-            let mut start = self.windows.group * window.channels();
+            let mut start = self.windows.group * spec.group_channels();
             for word in rows {
                 let mut filled = 0;
                 *word = 0;

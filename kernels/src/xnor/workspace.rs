@@ -4,19 +4,12 @@
 //! use bernet_kernels::{
 //!     bits::{BitMatrix, BitTensor, Shape},
 //!     isa::Level,
-//!     xnor::{Conv2d, Epilogue, Geometry, PaddingValue, Workspace},
+//!     xnor::{Conv2d, ConvParams, Epilogue, Workspace},
 //! };
 //!
-//! let geometry = Geometry {
-//!     channels: 3,
-//!     outputs: 2,
-//!     kernel: [3, 3],
-//!     stride: [1, 1],
-//!     padding: [1; 4],
-//!     padding_value: PaddingValue::Zero,
-//! };
+//! let params = ConvParams { padding: [1; 4], ..ConvParams::valid([3, 3]) };
 //! let shape = Shape { batch: 1, height: 8, width: 8, channels: 3 };
-//! let conv = Conv2d::new(Level::best(), geometry, &BitMatrix::all_minus_one(2, 27))?;
+//! let conv = Conv2d::new(Level::best(), 3, params, &BitMatrix::all_minus_one(2, 27))?;
 //! // Known before it is taken; after this no call on such an input allocates.
 //! assert!(8 * conv.workspace_words(shape)? < 64 << 10);
 //! let mut workspace = Workspace::default();

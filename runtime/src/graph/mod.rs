@@ -30,10 +30,11 @@ mod products;
 mod rules;
 pub mod tensor;
 
+pub use bernet_kernels::xnor::ConvParams;
 pub use error::{GraphError, Place};
 pub use infer::infer;
 pub use op::{
-    Axis, BinaryConv, BinaryOp, Conv, ConvParams, Dense, Op, PoolKind, PoolParams, Prelu, Quantize,
+    Axis, BinaryConv, BinaryOp, Conv, Dense, Op, PoolKind, PoolParams, Prelu, Quantize,
     RealThreshold, ReduceKind, Rounding, UnaryOp,
 };
 

@@ -8,7 +8,7 @@ use super::{Kind, Shape};
 use alloc::vec::Vec;
 use bernet_kernels::{
     bits::BitMatrix,
-    xnor::{PaddingValue, Threshold},
+    xnor::{ConvParams, Threshold},
 };
 
 /// An operator with its weights and options.
@@ -117,47 +117,6 @@ impl Axis {
     /// Its place in [`Shape::dims`].
     pub const fn index(self) -> usize {
         self as usize
-    }
-}
-
-/// Kernel, stride, dilation, padding and groups of a convolution.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ConvParams {
-    /// Height and width of the kernel.
-    pub kernel: [usize; 2],
-    /// From one window to the next, down and across.
-    pub stride: [usize; 2],
-    /// From one tap to the next, down and across.
-    pub dilation: [usize; 2],
-    /// Lines and pixels added at the top, left, bottom, right.
-    pub padding: [usize; 4],
-    /// What they count as, where the input is bits; otherwise [`PaddingValue::Zero`].
-    pub padding_value: PaddingValue,
-    /// Groups of channels; as many as channels is a depthwise convolution.
-    pub groups: usize,
-}
-
-impl ConvParams {
-    /// Stride and dilation 1, no padding, one group.
-    pub fn valid(kernel: [usize; 2]) -> Self {
-        Self {
-            kernel,
-            stride: [1, 1],
-            dilation: [1, 1],
-            padding: [0; 4],
-            padding_value: PaddingValue::Zero,
-            groups: 1,
-        }
-    }
-
-    /// Lines and pixels from the first tap to the last, both counted.
-    pub fn span(&self) -> [usize; 2] {
-        [0, 1].map(|axis| {
-            self.kernel[axis]
-                .saturating_sub(1)
-                .saturating_mul(self.dilation[axis])
-                .saturating_add(1)
-        })
     }
 }
 

@@ -88,7 +88,7 @@ impl Fused {
         depth: usize,
         functions: &Elementwise,
     ) -> Result<Self, Box<Conv2d>> {
-        let channels = conv.geometry().outputs;
+        let channels = conv.outputs();
         let list = |list: &[f32]| list[..channels].to_vec();
         let mut fused = Self {
             conv,

@@ -17,9 +17,7 @@ use bernet_kernels::{
     bits::BitMatrix,
     isa::Level,
     real::RealThresholds,
-    xnor::{
-        BinaryConv2d, ByteConv2d, Conv2d, Geometry, Options as Spread, PaddingValue, Threshold,
-    },
+    xnor::{BinaryConv2d, ByteConv2d, Conv2d, Threshold},
 };
 
 /// A program without places in an arena.
@@ -390,26 +388,11 @@ fn product(
     weights: &BitMatrix,
     input: Value,
 ) -> Result<Kernel, bernet_kernels::Error> {
-    let geometry = Geometry {
-        channels: input.shape.channels,
-        outputs: weights.rows(),
-        kernel: params.kernel,
-        stride: params.stride,
-        padding: params.padding,
-        padding_value: if params.padding == [0; 4] {
-            PaddingValue::MinusOne
-        } else {
-            params.padding_value
-        },
-    };
-    let spread = Spread {
-        dilation: params.dilation,
-        groups: params.groups,
-    };
+    let channels = input.shape.channels;
     Ok(if input.kind == Kind::U8 {
-        Kernel::ByteConv(ByteConv2d::new(level, geometry, spread, weights)?)
+        Kernel::ByteConv(ByteConv2d::new(level, channels, params, weights)?)
     } else {
-        Kernel::BitConv(Conv2d::with_options(level, geometry, spread, weights)?)
+        Kernel::BitConv(Conv2d::new(level, channels, params, weights)?)
     })
 }
 

@@ -39,7 +39,7 @@ impl Method for Bnn {
     }
 
     fn pace(&self, place: &Place) -> f32 {
-        let [height, width] = place.geometry.kernel;
+        let [height, width] = place.params.kernel;
         let ends = place.depth() + place.outputs() * height * width;
         (ends as f32 / 1.5).sqrt()
     }

@@ -5,10 +5,7 @@ use crate::train::{
     layer::{self, Cache, Initial, LayerState, Place},
     random::{Purpose, Random},
 };
-use bernet_kernels::{
-    bits::Shape,
-    xnor::{Geometry, PaddingValue},
-};
+use bernet_kernels::{bits::Shape, xnor::ConvParams};
 
 pub(crate) const ROWS: usize = 9;
 pub(crate) const OUTPUTS: usize = 3;
@@ -26,16 +23,8 @@ pub(crate) fn setting(method: &dyn Method, depth: usize) -> (Place, LayerState, 
         width: 1,
         channels,
     };
-    let geometry = Geometry {
-        channels: depth,
-        outputs: OUTPUTS,
-        kernel: [1, 1],
-        stride: [1, 1],
-        padding: [0; 4],
-        padding_value: PaddingValue::MinusOne,
-    };
     let place = Place {
-        geometry,
+        params: ConvParams::valid([1, 1]),
         input: shape(depth),
         output: shape(OUTPUTS),
     };
