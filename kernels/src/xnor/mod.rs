@@ -1,5 +1,6 @@
 //! XNOR-popcount matrix products and convolutions.
 
+mod binary_conv;
 mod bits_out;
 mod border;
 mod byte_conv;
@@ -45,8 +46,9 @@ pub fn peak_throughput_bytes(level: Level, rounds: u64) -> u64 {
     rounds * dispatch!(level, token => bytes::Bytes(token).peak_throughput(rounds))
 }
 
+pub use binary_conv::BinaryConv2d;
 pub use byte_conv::ByteConv2d;
-pub use conv::{BinaryConv2d, Conv2d};
+pub use conv::Conv2d;
 pub use epilogue::{
     Activation, Affine, Epilogue, Residual, Rows, RowsMut, Signs, Threshold, Transform,
 };
