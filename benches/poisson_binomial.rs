@@ -1,8 +1,9 @@
 //! What one neuron costs on one sample: survival, and survival with all gradients, by every form.
 //!
-//! `cargo bench --bench poisson_binomial` times the best level of this machine, `BERNET_LEVEL=portable` before it another. A "thrpt"
-//! of 1 Melem/s is 1000 ns per neuron and sample. Before anything is timed its largest error against the f64 reference is
-//! printed, and for the exact forms it must be what they promise.
+//! `cargo bench --bench poisson_binomial` times the best level of this machine,
+//! `BERNET_LEVEL=portable` before it another. A "thrpt" of 1 Melem/s is 1000 ns per neuron and
+//! sample. Before anything is timed its largest error against the f64 reference is printed, and for
+//! the exact forms it must be what they promise.
 
 use bernet_kernels::{
     isa::Level,

@@ -54,8 +54,8 @@ fuzz_target!(|case: Case| {
     check(level, &case.what).unwrap_or_else(|what| panic!("{what}"));
 });
 
-/// The terms that the reference adds up, in a tenth of a millisecond; and, for one case in sixteen, in a millisecond, which is enough
-/// for one pixel of every geometry.
+/// The terms that the reference adds up, in a tenth of a millisecond; and, for one case in sixteen,
+/// in a millisecond, which is enough for one pixel of every geometry.
 const TERMS: [usize; 2] = [1 << 14, 1 << 18];
 
 /// The first of a generator's convolutions that is small enough: small ones are where the edges are.

@@ -1,4 +1,5 @@
-//! Distributions and gradients of any size and any probabilities, on any level, against the scalar reference.
+//! Distributions and gradients of any size and any probabilities, on any level, against the scalar
+//! reference.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -23,7 +24,8 @@ struct Case {
     level: u8,
 }
 
-/// Factors² × sums, which is what the reference takes: a tenth of a millisecond, and for one seed in sixteen a millisecond.
+/// Factors² × sums, which is what the reference takes: a tenth of a millisecond, and for one seed
+/// in sixteen a millisecond.
 const WORK: [usize; 2] = [1 << 13, 1 << 17];
 
 fuzz_target!(|case: Case| {

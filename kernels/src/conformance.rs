@@ -1,5 +1,5 @@
-//! One suite that holds a level against the scalar reference; its cases are plain functions, for fuzzers and for other
-//! implementers.
+//! One suite that holds a level against the scalar reference; its cases are plain functions, for
+//! fuzzers and for other implementers.
 //!
 //! ```
 //! use bernet_kernels::{conformance, isa::Level};
@@ -422,8 +422,8 @@ impl Outputs {
         self.compare(expected, [1 << 20, depth], thresholds, numbers)
     }
 
-    /// Compares every element, or, of large outputs, a random element in so many that `terms` terms of the reference's
-    /// sums, one `depth` an element, are enough.
+    /// Compares every element, or, of large outputs, a random element in so many that `terms` terms
+    /// of the reference's sums, one `depth` an element, are enough.
     fn compare(
         &self,
         expected: impl Fn(usize, usize) -> i32,

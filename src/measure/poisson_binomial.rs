@@ -46,8 +46,8 @@ pub struct BernoulliSpeed {
     pub ns_per_neuron_sample: f64,
     /// What the recursion takes in parts of what its operations take on registers alone, timed in turns; of other forms nothing.
     pub ceiling_share: Option<f64>,
-    /// The largest error against the f64 reference in this run: of the survival where `gradient` is false, else of the
-    /// gradients. Some forms are approximations; none is hidden.
+    /// The largest error against the f64 reference in this run: of the survival where `gradient` is
+    /// false, else of the gradients. Some forms are approximations; none is hidden.
     pub max_abs_error: f64,
 }
 

@@ -10,7 +10,8 @@ use bernet_runtime::graph::{Graph, Pixels};
 fn eval_counts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.bnet");
-    // Class 0 gets the sum of the pixels, which is negative for all but the boldest digits; 1 is the first of the others.
+    // Class 0 gets the sum of the pixels, which is negative for all but the boldest digits; 1 is
+    // the first of the others.
     write_model(&path, |_| ());
     let mnist = bernet::data::load_embedded().test;
     let ink = |image: usize| {

@@ -100,7 +100,8 @@ fn predict_reads_pictures() {
     let path = |name: &str| folder.path().join(name);
     let model = path("model.bnet");
     write_model(&model, |_| ());
-    // MNIST's form has the ink within 20·20 pixels, a sum of 16 among 28·28: the logit of class 0, and −16 is that of all others.
+    // MNIST's form has the ink within 20·20 pixels, a sum of 16 among 28·28: the logit of class 0,
+    // and −16 is that of all others.
     write_picture(&path("bold.png"), 28, 6..22, false);
     write_picture(&path("dark.png"), 28, 6..22, true);
     write_picture(&path("large.png"), 60, 14..46, false);

@@ -12,7 +12,8 @@ pub(crate) struct Canvas {
 }
 
 impl Canvas {
-    /// A digit whose 28×28 pixels become squares of `side`, with soft edges, its upper left corner at a place.
+    /// A digit whose 28×28 pixels become squares of `side`, with soft edges, its upper left corner
+    /// at a place.
     pub(crate) fn new(
         digit: &Dataset,
         [height, width]: [usize; 2],
@@ -171,13 +172,15 @@ pub(crate) fn mix(from: f32, to: f32, share: f32) -> f32 {
     from + (to - from) * share
 }
 
-/// A canvas whose strokes lose `depth` pixels at each side; where that would break a stroke, they stay.
+/// A canvas whose strokes lose `depth` pixels at each side; where that would break a stroke, they
+/// stay.
 pub(crate) fn thinned(canvas: Canvas, depth: usize) -> Canvas {
     let (height, width) = (canvas.height, canvas.width);
     let mut ink: Vec<bool> = canvas.ink.iter().map(|&ink| ink > 0.5).collect();
     let at = |ink: &[bool], y: usize, x: usize| y < height && x < width && ink[y * width + x];
     for _ in 0..depth {
-        // One side after another, so that lines of two pixels are not lost at once. Source: Zhang, Suen 1984.
+        // One side after another, so that lines of two pixels are not lost at once. Source: Zhang,
+        // Suen 1984.
         for pass in 0..2 {
             let before = ink.clone();
             for y in 1..height - 1 {

@@ -1,9 +1,9 @@
 //! Pictures of more than sixty kinds, each with its right digit.
 //!
-//! Each kind draws embedded test digits another way: sizes, colours, depths, transparency, paper, light,
-//! frames, noise. `models/mnist.bnet` must read every digit of every kind.
-//! `BERNET_PICTURES=100 cargo test --release --test pictures -- --nocapture` takes so many digits, right
-//! or not on the original, and prints the share that is read right in each kind.
+//! Each kind draws embedded test digits another way: sizes, colours, depths, transparency, paper,
+//! light, frames, noise. `models/mnist.bnet` must read every digit of every kind.
+//! `BERNET_PICTURES=100 cargo test --release --test pictures -- --nocapture` takes so many digits,
+//! right or not on the original, and prints the share that is read right in each kind.
 
 mod canvas;
 mod kinds;
@@ -39,7 +39,8 @@ fn every_kind_of_picture_is_read() {
     let places: Vec<usize> = match asked.as_deref() {
         Some(count) => (0..count.parse().expect("a number")).collect(),
         None => {
-            // For each class the first digit that the net is sure of: the pictures are tried, not the net.
+            // For each class the first digit that the net is sure of: the pictures are tried, not
+            // the net.
             let images = classifier.images(&test).unwrap();
             let said = classifier.classify(&images).unwrap();
             let is_sure = |class: u8, place: &usize| {

@@ -1,8 +1,9 @@
 //! What an instruction set brings to a matrix product: one inner tile and its sizes.
 //!
-//! A panel holds a few output channels side by side, one to a lane, so that a sum never crosses lanes: for each step of
-//! depth (`STEP` bytes) the panel has one register row of weights, and each row of the tile meets it with its own step of
-//! activations, broadcast. The tile counts the differing bits; `dot = K − 2·count` is left to the epilogue.
+//! A panel holds a few output channels side by side, one to a lane, so that a sum never crosses
+//! lanes: for each step of depth (`STEP` bytes) the panel has one register row of weights, and each
+//! row of the tile meets it with its own step of activations, broadcast. The tile counts the
+//! differing bits; `dot = K − 2·count` is left to the epilogue.
 
 use crate::{
     bits::{WORD, bytes},

@@ -1,5 +1,5 @@
-//! A level's distributions and exact gradients against the scalar reference; the cases are plain functions, for fuzzers and
-//! for other implementers.
+//! A level's distributions and exact gradients against the scalar reference; the cases are plain
+//! functions, for fuzzers and for other implementers.
 //!
 //! **The bounds.** One factor multiplies an entry by numbers that are each rounded a few times, and adds two such products, all
 //! positive. So `N` factors leave a relative error of at most about `4N·2⁻²⁴` in an entry, which is the bound one can prove; the errors

@@ -83,10 +83,12 @@
 //!
 //! # Files
 //!
-//! Each form is derived where it is written: the recursion in `forward.rs`, one-sided recursions in `recursion.rs`, the systems of
-//! equations in `equations.rs`, reverse mode in `autograd.rs`, the characteristic function in `spectral.rs` and `circle.rs`, power sums in
-//! `power_sums.rs`, the normal approximation in `normal.rs`, layers in `layer/`, f64 in `double/`. `reference.rs` is the scalar text that all are
-//! tested against, on every instruction set, by `conformance`; `ceiling.rs` counts operations.
+//! Each form is derived where it is written: the recursion in `forward.rs`, one-sided recursions in
+//! `recursion.rs`, the systems of equations in `equations.rs`, reverse mode in `autograd.rs`, the
+//! characteristic function in `spectral.rs` and `circle.rs`, power sums in `power_sums.rs`, the
+//! normal approximation in `normal.rs`, layers in `layer/`, f64 in `double/`. `reference.rs` is the
+//! scalar text that all are tested against, on every instruction set, by `conformance`;
+//! `ceiling.rs` counts operations.
 //!
 //! # Probabilities of 16 bits
 //!

@@ -1,4 +1,5 @@
-//! The scalar reference, in f64 and written to be read: what every kernel of this module is held against.
+//! The scalar reference, in f64 and written to be read: what every kernel of this module is held
+//! against.
 //!
 //! ```
 //! use bernet_kernels::poisson_binomial::reference::*;

@@ -1,6 +1,7 @@
 //! Counts to activations, packed.
 //!
-//! `base − 2·count ≥ t` is `count ≤ ⌊(base − t)/2⌋` (see `writer.rs`): a comparison of counts with limits is the packed output.
+//! `base − 2·count ≥ t` is `count ≤ ⌊(base − t)/2⌋` (see `writer.rs`): a comparison of counts with
+//! limits is the packed output.
 
 use super::{
     epilogue::Threshold,

@@ -50,9 +50,9 @@ impl ByteConv2d {
     /// Lays out `weights`: a row for each output channel, in the order kernel line, kernel column, channel of the output's group.
     ///
     /// # Errors
-    /// [`Error::Size`] where the columns are not the depth; [`Error::Dimension`] where one is 0, channels
-    /// or outputs are not a multiple of the groups, a kernel line or the depth is too long, or there is
-    /// padding other than [`PaddingValue::Zero`]: pixels of 0.
+    /// [`Error::Size`] where the columns are not the depth; [`Error::Dimension`] where one is 0,
+    /// channels or outputs are not a multiple of the groups, a kernel line or the depth is too
+    /// long, or there is padding other than [`PaddingValue::Zero`]: pixels of 0.
     pub fn new(
         level: Level,
         channels: usize,
@@ -133,8 +133,9 @@ impl ByteConv2d {
     /// What the epilogue makes of the sums of all output pixels.
     ///
     /// # Errors
-    /// As [`ConvParams::output_shape`]; [`Error::Size`] where `input` is not as long as `shape` says or a part of the epilogue does not
-    /// suit the output shape, [`Error::Epilogue`] where it contradicts itself.
+    /// As [`ConvParams::output_shape`]; [`Error::Size`] where `input` is not as long as `shape`
+    /// says or a part of the epilogue does not suit the output shape, [`Error::Epilogue`] where it
+    /// contradicts itself.
     pub fn run(
         &self,
         workspace: &mut Workspace,
@@ -191,7 +192,8 @@ impl ByteConv2d {
     /// The sums, in NHWC order.
     ///
     /// # Errors
-    /// As [`ConvParams::output_shape`]; [`Error::Size`] where `input` is not as long as `shape` says or `out` as the output shape.
+    /// As [`ConvParams::output_shape`]; [`Error::Size`] where `input` is not as long as `shape`
+    /// says or `out` as the output shape.
     pub fn sums<'v>(
         &self,
         workspace: &mut Workspace,

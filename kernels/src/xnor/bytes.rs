@@ -11,7 +11,8 @@
 //! A weight may also be 0. So a kernel line is padded to whole steps, and taps that lie apart (dilation) or
 //! channels of other groups are gaps of zeros in it.
 //!
-//! What is counted is `255·K − Σ x w`, which is never below 0, so that writers need to know no more than that its base is 255·K.
+//! What is counted is `255·K − Σ x w`, which is never below 0, so that writers need to know no more
+//! than that its base is 255·K.
 
 use crate::{
     arch::tile::{Counts, MAX_COLUMNS, Patches, Tile},

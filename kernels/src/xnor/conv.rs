@@ -61,13 +61,13 @@ pub struct Conv2d {
 impl Conv2d {
     /// Lays out the weights of a convolution of an input with so many channels.
     ///
-    /// `weights` has a row for each output channel, in the order kernel line, kernel column, channel
-    /// of the output's group.
+    /// `weights` has a row for each output channel, in the order kernel line, kernel column,
+    /// channel of the output's group.
     ///
     /// # Errors
     /// [`Error::Size`] where the columns are not the depth; [`Error::Dimension`] where channels or
-    /// outputs are not a positive multiple of the groups, dilation or groups are 0, or the depth is 0
-    /// or 2³⁰ and above.
+    /// outputs are not a positive multiple of the groups, dilation or groups are 0, or the depth is
+    /// 0 or 2³⁰ and above.
     pub fn new(
         level: Level,
         channels: usize,
@@ -170,8 +170,8 @@ impl Conv2d {
     /// What the epilogue makes of the sums of all output pixels.
     ///
     /// # Errors
-    /// As [`ConvParams::output_shape`]; [`Error::Size`] where a part of the epilogue does not suit the output shape,
-    /// [`Error::Epilogue`] where it contradicts itself.
+    /// As [`ConvParams::output_shape`]; [`Error::Size`] where a part of the epilogue does not suit
+    /// the output shape, [`Error::Epilogue`] where it contradicts itself.
     pub fn run<'v>(
         &self,
         workspace: &mut Workspace,
@@ -252,7 +252,8 @@ impl Conv2d {
     /// The sums, in NHWC order.
     ///
     /// # Errors
-    /// As [`ConvParams::output_shape`]; [`Error::Size`] where `out` is not as long as the output shape.
+    /// As [`ConvParams::output_shape`]; [`Error::Size`] where `out` is not as long as the output
+    /// shape.
     pub fn sums<'v>(
         &self,
         input: impl Into<BitView<'v>>,
@@ -291,7 +292,8 @@ impl Conv2d {
     /// The activations, packed.
     ///
     /// # Errors
-    /// As [`ConvParams::output_shape`]; [`Error::Size`] where thresholds or the shape of `out` differ.
+    /// As [`ConvParams::output_shape`]; [`Error::Size`] where thresholds or the shape of `out`
+    /// differ.
     pub fn activations<'v>(
         &self,
         input: impl Into<BitView<'v>>,

@@ -193,7 +193,8 @@ impl Default for Transform<'_> {
 }
 
 impl Transform<'_> {
-    /// The number that a sum of a channel becomes, the scalar reference. `residual` is what is added, where something is.
+    /// The number that a sum of a channel becomes, the scalar reference. `residual` is what is
+    /// added, where something is.
     ///
     /// # Panics
     /// Where the channel has no scale, bias or slope.

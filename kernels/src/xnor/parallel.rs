@@ -28,7 +28,8 @@ fn available(_: usize) -> usize {
     1
 }
 
-/// Does `work` on all lines, in as many parts as there are workers; `split` cuts a part of the output after some lines.
+/// Does `work` on all lines, in as many parts as there are workers; `split` cuts a part of the
+/// output after some lines.
 pub(super) fn over<Part: Send, Worker: Send>(
     lines: Range<usize>,
     part: Part,

@@ -52,7 +52,8 @@ pub(crate) trait Rows {
     fn block(&mut self, rows: Range<usize>, starts: &mut Starts, places: &mut Places) -> Block<'_>;
 }
 
-/// Multiplies `rows` rows with the weights of the panels, which are laid out for tile `T`, and hands each sum to the writer.
+/// Multiplies `rows` rows with the weights of the panels, which are laid out for tile `T`, and
+/// hands each sum to the writer.
 pub(crate) fn product<T: Tile>(
     token: T,
     panels: Panels<'_>,

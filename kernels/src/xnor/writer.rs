@@ -1,8 +1,9 @@
 //! Writes what an epilogue makes of the counts of a tile.
 //!
-//! With `count` differing bits of `K`, the dot product is `K − 2·count`. A writer therefore starts from a base for each
-//! column, usually `K`: the sum is `base − 2·count`, and `base − 2·count ≥ t` is `count ≤ ⌊(base − t)/2⌋`, one comparison of
-//! the count itself. (Products with bytes have a base of their own, and a 1 in place of the 2: [`Tile::PER_COUNT`].)
+//! With `count` differing bits of `K`, the dot product is `K − 2·count`. A writer therefore starts
+//! from a base for each column, usually `K`: the sum is `base − 2·count`, and `base − 2·count ≥ t`
+//! is `count ≤ ⌊(base − t)/2⌋`, one comparison of the count itself. (Products with bytes have a
+//! base of their own, and a 1 in place of the 2: [`Tile::PER_COUNT`].)
 
 use super::{epilogue::RowsMut, pack::Panels};
 use crate::{

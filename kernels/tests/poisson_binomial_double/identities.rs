@@ -89,7 +89,8 @@ proptest! {
         prop_assert!(sum.survival(least + 1) <= q && (least == low || sum.survival(least) > q));
     }
 
-    /// The survival is linear in each probability: its derivative is a difference over any distance.
+    /// The survival is linear in each probability: its derivative is a difference over any
+    /// distance.
     #[test]
     fn gradients(p in trials(), at in 0.0..1.0f64, which in 0.0..1.0f64) {
         prop_assume!(!p.is_empty());

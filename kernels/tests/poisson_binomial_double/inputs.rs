@@ -43,7 +43,8 @@ pub(crate) fn promise(n: usize) -> f64 {
     if n <= 4096 { 1e-12 } else { 1e-9 }
 }
 
-/// The relative error; below 1e-300 the absolute one in units of 1e-300, as what is subnormal has few digits.
+/// The relative error; below 1e-300 the absolute one in units of 1e-300, as what is subnormal has
+/// few digits.
 pub(crate) fn error(found: f64, exact: f64) -> f64 {
     if found == exact {
         0.0

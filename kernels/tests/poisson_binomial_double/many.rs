@@ -3,8 +3,8 @@
 use super::inputs::{near, probabilities, promise};
 use bernet_kernels::poisson_binomial::double::{Function, PoissonBinomial, evaluate_rows};
 
-/// Many sums at once have the bits of one alone, near the mean (where no distribution is made) and far from it; a row that is no
-/// distribution is named.
+/// Many sums at once have the bits of one alone, near the mean (where no distribution is made) and
+/// far from it; a row that is no distribution is named.
 #[test]
 fn rows_are_single_sums() {
     for kind in ["uniform", "tenth", "small", "ends", "special"] {
@@ -42,8 +42,8 @@ fn rows_are_single_sums() {
     }
 }
 
-/// All numbers at once, by a few passes over the factors, are those one by one, which take a pass each: masses down to 1e-300
-/// and their logarithms to both ends.
+/// All numbers at once, by a few passes over the factors, are those one by one, which take a pass
+/// each: masses down to 1e-300 and their logarithms to both ends.
 #[test]
 fn windows_are_single_numbers() {
     for (kind, n) in [

@@ -82,7 +82,8 @@ fn exact_arithmetic() {
     }
 }
 
-/// Logarithms, one by one and all at once: relative to themselves, or absolutely where they are small.
+/// Logarithms, one by one and all at once: relative to themselves, or absolutely where they are
+/// small.
 #[test]
 fn logarithms() {
     for of in cases().chunk_by(|a, b| (a.kind, a.n) == (b.kind, b.n)) {
@@ -109,8 +110,8 @@ fn logarithms() {
     }
 }
 
-/// Four trials that fail with probability 2⁻⁵³ among others: to have 0 to 4 successes the sum is tilted so far that its mean is
-/// below the rounding error of 1.
+/// Four trials that fail with probability 2⁻⁵³ among others: to have 0 to 4 successes the sum is
+/// tilted so far that its mean is below the rounding error of 1.
 #[test]
 fn far_ends() {
     for n in 129..146 {

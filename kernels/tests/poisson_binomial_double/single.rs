@@ -3,7 +3,8 @@
 use super::inputs::{near, probabilities, promise, words};
 use bernet_kernels::poisson_binomial::double::{Function, PoissonBinomial};
 
-/// Cases that were wrong in f32 or had no digits: large sums, complements, tails, derivatives. Exact values by mpmath, to 17 digits.
+/// Cases that were wrong in f32 or had no digits: large sums, complements, tails, derivatives.
+/// Exact values by mpmath, to 17 digits.
 #[test]
 fn cases_that_were_wrong() {
     let equal = |p: f32, n: usize| PoissonBinomial::new(&vec![f64::from(p); n]).unwrap();
@@ -149,8 +150,8 @@ fn a_million() {
     assert!(near(one, all, 1e-9), "{one:e} {all:e}");
 }
 
-/// A million equal trials, whose rounding errors would add up: the binomial distribution of the f64 next to 1/10,
-/// by mpmath's `loggamma`.
+/// A million equal trials, whose rounding errors would add up: the binomial distribution of the f64
+/// next to 1/10, by mpmath's `loggamma`.
 #[test]
 fn a_million_equal() {
     let sum = PoissonBinomial::new(&vec![0.1; 1_000_000]).unwrap();

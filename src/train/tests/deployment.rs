@@ -13,7 +13,8 @@ use crate::{classify::Classifier, data::Dataset};
 use bernet_kernels::{bits::Shape, isa::Level};
 use bernet_runtime::graph::Pixels;
 
-/// Integers and bits against the method's own forward pass with the weights' signs, at a temperature near 0.
+/// Integers and bits against the method's own forward pass with the weights' signs, at a
+/// temperature near 0.
 #[test]
 fn every_method_deploys_to_the_net_that_it_evaluates() {
     let data = digits(&mut Random::new(1, Purpose::Initial, 0));
@@ -34,7 +35,8 @@ fn every_method_deploys_to_the_net_that_it_evaluates() {
         } else {
             losses[losses.len() - 1]
         };
-        // The net with pools is too small to learn these images by every method; what it has become is deployed all the same.
+        // The net with pools is too small to learn these images by every method; what it has become
+        // is deployed all the same.
         let pools = trainer.pools.iter().any(Option::is_some);
         assert!(reached < losses[0] || pools, "{what}: {losses:?}");
         trainer.config.width = Geometric {
@@ -66,7 +68,8 @@ fn predicted(classifier: &mut Classifier, data: &Dataset) -> Vec<usize> {
     classes.collect()
 }
 
-/// The same where the first layer adds and subtracts grey values: integers against numbers between −1 and 1.
+/// The same where the first layer adds and subtracts grey values: integers against numbers between
+/// −1 and 1.
 #[test]
 fn grey_values_deploy_to_the_net_that_is_evaluated() {
     let mut random = Random::new(1, Purpose::Initial, 0);

@@ -62,7 +62,8 @@ fn numeric(
     [middle - below, above - middle].map(|difference| difference / f64::from(STEP))
 }
 
-/// Counts gradients that agree with the mean of the two slopes, and numbers at which a maximum changes hands between the two.
+/// Counts gradients that agree with the mean of the two slopes, and numbers at which a maximum
+/// changes hands between the two.
 #[derive(Default)]
 struct Agreement {
     smooth: usize,

@@ -128,7 +128,8 @@ fn what_is_binary_stays_binary_while_the_rest_is_trained() {
                 moved > 0 && before.iter().all(|layer| layer.frozen.iter().all(|f| *f)),
                 "{what}"
             );
-            // 0 and 100 %, and between them as many steps as there are layers or parts (of which an epoch has several).
+            // 0 and 100 %, and between them as many steps as there are layers or parts (of which an
+            // epoch has several).
             let steps = match way {
                 Binarise::All => 2..=2,
                 Binarise::Layer => 4..=4,
