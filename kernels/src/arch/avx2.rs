@@ -1,16 +1,14 @@
 //! AVX2.
 
 use super::{
-    avx2_narrow, nibbles,
+    avx2_narrow,
+    bytes::{self, Bytes},
+    nibbles,
+    products::{self, NEIGHBOURS, Products},
     tile::{Counts, MAX_COLUMNS, NARROW_ROWS, Patches, Tile},
 };
 use crate::isa::{Avx2, compiled_for};
 use core::arch::x86_64::*;
-
-/// Bytes of depth that a lane of `vpmaddubsw`'s sums holds, and steps of them until its 16 bits could overflow: each adds at
-/// most 2 · 255.
-pub(super) const NEIGHBOURS: usize = 4;
-pub(super) const ROOM: usize = 64;
 
 impl Tile for Avx2 {
     const LANES: usize = 32;
@@ -38,7 +36,7 @@ impl Tile for Avx2 {
         counts: &mut [Counts; R],
     ) {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_count::<R, V>(patches, starts, panel, counts) }
+        unsafe { xnor_count::<R, V>(self, patches, starts, panel, counts) }
     }
 
     fn peak_throughput(self, rounds: u64) -> u64 {
@@ -60,7 +58,7 @@ impl Tile for Avx2 {
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_le_bits::<R, V>(counts, limits) }
+        unsafe { xnor_le_bits::<R, V>(self, counts, limits) }
     }
 
     const SHALLOW: usize = 31 * 8;
@@ -80,7 +78,7 @@ impl Tile for Avx2 {
         bounds: &[u8; MAX_COLUMNS],
     ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_below::<R, V>(patches, starts, panel, bounds) }
+        unsafe { xnor_below::<R, V>(self, patches, starts, panel, bounds) }
     }
 
     const BYTE_LANES: usize = 8;
@@ -96,7 +94,7 @@ impl Tile for Avx2 {
         counts: &mut [Counts; R],
     ) {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { multiply_bytes::<R, V>(base, patches, starts, panel, counts) }
+        unsafe { multiply_bytes::<R, V>(self, base, patches, starts, panel, counts) }
     }
 
     #[inline(always)]
@@ -112,6 +110,96 @@ impl Tile for Avx2 {
     }
 }
 
+impl Bytes for Avx2 {
+    type Vector = __m256i;
+    type Wide = __m256i;
+    /// Low nibbles and high nibbles.
+    type Weights = [__m256i; 2];
+    /// The tables of the low nibble and of the high one.
+    type Step = [__m256i; 2];
+    const STEPS: usize = nibbles::STEPS;
+    const TOGETHER: usize = 8;
+
+    #[inline(always)]
+    fn zero(self) -> __m256i {
+        intrinsic!(_mm256_setzero_si256())
+    }
+    #[inline(always)]
+    fn zero_wide(self) -> __m256i {
+        intrinsic!(_mm256_setzero_si256())
+    }
+    #[inline(always)]
+    unsafe fn weights(self, from: *const u8) -> [__m256i; 2] {
+        let from: *const __m256i = from.cast();
+        // SAFETY: the caller's two registers, and the token proves AVX.
+        unsafe { [_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1))] }
+    }
+    #[inline(always)]
+    fn step(self, byte: &u8) -> [__m256i; 2] {
+        let [low, high] = &nibbles::TABLES.0[usize::from(*byte)];
+        [broadcast(self, low), broadcast(self, high)]
+    }
+    #[inline(always)]
+    fn add_differing(self, counts: __m256i, weights: [__m256i; 2], step: [__m256i; 2]) -> __m256i {
+        let low = intrinsic!(_mm256_shuffle_epi8(step[0], weights[0]));
+        let high = intrinsic!(_mm256_shuffle_epi8(step[1], weights[1]));
+        let counts = intrinsic!(_mm256_add_epi8(counts, low));
+        intrinsic!(_mm256_add_epi8(counts, high))
+    }
+    #[inline(always)]
+    fn widen(self, [first, second]: [__m256i; 2], counts: __m256i) -> [__m256i; 2] {
+        let even = intrinsic!(_mm256_and_si256(counts, intrinsic!(_mm256_set1_epi16(255))));
+        let odd = intrinsic!(_mm256_srli_epi16::<8>(counts));
+        [
+            intrinsic!(_mm256_add_epi16(first, even)),
+            intrinsic!(_mm256_add_epi16(second, odd)),
+        ]
+    }
+    #[inline(always)]
+    fn flush(self, wide: __m256i, counts: &mut [u32], add: bool) {
+        let low = intrinsic!(_mm256_castsi256_si128(wide));
+        let high = intrinsic!(_mm256_extracti128_si256::<1>(wide));
+        let counts = counts.as_chunks_mut::<8>().0;
+        for (half, counts) in [low, high]
+            .into_iter()
+            .zip(counts.first_chunk_mut::<2>().expect("16 counts"))
+        {
+            let half = intrinsic!(_mm256_cvtepu16_epi32(half));
+            let counts: *mut __m256i = counts.as_mut_ptr().cast();
+            // SAFETY: an unaligned load and store of eight counts; the token proves AVX2.
+            unsafe {
+                let before = if add {
+                    _mm256_loadu_si256(counts)
+                } else {
+                    _mm256_setzero_si256()
+                };
+                _mm256_storeu_si256(counts, _mm256_add_epi32(before, half));
+            }
+        }
+    }
+    #[inline(always)]
+    fn le_bits(self, counts: &[u32], limits: &[i32]) -> u32 {
+        let (counts, limits) = (&counts[..8], &limits[..8]);
+        // SAFETY: unaligned loads of eight counts and limits; the token proves AVX.
+        let (counts, limits) = unsafe {
+            (
+                _mm256_loadu_si256(counts.as_ptr().cast()),
+                _mm256_loadu_si256(limits.as_ptr().cast()),
+            )
+        };
+        let above = intrinsic!(_mm256_cmpgt_epi32(counts, limits));
+        let above = intrinsic!(_mm256_movemask_ps(intrinsic!(_mm256_castsi256_ps(above))));
+        u32::from(!above as u8)
+    }
+}
+
+/// The table in both halves of a register.
+#[inline(always)]
+pub(super) fn broadcast(_: Avx2, table: &[u8; 16]) -> __m256i {
+    // SAFETY: an unaligned load of the array; the token proves AVX2.
+    unsafe { _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast())) }
+}
+
 compiled_for! { Avx2,
     /// The nibble tables on two registers of 32 channels, whose nibbles lie apart already, and four rows. A step loads four
     /// registers of weights; each row costs a byte's load, a shift, two tables broadcast from memory, four shuffles and four
@@ -121,35 +209,15 @@ compiled_for! { Avx2,
     ///
     /// Cutting the weights' nibbles apart here would halve the panel, but takes six of the instructions that are scarce (5 %
     /// slower); steps unrolled by hand let the compiler reorder the additions and spill sums (also slower).
-    ///
-    /// # Safety
-    /// The rows must hold `steps`, and the panel as many steps from where it points to.
     #[inline]
-    unsafe fn add_steps<const R: usize, const V: usize>(
-        rows: &[*const u8; R],
-        steps: core::ops::Range<usize>,
-        panel: &mut *const u8,
-        sums: &mut [[__m256i; V]; R],
+    fn xnor_count<const R: usize, const V: usize>(
+        level: Avx2,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        counts: &mut [Counts; R],
     ) {
-        for step in steps {
-            let weights: [_; V] = core::array::from_fn(|v| {
-                let nibbles = panel.wrapping_add(v * Avx2::STEP_BYTES).cast::<__m256i>();
-                // SAFETY: the caller's panel has as many steps.
-                unsafe { [_mm256_loadu_si256(nibbles), _mm256_loadu_si256(nibbles.add(1))] }
-            });
-            *panel = panel.wrapping_add(V * Avx2::STEP_BYTES);
-            for r in 0..R {
-                // SAFETY: the caller's rows hold all steps.
-                let byte = unsafe { *rows[r].add(step) };
-                let [low_table, high_table] = &nibbles::TABLES.0[usize::from(byte)];
-                let (low_table, high_table) = (broadcast(low_table), broadcast(high_table));
-                for v in 0..V {
-                    let low = _mm256_shuffle_epi8(low_table, weights[v][0]);
-                    let high = _mm256_shuffle_epi8(high_table, weights[v][1]);
-                    sums[r][v] = _mm256_add_epi8(_mm256_add_epi8(sums[r][v], low), high);
-                }
-            }
-        }
+        bytes::count::<_, R, V>(level, patches, starts, panel, counts);
     }
 }
 
@@ -159,25 +227,13 @@ compiled_for! { Avx2,
     /// 32 bits take 40. At 64 columns and a depth of 64, a tile's eight steps are 440 instructions, and this is 56.
     #[inline]
     fn xnor_below<const R: usize, const V: usize>(
+        level: Avx2,
         patches: &Patches<'_>,
         starts: &[usize; R],
         panel: &[u8],
         bounds: &[u8; MAX_COLUMNS],
     ) -> [u64; R] {
-        let rows = patches.pointers(starts, Avx2::STEP);
-        let steps = patches.segments * patches.steps;
-        assert!(panel.len() >= patches.panel_steps() * V * Avx2::STEP_BYTES, "a panel as deep as the rows");
-        assert!(steps * 8 < 256, "counts that fit in bytes");
-        let mut panel = panel.as_ptr();
-        let mut sums = [[_mm256_setzero_si256(); V]; R];
-        for segment in 0..patches.segments {
-            if segment > 0 {
-                panel = panel.wrapping_add(patches.gap * V * Avx2::STEP_BYTES);
-            }
-            let first = segment * patches.stride;
-            // SAFETY: `pointers` has checked that all steps of all segments lie within the words; the panel is as deep.
-            unsafe { add_steps(&rows, first..first + patches.steps, &mut panel, &mut sums) };
-        }
+        let counts = bytes::shallow::<_, R, V>(level, patches, starts, panel);
         let bounds = bounds.as_chunks::<{ Avx2::LANES }>().0;
         let mut bits = [0; R];
         // A closure for `map` would not be inlined.
@@ -185,7 +241,7 @@ compiled_for! { Avx2,
             for v in 0..V {
                 // SAFETY: an unaligned load of 32 bytes.
                 let bounds = unsafe { _mm256_loadu_si256(bounds[v].as_ptr().cast()) };
-                let reached = _mm256_cmpeq_epi8(_mm256_max_epu8(sums[r][v], bounds), sums[r][v]);
+                let reached = _mm256_cmpeq_epi8(_mm256_max_epu8(counts[r][v], bounds), counts[r][v]);
                 let below = !_mm256_movemask_epi8(reached) as u32;
                 let parted = _pext_u32(below, 0x5555_5555) | _pext_u32(below, 0xaaaa_aaaa) << 16;
                 bits[r] |= u64::from(parted) << (v * Avx2::LANES);
@@ -195,48 +251,39 @@ compiled_for! { Avx2,
     }
 }
 
-compiled_for! { Avx2,
-    /// Sums in bytes are widened before they overflow, and again to 32 bits.
-    #[inline]
-    fn xnor_count<const R: usize, const V: usize>(
-        patches: &Patches<'_>,
-        starts: &[usize; R],
-        panel: &[u8],
-        counts: &mut [Counts; R],
-    ) {
-        let rows = patches.pointers(starts, Avx2::STEP);
-        assert!(panel.len() >= patches.panel_steps() * V * Avx2::STEP_BYTES, "a panel as deep as the rows");
-        let mut panel = panel.as_ptr();
-        let mut wide = [[[_mm256_setzero_si256(); 2]; V]; R];
-        let (mut flushed, mut room) = (false, nibbles::CHUNKS);
-        for segment in 0..patches.segments {
-            if segment > 0 {
-                panel = panel.wrapping_add(patches.gap * V * Avx2::STEP_BYTES);
-            }
-            let mut step = segment * patches.stride;
-            let end = step + patches.steps;
-            while step < end {
-                let stop = end.min(step + nibbles::STEPS);
-                let mut sums = [[_mm256_setzero_si256(); V]; R];
-                // SAFETY: `pointers` has checked that all steps of all segments lie within the words; the panel is as deep.
-                unsafe { add_steps(&rows, step..stop, &mut panel, &mut sums) };
-                step = stop;
-                for r in 0..R {
-                    for v in 0..V {
-                        let even = _mm256_and_si256(sums[r][v], _mm256_set1_epi16(255));
-                        wide[r][v][0] = _mm256_add_epi16(wide[r][v][0], even);
-                        wide[r][v][1] = _mm256_add_epi16(wide[r][v][1], _mm256_srli_epi16::<8>(sums[r][v]));
-                    }
-                }
-                room -= 1;
-                if room == 0 {
-                    flush(&mut wide, counts, flushed);
-                    flushed = true;
-                    room = nibbles::CHUNKS;
-                }
-            }
-        }
-        flush(&mut wide, counts, flushed);
+impl Products for Avx2 {
+    type Vector = __m256i;
+    const WIDE: usize = 8;
+
+    #[inline(always)]
+    fn splat(self, x: i32) -> __m256i {
+        intrinsic!(_mm256_set1_epi32(x))
+    }
+    #[inline(always)]
+    unsafe fn weights(self, from: *const u8) -> __m256i {
+        // SAFETY: the caller's register; the token proves AVX.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+    #[inline(always)]
+    fn add_products(self, sums: __m256i, step: __m256i, weights: __m256i) -> __m256i {
+        intrinsic!(_mm256_add_epi16(
+            sums,
+            intrinsic!(_mm256_maddubs_epi16(step, weights))
+        ))
+    }
+    #[inline(always)]
+    fn add_neighbours(self, wide: __m256i, sums: __m256i) -> __m256i {
+        let ones = intrinsic!(_mm256_set1_epi16(1));
+        intrinsic!(_mm256_add_epi32(
+            wide,
+            intrinsic!(_mm256_madd_epi16(sums, ones))
+        ))
+    }
+    #[inline(always)]
+    fn store(self, wide: __m256i, counts: &mut [u32]) {
+        let counts = &mut counts[..Self::WIDE];
+        // SAFETY: an unaligned store of eight counts; the token proves AVX.
+        unsafe { _mm256_storeu_si256(counts.as_mut_ptr().cast(), wide) }
     }
 }
 
@@ -246,114 +293,25 @@ compiled_for! { Avx2,
     /// of them share four pipes, 6 cycles, as do 35 instructions at six a cycle: at most 64 a cycle.
     #[inline]
     fn multiply_bytes<const R: usize, const V: usize>(
+        level: Avx2,
         base: i32,
         patches: &Patches<'_>,
         starts: &[usize; R],
         panel: &[u8],
         counts: &mut [Counts; R],
     ) {
-        const REGISTER: usize = size_of::<__m256i>();
-        let rows = patches.pointers(starts, NEIGHBOURS);
-        assert!(panel.len() >= patches.segments * patches.steps * V * REGISTER, "a panel as deep as the rows");
-        assert_eq!(patches.gap, 0, "bytes are counted to their full depth");
-        let mut panel = panel.as_ptr();
-        let mut wide = [[_mm256_set1_epi32(base); V]; R];
-        let mut sums = [[_mm256_setzero_si256(); V]; R];
-        let mut room = ROOM;
-        for segment in 0..patches.segments {
-            let (mut at, mut rest) = (segment * patches.stride, patches.steps);
-            while rest > 0 {
-                let some = rest.min(room);
-                for _ in 0..some {
-                    let weights: [_; V] = core::array::from_fn(|v| {
-                        // SAFETY: the panel is as deep as the rows, whose steps are counted here.
-                        unsafe { _mm256_loadu_si256(panel.wrapping_add(v * REGISTER).cast()) }
-                    });
-                    panel = panel.wrapping_add(V * REGISTER);
-                    for r in 0..R {
-                        // SAFETY: `pointers` has checked that all steps of all segments lie within the words.
-                        let step = _mm256_set1_epi32(unsafe { rows[r].add(at).cast::<i32>().read_unaligned() });
-                        for v in 0..V {
-                            sums[r][v] = _mm256_add_epi16(sums[r][v], _mm256_maddubs_epi16(step, weights[v]));
-                        }
-                    }
-                    at += NEIGHBOURS;
-                }
-                (rest, room) = (rest - some, room - some);
-                if room == 0 {
-                    widen(&mut sums, &mut wide);
-                    room = ROOM;
-                }
-            }
-        }
-        widen(&mut sums, &mut wide);
-        for (counts, wide) in counts.iter_mut().zip(wide) {
-            for (counts, wide) in counts.as_chunks_mut::<8>().0.iter_mut().zip(wide) {
-                // SAFETY: an unaligned store of eight counts.
-                unsafe { _mm256_storeu_si256(counts.as_mut_ptr().cast(), wide) }
-            }
-        }
-    }
-}
-
-compiled_for! { Avx2,
-    /// Adds neighbours of 16 bits to lanes of 32, and clears them.
-    #[inline]
-    fn widen<const R: usize, const V: usize>(sums: &mut [[__m256i; V]; R], wide: &mut [[__m256i; V]; R]) {
-        for (sum, wide) in sums.as_flattened_mut().iter_mut().zip(wide.as_flattened_mut()) {
-            *wide = _mm256_add_epi32(*wide, _mm256_madd_epi16(*sum, _mm256_set1_epi16(1)));
-            *sum = _mm256_setzero_si256();
-        }
-    }
-}
-
-compiled_for! { Avx2,
-    #[inline]
-    pub(super) fn broadcast(table: &[u8; 16]) -> __m256i {
-        // SAFETY: an unaligned load of the array.
-        _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
-    }
-}
-
-compiled_for! { Avx2,
-    /// Adds 16-bit counts to those of 32 bits, if there are any yet, and clears them.
-    #[inline]
-    fn flush<const R: usize, const V: usize>(wide: &mut [[[__m256i; 2]; V]; R], counts: &mut [Counts; R], add: bool) {
-        for (wide, counts) in wide.iter_mut().zip(counts) {
-            for (wide, counts) in wide.as_flattened_mut().iter_mut().zip(counts.as_chunks_mut::<16>().0) {
-                let (low, high) = (_mm256_castsi256_si128(*wide), _mm256_extracti128_si256::<1>(*wide));
-                for (half, counts) in [low, high].into_iter().zip(counts.as_chunks_mut::<8>().0) {
-                    let counts: *mut __m256i = counts.as_mut_ptr().cast();
-                    // SAFETY: an unaligned load and store of eight counts.
-                    unsafe {
-                        let before = if add { _mm256_loadu_si256(counts) } else { _mm256_setzero_si256() };
-                        _mm256_storeu_si256(counts, _mm256_add_epi32(before, _mm256_cvtepu16_epi32(half)));
-                    }
-                }
-                *wide = _mm256_setzero_si256();
-            }
-        }
+        products::count_bytes::<_, R, V>(level, base, patches, starts, panel, counts);
     }
 }
 
 compiled_for! { Avx2,
     #[inline]
     fn xnor_le_bits<const R: usize, const V: usize>(
+        level: Avx2,
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
-        let mut bits = [0; R];
-        for (eight, limits) in limits.as_chunks::<8>().0[..V * Avx2::LANES / 8].iter().enumerate() {
-            // SAFETY: an unaligned load of eight limits.
-            let limits = unsafe { _mm256_loadu_si256(limits.as_ptr().cast()) };
-            for (bits, counts) in bits.iter_mut().zip(counts) {
-                // SAFETY: an unaligned load of eight of 64 counts.
-                let counts = unsafe { _mm256_loadu_si256(counts.as_chunks::<8>().0[eight].as_ptr().cast()) };
-                let above = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(counts, limits)));
-                *bits |= u64::from(!above as u8) << (eight * 8);
-            }
-        }
-        bits
+        bytes::count_le_bits::<_, R, V, { Avx2::LANES }>(level, counts, limits)
     }
 }
 

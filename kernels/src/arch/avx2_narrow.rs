@@ -12,7 +12,7 @@
 //! tile takes 43 to count, 40 to widen and to compare all 32 lanes, and the same ten to set the bits.
 
 use super::{
-    nibbles,
+    bytes::Bytes,
     tile::{MAX_COLUMNS, NARROW_ROWS, Patches, Tile},
 };
 use crate::{
@@ -32,7 +32,7 @@ const TOGETHER: usize = 8;
 /// `None` where rows are more than one run, or longer than a word.
 #[inline(always)]
 pub(super) fn narrow(
-    _: Avx2,
+    level: Avx2,
     patches: &Patches<'_>,
     starts: &[usize; NARROW_ROWS],
     panel: &[u8],
@@ -43,12 +43,13 @@ pub(super) fn narrow(
         return None;
     }
     // SAFETY: the token exists only where the CPU has the level's features.
-    Some(unsafe { xnor_narrow(patches, starts, panel, columns, limits) })
+    Some(unsafe { xnor_narrow(level, patches, starts, panel, columns, limits) })
 }
 
 compiled_for! { Avx2,
     #[inline]
     fn xnor_narrow(
+        level: Avx2,
         patches: &Patches<'_>,
         starts: &[usize; NARROW_ROWS],
         panel: &[u8],
@@ -84,10 +85,7 @@ compiled_for! { Avx2,
                 let high_nibbles = _mm256_and_si256(_mm256_srli_epi16::<4>(*bytes), nibble);
                 let weights = &weights[place..][..2 * TOGETHER - 1];
                 for (sum, weight) in sums.iter_mut().zip(weights.iter().step_by(2)) {
-                    let [low_table, high_table] = &nibbles::TABLES.0[usize::from(*weight)];
-                    let low = _mm256_shuffle_epi8(super::avx2::broadcast(low_table), low_nibbles);
-                    let high = _mm256_shuffle_epi8(super::avx2::broadcast(high_table), high_nibbles);
-                    *sum = _mm256_add_epi8(_mm256_add_epi8(*sum, low), high);
+                    *sum = level.add_differing(*sum, [low_nibbles, high_nibbles], level.step(weight));
                 }
             }
             let mut bits = _mm256_setzero_si256();

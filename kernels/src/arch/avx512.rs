@@ -2,11 +2,13 @@
 
 use super::tile::{Counts, MAX_COLUMNS, Patches, Strided, Tile};
 use super::{
-    avx2::{NEIGHBOURS, ROOM},
     avx512_popcount::{
         spin_popcount, xnor_count_popcount, xnor_popcount_le_bits, xnor_popcount_sums,
     },
-    avx512_words, nibbles,
+    avx512_words,
+    bytes::{self, Bytes},
+    nibbles,
+    products::{self, NEIGHBOURS, Products},
 };
 use crate::{
     isa::{Avx512, Avx512Vpopcnt, compiled_for},
@@ -108,13 +110,7 @@ impl Tile for Avx512Vpopcnt {
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe {
-            if V == 1 {
-                xnor_le_bits::<R, 16>(counts, limits)
-            } else {
-                xnor_le_bits::<R, 32>(counts, limits)
-            }
-        }
+        unsafe { xnor_le_bits::<R, V, { Self::LANES }>(self.avx512(), counts, limits) }
     }
 
     const BYTE_LANES: usize = 16;
@@ -130,7 +126,7 @@ impl Tile for Avx512Vpopcnt {
         counts: &mut [Counts; R],
     ) {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { multiply_bytes::<R, V>(base, patches, starts, panel, counts) }
+        unsafe { multiply_bytes::<R, V>(self.avx512(), base, patches, starts, panel, counts) }
     }
 }
 
@@ -170,70 +166,56 @@ compiled_for! { Avx512,
     }
 }
 
+impl Products for Avx512 {
+    type Vector = __m512i;
+    const WIDE: usize = 16;
+
+    #[inline(always)]
+    fn splat(self, x: i32) -> __m512i {
+        intrinsic!(_mm512_set1_epi32(x))
+    }
+    #[inline(always)]
+    unsafe fn weights(self, from: *const u8) -> __m512i {
+        // SAFETY: the caller's register; the token proves AVX-512 F.
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+    #[inline(always)]
+    fn add_products(self, sums: __m512i, step: __m512i, weights: __m512i) -> __m512i {
+        intrinsic!(_mm512_add_epi16(
+            sums,
+            intrinsic!(_mm512_maddubs_epi16(step, weights))
+        ))
+    }
+    #[inline(always)]
+    fn add_neighbours(self, wide: __m512i, sums: __m512i) -> __m512i {
+        let ones = intrinsic!(_mm512_set1_epi16(1));
+        intrinsic!(_mm512_add_epi32(
+            wide,
+            intrinsic!(_mm512_madd_epi16(sums, ones))
+        ))
+    }
+    #[inline(always)]
+    fn store(self, wide: __m512i, counts: &mut [u32]) {
+        let counts = &mut counts[..Self::WIDE];
+        // SAFETY: an unaligned store of sixteen counts; the token proves AVX-512 F.
+        unsafe { _mm512_storeu_si512(counts.as_mut_ptr().cast(), wide) }
+    }
+}
+
 compiled_for! { Avx512,
     /// As on AVX2, in registers twice as wide: 35 instructions for 768 multiply-accumulates. Where a register is two halves to the
     /// core (Zen 4), the bound is the same 64 a cycle; the planes of 8 bits would have 341/8 of VPOPCNTDQ's. (VNNI's `vpdpbusd` is the
     /// two in one, but no level requires it.)
     #[inline]
     fn multiply_bytes<const R: usize, const V: usize>(
+        level: Avx512,
         base: i32,
         patches: &Patches<'_>,
         starts: &[usize; R],
         panel: &[u8],
         counts: &mut [Counts; R],
     ) {
-        const REGISTER: usize = size_of::<__m512i>();
-        let rows = patches.pointers(starts, NEIGHBOURS);
-        assert!(panel.len() >= patches.segments * patches.steps * V * REGISTER, "a panel as deep as the rows");
-        assert_eq!(patches.gap, 0, "bytes are counted to their full depth");
-        let mut panel = panel.as_ptr();
-        let mut wide = [[_mm512_set1_epi32(base); V]; R];
-        let mut sums = [[_mm512_setzero_si512(); V]; R];
-        let mut room = ROOM;
-        for segment in 0..patches.segments {
-            let (mut at, mut rest) = (segment * patches.stride, patches.steps);
-            while rest > 0 {
-                let some = rest.min(room);
-                for _ in 0..some {
-                    let weights: [_; V] = core::array::from_fn(|v| {
-                        // SAFETY: the panel is as deep as the rows, whose steps are counted here.
-                        unsafe { _mm512_loadu_si512(panel.wrapping_add(v * REGISTER).cast()) }
-                    });
-                    panel = panel.wrapping_add(V * REGISTER);
-                    for r in 0..R {
-                        // SAFETY: `pointers` has checked that all steps of all segments lie within the words.
-                        let step = _mm512_set1_epi32(unsafe { rows[r].add(at).cast::<i32>().read_unaligned() });
-                        for v in 0..V {
-                            sums[r][v] = _mm512_add_epi16(sums[r][v], _mm512_maddubs_epi16(step, weights[v]));
-                        }
-                    }
-                    at += NEIGHBOURS;
-                }
-                (rest, room) = (rest - some, room - some);
-                if room == 0 {
-                    widen(&mut sums, &mut wide);
-                    room = ROOM;
-                }
-            }
-        }
-        widen(&mut sums, &mut wide);
-        for (counts, wide) in counts.iter_mut().zip(wide) {
-            for (counts, wide) in counts.as_chunks_mut::<16>().0.iter_mut().zip(wide) {
-                // SAFETY: an unaligned store of sixteen counts.
-                unsafe { _mm512_storeu_si512(counts.as_mut_ptr().cast(), wide) }
-            }
-        }
-    }
-}
-
-compiled_for! { Avx512,
-    /// Adds neighbours of 16 bits to lanes of 32, and clears them.
-    #[inline]
-    fn widen<const R: usize, const V: usize>(sums: &mut [[__m512i; V]; R], wide: &mut [[__m512i; V]; R]) {
-        for (sum, wide) in sums.as_flattened_mut().iter_mut().zip(wide.as_flattened_mut()) {
-            *wide = _mm512_add_epi32(*wide, _mm512_madd_epi16(*sum, _mm512_set1_epi16(1)));
-            *sum = _mm512_setzero_si512();
-        }
+        products::count_bytes::<_, R, V>(level, base, patches, starts, panel, counts);
     }
 }
 
@@ -258,7 +240,7 @@ impl Tile for Avx512 {
         counts: &mut [Counts; R],
     ) {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_count_nibbles::<R>(patches, starts, panel, counts) }
+        unsafe { xnor_count::<R, V>(self, patches, starts, panel, counts) }
     }
 
     fn peak_throughput(self, rounds: u64) -> u64 {
@@ -286,7 +268,7 @@ impl Tile for Avx512 {
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_le_bits::<R, 64>(counts, limits) }
+        unsafe { xnor_le_bits::<R, V, { Self::LANES }>(self, counts, limits) }
     }
 
     const BYTE_LANES: usize = 16;
@@ -302,114 +284,126 @@ impl Tile for Avx512 {
         counts: &mut [Counts; R],
     ) {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { multiply_bytes::<R, V>(base, patches, starts, panel, counts) }
+        unsafe { multiply_bytes::<R, V>(self, base, patches, starts, panel, counts) }
     }
+}
+
+impl Bytes for Avx512 {
+    type Vector = __m512i;
+    type Wide = __m512i;
+    /// Low nibbles and high nibbles.
+    type Weights = [__m512i; 2];
+    /// The tables of the low nibble and of the high one.
+    type Step = [__m512i; 2];
+    const STEPS: usize = nibbles::STEPS;
+    const TOGETHER: usize = 16;
+
+    #[inline(always)]
+    fn zero(self) -> __m512i {
+        intrinsic!(_mm512_setzero_si512())
+    }
+    #[inline(always)]
+    fn zero_wide(self) -> __m512i {
+        intrinsic!(_mm512_setzero_si512())
+    }
+    #[inline(always)]
+    unsafe fn weights(self, from: *const u8) -> [__m512i; 2] {
+        // SAFETY: the caller's register; the token proves AVX-512 F.
+        let weights = unsafe { _mm512_loadu_si512(from.cast()) };
+        let nibble = intrinsic!(_mm512_set1_epi8(15));
+        let high = intrinsic!(_mm512_srli_epi16::<4>(weights));
+        [
+            intrinsic!(_mm512_and_si512(weights, nibble)),
+            intrinsic!(_mm512_and_si512(high, nibble)),
+        ]
+    }
+    #[inline(always)]
+    fn step(self, byte: &u8) -> [__m512i; 2] {
+        let [low, high] = &nibbles::TABLES.0[usize::from(*byte)];
+        [broadcast(self, low), broadcast(self, high)]
+    }
+    #[inline(always)]
+    fn add_differing(self, counts: __m512i, weights: [__m512i; 2], step: [__m512i; 2]) -> __m512i {
+        let low = intrinsic!(_mm512_shuffle_epi8(step[0], weights[0]));
+        let high = intrinsic!(_mm512_shuffle_epi8(step[1], weights[1]));
+        let counts = intrinsic!(_mm512_add_epi8(counts, low));
+        intrinsic!(_mm512_add_epi8(counts, high))
+    }
+    #[inline(always)]
+    fn widen(self, [first, second]: [__m512i; 2], counts: __m512i) -> [__m512i; 2] {
+        let even = intrinsic!(_mm512_and_si512(counts, intrinsic!(_mm512_set1_epi16(255))));
+        let odd = intrinsic!(_mm512_srli_epi16::<8>(counts));
+        [
+            intrinsic!(_mm512_add_epi16(first, even)),
+            intrinsic!(_mm512_add_epi16(second, odd)),
+        ]
+    }
+    #[inline(always)]
+    fn flush(self, wide: __m512i, counts: &mut [u32], add: bool) {
+        let low = intrinsic!(_mm512_castsi512_si256(wide));
+        let high = intrinsic!(_mm512_extracti64x4_epi64::<1>(wide));
+        let counts = counts.as_chunks_mut::<16>().0;
+        for (half, counts) in [low, high]
+            .into_iter()
+            .zip(counts.first_chunk_mut::<2>().expect("32 counts"))
+        {
+            let half = intrinsic!(_mm512_cvtepu16_epi32(half));
+            let counts: *mut __m512i = counts.as_mut_ptr().cast();
+            // SAFETY: an unaligned load and store of sixteen counts; the token proves AVX-512 F.
+            unsafe {
+                let before = if add {
+                    _mm512_loadu_si512(counts)
+                } else {
+                    _mm512_setzero_si512()
+                };
+                _mm512_storeu_si512(counts, _mm512_add_epi32(before, half));
+            }
+        }
+    }
+    #[inline(always)]
+    fn le_bits(self, counts: &[u32], limits: &[i32]) -> u32 {
+        let (counts, limits) = (&counts[..16], &limits[..16]);
+        // SAFETY: unaligned loads of sixteen counts and limits; the token proves AVX-512 F.
+        let (counts, limits) = unsafe {
+            (
+                _mm512_loadu_si512(counts.as_ptr().cast()),
+                _mm512_loadu_si512(limits.as_ptr().cast()),
+            )
+        };
+        intrinsic!(_mm512_cmple_epi32_mask(counts, limits)).into()
+    }
+}
+
+/// The table in all quarters of a register.
+#[inline(always)]
+fn broadcast(_: Avx512, table: &[u8; 16]) -> __m512i {
+    // SAFETY: an unaligned load of the array; the token proves AVX-512 F.
+    unsafe { _mm512_broadcast_i32x4(_mm_loadu_si128(table.as_ptr().cast())) }
 }
 
 compiled_for! { Avx512,
     /// The nibble tables on one register of 64 channels. Where there is one byte shuffle a cycle, as on Skylake-X, the two
     /// shuffles of a row's step take two cycles for 512 multiply-accumulates, and everything else fits beside them.
     #[inline]
-    fn xnor_count_nibbles<const R: usize>(
+    fn xnor_count<const R: usize, const V: usize>(
+        level: Avx512,
         patches: &Patches<'_>,
         starts: &[usize; R],
         panel: &[u8],
         counts: &mut [Counts; R],
     ) {
-        let rows = patches.pointers(starts, Avx512::STEP);
-        assert!(panel.len() >= patches.panel_steps() * Avx512::LANES, "a panel as deep as the rows");
-        let mut panel = panel.as_ptr();
-        let low_nibbles = _mm512_set1_epi8(15);
-        let mut wide = [[_mm512_setzero_si512(); 2]; R];
-        let (mut flushed, mut room) = (false, nibbles::CHUNKS);
-        for segment in 0..patches.segments {
-            if segment > 0 {
-                panel = panel.wrapping_add(patches.gap * Avx512::LANES);
-            }
-            let mut step = segment * patches.stride;
-            let end = step + patches.steps;
-            while step < end {
-                let stop = end.min(step + nibbles::STEPS);
-                let mut sums = [_mm512_setzero_si512(); R];
-                while step < stop {
-                    // SAFETY: the panel is as deep as the rows, whose steps are counted here.
-                    let weights = unsafe { _mm512_loadu_si512(panel.cast()) };
-                    panel = panel.wrapping_add(Avx512::LANES);
-                    let low = _mm512_and_si512(weights, low_nibbles);
-                    let high = _mm512_and_si512(_mm512_srli_epi16::<4>(weights), low_nibbles);
-                    for r in 0..R {
-                        // SAFETY: `pointers` has checked that all steps of all segments lie within the words.
-                        let byte = unsafe { *rows[r].add(step) };
-                        let [low_table, high_table] = &nibbles::TABLES.0[usize::from(byte)];
-                        let low = _mm512_shuffle_epi8(broadcast(low_table), low);
-                        let high = _mm512_shuffle_epi8(broadcast(high_table), high);
-                        sums[r] = _mm512_add_epi8(_mm512_add_epi8(sums[r], low), high);
-                    }
-                    step += 1;
-                }
-                for r in 0..R {
-                    let even = _mm512_and_si512(sums[r], _mm512_set1_epi16(255));
-                    wide[r][0] = _mm512_add_epi16(wide[r][0], even);
-                    wide[r][1] = _mm512_add_epi16(wide[r][1], _mm512_srli_epi16::<8>(sums[r]));
-                }
-                room -= 1;
-                if room == 0 {
-                    flush(&mut wide, counts, flushed);
-                    flushed = true;
-                    room = nibbles::CHUNKS;
-                }
-            }
-        }
-        flush(&mut wide, counts, flushed);
+        bytes::count::<_, R, V>(level, patches, starts, panel, counts);
     }
 }
 
 compiled_for! { Avx512,
     #[inline]
-    fn broadcast(table: &[u8; 16]) -> __m512i {
-        // SAFETY: an unaligned load of the array.
-        _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
-    }
-}
-
-compiled_for! { Avx512,
-    /// Adds 16-bit counts to those of 32 bits, if there are any yet, and clears them.
-    #[inline]
-    fn flush<const R: usize>(wide: &mut [[__m512i; 2]; R], counts: &mut [Counts; R], add: bool) {
-        for (wide, counts) in wide.iter_mut().zip(counts) {
-            for (wide, counts) in wide.iter_mut().zip(counts.as_chunks_mut::<32>().0) {
-                let (low, high) = (_mm512_castsi512_si256(*wide), _mm512_extracti64x4_epi64::<1>(*wide));
-                for (half, counts) in [low, high].into_iter().zip(counts.as_chunks_mut::<16>().0) {
-                    let counts: *mut __m512i = counts.as_mut_ptr().cast();
-                    // SAFETY: an unaligned load and store of sixteen counts.
-                    unsafe {
-                        let before = if add { _mm512_loadu_si512(counts) } else { _mm512_setzero_si512() };
-                        _mm512_storeu_si512(counts, _mm512_add_epi32(before, _mm512_cvtepu16_epi32(half)));
-                    }
-                }
-                *wide = _mm512_setzero_si512();
-            }
-        }
-    }
-}
-
-compiled_for! { Avx512,
-    #[inline]
-    fn xnor_le_bits<const R: usize, const COLUMNS: usize>(
+    fn xnor_le_bits<const R: usize, const V: usize, const LANES: usize>(
+        level: Avx512,
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
-        let mut bits = [0; R];
-        for (sixteen, limits) in limits.as_chunks::<16>().0[..COLUMNS / 16].iter().enumerate() {
-            // SAFETY: a load of sixteen limits.
-            let limits = unsafe { _mm512_loadu_si512(limits.as_ptr().cast()) };
-            for (bits, counts) in bits.iter_mut().zip(counts) {
-                // SAFETY: a load of sixteen of 64 counts.
-                let counts = unsafe { _mm512_loadu_si512(counts.as_chunks::<16>().0[sixteen].as_ptr().cast()) };
-                *bits |= u64::from(_mm512_cmple_epi32_mask(counts, limits)) << (sixteen * 16);
-            }
-        }
-        bits
+        bytes::count_le_bits::<_, R, V, LANES>(level, counts, limits)
     }
 }
 

@@ -4,14 +4,6 @@ use super::float::{Float, Kernel, ROUND};
 use crate::isa::{Avx2, Avx512, Avx512Vpopcnt};
 use core::arch::x86_64::*;
 
-/// An intrinsic of the level, called where the token is at hand.
-macro_rules! with_avx512 {
-    ($($call:tt)*) => {
-        // SAFETY: a token exists only where the CPU has the level's features, and these are of AVX-512 F.
-        unsafe { $($call)* }
-    };
-}
-
 impl Avx512Vpopcnt {
     /// As [`Float::run`], with the vectors of [`Avx512`]: this level adds only integer instructions, so
     /// that nothing of floats is compiled for it again.
@@ -34,7 +26,7 @@ unsafe impl Float for Avx512 {
     }
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
-        with_avx512!(_mm512_set1_ps(x))
+        intrinsic!(_mm512_set1_ps(x))
     }
     #[inline(always)]
     fn load(self, from: &[f32]) -> __m512 {
@@ -50,51 +42,51 @@ unsafe impl Float for Avx512 {
     }
     #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
-        with_avx512!(_mm512_add_ps(a, b))
+        intrinsic!(_mm512_add_ps(a, b))
     }
     #[inline(always)]
     fn sub(self, a: __m512, b: __m512) -> __m512 {
-        with_avx512!(_mm512_sub_ps(a, b))
+        intrinsic!(_mm512_sub_ps(a, b))
     }
     #[inline(always)]
     fn mul(self, a: __m512, b: __m512) -> __m512 {
-        with_avx512!(_mm512_mul_ps(a, b))
+        intrinsic!(_mm512_mul_ps(a, b))
     }
     #[inline(always)]
     fn div(self, a: __m512, b: __m512) -> __m512 {
-        with_avx512!(_mm512_div_ps(a, b))
+        intrinsic!(_mm512_div_ps(a, b))
     }
     #[inline(always)]
     fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
-        with_avx512!(_mm512_fmadd_ps(a, b, c))
+        intrinsic!(_mm512_fmadd_ps(a, b, c))
     }
     #[inline(always)]
     fn neg_mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
-        with_avx512!(_mm512_fnmadd_ps(a, b, c))
+        intrinsic!(_mm512_fnmadd_ps(a, b, c))
     }
     #[inline(always)]
     fn min(self, a: __m512, b: __m512) -> __m512 {
-        with_avx512!(_mm512_min_ps(a, b))
+        intrinsic!(_mm512_min_ps(a, b))
     }
     #[inline(always)]
     fn max(self, a: __m512, b: __m512) -> __m512 {
-        with_avx512!(_mm512_max_ps(a, b))
+        intrinsic!(_mm512_max_ps(a, b))
     }
     #[inline(always)]
     fn sqrt(self, a: __m512) -> __m512 {
-        with_avx512!(_mm512_sqrt_ps(a))
+        intrinsic!(_mm512_sqrt_ps(a))
     }
     #[inline(always)]
     fn less(self, a: __m512, b: __m512) -> __mmask16 {
-        with_avx512!(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b))
+        intrinsic!(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b))
     }
     #[inline(always)]
     fn at_least(self, a: __m512, b: __m512) -> __mmask16 {
-        with_avx512!(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, b))
+        intrinsic!(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, b))
     }
     #[inline(always)]
     fn select(self, mask: __mmask16, yes: __m512, no: __m512) -> __m512 {
-        with_avx512!(_mm512_mask_blend_ps(mask, no, yes))
+        intrinsic!(_mm512_mask_blend_ps(mask, no, yes))
     }
     #[inline(always)]
     fn bits(self, mask: __mmask16) -> u32 {
@@ -102,9 +94,10 @@ unsafe impl Float for Avx512 {
     }
     #[inline(always)]
     fn power_of_two(self, n: __m512) -> __m512 {
-        with_avx512! {{
-            let exponent = _mm512_castps_si512(_mm512_add_ps(n, _mm512_set1_ps(ROUND + 127.0)));
-            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
-        }}
+        let biased = intrinsic!(_mm512_add_ps(n, intrinsic!(_mm512_set1_ps(ROUND + 127.0))));
+        let exponent = intrinsic!(_mm512_slli_epi32::<23>(intrinsic!(_mm512_castps_si512(
+            biased
+        ))));
+        intrinsic!(_mm512_castsi512_ps(exponent))
     }
 }

@@ -4,14 +4,6 @@ use super::float::{Float, ROUND};
 use crate::isa::Neon;
 use core::arch::aarch64::*;
 
-/// An intrinsic of the level, called where the token is at hand.
-macro_rules! with_neon {
-    ($($call:tt)*) => {
-        // SAFETY: a token exists only where the CPU has the level's features, and these are of NEON.
-        unsafe { $($call)* }
-    };
-}
-
 // SAFETY: the vector type is LANES f32.
 unsafe impl Float for Neon {
     type Vector = float32x4_t;
@@ -26,7 +18,7 @@ unsafe impl Float for Neon {
 
     #[inline(always)]
     fn splat(self, x: f32) -> float32x4_t {
-        with_neon!(vdupq_n_f32(x))
+        intrinsic!(vdupq_n_f32(x))
     }
     #[inline(always)]
     fn load(self, from: &[f32]) -> float32x4_t {
@@ -42,64 +34,62 @@ unsafe impl Float for Neon {
     }
     #[inline(always)]
     fn add(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        with_neon!(vaddq_f32(a, b))
+        intrinsic!(vaddq_f32(a, b))
     }
     #[inline(always)]
     fn sub(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        with_neon!(vsubq_f32(a, b))
+        intrinsic!(vsubq_f32(a, b))
     }
     #[inline(always)]
     fn mul(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        with_neon!(vmulq_f32(a, b))
+        intrinsic!(vmulq_f32(a, b))
     }
     #[inline(always)]
     fn div(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        with_neon!(vdivq_f32(a, b))
+        intrinsic!(vdivq_f32(a, b))
     }
     #[inline(always)]
     fn mul_add(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
-        with_neon!(vfmaq_f32(c, a, b))
+        intrinsic!(vfmaq_f32(c, a, b))
     }
     #[inline(always)]
     fn neg_mul_add(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
-        with_neon!(vfmsq_f32(c, a, b))
+        intrinsic!(vfmsq_f32(c, a, b))
     }
     #[inline(always)]
     fn min(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        with_neon!(vminq_f32(a, b))
+        intrinsic!(vminq_f32(a, b))
     }
     #[inline(always)]
     fn max(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        with_neon!(vmaxq_f32(a, b))
+        intrinsic!(vmaxq_f32(a, b))
     }
     #[inline(always)]
     fn sqrt(self, a: float32x4_t) -> float32x4_t {
-        with_neon!(vsqrtq_f32(a))
+        intrinsic!(vsqrtq_f32(a))
     }
     #[inline(always)]
     fn less(self, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
-        with_neon!(vcltq_f32(a, b))
+        intrinsic!(vcltq_f32(a, b))
     }
     #[inline(always)]
     fn at_least(self, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
-        with_neon!(vcgeq_f32(a, b))
+        intrinsic!(vcgeq_f32(a, b))
     }
     #[inline(always)]
     fn select(self, mask: uint32x4_t, yes: float32x4_t, no: float32x4_t) -> float32x4_t {
-        with_neon!(vbslq_f32(mask, yes, no))
+        intrinsic!(vbslq_f32(mask, yes, no))
     }
     #[inline(always)]
     fn bits(self, mask: uint32x4_t) -> u32 {
-        with_neon! {{
-            let weights = vld1q_u32([1, 2, 4, 8].as_ptr());
-            vaddvq_u32(vandq_u32(mask, weights))
-        }}
+        // SAFETY: a load of the array; the token proves NEON.
+        let weights = unsafe { vld1q_u32([1, 2, 4, 8].as_ptr()) };
+        intrinsic!(vaddvq_u32(intrinsic!(vandq_u32(mask, weights))))
     }
     #[inline(always)]
     fn power_of_two(self, n: float32x4_t) -> float32x4_t {
-        with_neon! {{
-            let exponent = vreinterpretq_s32_f32(vaddq_f32(n, vdupq_n_f32(ROUND + 127.0)));
-            vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent))
-        }}
+        let biased = intrinsic!(vaddq_f32(n, intrinsic!(vdupq_n_f32(ROUND + 127.0))));
+        let exponent = intrinsic!(vshlq_n_s32::<23>(intrinsic!(vreinterpretq_s32_f32(biased))));
+        intrinsic!(vreinterpretq_f32_s32(exponent))
     }
 }

@@ -1,6 +1,9 @@
 //! NEON.
 
-use super::tile::{Counts, MAX_COLUMNS, Patches, Tile};
+use super::{
+    bytes::{self, Bytes},
+    tile::{Counts, MAX_COLUMNS, Patches, Tile},
+};
 use crate::isa::{Neon, compiled_for};
 use core::arch::aarch64::*;
 
@@ -19,7 +22,7 @@ impl Tile for Neon {
         counts: &mut [Counts; R],
     ) {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_count::<R, V>(patches, starts, panel, counts) }
+        unsafe { xnor_count::<R, V>(self, patches, starts, panel, counts) }
     }
 
     fn peak_throughput(self, rounds: u64) -> u64 {
@@ -41,15 +44,94 @@ impl Tile for Neon {
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_le_bits::<R, V>(counts, limits) }
+        unsafe { xnor_le_bits::<R, V>(self, counts, limits) }
     }
 }
 
-/// Steps until a byte of counts could overflow: each step adds at most 8.
-const STEPS: usize = 255 / 8;
+impl Bytes for Neon {
+    type Vector = uint8x16_t;
+    type Wide = uint16x8_t;
+    type Weights = uint8x16_t;
+    type Step = uint8x16_t;
+    const TOGETHER: usize = 16;
 
-/// Such chunks until 16 bits of counts could overflow.
-const CHUNKS: usize = 65535 / (8 * STEPS);
+    #[inline(always)]
+    fn zero(self) -> uint8x16_t {
+        intrinsic!(vdupq_n_u8(0))
+    }
+    #[inline(always)]
+    fn zero_wide(self) -> uint16x8_t {
+        intrinsic!(vdupq_n_u16(0))
+    }
+    #[inline(always)]
+    unsafe fn weights(self, from: *const u8) -> uint8x16_t {
+        // SAFETY: the caller's register.
+        unsafe { vld1q_u8(from) }
+    }
+    #[inline(always)]
+    fn step(self, byte: &u8) -> uint8x16_t {
+        // SAFETY: a load of the byte.
+        unsafe { vld1q_dup_u8(byte) }
+    }
+    #[inline(always)]
+    fn add_differing(
+        self,
+        counts: uint8x16_t,
+        weights: uint8x16_t,
+        step: uint8x16_t,
+    ) -> uint8x16_t {
+        let differing = intrinsic!(veorq_u8(weights, step));
+        intrinsic!(vaddq_u8(counts, intrinsic!(vcntq_u8(differing))))
+    }
+    #[inline(always)]
+    fn widen(self, [first, second]: [uint16x8_t; 2], counts: uint8x16_t) -> [uint16x8_t; 2] {
+        [
+            intrinsic!(vaddw_u8(first, intrinsic!(vget_low_u8(counts)))),
+            intrinsic!(vaddw_high_u8(second, counts)),
+        ]
+    }
+    #[inline(always)]
+    fn flush(self, wide: uint16x8_t, counts: &mut [u32], add: bool) {
+        let zero = intrinsic!(vdupq_n_u32(0));
+        let counts = counts[..8].as_mut_ptr();
+        // SAFETY: a load and a store of eight counts.
+        unsafe {
+            let before = if add {
+                vld1q_u32_x2(counts)
+            } else {
+                uint32x4x2_t(zero, zero)
+            };
+            vst1q_u32(counts, vaddw_u16(before.0, vget_low_u16(wide)));
+            vst1q_u32(counts.add(4), vaddw_high_u16(before.1, wide));
+        }
+    }
+    #[inline(always)]
+    fn le_bits(self, counts: &[u32], limits: &[i32]) -> u32 {
+        const BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
+        let (counts, limits) = (&counts[..16], &limits[..16]);
+        let four = [0, 4, 8, 12].map(
+            #[inline(always)]
+            |at| {
+                // SAFETY: loads of four of sixteen counts and limits.
+                let (counts, limits) = unsafe {
+                    (
+                        vld1q_s32(counts.as_ptr().cast::<i32>().add(at)),
+                        vld1q_s32(limits.as_ptr().add(at)),
+                    )
+                };
+                intrinsic!(vmovn_u32(intrinsic!(vcleq_s32(counts, limits))))
+            },
+        );
+        let low = intrinsic!(vmovn_u16(intrinsic!(vcombine_u16(four[0], four[1]))));
+        let high = intrinsic!(vmovn_u16(intrinsic!(vcombine_u16(four[2], four[3]))));
+        // SAFETY: a load of the array.
+        let bits = unsafe { vld1q_u8(BITS.as_ptr()) };
+        let set = intrinsic!(vandq_u8(intrinsic!(vcombine_u8(low, high)), bits));
+        let low = intrinsic!(vaddv_u8(intrinsic!(vget_low_u8(set))));
+        let high = intrinsic!(vaddv_u8(intrinsic!(vget_high_u8(set))));
+        u32::from(u16::from_le_bytes([low, high]))
+    }
+}
 
 compiled_for! { Neon,
     /// Lanes of bytes: sixteen channels a register, depth in steps of a byte, each activation byte loaded to all lanes. Three
@@ -63,109 +145,24 @@ compiled_for! { Neon,
     /// three instructions (eor3, eor, bsl), which take in two steps and leave one to be counted; the `cnt` and `add` saved are two.
     #[inline]
     fn xnor_count<const R: usize, const V: usize>(
+        level: Neon,
         patches: &Patches<'_>,
         starts: &[usize; R],
         panel: &[u8],
         counts: &mut [Counts; R],
     ) {
-        let rows = patches.pointers(starts, Neon::STEP);
-        assert!(panel.len() >= patches.panel_steps() * V * Neon::LANES, "a panel as deep as the rows");
-        let mut panel = panel.as_ptr();
-        let mut wide = [[[vdupq_n_u16(0); 2]; V]; R];
-        let (mut flushed, mut room) = (false, CHUNKS);
-        for segment in 0..patches.segments {
-            if segment > 0 {
-                panel = panel.wrapping_add(patches.gap * V * Neon::LANES);
-            }
-            let mut step = segment * patches.stride;
-            let end = step + patches.steps;
-            while step < end {
-                let stop = end.min(step + STEPS);
-                let mut sums = [[vdupq_n_u8(0); V]; R];
-                while step < stop {
-                    let weights: [_; V] = core::array::from_fn(|v| {
-                        // SAFETY: the panel is as deep as the rows, whose steps are counted here.
-                        unsafe { vld1q_u8(panel.add(v * Neon::LANES)) }
-                    });
-                    panel = panel.wrapping_add(V * Neon::LANES);
-                    for r in 0..R {
-                        // SAFETY: `pointers` has checked that all steps of all segments lie within the words.
-                        let byte = unsafe { vld1q_dup_u8(rows[r].add(step)) };
-                        for v in 0..V {
-                            sums[r][v] = vaddq_u8(sums[r][v], vcntq_u8(veorq_u8(weights[v], byte)));
-                        }
-                    }
-                    step += 1;
-                }
-                for r in 0..R {
-                    for v in 0..V {
-                        wide[r][v][0] = vaddw_u8(wide[r][v][0], vget_low_u8(sums[r][v]));
-                        wide[r][v][1] = vaddw_high_u8(wide[r][v][1], sums[r][v]);
-                    }
-                }
-                room -= 1;
-                if room == 0 {
-                    flush(&mut wide, counts, flushed);
-                    flushed = true;
-                    room = CHUNKS;
-                }
-            }
-        }
-        flush(&mut wide, counts, flushed);
-    }
-}
-
-compiled_for! { Neon,
-    /// Adds 16-bit counts to those of 32 bits, if there are any yet, and clears them.
-    #[inline]
-    fn flush<const R: usize, const V: usize>(wide: &mut [[[uint16x8_t; 2]; V]; R], counts: &mut [Counts; R], add: bool) {
-        for (wide, counts) in wide.iter_mut().zip(counts) {
-            for (wide, counts) in wide.as_flattened_mut().iter_mut().zip(counts.as_chunks_mut::<8>().0) {
-                let counts = counts.as_mut_ptr();
-                // SAFETY: a load and a store of eight counts.
-                unsafe {
-                    let before = if add { vld1q_u32_x2(counts) } else { uint32x4x2_t(vdupq_n_u32(0), vdupq_n_u32(0)) };
-                    vst1q_u32(counts, vaddw_u16(before.0, vget_low_u16(*wide)));
-                    vst1q_u32(counts.add(4), vaddw_high_u16(before.1, *wide));
-                }
-                *wide = vdupq_n_u16(0);
-            }
-        }
+        bytes::count::<_, R, V>(level, patches, starts, panel, counts);
     }
 }
 
 compiled_for! { Neon,
     #[inline]
     fn xnor_le_bits<const R: usize, const V: usize>(
+        level: Neon,
         counts: &[Counts; R],
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
-        counts.each_ref().map(|counts| row_le_bits::<V>(counts, limits))
-    }
-}
-
-compiled_for! { Neon,
-    #[inline]
-    fn row_le_bits<const V: usize>(counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
-        const BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
-        let pairs = counts.as_chunks::<16>().0.iter().zip(limits.as_chunks::<16>().0).take(V);
-        let mut bits = 0;
-        for (sixteen, (counts, limits)) in pairs.enumerate() {
-            let count_le = |four: usize| {
-                // SAFETY: loads of four of sixteen counts and limits.
-                let (counts, limits) = unsafe {
-                    (vld1q_s32(counts.as_ptr().cast::<i32>().add(four * 4)), vld1q_s32(limits.as_ptr().add(four * 4)))
-                };
-                vmovn_u32(vcleq_s32(counts, limits))
-            };
-            let low = vmovn_u16(vcombine_u16(count_le(0), count_le(1)));
-            let high = vmovn_u16(vcombine_u16(count_le(2), count_le(3)));
-            // SAFETY: a load of the array.
-            let set = vandq_u8(vcombine_u8(low, high), unsafe { vld1q_u8(BITS.as_ptr()) });
-            let (low, high) = (vaddv_u8(vget_low_u8(set)), vaddv_u8(vget_high_u8(set)));
-            bits |= u64::from(u16::from_le_bytes([low, high])) << (sixteen * 16);
-        }
-        bits
+        bytes::count_le_bits::<_, R, V, { Neon::LANES }>(level, counts, limits)
     }
 }
 

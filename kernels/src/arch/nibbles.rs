@@ -31,6 +31,3 @@ impl Tables {
 
 /// Steps until a byte of counts could overflow: each step adds at most 8.
 pub(crate) const STEPS: usize = 28;
-
-/// Such chunks until 16 bits of counts could overflow.
-pub(crate) const CHUNKS: usize = 65535 / (8 * STEPS);

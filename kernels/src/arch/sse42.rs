@@ -1,6 +1,7 @@
 //! SSE4.2: x86-64 without AVX2.
 
 use super::{
+    bytes::{self, Bytes},
     nibbles,
     tile::{Counts, MAX_COLUMNS, Patches, Tile},
 };
@@ -30,7 +31,7 @@ impl Tile for Sse42 {
         counts: &mut [Counts; R],
     ) {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_count::<R, V>(patches, starts, panel, counts) }
+        unsafe { xnor_count::<R, V>(self, patches, starts, panel, counts) }
     }
 
     fn peak_throughput(self, rounds: u64) -> u64 {
@@ -42,7 +43,7 @@ impl Tile for Sse42 {
     #[inline(always)]
     fn bits(self, flags: &[u8; 64]) -> u64 {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { bits(flags) }
+        unsafe { bits(self, flags) }
     }
 
     #[inline(always)]
@@ -52,8 +53,90 @@ impl Tile for Sse42 {
         limits: &[i32; MAX_COLUMNS],
     ) -> [u64; R] {
         // SAFETY: the token exists only where the CPU has the level's features.
-        unsafe { xnor_le_bits::<R, V>(counts, limits) }
+        unsafe { xnor_le_bits::<R, V>(self, counts, limits) }
     }
+}
+
+impl Bytes for Sse42 {
+    type Vector = __m128i;
+    type Wide = __m128i;
+    /// Low nibbles and high nibbles.
+    type Weights = [__m128i; 2];
+    /// The tables of the low nibble and of the high one.
+    type Step = [__m128i; 2];
+    const STEPS: usize = nibbles::STEPS;
+    const TOGETHER: usize = 4;
+
+    #[inline(always)]
+    fn zero(self) -> __m128i {
+        intrinsic!(_mm_setzero_si128())
+    }
+    #[inline(always)]
+    fn zero_wide(self) -> __m128i {
+        intrinsic!(_mm_setzero_si128())
+    }
+    #[inline(always)]
+    unsafe fn weights(self, from: *const u8) -> [__m128i; 2] {
+        let from: *const __m128i = from.cast();
+        // SAFETY: the caller's two registers.
+        unsafe { [_mm_loadu_si128(from), _mm_loadu_si128(from.add(1))] }
+    }
+    #[inline(always)]
+    fn step(self, byte: &u8) -> [__m128i; 2] {
+        let [low, high] = &nibbles::TABLES.0[usize::from(*byte)];
+        [load(self, low), load(self, high)]
+    }
+    #[inline(always)]
+    fn add_differing(self, counts: __m128i, weights: [__m128i; 2], step: [__m128i; 2]) -> __m128i {
+        let low = intrinsic!(_mm_shuffle_epi8(step[0], weights[0]));
+        let high = intrinsic!(_mm_shuffle_epi8(step[1], weights[1]));
+        let counts = intrinsic!(_mm_add_epi8(counts, low));
+        intrinsic!(_mm_add_epi8(counts, high))
+    }
+    #[inline(always)]
+    fn widen(self, [first, second]: [__m128i; 2], counts: __m128i) -> [__m128i; 2] {
+        let low = intrinsic!(_mm_cvtepu8_epi16(counts));
+        let high = intrinsic!(_mm_cvtepu8_epi16(intrinsic!(_mm_srli_si128::<8>(counts))));
+        [
+            intrinsic!(_mm_add_epi16(first, low)),
+            intrinsic!(_mm_add_epi16(second, high)),
+        ]
+    }
+    #[inline(always)]
+    fn flush(self, wide: __m128i, counts: &mut [u32], add: bool) {
+        let low = intrinsic!(_mm_cvtepu16_epi32(wide));
+        let high = intrinsic!(_mm_cvtepu16_epi32(intrinsic!(_mm_srli_si128::<8>(wide))));
+        let counts = counts.as_chunks_mut::<4>().0;
+        for (half, counts) in [low, high]
+            .into_iter()
+            .zip(counts.first_chunk_mut::<2>().expect("8 counts"))
+        {
+            let before = if add {
+                load(self, counts)
+            } else {
+                intrinsic!(_mm_setzero_si128())
+            };
+            let sum = intrinsic!(_mm_add_epi32(before, half));
+            // SAFETY: an unaligned store of four counts.
+            unsafe { _mm_storeu_si128(counts.as_mut_ptr().cast(), sum) };
+        }
+    }
+    #[inline(always)]
+    fn le_bits(self, counts: &[u32], limits: &[i32]) -> u32 {
+        let above = intrinsic!(_mm_cmpgt_epi32(
+            load(self, &counts[..4]),
+            load(self, &limits[..4])
+        ));
+        (intrinsic!(_mm_movemask_ps(intrinsic!(_mm_castsi128_ps(above)))) ^ 15) as u32
+    }
+}
+
+/// An array as a vector.
+#[inline(always)]
+fn load<T>(_: Sse42, array: &[T]) -> __m128i {
+    assert_eq!(size_of_val(array), size_of::<__m128i>(), "sixteen bytes");
+    // SAFETY: an unaligned load of sixteen bytes.
+    unsafe { _mm_loadu_si128(array.as_ptr().cast()) }
 }
 
 compiled_for! { Sse42,
@@ -64,106 +147,24 @@ compiled_for! { Sse42,
     /// any x86-64, and 102 for this level; shuffles, additions and copies of the table alone, on registers, do 344.
     #[inline]
     fn xnor_count<const R: usize, const V: usize>(
+        level: Sse42,
         patches: &Patches<'_>,
         starts: &[usize; R],
         panel: &[u8],
         counts: &mut [Counts; R],
     ) {
-        let rows = patches.pointers(starts, Sse42::STEP);
-        assert!(panel.len() >= patches.panel_steps() * V * Sse42::STEP_BYTES, "a panel as deep as the rows");
-        let mut panel = panel.as_ptr();
-        let mut wide = [[[_mm_setzero_si128(); 2]; V]; R];
-        let (mut flushed, mut room) = (false, nibbles::CHUNKS);
-        for segment in 0..patches.segments {
-            if segment > 0 {
-                panel = panel.wrapping_add(patches.gap * V * Sse42::STEP_BYTES);
-            }
-            let mut step = segment * patches.stride;
-            let end = step + patches.steps;
-            while step < end {
-                let stop = end.min(step + nibbles::STEPS);
-                let mut sums = [[_mm_setzero_si128(); V]; R];
-                while step < stop {
-                    let weights: [_; V] = core::array::from_fn(|v| {
-                        let nibbles = panel.wrapping_add(v * Sse42::STEP_BYTES).cast::<__m128i>();
-                        // SAFETY: the panel is as deep as the rows, whose steps are counted here.
-                        unsafe { [_mm_loadu_si128(nibbles), _mm_loadu_si128(nibbles.add(1))] }
-                    });
-                    panel = panel.wrapping_add(V * Sse42::STEP_BYTES);
-                    for r in 0..R {
-                        // SAFETY: `pointers` has checked that all steps of all segments lie within the words.
-                        let byte = unsafe { *rows[r].add(step) };
-                        let [low_table, high_table] = &nibbles::TABLES.0[usize::from(byte)];
-                        let (low_table, high_table) = (load(low_table), load(high_table));
-                        for v in 0..V {
-                            let low = _mm_shuffle_epi8(low_table, weights[v][0]);
-                            let high = _mm_shuffle_epi8(high_table, weights[v][1]);
-                            sums[r][v] = _mm_add_epi8(_mm_add_epi8(sums[r][v], low), high);
-                        }
-                    }
-                    step += 1;
-                }
-                for r in 0..R {
-                    for v in 0..V {
-                        wide[r][v][0] = _mm_add_epi16(wide[r][v][0], _mm_cvtepu8_epi16(sums[r][v]));
-                        wide[r][v][1] = _mm_add_epi16(wide[r][v][1], _mm_cvtepu8_epi16(_mm_srli_si128::<8>(sums[r][v])));
-                    }
-                }
-                room -= 1;
-                if room == 0 {
-                    flush(&mut wide, counts, flushed);
-                    flushed = true;
-                    room = nibbles::CHUNKS;
-                }
-            }
-        }
-        flush(&mut wide, counts, flushed);
-    }
-}
-
-compiled_for! { Sse42,
-    /// An array as a vector.
-    #[inline]
-    fn load<T>(array: &[T]) -> __m128i {
-        assert_eq!(size_of_val(array), size_of::<__m128i>(), "sixteen bytes");
-        // SAFETY: an unaligned load of sixteen bytes.
-        unsafe { _mm_loadu_si128(array.as_ptr().cast()) }
-    }
-}
-
-compiled_for! { Sse42,
-    /// Adds 16-bit counts to those of 32 bits, if there are any yet, and clears them.
-    #[inline]
-    fn flush<const R: usize, const V: usize>(wide: &mut [[[__m128i; 2]; V]; R], counts: &mut [Counts; R], add: bool) {
-        for (wide, counts) in wide.iter_mut().zip(counts) {
-            for (wide, counts) in wide.as_flattened_mut().iter_mut().zip(counts.as_chunks_mut::<8>().0) {
-                let halves = [_mm_cvtepu16_epi32(*wide), _mm_cvtepu16_epi32(_mm_srli_si128::<8>(*wide))];
-                for (half, counts) in halves.into_iter().zip(counts.as_chunks_mut::<4>().0) {
-                    let before = if add { load(counts) } else { _mm_setzero_si128() };
-                    // SAFETY: a store of four counts.
-                    unsafe { _mm_storeu_si128(counts.as_mut_ptr().cast(), _mm_add_epi32(before, half)) };
-                }
-                *wide = _mm_setzero_si128();
-            }
-        }
+        bytes::count::<_, R, V>(level, patches, starts, panel, counts);
     }
 }
 
 compiled_for! { Sse42,
     #[inline]
-    fn xnor_le_bits<const R: usize, const V: usize>(counts: &[Counts; R], limits: &[i32; MAX_COLUMNS]) -> [u64; R] {
-        counts.each_ref().map(|counts| row_le_bits::<V>(counts, limits))
-    }
-}
-
-compiled_for! { Sse42,
-    #[inline]
-    fn row_le_bits<const V: usize>(counts: &Counts, limits: &[i32; MAX_COLUMNS]) -> u64 {
-        let pairs = counts.as_chunks::<4>().0.iter().zip(limits.as_chunks::<4>().0).take(V * Sse42::LANES / 4);
-        pairs.enumerate().fold(0, |bits, (four, (counts, limits))| {
-            let above = _mm_movemask_ps(_mm_castsi128_ps(_mm_cmpgt_epi32(load(counts), load(limits))));
-            bits | ((above ^ 15) as u64) << (four * 4)
-        })
+    fn xnor_le_bits<const R: usize, const V: usize>(
+        level: Sse42,
+        counts: &[Counts; R],
+        limits: &[i32; MAX_COLUMNS],
+    ) -> [u64; R] {
+        bytes::count_le_bits::<_, R, V, { Sse42::LANES }>(level, counts, limits)
     }
 }
 
@@ -195,8 +196,8 @@ compiled_for! { Sse42,
 
 compiled_for! { Sse42,
     #[inline]
-    fn bits(flags: &[u8; 64]) -> u64 {
+    fn bits(level: Sse42, flags: &[u8; 64]) -> u64 {
         let parts = flags.as_chunks::<16>().0.iter().rev();
-        parts.fold(0, |bits, part| bits << 16 | _mm_movemask_epi8(_mm_slli_epi16::<7>(load(part))) as u64)
+        parts.fold(0, |bits, part| bits << 16 | _mm_movemask_epi8(_mm_slli_epi16::<7>(load(level, part))) as u64)
     }
 }
