@@ -197,7 +197,7 @@ FLOATS = {"clip": 2, "leaky": 1, "elu": 1, "hard_sigmoid": 2}
 OPERATIONS = ("add", "sub", "mul", "div", "min", "max", "greater", "greater_or_equal", "equal")
 OPERATORS = (
     "constant sign threshold real_threshold cast binary_conv binary_dense conv dense affine binary select unary prelu quantize pool reduce "
-    "softmax log_softmax argmax concat slice pad reshape transpose"
+    "softmax log_softmax argmax concat slice pad reshape transpose pixel_bias"
 ).split()
 ARITY = {"constant": 0, "binary": 2, "select": 3}
 
@@ -229,6 +229,14 @@ def read_op(source, name, inputs):
         op = {"outputs": source.varint(), "columns": size(shape)}
     elif name == "affine":
         return {"scale": source.counted(), "bias": source.counted()}
+    elif name == "pixel_bias":
+        kinds = []
+        while len(kinds) < shape[0] * shape[1]:
+            length, kind = source.varint(), source.byte()
+            check("length of a run", True, 0 < length <= shape[0] * shape[1] - len(kinds))
+            check("whether runs differ", True, not kinds or kinds[-1] != kind)
+            kinds += [kind] * length
+        return {"kinds": kinds, "bias": source.counted()}
     elif name == "binary":
         return {"operation": source.choice(OPERATIONS)}
     elif name == "unary":
@@ -497,6 +505,10 @@ def compute(node, inputs):
     if name == "affine":
         pairs = [(single(x), number_of(op["scale"], c, 1.0), number_of(op["bias"], c, 0.0)) for x, c in channels]
         return [single(single(x * scale) + bias) for x, scale, bias in pairs]
+    if name == "pixel_bias":
+        count = shape[2]
+        terms = [op["bias"][(kind - 1) * count :][:count] if kind else None for kind in op["kinds"]]
+        return [single(x + terms[at // count][at % count]) if terms[at // count] else x for at, x in enumerate(data)]
     if name in ("binary", "select"):
         index = lambda shape, place: at(shape, [0 if size == 1 else at for size, at in zip(shape, place)])
         rows = [[data[index(shape, place)] for _, shape, data in inputs] for place in places(result)]

@@ -126,6 +126,7 @@ pub(crate) fn parameters(op: &Op) -> Object {
             thresholds(floats(&at_least), inverted)
         }
         Op::Affine { scale, bias } => object([("scale", floats(scale)), ("bias", floats(bias))]),
+        Op::PixelBias(bias) => object([("bias", floats(&bias.bias))]),
         Op::Constant(tensor) => {
             let Shape { channels, .. } = tensor.shape();
             let rows = tensor.data().len() / channels;

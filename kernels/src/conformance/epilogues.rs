@@ -4,7 +4,7 @@ use super::{Generator, apart, together};
 use crate::{
     Error,
     bits::{BitMatrix, BitViewMut, Shape},
-    xnor::{Activation, Epilogue, Residual, Rows, RowsMut, Signs, Transform},
+    xnor::{Activation, Epilogue, PixelBias, Residual, Rows, RowsMut, Signs, Transform},
 };
 use alloc::{format, string::String, vec::Vec};
 
@@ -13,6 +13,8 @@ pub(super) struct Case {
     clamp: [i32; 2],
     scale: Option<Vec<f32>>,
     bias: Option<Vec<f32>>,
+    /// Kinds of the rows, and their terms.
+    pixel_bias: Option<(Vec<u8>, Vec<f32>)>,
     activations: [usize; 2],
     /// Slopes and shifts.
     slopes: [Vec<f32>; 3],
@@ -38,6 +40,7 @@ impl Case {
         };
         let (scale, bias, at_least) = (numbers(outputs), numbers(outputs), numbers(outputs));
         let slopes = [numbers(outputs), numbers(outputs), numbers(outputs)];
+        let terms = numbers(2 * outputs);
         let added = numbers((rows - 1) * stride + outputs);
         let mut maybe = |values| (generator.below(3) > 0).then_some(values);
         let (scale, bias, at_least) = (maybe(scale), maybe(bias), maybe(at_least));
@@ -46,10 +49,20 @@ impl Case {
             1 => [-7, 5],
             _ => [i32::MIN, i32::MAX],
         };
+        // Kinds of all rows, of the pixels of one image or line, or of a single row.
+        let pixels = [rows, shape.height * shape.width, shape.width, 1];
+        let pixels = pixels[generator.below(4)];
+        let pixels = if rows.is_multiple_of(pixels) {
+            pixels
+        } else {
+            rows
+        };
+        let kinds = (0..pixels).map(|_| generator.below(3) as u8).collect();
         Self {
             clamp,
             scale,
             bias,
+            pixel_bias: (generator.below(3) == 0).then_some((kinds, terms)),
             activations: [generator.below(6), generator.below(6)],
             slopes,
             residual: generator.below(3),
@@ -84,6 +97,7 @@ impl Case {
             offset: self.clamp[1] % 5,
             scale: self.scale.as_deref(),
             bias: self.bias.as_deref(),
+            pixel_bias: (self.pixel_bias.as_ref()).map(|(kinds, bias)| PixelBias { kinds, bias }),
             activation: self.activation(self.activations[0]),
             residual: match self.residual {
                 0 => Residual::None,
@@ -133,7 +147,12 @@ impl Case {
         for (index, &sum) in sums.iter().enumerate() {
             let (row, channel) = (index / outputs, index % outputs);
             let at = row * self.stride + channel;
-            let x = transform.apply(sum, channel, self.added[at]);
+            let term = self.pixel_bias.as_ref().and_then(|(kinds, bias)| {
+                let kind = usize::from(kinds[row % kinds.len()]);
+                kind.checked_sub(1)
+                    .map(|kind| bias[kind * outputs + channel])
+            });
+            let x = transform.apply(sum, channel, term, self.added[at]);
             let least = self.at_least.as_ref().map_or(0.0, |values| values[channel]);
             if self.kind < 2 {
                 expected_numbers[at] = x;
@@ -191,6 +210,36 @@ fn what_does_not_suit_is_refused() {
         },
         "bias (outputs): expected 2, found 1",
     );
+    for (kinds, bias, text) in [
+        (
+            &[][..],
+            &[][..],
+            "kinds of the pixels (of an image, or of all): expected 2, found 0",
+        ),
+        (
+            &[0; 3],
+            &[],
+            "kinds of the pixels (of an image, or of all): expected 2, found 3",
+        ),
+        (
+            &[0, 2],
+            &[1.0; 2],
+            "pixel_bias (outputs for each kind): expected 4, found 2",
+        ),
+        (
+            &[0, 1],
+            &[1.0; 3],
+            "pixel_bias (outputs for each kind): expected 2, found 3",
+        ),
+    ] {
+        refused(
+            Transform {
+                pixel_bias: Some(PixelBias { kinds, bias }),
+                ..plain
+            },
+            text,
+        );
+    }
     refused(
         Transform {
             last: slopes,

@@ -8,6 +8,7 @@
 //! x    = f32(sum.clamp(low, high) + offset)     exact where |x| ≤ 2²⁴, else rounded to nearest
 //! x    = x · scale[n]                           where there is a scale
 //! x    = x + bias[n]                            where there is a bias
+//! x    = x + pixel_bias[kind[m] − 1][n]         where there is one and the row's kind is not 0
 //! x    = activation(x)
 //! x    = x + residual[m][n]                     where there is a residual
 //! x    = last(x)
@@ -158,6 +159,57 @@ pub enum Residual<'a> {
     Out,
 }
 
+/// A bias that depends on the row, which is one of few kinds: the pixels at a border, say.
+///
+/// Some engines take padding that does not count as +1 and take away afterwards what it added,
+/// which rounds once more: their numbers at the border are had in this way.
+///
+/// ```
+/// use bernet_kernels::{
+///     bits::BitMatrix,
+///     isa::Level,
+///     xnor::{Epilogue, PackedWeights, PixelBias, Transform, gemm},
+/// };
+///
+/// let (a, w) = (BitMatrix::all_minus_one(3, 2), BitMatrix::all_minus_one(1, 2));
+/// let weights = PackedWeights::new(Level::best(), &w)?;
+/// // The first row is of no kind, the second of the second, the third of the first.
+/// let pixel_bias = PixelBias { kinds: &[0, 2, 1], bias: &[0.5, -1.0] };
+/// let transform = Transform { pixel_bias: Some(pixel_bias), ..Transform::default() };
+/// let mut numbers = [0.0; 3];
+/// gemm(&a, &weights, Epilogue::Numbers { transform, out: (&mut numbers).into() })?;
+/// assert_eq!(numbers, [2.0, 1.0, 2.5]);
+/// # Ok::<(), bernet_kernels::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct PixelBias<'a> {
+    /// The kind of each row; of an image's pixels, where there are several images. Kind 0 has no bias.
+    pub kinds: &'a [u8],
+    /// A term for each output channel, for kind 1, then for kind 2, and so on.
+    pub bias: &'a [f32],
+}
+
+impl PixelBias<'_> {
+    /// Where the terms of a row begin, of `outputs` channels; `None` where it has none.
+    #[inline(always)]
+    pub(crate) fn terms(&self, row: usize, outputs: usize) -> Option<usize> {
+        let kind = usize::from(self.kinds[row % self.kinds.len()]);
+        kind.checked_sub(1).map(|kind| kind * outputs)
+    }
+
+    fn check(&self, rows: usize, outputs: usize) -> Result<(), Error> {
+        let pixels = self.kinds.len();
+        if pixels == 0 || !rows.is_multiple_of(pixels) {
+            let what = "kinds of the pixels (of an image, or of all)";
+            return Error::check_size(what, rows, pixels);
+        }
+        let kinds = self.kinds.iter().copied().max().map_or(0, usize::from);
+        let found = self.bias.len();
+        let needed = outputs * kinds.max(found / outputs);
+        Error::check_size("pixel_bias (outputs for each kind)", needed, found)
+    }
+}
+
 /// How sums become numbers; see the [module](crate::xnor::epilogue) for the order. The default leaves them as they are.
 #[derive(Clone, Copy, Debug)]
 pub struct Transform<'a> {
@@ -170,6 +222,8 @@ pub struct Transform<'a> {
     pub scale: Option<&'a [f32]>,
     /// A term for each output channel.
     pub bias: Option<&'a [f32]>,
+    /// A further term for each output channel, at some pixels.
+    pub pixel_bias: Option<PixelBias<'a>>,
     /// A function of the number before anything is added.
     pub activation: Activation<'a>,
     /// What is added.
@@ -185,6 +239,7 @@ impl Default for Transform<'_> {
             offset: 0,
             scale: None,
             bias: None,
+            pixel_bias: None,
             activation: Activation::None,
             residual: Residual::None,
             last: Activation::None,
@@ -193,12 +248,12 @@ impl Default for Transform<'_> {
 }
 
 impl Transform<'_> {
-    /// The number that a sum of a channel becomes, the scalar reference. `residual` is what is
-    /// added, where something is.
+    /// The number that a sum of a channel becomes, the scalar reference. `pixel_bias` is the
+    /// term of its row, if there is one, `residual` what is added, where something is.
     ///
     /// # Panics
     /// Where the channel has no scale, bias or slope.
-    pub fn apply(&self, sum: i32, channel: usize, residual: f32) -> f32 {
+    pub fn apply(&self, sum: i32, channel: usize, pixel_bias: Option<f32>, residual: f32) -> f32 {
         let [low, high] = self.clamp;
         let mut x = sum.max(low).min(high).wrapping_add(self.offset) as f32;
         if let Some(scale) = self.scale {
@@ -206,6 +261,9 @@ impl Transform<'_> {
         }
         if let Some(bias) = self.bias {
             x += bias[channel];
+        }
+        if let Some(pixel_bias) = pixel_bias {
+            x += pixel_bias;
         }
         x = self.activation.apply(x, channel);
         if !matches!(self.residual, Residual::None) {
@@ -226,6 +284,9 @@ impl Transform<'_> {
         }
         if let Some(bias) = self.bias {
             Error::check_size("bias (outputs)", outputs, bias.len())?;
+        }
+        if let Some(pixel_bias) = self.pixel_bias {
+            pixel_bias.check(rows, outputs)?;
         }
         self.activation.check(outputs)?;
         self.last.check(outputs)?;

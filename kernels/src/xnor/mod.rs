@@ -50,7 +50,7 @@ pub use binary_conv::BinaryConv2d;
 pub use byte_conv::ByteConv2d;
 pub use conv::Conv2d;
 pub use epilogue::{
-    Activation, Affine, Epilogue, Residual, Rows, RowsMut, Signs, Threshold, Transform,
+    Activation, Affine, Epilogue, PixelBias, Residual, Rows, RowsMut, Signs, Threshold, Transform,
 };
 pub use gemm::{gemm, gemm_affine, gemm_bits, gemm_i32, gemm_threads};
 pub use max_pool::{max_pool, sum_pool};

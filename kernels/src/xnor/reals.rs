@@ -99,9 +99,15 @@ pub(crate) struct Reals<'a, T> {
     column: usize,
     row: usize,
     line_rows: usize,
+    outputs: usize,
     /// Where the residual of each of a block's rows begins.
     residuals: Offsets,
+    /// Where the terms of the pixel bias of each begin, or [`NO_TERMS`].
+    terms: Offsets,
 }
+
+/// Of a row without pixel bias.
+const NO_TERMS: usize = usize::MAX;
 
 impl<'a, T: Real> Reals<'a, T> {
     /// For an output of that shape; each row is a pixel.
@@ -141,7 +147,9 @@ impl<'a, T: Real> Reals<'a, T> {
             column: 0,
             row: 0,
             line_rows: shape.width,
+            outputs: shape.channels,
             residuals: [0; BLOCK],
+            terms: [NO_TERMS; BLOCK],
         })
     }
 
@@ -200,6 +208,13 @@ impl<'a, T: Real> Reals<'a, T> {
             }
             if let Some(bias) = &bias {
                 (0..LANES).for_each(|lane| x[lane] += bias[lane]);
+            }
+            if let Some(pixel_bias) = transform.pixel_bias
+                && self.terms[row + r] != NO_TERMS
+            {
+                let at = self.terms[row + r] + channel;
+                let terms: [f32; LANES] = take(pixel_bias.bias, at, some);
+                (0..LANES).for_each(|lane| x[lane] += terms[lane]);
             }
             activate(&mut x, &transform.activation, channel, some);
             match (transform.residual, &mut self.numbers) {
@@ -299,10 +314,18 @@ impl<T: Real> EpilogueWriter for Reals<'_, T> {
         if let Some(signs) = &mut self.signs {
             signs.begin(places);
         }
+        let row = |[line, pixel]: &Place| self.row + line * self.line_rows + pixel;
         if let Residual::Rows(rows) = self.transform.residual {
             let stride = rows.stride(0);
-            for (offset, [line, pixel]) in self.residuals.iter_mut().zip(places) {
-                *offset = (self.row + line * self.line_rows + pixel) * stride;
+            for (offset, place) in self.residuals.iter_mut().zip(places) {
+                *offset = row(place) * stride;
+            }
+        }
+        if let Some(pixel_bias) = self.transform.pixel_bias {
+            for (terms, place) in self.terms.iter_mut().zip(places) {
+                *terms = pixel_bias
+                    .terms(row(place), self.outputs)
+                    .unwrap_or(NO_TERMS);
             }
         }
     }

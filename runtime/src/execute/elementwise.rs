@@ -3,7 +3,7 @@
 use super::{Context, TensorRef, buffers::Split};
 use crate::parallel;
 use crate::{
-    graph::{BinaryOp, Kind, Shape, UnaryOp},
+    graph::{BinaryOp, Kind, PixelBias, Shape, UnaryOp},
     plan::{Element, Elementwise, Operand, Step},
     scalar,
 };
@@ -139,6 +139,7 @@ impl Lines<'_> {
                         let from = context.program.slots[operand.slot.0].shape;
                         binary(level, (*op, *operand), other, from, (shape, y), line);
                     }
+                    Element::PixelBias(bias) => pixel_bias(bias, (shape, y), line),
                     element => apply(level, element, shape.channels, line),
                 }
             }
@@ -254,7 +255,20 @@ fn apply(level: Level, element: &Element, channels: usize, line: &mut [f32]) {
                 }
             }
         }
-        Element::Binary(..) => unreachable!("operations with another value have their own way"),
+        Element::PixelBias(_) | Element::Binary(..) => {
+            unreachable!("what depends on the line has its own way")
+        }
+    }
+}
+
+/// The terms of a line's pixels.
+fn pixel_bias(bias: &PixelBias, (shape, y): (Shape, usize), line: &mut [f32]) {
+    for (x, pixel) in line.chunks_exact_mut(shape.channels).enumerate() {
+        if let Some(terms) = bias.of(y * shape.width + x, shape.channels) {
+            for (value, term) in pixel.iter_mut().zip(terms) {
+                *value += term;
+            }
+        }
     }
 }
 

@@ -374,6 +374,35 @@ pub(super) fn floats(
     Ok(floats)
 }
 
+/// Bytes as runs of equal ones: how long, and the byte.
+pub(super) fn put_runs(sink: &mut impl Sink, bytes: &[u8]) {
+    for run in bytes.chunk_by(|a, b| a == b) {
+        sink.size(run.len());
+        sink.byte(run[0]);
+    }
+}
+
+/// `count` bytes.
+pub(super) fn runs(source: &mut Source, what: &str, count: usize) -> Result<Vec<u8>, FormatError> {
+    source.take_memory(what, count, 1)?;
+    let mut bytes = Vec::with_capacity(count);
+    while bytes.len() < count {
+        let (at, left) = (source.at(), count - bytes.len());
+        let length = source.size(format_args!("length of a run of {what}"))?;
+        let fits = (1..=left).contains(&length);
+        check(
+            fits,
+            at,
+            format_args!("length of a run of {what}"),
+            at_most(left),
+            length,
+        )?;
+        let byte = source.byte(what)?;
+        bytes.resize(bytes.len() + length, byte);
+    }
+    Ok(bytes)
+}
+
 /// Floats after their number; nothing more where that is 0.
 pub(super) fn put_counted(sink: &mut impl Sink, floats: &[f32]) {
     sink.size(floats.len());

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     graph::{
-        Axis, BinaryConv, BinaryOp, Conv, ConvParams, Dense, Kind, Op, PoolKind, PoolParams, Prelu,
-        Quantize, ReduceKind, Rounding, Shape, UnaryOp, VALUES_LIMIT, Value,
+        Axis, BinaryConv, BinaryOp, Conv, ConvParams, Dense, Kind, Op, PixelBias, PoolKind,
+        PoolParams, Prelu, Quantize, ReduceKind, Rounding, Shape, UnaryOp, VALUES_LIMIT, Value,
     },
     tensor::{Data, Tensor},
 };
@@ -91,6 +91,7 @@ pub(super) fn code(op: &Op) -> u8 {
         Op::Pad { .. } => 22,
         Op::Reshape(_) => 23,
         Op::Transpose { .. } => 24,
+        Op::PixelBias(_) => 25,
     }
 }
 
@@ -135,6 +136,10 @@ pub(super) fn put(sink: &mut impl Sink, op: &Op) {
         }
         Op::Affine { scale, bias } => {
             lists::put_counted(sink, scale);
+            lists::put_counted(sink, bias);
+        }
+        Op::PixelBias(PixelBias { kinds, bias }) => {
+            lists::put_runs(sink, kinds);
             lists::put_counted(sink, bias);
         }
         Op::Binary(op) => sink.byte(number(&BINARY, *op)),
@@ -287,7 +292,14 @@ pub(super) fn read(source: &mut Source, code: u8, inputs: &[Value]) -> Result<Op
             let shape = shape(source)?;
             Op::Transpose { dims, perm, shape }
         }
-        _ => return Err(field(at - 1, "operator", at_most(24), code)),
+        25 => {
+            let Shape { height, width, .. } = inputs[0].shape;
+            Op::PixelBias(PixelBias {
+                kinds: lists::runs(source, "kinds of pixels", height * width)?,
+                bias: lists::counted(source, "terms")?,
+            })
+        }
+        _ => return Err(field(at - 1, "operator", at_most(25), code)),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Types and shapes of what an operator computes, and what it asks of its inputs.
 
 use super::{
-    Axis, GraphError, Kind, Op, Place, ReduceKind, Shape, Value,
+    Axis, GraphError, Kind, Op, PixelBias, Place, ReduceKind, Shape, Value,
     products::{binary_conv, binary_dense, max_or_average, real_conv, real_dense, sum_kind},
     rules::{check_channels, check_finite, check_kind, check_permutation, check_shape},
 };
@@ -127,6 +127,28 @@ fn of_one(op: &Op, input: Value, place: &Place) -> Result<Value, GraphError> {
             check_channels(place, "biases", bias.len(), shape, true)?;
             check_finite(place, "scale", scale)?;
             check_finite(place, "bias", bias)?;
+            same(Kind::F32)
+        }
+        Op::PixelBias(PixelBias { kinds, bias }) => {
+            check_kind(place, "input", input, &[Kind::F32])?;
+            let pixels = shape.height * shape.width;
+            place.check(
+                kinds.len() == pixels,
+                "kinds of pixels",
+                pixels,
+                kinds.len(),
+            )?;
+            let rows = bias.len() / shape.channels;
+            let whole = rows * shape.channels == bias.len();
+            place.check(whole, "terms", "some for each channel", bias.len())?;
+            let most = kinds.iter().copied().max().map_or(0, usize::from);
+            place.check(
+                most == rows,
+                "kinds",
+                format!("{rows}, as there are terms"),
+                most,
+            )?;
+            check_finite(place, "term", bias)?;
             same(Kind::F32)
         }
         Op::Unary(_) => {

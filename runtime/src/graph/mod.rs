@@ -34,7 +34,7 @@ pub use bernet_kernels::xnor::ConvParams;
 pub use error::{GraphError, Place};
 pub use infer::infer;
 pub use op::{
-    Axis, BinaryConv, BinaryOp, Conv, Dense, Op, PoolKind, PoolParams, Prelu, Quantize,
+    Axis, BinaryConv, BinaryOp, Conv, Dense, Op, PixelBias, PoolKind, PoolParams, Prelu, Quantize,
     RealThreshold, ReduceKind, Rounding, UnaryOp,
 };
 

@@ -41,6 +41,8 @@ pub enum Op {
         /// None, one, or one for each channel.
         bias: Vec<f32>,
     },
+    /// `x + bias` at some pixels.
+    PixelBias(PixelBias),
     /// An arithmetic operation on two values, each axis of equal size or 1 in one of them.
     Binary(BinaryOp),
     /// `if condition then a else b`: a bit, and two values of one type, broadcast as [`Op::Binary`].
@@ -153,6 +155,26 @@ pub struct Dense {
     pub weights: Vec<f32>,
     /// One for each output, or none.
     pub bias: Vec<f32>,
+}
+
+/// A bias that depends on the pixel, which is one of few kinds: at the border of an image, say.
+///
+/// Larq's engine takes padding that does not count as +1 and takes away afterwards what that
+/// added, a rounding more; with this its numbers are had to the bit.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PixelBias {
+    /// The kind of each pixel, line by line; nothing is added to pixels of kind 0.
+    pub kinds: Vec<u8>,
+    /// A term for each channel, for kind 1, then for kind 2, and so on.
+    pub bias: Vec<f32>,
+}
+
+impl PixelBias {
+    /// The terms of a pixel, of so many channels; `None` where nothing is added.
+    pub fn of(&self, pixel: usize, channels: usize) -> Option<&[f32]> {
+        let kind = usize::from(self.kinds[pixel]).checked_sub(1)?;
+        Some(&self.bias[kind * channels..][..channels])
+    }
 }
 
 /// A threshold on floats: +1 where `x ≥ at_least`, −1 otherwise; the reverse where `invert`.
@@ -346,6 +368,7 @@ impl Op {
             Self::Conv(_) => "conv",
             Self::Dense(_) => "dense",
             Self::Affine { .. } => "affine",
+            Self::PixelBias(_) => "pixel bias",
             Self::Binary(op) => match op {
                 BinaryOp::Add => "add",
                 BinaryOp::Sub => "sub",

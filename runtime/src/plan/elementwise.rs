@@ -1,7 +1,7 @@
 //! Functions of single elements, one after the other, as one step.
 
 use super::SlotId;
-use crate::graph::{BinaryOp, Op, Quantize, UnaryOp};
+use crate::graph::{BinaryOp, Op, PixelBias, Quantize, UnaryOp};
 use alloc::{vec, vec::Vec};
 use bernet_kernels::real::RealThresholds;
 
@@ -26,6 +26,7 @@ pub(crate) enum Element {
     /// The slope of what is below 0.
     Slope(Vec<f32>),
     Quantize(Quantize),
+    PixelBias(PixelBias),
     /// With another value.
     Binary(BinaryOp, Operand),
 }
@@ -66,6 +67,7 @@ pub(super) fn elements(op: &Op, channels: usize) -> Option<Vec<Element>> {
             .chain(list(&prelu.slope, Element::Slope))
             .chain(list(&prelu.after, Element::Shift))
             .collect(),
+        Op::PixelBias(bias) => vec![Element::PixelBias(bias.clone())],
         Op::Quantize(quantize) => vec![Element::Quantize(quantize.clone())],
         _ => return None,
     })

@@ -1,13 +1,13 @@
 //! A product with bits and the functions of its sums, as one step of the kernels.
 //!
-//! The kernels' epilogue is `last(activation(clamp(sum) · scale + bias) + residual)`, each part
+//! The kernels' epilogue is `last(activation(clamp(sum) · scale + bias + pixel bias) + residual)`, each part
 //! optional, and the signs of that. It rounds after each operation, as the functions one by one do,
 //! so that fusing changes no bit.
 
 use super::{Element, Elementwise, Operand, SlotId};
-use crate::graph::{BinaryOp, UnaryOp};
+use crate::graph::{BinaryOp, PixelBias, UnaryOp};
 use alloc::{boxed::Box, vec::Vec};
-use bernet_kernels::xnor::{Activation, Conv2d, Residual, Transform};
+use bernet_kernels::xnor::{self, Activation, Conv2d, Residual, Transform};
 
 /// Sums up to this are floats without rounding, so that they may be clamped before or after.
 const EXACT: usize = 1 << 24;
@@ -20,6 +20,7 @@ pub(crate) struct Fused {
     offset: i32,
     scale: Option<Vec<f32>>,
     bias: Option<Vec<f32>>,
+    pixel_bias: Option<PixelBias>,
     activation: Function,
     /// The value that is added.
     pub(crate) residual: Option<SlotId>,
@@ -55,6 +56,7 @@ enum Stage {
     Sum,
     Scaled,
     Shifted,
+    PixelsShifted,
     Activated,
     Added,
     Ended,
@@ -96,6 +98,7 @@ impl Fused {
             offset: 0,
             scale: None,
             bias: None,
+            pixel_bias: None,
             activation: Function::None,
             residual: None,
             last: Function::None,
@@ -136,6 +139,10 @@ impl Fused {
                 Element::Shift(bias) if stage < Stage::Shifted => {
                     fused.bias = Some(list(bias));
                     Stage::Shifted
+                }
+                Element::PixelBias(bias) if stage < Stage::PixelsShifted => {
+                    fused.pixel_bias = Some(bias.clone());
+                    Stage::PixelsShifted
                 }
                 Element::Binary(BinaryOp::Add, Operand { slot, .. }) if stage < Stage::Added => {
                     fused.residual = Some(*slot);
@@ -179,6 +186,10 @@ impl Fused {
             offset: self.offset,
             scale: self.scale.as_deref(),
             bias: self.bias.as_deref(),
+            pixel_bias: self
+                .pixel_bias
+                .as_ref()
+                .map(|PixelBias { kinds, bias }| xnor::PixelBias { kinds, bias }),
             activation: self.activation.activation(),
             residual,
             last: self.last.activation(),

@@ -177,7 +177,12 @@ fn is_elementwise(facts: &Facts<'_>, index: usize) -> bool {
     let floats = facts.graph.value(node.outputs[0]).kind == Kind::F32;
     match &node.op {
         Op::Binary(op) => floats && !op.is_comparison() && source(facts, index, None).is_some(),
-        Op::Cast(_) | Op::Affine { .. } | Op::Unary(_) | Op::Prelu(_) | Op::Quantize(_) => floats,
+        Op::Cast(_)
+        | Op::Affine { .. }
+        | Op::PixelBias(_)
+        | Op::Unary(_)
+        | Op::Prelu(_)
+        | Op::Quantize(_) => floats,
         _ => false,
     }
 }

@@ -172,6 +172,7 @@ impl Lowering<'_> {
             Op::Constant(_) => unreachable!("a constant follows from constants alone"),
             Op::RealThreshold(_)
             | Op::Affine { .. }
+            | Op::PixelBias(_)
             | Op::Unary(_)
             | Op::Prelu(_)
             | Op::Quantize(_) => unreachable!("functions of elements are lowered as chains"),

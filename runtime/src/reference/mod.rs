@@ -25,7 +25,7 @@ mod layers;
 mod shapes;
 
 use crate::{
-    graph::{BinaryOp, Graph, GraphError, Kind, Node, Op, Place, Shape, ValueId},
+    graph::{BinaryOp, Graph, GraphError, Kind, Node, Op, PixelBias, Place, Shape, ValueId},
     scalar,
     tensor::{Data, Tensor, sign},
 };
@@ -121,6 +121,7 @@ pub(crate) fn compute(node: &Node, inputs: &[&Tensor], shape: Shape) -> Tensor {
             let product = x * scalar::of_channel(scale, channel, 1.0);
             product + scalar::of_channel(bias, channel, 0.0)
         }),
+        Op::PixelBias(bias) => pixel_bias(bias, inputs[0]),
         Op::Binary(op) => binary(*op, inputs[0], inputs[1], batch, shape),
         Op::Select => shapes::select(inputs, batch, shape),
         Op::Unary(op) => reals(inputs[0], |x, _| scalar::unary(*op, x)),
@@ -204,6 +205,20 @@ fn reals(input: &Tensor, function: impl Fn(f32, usize) -> f32) -> Tensor {
     let channels = input.shape().channels;
     let real = |index| function(number(input, index).real(), index % channels);
     let values = (0..input.data().len()).map(real).collect();
+    tensor(input.batch(), input.shape(), Data::F32(values))
+}
+
+fn pixel_bias(bias: &PixelBias, input: &Tensor) -> Tensor {
+    let (channels, pixels) = (input.shape().channels, bias.kinds.len());
+    let values = (0..input.data().len()).map(|index| {
+        let (pixel, channel) = (index / channels % pixels, index % channels);
+        let x = number(input, index).real();
+        match bias.of(pixel, channels) {
+            Some(terms) => x + terms[channel],
+            None => x,
+        }
+    });
+    let values = values.collect();
     tensor(input.batch(), input.shape(), Data::F32(values))
 }
 

@@ -2,8 +2,8 @@
 
 use super::Builder;
 use crate::graph::{
-    Axis, BinaryConv, BinaryOp, Conv, ConvParams, Dense, Kind, Op, PoolKind, PoolParams, Prelu,
-    Quantize, RealThreshold, ReduceKind, Rounding, Shape, UnaryOp, ValueId,
+    Axis, BinaryConv, BinaryOp, Conv, ConvParams, Dense, Kind, Op, PixelBias, PoolKind, PoolParams,
+    Prelu, Quantize, RealThreshold, ReduceKind, Rounding, Shape, UnaryOp, ValueId,
 };
 use alloc::{vec, vec::Vec};
 use bernet_kernels::{
@@ -18,7 +18,7 @@ const AXES: [Axis; 3] = [Axis::Height, Axis::Width, Axis::Channels];
 impl Builder {
     /// Adds one operator and what it needs; now and then nothing, where nothing suits it.
     pub(super) fn add_operator(&mut self) {
-        let _ = match self.source.below(22) {
+        let _ = match self.source.below(23) {
             0 => self.add_sign(),
             1 | 2 => self.add_threshold(),
             3 => self.add_cast(),
@@ -35,6 +35,7 @@ impl Builder {
             18 => self.add_reduction(),
             19 => self.add_concat(),
             20 => self.add_slice_or_pad(),
+            21 => self.add_pixel_bias(),
             _ => self.add_reshape_or_transpose(),
         };
     }
@@ -212,6 +213,22 @@ impl Builder {
         let scale = self.source.list(channels, true);
         let bias = self.source.list(channels, true);
         self.add(Op::Affine { scale, bias }, &[input])
+    }
+
+    fn add_pixel_bias(&mut self) -> Option<ValueId> {
+        let input = self.of_kind(Kind::F32)?;
+        let Shape {
+            height,
+            width,
+            channels,
+        } = self.shape(input);
+        let most = 1 + self.source.below(2);
+        let mut kinds: Vec<u8> = (0..height * width)
+            .map(|_| self.source.below(most + 1) as u8)
+            .collect();
+        kinds[0] = most as u8;
+        let bias = (0..most * channels).map(|_| self.source.float()).collect();
+        self.add(Op::PixelBias(PixelBias { kinds, bias }), &[input])
     }
 
     /// Floats from −8 to 8: clipped, or as they are where a cast of bits made them.

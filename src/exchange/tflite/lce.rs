@@ -4,11 +4,11 @@
 //! each pixel begins a new word. A sum is `K − 2a` where `a` counts the differing bits of `K`.
 //! LCE computes floats of it as `f32(x)·(−m) + f32(b + K·m)` with `x = 2a`, `m` the multiplier
 //! and `b` the bias, the second sum in double precision. Ours is the sum `s = K − x`, so that
-//! `x = K − s`, exact in floats, and the same two roundings follow: equal to the last bit. Only
-//! where the border is padded with nothing does LCE round once more, when it takes the border's
-//! share out of a finished number.
+//! `x = K − s`, exact in floats, and the same two roundings follow: equal to the last bit. Where
+//! the border is padded with nothing, LCE rounds more often, and so do we: see `border`.
 
 use super::{
+    border::Border,
     builder::{Step, View},
     error::ImportError,
     file::{FLOAT32, INT32, kind_name},
@@ -100,10 +100,17 @@ impl<'a> Step<'_, 'a> {
         };
         let depth = weights.columns();
         let activation = self.option(options, "fused_activation_function")?;
+        // LCE has no activation there.
+        let border = (kind == FLOAT32 && activation == 0)
+            .then(|| Border::new(&params, input, &weights))
+            .flatten();
+        if border.is_some() {
+            params.padding_value = PaddingValue::PlusOne;
+        }
         let conv = BinaryConv { params, weights };
         let sums = self.add(Op::BinaryConv(conv), &[view.id])?;
         let id = if kind == FLOAT32 {
-            self.floats_of_sums(sums, depth, activation)?
+            self.floats_of_sums(sums, depth, activation, border)?
         } else {
             let zeros = pads && params.padding_value == PaddingValue::Zero;
             self.check(!zeros, "pad_values where the output is bits", 1, 0)?;
@@ -156,6 +163,7 @@ impl<'a> Step<'_, 'a> {
         sums: ValueId,
         depth: usize,
         activation: i32,
+        border: Option<Border>,
     ) -> Result<ValueId, ImportError> {
         self.check(
             depth < EXACT_IN_FLOAT,
@@ -170,6 +178,12 @@ impl<'a> Step<'_, 'a> {
             "biases",
             multiplier.len(),
             bias.len(),
+        )?;
+        self.check(
+            !multiplier.is_empty(),
+            "multipliers",
+            "one for each output",
+            0,
         )?;
         let function = match activation {
             0 => None,
@@ -199,7 +213,11 @@ impl<'a> Step<'_, 'a> {
         };
         let bias = multiplier.iter().zip(&bias).map(bias_of).collect();
         let scale = multiplier.iter().map(|multiplier| -multiplier).collect();
-        self.add(Op::Affine { scale, bias }, &[id])
+        id = self.add(Op::Affine { scale, bias }, &[id])?;
+        match border {
+            None => Ok(id),
+            Some(border) => self.add(Op::PixelBias(border.bias(&multiplier)), &[id]),
+        }
     }
 
     /// Bits: −1 where more bits differ than a threshold τ says, so that +1 is a sum of at least

@@ -14,6 +14,7 @@
 //! Sources: `tensorflow/lite/schema/schema.fbs` and the reference kernels of TensorFlow Lite;
 //! `larq_compute_engine/core/bconv2d` of Larq Compute Engine.
 
+mod border;
 mod builder;
 mod elements;
 mod error;

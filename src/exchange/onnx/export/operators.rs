@@ -111,6 +111,20 @@ impl Exporter<'_> {
                 }
                 y
             }
+            Op::PixelBias(bias) => {
+                let Shape {
+                    height,
+                    width,
+                    channels,
+                } = from;
+                let terms = (0..channels).flat_map(|channel| {
+                    (0..height * width).map(move |pixel| {
+                        bias.of(pixel, channels).map_or(0.0, |terms| terms[channel])
+                    })
+                });
+                let terms = self.builder.floats(&[1, channels, height, width], terms);
+                self.builder.node("Add", &[x, &terms], vec![])
+            }
             Op::Binary(op) => self.binary(*op, &inputs[0], &inputs[1]),
             Op::Select => {
                 let zero = self.builder.float(0.0);
