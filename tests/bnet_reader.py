@@ -100,6 +100,16 @@ class Source:
         check("flags of floats", 0, flags)
         return values
 
+    def runs(self, count):
+        """Bytes as runs of equal ones."""
+        values = []
+        while len(values) < count:
+            length, value = self.varint(), self.byte()
+            check("length of a run", True, 0 < length <= count - len(values))
+            check("whether runs differ", True, not values or values[-1] != value)
+            values += [value] * length
+        return values
+
     def counted(self):
         count = self.varint()
         return self.plain_floats(count) if count else []
@@ -230,13 +240,10 @@ def read_op(source, name, inputs):
     elif name == "affine":
         return {"scale": source.counted(), "bias": source.counted()}
     elif name == "pixel_bias":
-        kinds = []
-        while len(kinds) < shape[0] * shape[1]:
-            length, kind = source.varint(), source.byte()
-            check("length of a run", True, 0 < length <= shape[0] * shape[1] - len(kinds))
-            check("whether runs differ", True, not kinds or kinds[-1] != kind)
-            kinds += [kind] * length
-        return {"kinds": kinds, "bias": source.counted()}
+        lines, pixels = source.runs(shape[0]), source.runs(shape[1])
+        bias = source.counted()
+        check("number of terms", ((max(lines) + 1) * (max(pixels) + 1) - 1) * shape[2], len(bias))
+        return {"lines": lines, "pixels": pixels, "bias": bias}
     elif name == "binary":
         return {"operation": source.choice(OPERATIONS)}
     elif name == "unary":
@@ -506,9 +513,12 @@ def compute(node, inputs):
         pairs = [(single(x), number_of(op["scale"], c, 1.0), number_of(op["bias"], c, 0.0)) for x, c in channels]
         return [single(single(x * scale) + bias) for x, scale, bias in pairs]
     if name == "pixel_bias":
-        count = shape[2]
-        terms = [op["bias"][(kind - 1) * count :][:count] if kind else None for kind in op["kinds"]]
-        return [single(x + terms[at // count][at % count]) if terms[at // count] else x for at, x in enumerate(data)]
+        (height, width, count), across = shape, max(op["pixels"]) + 1
+        kinds = [line * across + pixel for line in op["lines"] for pixel in op["pixels"]]
+        return [
+            single(x + op["bias"][(kinds[at // count] - 1) * count + at % count]) if kinds[at // count] else x
+            for at, x in enumerate(data)
+        ]
     if name in ("binary", "select"):
         index = lambda shape, place: at(shape, [0 if size == 1 else at for size, at in zip(shape, place)])
         rows = [[data[index(shape, place)] for _, shape, data in inputs] for place in places(result)]

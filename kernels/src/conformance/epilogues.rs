@@ -13,8 +13,8 @@ pub(super) struct Case {
     clamp: [i32; 2],
     scale: Option<Vec<f32>>,
     bias: Option<Vec<f32>>,
-    /// Kinds of the rows, and their terms.
-    pixel_bias: Option<(Vec<u8>, Vec<f32>)>,
+    /// Kinds of the lines, kinds of the pixels, and their terms.
+    pixel_bias: Option<([Vec<u8>; 2], Vec<f32>)>,
     activations: [usize; 2],
     /// Slopes and shifts.
     slopes: [Vec<f32>; 3],
@@ -40,7 +40,7 @@ impl Case {
         };
         let (scale, bias, at_least) = (numbers(outputs), numbers(outputs), numbers(outputs));
         let slopes = [numbers(outputs), numbers(outputs), numbers(outputs)];
-        let terms = numbers(2 * outputs);
+        let terms = numbers(8 * outputs);
         let added = numbers((rows - 1) * stride + outputs);
         let mut maybe = |values| (generator.below(3) > 0).then_some(values);
         let (scale, bias, at_least) = (maybe(scale), maybe(bias), maybe(at_least));
@@ -49,15 +49,13 @@ impl Case {
             1 => [-7, 5],
             _ => [i32::MIN, i32::MAX],
         };
-        // Kinds of all rows, of the pixels of one image or line, or of a single row.
-        let pixels = [rows, shape.height * shape.width, shape.width, 1];
-        let pixels = pixels[generator.below(4)];
-        let pixels = if rows.is_multiple_of(pixels) {
-            pixels
-        } else {
-            rows
-        };
-        let kinds = (0..pixels).map(|_| generator.below(3) as u8).collect();
+        let mut kinds =
+            |count: usize| -> Vec<u8> { (0..count).map(|_| generator.below(3) as u8).collect() };
+        let kinds = [kinds(shape.height), kinds(shape.width)];
+        let [lines, pixels] = kinds
+            .each_ref()
+            .map(|kinds| kinds.iter().max().map_or(0, |&most| usize::from(most) + 1));
+        let terms = terms[..(lines * pixels - 1) * outputs].to_vec();
         Self {
             clamp,
             scale,
@@ -97,7 +95,14 @@ impl Case {
             offset: self.clamp[1] % 5,
             scale: self.scale.as_deref(),
             bias: self.bias.as_deref(),
-            pixel_bias: (self.pixel_bias.as_ref()).map(|(kinds, bias)| PixelBias { kinds, bias }),
+            pixel_bias: self
+                .pixel_bias
+                .as_ref()
+                .map(|([lines, pixels], bias)| PixelBias {
+                    lines,
+                    pixels,
+                    bias,
+                }),
             activation: self.activation(self.activations[0]),
             residual: match self.residual {
                 0 => Residual::None,
@@ -147,11 +152,12 @@ impl Case {
         for (index, &sum) in sums.iter().enumerate() {
             let (row, channel) = (index / outputs, index % outputs);
             let at = row * self.stride + channel;
-            let term = self.pixel_bias.as_ref().and_then(|(kinds, bias)| {
-                let kind = usize::from(kinds[row % kinds.len()]);
-                kind.checked_sub(1)
-                    .map(|kind| bias[kind * outputs + channel])
-            });
+            let place = [
+                row / self.shape.width % self.shape.height,
+                row % self.shape.width,
+            ];
+            let terms = (transform.pixel_bias.as_ref()).and_then(|bias| bias.terms(place, outputs));
+            let term = terms.map(|terms| terms[channel]);
             let x = transform.apply(sum, channel, term, self.added[at]);
             let least = self.at_least.as_ref().map_or(0.0, |values| values[channel]);
             if self.kind < 2 {
@@ -210,31 +216,40 @@ fn what_does_not_suit_is_refused() {
         },
         "bias (outputs): expected 2, found 1",
     );
-    for (kinds, bias, text) in [
+    for (lines, pixels, bias, text) in [
         (
             &[][..],
+            &[0][..],
             &[][..],
-            "kinds of the pixels (of an image, or of all): expected 2, found 0",
+            "lines of the pixel bias (height): expected 1, found 0",
         ),
         (
-            &[0; 3],
+            &[0],
+            &[0, 0],
             &[],
-            "kinds of the pixels (of an image, or of all): expected 2, found 3",
+            "pixels of the pixel bias (width): expected 1, found 2",
         ),
         (
-            &[0, 2],
-            &[1.0; 2],
-            "pixel_bias (outputs for each kind): expected 4, found 2",
+            &[1],
+            &[0],
+            &[1.0],
+            "terms of the pixel bias (kinds · outputs): expected 2, found 1",
         ),
         (
-            &[0, 1],
-            &[1.0; 3],
-            "pixel_bias (outputs for each kind): expected 2, found 3",
+            &[0],
+            &[0],
+            &[1.0],
+            "terms of the pixel bias (kinds · outputs): expected 0, found 1",
         ),
     ] {
+        let pixel_bias = Some(PixelBias {
+            lines,
+            pixels,
+            bias,
+        });
         refused(
             Transform {
-                pixel_bias: Some(PixelBias { kinds, bias }),
+                pixel_bias,
                 ..plain
             },
             text,

@@ -8,7 +8,7 @@
 //! x    = f32(sum.clamp(low, high) + offset)     exact where |x| ≤ 2²⁴, else rounded to nearest
 //! x    = x · scale[n]                           where there is a scale
 //! x    = x + bias[n]                            where there is a bias
-//! x    = x + pixel_bias[kind[m] − 1][n]         where there is one and the row's kind is not 0
+//! x    = x + pixel_bias.terms(m)[n]             where there is one and the pixel has terms
 //! x    = activation(x)
 //! x    = x + residual[m][n]                     where there is a residual
 //! x    = last(x)
@@ -44,7 +44,10 @@
 //! ```
 
 pub use crate::threshold::Threshold;
-use crate::{Error, bits::BitViewMut};
+use crate::{
+    Error,
+    bits::{BitViewMut, Shape},
+};
 use alloc::vec::Vec;
 
 /// A scale and a bias for each output channel: `out = scale · sum + bias`, computed in `f32` and rounded once more for shorter
@@ -159,54 +162,75 @@ pub enum Residual<'a> {
     Out,
 }
 
-/// A bias that depends on the row, which is one of few kinds: the pixels at a border, say.
+/// A bias that depends on the pixel: on the kind of its line and of its place in the line.
 ///
 /// Some engines take padding that does not count as +1 and take away afterwards what it added,
 /// which rounds once more: their numbers at the border are had in this way.
 ///
 /// ```
 /// use bernet_kernels::{
-///     bits::BitMatrix,
+///     bits::{BitMatrix, BitTensor},
 ///     isa::Level,
-///     xnor::{Epilogue, PackedWeights, PixelBias, Transform, gemm},
+///     xnor::{Conv2d, ConvParams, Epilogue, PixelBias, Transform},
 /// };
 ///
-/// let (a, w) = (BitMatrix::all_minus_one(3, 2), BitMatrix::all_minus_one(1, 2));
-/// let weights = PackedWeights::new(Level::best(), &w)?;
-/// // The first row is of no kind, the second of the second, the third of the first.
-/// let pixel_bias = PixelBias { kinds: &[0, 2, 1], bias: &[0.5, -1.0] };
+/// let weights = BitMatrix::all_minus_one(1, 2);
+/// let conv = Conv2d::new(Level::best(), 2, ConvParams::valid([1, 1]), &weights)?;
+/// let image = BitTensor::all_minus_one(1, 1, 3, 2);
+/// // One line of kind 0, whose last two pixels are of kinds 2 and 1.
+/// let pixel_bias = PixelBias { lines: &[0], pixels: &[0, 2, 1], bias: &[0.5, -1.0] };
 /// let transform = Transform { pixel_bias: Some(pixel_bias), ..Transform::default() };
 /// let mut numbers = [0.0; 3];
-/// gemm(&a, &weights, Epilogue::Numbers { transform, out: (&mut numbers).into() })?;
+/// conv.forward(image.view(), Epilogue::Numbers { transform, out: (&mut numbers).into() })?;
 /// assert_eq!(numbers, [2.0, 1.0, 2.5]);
 /// # Ok::<(), bernet_kernels::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct PixelBias<'a> {
-    /// The kind of each row; of an image's pixels, where there are several images. Kind 0 has no bias.
-    pub kinds: &'a [u8],
-    /// A term for each output channel, for kind 1, then for kind 2, and so on.
+    /// The kind of each line of an image.
+    pub lines: &'a [u8],
+    /// The kind of each pixel of a line.
+    pub pixels: &'a [u8],
+    /// A term for each output channel, for each kind of line and in it for each kind of pixel; none
+    /// for kind 0 of both, to which nothing is added.
     pub bias: &'a [f32],
 }
 
-impl PixelBias<'_> {
-    /// Where the terms of a row begin, of `outputs` channels; `None` where it has none.
-    #[inline(always)]
-    pub(crate) fn terms(&self, row: usize, outputs: usize) -> Option<usize> {
-        let kind = usize::from(self.kinds[row % self.kinds.len()]);
-        kind.checked_sub(1).map(|kind| kind * outputs)
+/// One more than the largest.
+fn kinds(list: &[u8]) -> usize {
+    list.iter().max().map_or(0, |&most| usize::from(most) + 1)
+}
+
+impl<'a> PixelBias<'a> {
+    /// The terms of a pixel, of `outputs` channels; `None` where nothing is added.
+    ///
+    /// # Panics
+    /// Outside the image, or where terms are missing.
+    pub fn terms(&self, [y, x]: [usize; 2], outputs: usize) -> Option<&'a [f32]> {
+        let kind = usize::from(self.lines[y]) * kinds(self.pixels) + usize::from(self.pixels[x]);
+        let first = kind.checked_sub(1)? * outputs;
+        Some(&self.bias[first..][..outputs])
     }
 
-    fn check(&self, rows: usize, outputs: usize) -> Result<(), Error> {
-        let pixels = self.kinds.len();
-        if pixels == 0 || !rows.is_multiple_of(pixels) {
-            let what = "kinds of the pixels (of an image, or of all)";
-            return Error::check_size(what, rows, pixels);
-        }
-        let kinds = self.kinds.iter().copied().max().map_or(0, usize::from);
-        let found = self.bias.len();
-        let needed = outputs * kinds.max(found / outputs);
-        Error::check_size("pixel_bias (outputs for each kind)", needed, found)
+    /// It must suit an image of that shape.
+    pub(super) fn check(&self, shape: Shape) -> Result<(), Error> {
+        Error::check_size(
+            "lines of the pixel bias (height)",
+            shape.height,
+            self.lines.len(),
+        )?;
+        Error::check_size(
+            "pixels of the pixel bias (width)",
+            shape.width,
+            self.pixels.len(),
+        )?;
+        let kinds = kinds(self.lines) * kinds(self.pixels) - 1;
+        let needed = kinds.saturating_mul(shape.channels);
+        Error::check_size(
+            "terms of the pixel bias (kinds · outputs)",
+            needed,
+            self.bias.len(),
+        )
     }
 }
 
@@ -249,7 +273,7 @@ impl Default for Transform<'_> {
 
 impl Transform<'_> {
     /// The number that a sum of a channel becomes, the scalar reference. `pixel_bias` is the
-    /// term of its row, if there is one, `residual` what is added, where something is.
+    /// term of its pixel, if there is one, `residual` what is added, where something is.
     ///
     /// # Panics
     /// Where the channel has no scale, bias or slope.
@@ -284,9 +308,6 @@ impl Transform<'_> {
         }
         if let Some(bias) = self.bias {
             Error::check_size("bias (outputs)", outputs, bias.len())?;
-        }
-        if let Some(pixel_bias) = self.pixel_bias {
-            pixel_bias.check(rows, outputs)?;
         }
         self.activation.check(outputs)?;
         self.last.check(outputs)?;

@@ -102,12 +102,9 @@ pub(crate) struct Reals<'a, T> {
     outputs: usize,
     /// Where the residual of each of a block's rows begins.
     residuals: Offsets,
-    /// Where the terms of the pixel bias of each begin, or [`NO_TERMS`].
-    terms: Offsets,
+    /// The terms of the pixel bias of each.
+    terms: [Option<&'a [f32]>; BLOCK],
 }
-
-/// Of a row without pixel bias.
-const NO_TERMS: usize = usize::MAX;
 
 impl<'a, T: Real> Reals<'a, T> {
     /// For an output of that shape; each row is a pixel.
@@ -118,6 +115,9 @@ impl<'a, T: Real> Reals<'a, T> {
         signs: Option<Signs<'a>>,
     ) -> Result<Self, Error> {
         transform.check(shape.rows() * shape.width, shape.channels)?;
+        if let Some(pixel_bias) = transform.pixel_bias {
+            pixel_bias.check(shape)?;
+        }
         if numbers.is_none() && matches!(transform.residual, Residual::Out) {
             return Err(Error::Epilogue(
                 "residual: expected rows or none, as numbers that are not kept have nothing to be added to",
@@ -149,7 +149,7 @@ impl<'a, T: Real> Reals<'a, T> {
             line_rows: shape.width,
             outputs: shape.channels,
             residuals: [0; BLOCK],
-            terms: [NO_TERMS; BLOCK],
+            terms: [None; BLOCK],
         })
     }
 
@@ -209,11 +209,8 @@ impl<'a, T: Real> Reals<'a, T> {
             if let Some(bias) = &bias {
                 (0..LANES).for_each(|lane| x[lane] += bias[lane]);
             }
-            if let Some(pixel_bias) = transform.pixel_bias
-                && self.terms[row + r] != NO_TERMS
-            {
-                let at = self.terms[row + r] + channel;
-                let terms: [f32; LANES] = take(pixel_bias.bias, at, some);
+            if let Some(terms) = self.terms[row + r] {
+                let terms: [f32; LANES] = take(terms, channel, some);
                 (0..LANES).for_each(|lane| x[lane] += terms[lane]);
             }
             activate(&mut x, &transform.activation, channel, some);
@@ -321,11 +318,10 @@ impl<T: Real> EpilogueWriter for Reals<'_, T> {
                 *offset = row(place) * stride;
             }
         }
-        if let Some(pixel_bias) = self.transform.pixel_bias {
+        if let Some(bias) = self.transform.pixel_bias {
             for (terms, place) in self.terms.iter_mut().zip(places) {
-                *terms = pixel_bias
-                    .terms(row(place), self.outputs)
-                    .unwrap_or(NO_TERMS);
+                let (line, pixel) = (row(place) / self.line_rows, row(place) % self.line_rows);
+                *terms = bias.terms([line % bias.lines.len(), pixel], self.outputs);
             }
         }
     }

@@ -264,7 +264,7 @@ fn apply(level: Level, element: &Element, channels: usize, line: &mut [f32]) {
 /// The terms of a line's pixels.
 fn pixel_bias(bias: &PixelBias, (shape, y): (Shape, usize), line: &mut [f32]) {
     for (x, pixel) in line.chunks_exact_mut(shape.channels).enumerate() {
-        if let Some(terms) = bias.of(y * shape.width + x, shape.channels) {
+        if let Some(terms) = bias.view().terms([y, x], shape.channels) {
             for (value, term) in pixel.iter_mut().zip(terms) {
                 *value += term;
             }

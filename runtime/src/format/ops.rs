@@ -138,9 +138,10 @@ pub(super) fn put(sink: &mut impl Sink, op: &Op) {
             lists::put_counted(sink, scale);
             lists::put_counted(sink, bias);
         }
-        Op::PixelBias(PixelBias { kinds, bias }) => {
-            lists::put_runs(sink, kinds);
-            lists::put_counted(sink, bias);
+        Op::PixelBias(bias) => {
+            lists::put_runs(sink, &bias.lines);
+            lists::put_runs(sink, &bias.pixels);
+            lists::put_counted(sink, &bias.bias);
         }
         Op::Binary(op) => sink.byte(number(&BINARY, *op)),
         Op::Unary(op) => put_unary(sink, *op),
@@ -295,7 +296,8 @@ pub(super) fn read(source: &mut Source, code: u8, inputs: &[Value]) -> Result<Op
         25 => {
             let Shape { height, width, .. } = inputs[0].shape;
             Op::PixelBias(PixelBias {
-                kinds: lists::runs(source, "kinds of pixels", height * width)?,
+                lines: lists::runs(source, "kinds of lines", height)?,
+                pixels: lists::runs(source, "kinds of pixels", width)?,
                 bias: lists::counted(source, "terms")?,
             })
         }

@@ -129,25 +129,28 @@ fn of_one(op: &Op, input: Value, place: &Place) -> Result<Value, GraphError> {
             check_finite(place, "bias", bias)?;
             same(Kind::F32)
         }
-        Op::PixelBias(PixelBias { kinds, bias }) => {
+        Op::PixelBias(PixelBias {
+            lines,
+            pixels,
+            bias,
+        }) => {
             check_kind(place, "input", input, &[Kind::F32])?;
-            let pixels = shape.height * shape.width;
             place.check(
-                kinds.len() == pixels,
+                lines.len() == shape.height,
+                "kinds of lines",
+                shape.height,
+                lines.len(),
+            )?;
+            place.check(
+                pixels.len() == shape.width,
                 "kinds of pixels",
-                pixels,
-                kinds.len(),
+                shape.width,
+                pixels.len(),
             )?;
-            let rows = bias.len() / shape.channels;
-            let whole = rows * shape.channels == bias.len();
-            place.check(whole, "terms", "some for each channel", bias.len())?;
-            let most = kinds.iter().copied().max().map_or(0, usize::from);
-            place.check(
-                most == rows,
-                "kinds",
-                format!("{rows}, as there are terms"),
-                most,
-            )?;
+            let [lines, pixels] = [lines, pixels]
+                .map(|kinds| kinds.iter().max().map_or(0, |&most| usize::from(most) + 1));
+            let terms = (lines * pixels - 1).saturating_mul(shape.channels);
+            place.check(bias.len() == terms, "terms", terms, bias.len())?;
             check_finite(place, "term", bias)?;
             same(Kind::F32)
         }

@@ -8,7 +8,7 @@ use super::{Kind, Shape};
 use alloc::vec::Vec;
 use bernet_kernels::{
     bits::BitMatrix,
-    xnor::{ConvParams, Threshold},
+    xnor::{self, ConvParams, Threshold},
 };
 
 /// An operator with its weights and options.
@@ -157,23 +157,29 @@ pub struct Dense {
     pub bias: Vec<f32>,
 }
 
-/// A bias that depends on the pixel, which is one of few kinds: at the border of an image, say.
+/// A bias that depends on the pixel: on the kind of its line and of its place in the line.
 ///
 /// Larq's engine takes padding that does not count as +1 and takes away afterwards what that
 /// added, a rounding more; with this its numbers are had to the bit.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PixelBias {
-    /// The kind of each pixel, line by line; nothing is added to pixels of kind 0.
-    pub kinds: Vec<u8>,
-    /// A term for each channel, for kind 1, then for kind 2, and so on.
+    /// The kind of each line.
+    pub lines: Vec<u8>,
+    /// The kind of each pixel of a line.
+    pub pixels: Vec<u8>,
+    /// A term for each channel, for each kind of line and in it for each kind of pixel; none for
+    /// kind 0 of both, to which nothing is added.
     pub bias: Vec<f32>,
 }
 
 impl PixelBias {
-    /// The terms of a pixel, of so many channels; `None` where nothing is added.
-    pub fn of(&self, pixel: usize, channels: usize) -> Option<&[f32]> {
-        let kind = usize::from(self.kinds[pixel]).checked_sub(1)?;
-        Some(&self.bias[kind * channels..][..channels])
+    /// As the kernels take it.
+    pub fn view(&self) -> xnor::PixelBias<'_> {
+        xnor::PixelBias {
+            lines: &self.lines,
+            pixels: &self.pixels,
+            bias: &self.bias,
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 use super::{Element, Elementwise, Operand, SlotId};
 use crate::graph::{BinaryOp, PixelBias, UnaryOp};
 use alloc::{boxed::Box, vec::Vec};
-use bernet_kernels::xnor::{self, Activation, Conv2d, Residual, Transform};
+use bernet_kernels::xnor::{Activation, Conv2d, Residual, Transform};
 
 /// Sums up to this are floats without rounding, so that they may be clamped before or after.
 const EXACT: usize = 1 << 24;
@@ -186,10 +186,7 @@ impl Fused {
             offset: self.offset,
             scale: self.scale.as_deref(),
             bias: self.bias.as_deref(),
-            pixel_bias: self
-                .pixel_bias
-                .as_ref()
-                .map(|PixelBias { kinds, bias }| xnor::PixelBias { kinds, bias }),
+            pixel_bias: self.pixel_bias.as_ref().map(PixelBias::view),
             activation: self.activation.activation(),
             residual,
             last: self.last.activation(),

@@ -209,11 +209,16 @@ fn reals(input: &Tensor, function: impl Fn(f32, usize) -> f32) -> Tensor {
 }
 
 fn pixel_bias(bias: &PixelBias, input: &Tensor) -> Tensor {
-    let (channels, pixels) = (input.shape().channels, bias.kinds.len());
+    let Shape {
+        height,
+        width,
+        channels,
+    } = input.shape();
     let values = (0..input.data().len()).map(|index| {
-        let (pixel, channel) = (index / channels % pixels, index % channels);
+        let (pixel, channel) = (index / channels, index % channels);
+        let place = [pixel / width % height, pixel % width];
         let x = number(input, index).real();
-        match bias.of(pixel, channels) {
+        match bias.view().terms(place, channels) {
             Some(terms) => x + terms[channel],
             None => x,
         }

@@ -222,13 +222,19 @@ impl Builder {
             width,
             channels,
         } = self.shape(input);
-        let most = 1 + self.source.below(2);
-        let mut kinds: Vec<u8> = (0..height * width)
-            .map(|_| self.source.below(most + 1) as u8)
-            .collect();
-        kinds[0] = most as u8;
-        let bias = (0..most * channels).map(|_| self.source.float()).collect();
-        self.add(Op::PixelBias(PixelBias { kinds, bias }), &[input])
+        let mut kinds =
+            |count: usize| -> Vec<u8> { (0..count).map(|_| self.source.below(3) as u8).collect() };
+        let (lines, pixels) = (kinds(height), kinds(width));
+        let [of_lines, of_pixels] = [&lines, &pixels]
+            .map(|kinds| kinds.iter().max().map_or(0, |&most| usize::from(most) + 1));
+        let terms = (of_lines * of_pixels - 1) * channels;
+        let bias = (0..terms).map(|_| self.source.float()).collect();
+        let bias = PixelBias {
+            lines,
+            pixels,
+            bias,
+        };
+        self.add(Op::PixelBias(bias), &[input])
     }
 
     /// Floats from −8 to 8: clipped, or as they are where a cast of bits made them.

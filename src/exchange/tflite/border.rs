@@ -12,16 +12,23 @@ use bernet_kernels::{
 use bernet_runtime::graph::{ConvParams, PixelBias, Shape};
 use core::ops::Range;
 
-/// The border of a convolution: kinds of pixels by the taps that lie inside.
+/// The border of a convolution: kinds of lines and pixels by the taps that lie inside.
 pub(super) struct Border {
-    kinds: Vec<u8>,
-    /// For each kind but 0, the sum of each output's weights outside.
+    lines: Vec<u8>,
+    pixels: Vec<u8>,
+    /// For each kind of line, then of pixel, the sum of each output's weights outside; none for
+    /// kind 0 of both, where all are inside.
     outside: Vec<Vec<i32>>,
 }
 
-/// Taps of an axis that lie inside the image, of each position.
-fn inside(params: &ConvParams, axis: usize, size: usize, positions: usize) -> Vec<Range<usize>> {
-    let taps = |position: usize| {
+/// Taps of an axis that lie inside an image of that size, of each position.
+fn inside(
+    params: &ConvParams,
+    axis: usize,
+    size: usize,
+    positions: usize,
+) -> impl Iterator<Item = Range<usize>> {
+    (0..positions).map(move |position| {
         let reach = |end: usize| {
             let steps = end.saturating_sub(position * params.stride[axis]);
             steps
@@ -29,13 +36,31 @@ fn inside(params: &ConvParams, axis: usize, size: usize, positions: usize) -> Ve
                 .min(params.kernel[axis])
         };
         reach(params.padding[axis])..reach(params.padding[axis] + size)
+    })
+}
+
+/// The kind of each position, and of each kind the taps inside: of kind 0 all of so many.
+fn kinds(
+    inside: impl Iterator<Item = Range<usize>>,
+    taps: usize,
+) -> Option<(Vec<u8>, Vec<Range<usize>>)> {
+    let all = 0..taps;
+    let mut kinds = vec![all];
+    let kind_of = |taps: Range<usize>| {
+        let known = kinds.iter().position(|known| *known == taps);
+        let kind = known.unwrap_or(kinds.len());
+        if known.is_none() {
+            kinds.push(taps);
+        }
+        u8::try_from(kind).ok()
     };
-    (0..positions).map(taps).collect()
+    let positions = inside.map(kind_of).collect::<Option<_>>()?;
+    Some((positions, kinds))
 }
 
 impl Border {
     /// Of a convolution with padding that does not count; `None` where no pixel has a tap outside,
-    /// or where there are more kinds than a byte holds, which takes a kernel of more than 15×15.
+    /// or where there are more kinds of lines or pixels than a byte holds.
     pub(super) fn new(params: &ConvParams, input: Shape, weights: &BitMatrix) -> Option<Self> {
         if params.padding == [0; 4] || params.padding_value != PaddingValue::Zero {
             return None;
@@ -47,40 +72,34 @@ impl Border {
             channels: input.channels,
         };
         let output = params.output_shape(batch, weights.rows()).ok()?;
+        let [tall, wide] = params.kernel;
         let lines = inside(params, 0, input.height, output.height);
         let pixels = inside(params, 1, input.width, output.width);
-        let [tall, wide] = params.kernel;
-        let mut found: Vec<(&Range<usize>, &Range<usize>)> = Vec::new();
-        let mut kinds = Vec::new();
-        for line in &lines {
-            for pixel in &pixels {
-                if *line == (0..tall) && *pixel == (0..wide) {
-                    kinds.push(0);
-                    continue;
-                }
-                let known = found.iter().position(|kind| *kind == (line, pixel));
-                let kind = known.unwrap_or(found.len());
-                if kind == found.len() {
-                    found.push((line, pixel));
-                }
-                kinds.push(u8::try_from(kind + 1).ok()?);
+        let (lines, kinds_of_lines) = kinds(lines, tall)?;
+        let (pixels, kinds_of_pixels) = kinds(pixels, wide)?;
+        let depth = weights.columns() / (tall * wide);
+        let mut outside = Vec::new();
+        for line in &kinds_of_lines {
+            for pixel in &kinds_of_pixels {
+                let taps = (0..tall * wide)
+                    .filter(|tap| !(line.contains(&(tap / wide)) && pixel.contains(&(tap % wide))));
+                let columns: Vec<_> = taps
+                    .flat_map(|tap| tap * depth..(tap + 1) * depth)
+                    .collect();
+                let sum = |row| {
+                    let signs = columns.iter().map(|&column| weights.get(row, column));
+                    signs.map(|plus| if plus { 1 } else { -1 }).sum()
+                };
+                outside.push((0..weights.rows()).map(sum).collect());
             }
         }
-        let depth = weights.columns() / (tall * wide);
-        let outside = found.iter().map(|(line, pixel)| {
-            let taps = (0..tall * wide)
-                .filter(|tap| !(line.contains(&(tap / wide)) && pixel.contains(&(tap % wide))));
-            let taps: Vec<_> = taps.collect();
-            let sum = |row| {
-                let values = taps.iter().flat_map(|tap| tap * depth..(tap + 1) * depth);
-                values
-                    .map(|column| if weights.get(row, column) { 1 } else { -1 })
-                    .sum()
-            };
-            (0..weights.rows()).map(sum).collect()
-        });
-        let outside: Vec<_> = outside.collect();
-        (!outside.is_empty()).then_some(Self { kinds, outside })
+        // Of kind 0 of both.
+        outside.remove(0);
+        (!outside.is_empty()).then_some(Self {
+            lines,
+            pixels,
+            outside,
+        })
     }
 
     /// What is added to the floats of padding with +1.
@@ -92,7 +111,8 @@ impl Border {
                 .collect()
         };
         PixelBias {
-            kinds: self.kinds,
+            lines: self.lines,
+            pixels: self.pixels,
             bias: self.outside.iter().flat_map(of_kind).collect(),
         }
     }
@@ -117,7 +137,7 @@ mod tests {
         (params.padding, params.stride, params.dilation) = ([2, 1, 1, 0], [1, 2], [2, 1]);
         params.padding_value = PaddingValue::Zero;
         let input = Shape::new(5, 4, 4);
-        let border = Border::new(&params, input, &weights).unwrap();
+        let zero = params;
         let signs: Vec<bool> = (0..input.len()).map(|at| at * at % 7 < 3).collect();
         let scale = vec![0.5, 2.0, -1.0];
         let mut floats = [true, false].map(|exact| {
@@ -138,10 +158,7 @@ mod tests {
             };
             let mut y = graph.add_node(affine, &[sums]).unwrap();
             if exact {
-                let border = Border {
-                    kinds: border.kinds.clone(),
-                    outside: border.outside.clone(),
-                };
+                let border = Border::new(&zero, input, &weights).unwrap();
                 y = graph
                     .add_node(Op::PixelBias(border.bias(&scale)), &[y])
                     .unwrap();

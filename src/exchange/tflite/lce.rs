@@ -101,6 +101,7 @@ impl<'a> Step<'_, 'a> {
         let depth = weights.columns();
         let activation = self.option(options, "fused_activation_function")?;
         // LCE has no activation there.
+        self.spend(input.height + input.width)?;
         let border = (kind == FLOAT32 && activation == 0)
             .then(|| Border::new(&params, input, &weights))
             .flatten();

@@ -119,7 +119,9 @@ impl Exporter<'_> {
                 } = from;
                 let terms = (0..channels).flat_map(|channel| {
                     (0..height * width).map(move |pixel| {
-                        bias.of(pixel, channels).map_or(0.0, |terms| terms[channel])
+                        bias.view()
+                            .terms([pixel / width, pixel % width], channels)
+                            .map_or(0.0, |terms| terms[channel])
                     })
                 });
                 let terms = self.builder.floats(&[1, channels, height, width], terms);
