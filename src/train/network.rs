@@ -21,11 +21,19 @@ pub const TALK: &str = include_str!("../../nets/talk.toml");
 pub const TALK_24: &str = include_str!("../../nets/talk-24.toml");
 
 /// The nets that come with the crate, by name: the files of `nets/`.
-pub const NETS: [(&str, &str); 11] = [
+pub const NETS: [(&str, &str); 13] = [
     ("talk", TALK),
     ("talk-24", TALK_24),
     ("talk-grey", include_str!("../../nets/talk-grey.toml")),
     ("small-grey", include_str!("../../nets/small-grey.toml")),
+    (
+        "small-grey-4k",
+        include_str!("../../nets/small-grey-4k.toml"),
+    ),
+    (
+        "small-grey-8k",
+        include_str!("../../nets/small-grey-8k.toml"),
+    ),
     ("lenet-binary", include_str!("../../nets/lenet-binary.toml")),
     ("lenet-wide", include_str!("../../nets/lenet-wide.toml")),
     ("dense-3x1024", include_str!("../../nets/dense-3x1024.toml")),

@@ -101,6 +101,9 @@ impl<'a> BitReader<'a> {
 
 /// Row after row, without padding.
 pub(super) fn put_matrix(sink: &mut impl Sink, matrix: &BitMatrix) {
+    if matrix.columns().is_multiple_of(WORD) {
+        return put_elements(sink, matrix.words(), |word| word.to_le_bytes());
+    }
     let mut writer = BitWriter::new(sink);
     for row in 0..matrix.rows() {
         for (index, &word) in matrix.row(row).iter().enumerate() {
@@ -118,6 +121,15 @@ pub(super) fn matrix(
 ) -> Result<BitMatrix, FormatError> {
     let row_words = columns.div_ceil(WORD);
     source.take_memory("weights", rows, row_words.saturating_mul(8))?;
+    if columns > 0 && columns.is_multiple_of(WORD) {
+        let bytes = source.elements("weights", rows.saturating_mul(row_words), 8)?;
+        let words = bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&word| u64::from_le_bytes(word));
+        return Ok(from_words(rows, columns, words.collect()));
+    }
     let mut reader = BitReader::new(source, "weights", rows.saturating_mul(columns))?;
     let mut words = Vec::with_capacity(rows * row_words);
     // Rows without a column are refused as a shape; there may be many of them.
@@ -126,7 +138,27 @@ pub(super) fn matrix(
             words.push(reader.get(WORD.min(columns - column)));
         }
     }
-    Ok(BitMatrix::from_words(rows, columns, words).expect("the words were made for this size"))
+    Ok(from_words(rows, columns, words))
+}
+
+fn from_words(rows: usize, columns: usize, words: Vec<u64>) -> BitMatrix {
+    BitMatrix::from_words(rows, columns, words).expect("the words were made for this size")
+}
+
+/// Elements of a few bytes each, handed on many at a time: a call for each takes as long as the rest of reading a file.
+fn put_elements<T: Copy, const N: usize>(
+    sink: &mut impl Sink,
+    elements: &[T],
+    to_bytes: impl Fn(T) -> [u8; N],
+) {
+    const AT_ONCE: usize = 128;
+    let mut buffer = [[0; N]; AT_ONCE];
+    for elements in elements.chunks(AT_ONCE) {
+        for (bytes, &element) in buffer.iter_mut().zip(elements) {
+            *bytes = to_bytes(element);
+        }
+        sink.bytes(buffer[..elements.len()].as_flattened());
+    }
 }
 
 /// Bits in their order.
@@ -309,12 +341,10 @@ fn put_numbers(sink: &mut impl Sink, numbers: &[f32], flags: u8) {
         }
     }
     sink.byte(form | flags);
-    for &number in stored {
-        if form & HALF == 0 {
-            sink.float(number);
-        } else {
-            sink.bytes(&f16::from_f32(number).to_le_bytes());
-        }
+    if form & HALF == 0 {
+        put_elements(sink, stored, f32::to_le_bytes);
+    } else {
+        put_elements(sink, stored, |number| f16::from_f32(number).to_le_bytes());
     }
 }
 

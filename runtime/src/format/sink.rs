@@ -71,6 +71,10 @@ impl Sink for Compare<'_> {
     fn bytes(&mut self, bytes: &[u8]) {
         if self.first.is_none() {
             let there = self.file.get(self.at..).unwrap_or(&[]);
+            if there.starts_with(bytes) {
+                self.at += bytes.len();
+                return;
+            }
             let mut pairs = bytes.iter().zip(there);
             let unequal = pairs.position(|(a, b)| a != b);
             let short = (there.len() < bytes.len()).then_some(there.len());

@@ -39,10 +39,16 @@ pub(super) fn check_channels(
 }
 
 pub(super) fn check_finite(place: &Place, what: &str, numbers: &[f32]) -> Result<(), GraphError> {
-    match numbers.iter().find(|number| !number.is_finite()) {
-        Some(number) => Err(place.error(what, "a finite number", number)),
-        None => Ok(()),
+    // All of them without a jump, which the compiler does several at a time: nets are checked again
+    // after each pass, and may hold millions of numbers.
+    if numbers
+        .iter()
+        .fold(true, |all, number| all & number.is_finite())
+    {
+        return Ok(());
     }
+    let found = numbers.iter().find(|number| !number.is_finite());
+    Err(place.error(what, "a finite number", found.unwrap_or(&f32::NAN)))
 }
 
 pub(super) fn check_depth(place: &Place, kind: Kind, depth: usize) -> Result<(), GraphError> {
