@@ -67,6 +67,7 @@ fn a_training_leaves_a_model_a_report_and_metrics() {
         "<svg",
         "97.5 %",
         "What it misreads",
+        "alt=\"Layer 1: 8 units, each of 6×6 weights for 1 channel\"",
     ] {
         assert!(report.contains(part), "the report lacks {part:?}");
     }

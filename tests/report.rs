@@ -1,6 +1,8 @@
 //! Reports: nothing in them can break the page, and files are written whole.
 
-use bernet::report::{Align, Chart, Confusion, CsvWriter, Picture, Report, Section, Table};
+use bernet::report::{
+    Align, Chart, Confusion, CsvWriter, Picture, Report, Section, Table, Weights,
+};
 use std::fs;
 
 const NASTY: &str = "<script>\"&'";
@@ -36,6 +38,12 @@ fn everything() -> Report {
                 Picture::new(0, 0, "", |_, _| true),
             ],
             NASTY,
+        )
+        .weights(
+            [Weights::new([2, 2], 3, 5, NASTY, |unit, column| {
+                unit == column
+            })],
+            NASTY,
         );
     Report::new(NASTY)
         .summary(NASTY)
@@ -50,10 +58,13 @@ fn everything() -> Report {
 fn the_page_is_well_formed_and_complete_in_itself() {
     let html = everything().to_html();
     for absent in [
-        "<script", "NaN", "inf", "http:", "https:", "url(", "@import", " src=", " href=",
+        "<script", "NaN", "inf", "http:", "https:", "url(", "@import", " href=",
     ] {
         assert!(!html.contains(absent), "{absent}");
     }
+    // What is shown is in the page itself.
+    let within = html.matches(" src=\"data:image/png;base64,").count();
+    assert_eq!((within, html.matches(" src=").count()), (1, 1));
     let body = html
         .split_once("<body>")
         .expect("a body")
@@ -146,6 +157,91 @@ fn a_table_in_four_forms() {
     let strong =
         "<tr class=\"strong\"><td>binary &quot;sign&quot;</td><td class=\"right\">4232</td></tr>";
     assert!(table.to_html().contains(strong));
+}
+
+/// The pixels of the picture in a page: height, width, and the grey of each.
+fn decoded(html: &str) -> (usize, usize, Vec<u8>) {
+    let text = html.split("base64,").nth(1).expect("a picture");
+    let text = text
+        .split('"')
+        .next()
+        .expect("its end")
+        .trim_end_matches('=');
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let mut file = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for byte in text.bytes() {
+        (bits, count) = (bits << 6 | u32::from(digit(byte)), count + 6);
+        if count >= 8 {
+            count -= 8;
+            file.push((bits >> count) as u8);
+        }
+    }
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(file));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().expect("a PNG");
+    let mut colours = vec![0; reader.output_buffer_size().expect("a size")];
+    let info = reader.next_frame(&mut colours).expect("a picture");
+    let grey = colours.chunks(3).map(|colour| colour[0]).collect();
+    (info.height as usize, info.width as usize, grey)
+}
+
+#[test]
+fn weights_as_a_picture() {
+    // Two units that read two channels of 1×2 pixels: tiles one beside the other, a line between.
+    let ones = [[true, false, false, true], [true, true, false, false]];
+    let weights = Weights::new([1, 2], 2, 2, "layer 1", |unit, column| ones[unit][column]);
+    let html = weights.to_html();
+    let (height, width, grey) = decoded(&html);
+    let line = [0, 255, 150, 255, 0, 150, 150, 0, 255, 150, 0, 255];
+    assert_eq!((height, width, grey), (1, 12, line.to_vec()));
+    assert!(
+        html.contains("alt=\"layer 1\" width=\"96\" height=\"8\""),
+        "{html}"
+    );
+
+    // A unit of a dense layer is a block of its inputs.
+    let dense = Weights::new([1, 1], 6, 1, "", |_, column| column == 4);
+    let (height, width, grey) = decoded(&dense.to_html());
+    let black: Vec<_> = (0..6).filter(|&at| grey[at] == 0).collect();
+    assert_eq!((height, width, black), (2, 3, vec![4]));
+}
+
+/// A net of 432 000 weights adds less than 100 kB to a page, though signs cannot be packed.
+#[test]
+fn weights_take_little_room() {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/mnist-lenet.bnet");
+    let graph = bernet_runtime::format::from_bytes(&fs::read(model).unwrap()).unwrap();
+    let mut bytes = 0;
+    for (kernel, channels, units) in [([6, 6], 1, 32), ([3, 3], 32, 64), ([5, 5], 64, 256)] {
+        let columns = kernel[0] * kernel[1] * channels;
+        let node = graph.nodes.iter().find_map(|node| match &node.op {
+            bernet_runtime::graph::Op::BinaryConv(conv) if conv.params.kernel == kernel => {
+                Some(&conv.weights)
+            }
+            _ => None,
+        });
+        let weights = node.expect("the layer");
+        assert_eq!((weights.rows(), weights.columns()), (units, columns));
+        let picture = Weights::new(kernel, channels, units, "", |u, c| weights.get(u, c));
+        bytes += picture.to_html().len();
+    }
+    assert!((60_000..100_000).contains(&bytes), "{bytes} bytes");
+
+    // Of a larger one the first units are shown.
+    let large = Weights::new([3, 3], 512, 512, "large", |unit, column| {
+        unit % 7 == column % 7
+    });
+    assert!(
+        large.to_html().contains("large; the first "),
+        "the caption says so"
+    );
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn run_with(
         let finished = Finished {
             trainer,
             source: &source,
+            graph,
             predictions,
             right: *right,
             bytes: trained.bytes,

@@ -4,10 +4,11 @@ use anyhow::Result;
 use bernet::{
     classify::Prediction,
     data::Source,
-    report::{Align, Chart, Confusion, Picture, Report, Section, Table},
+    report::{Align, Chart, Confusion, Picture, Report, Section, Table, Weights},
     train::{Config, Epoch, Freezing, MethodName, Trainer},
 };
 use bernet_kernels::isa::Level;
+use bernet_runtime::graph::{Graph, Op};
 use std::path::Path;
 
 /// Misread digits that the report shows.
@@ -17,6 +18,8 @@ const MISREAD: usize = 60;
 pub(super) struct Finished<'a> {
     pub(super) trainer: &'a Trainer,
     pub(super) source: &'a Source,
+    /// The packed net.
+    pub(super) graph: &'a Graph,
     /// What the packed net says of each test image.
     pub(super) predictions: &'a [Prediction],
     /// How many of them are right.
@@ -193,6 +196,7 @@ fn report(finished: &Finished<'_>) -> Report {
             ),
         )
         .section(misread(finished, wrong))
+        .section(weights(finished.graph))
         .section(
             Section::new("How to make it again")
                 .text("The same command gives the same bits on the same instruction set, with any number of threads.")
@@ -269,6 +273,45 @@ fn moments(freezing: Freezing, config: &Config) -> Vec<f64> {
         .into_iter()
         .map(|moment| f64::from(moment) * f64::from(config.epochs))
         .collect()
+}
+
+/// The weights of every binary layer.
+fn weights(graph: &Graph) -> Section {
+    let nodes = graph.nodes.iter().filter_map(|node| {
+        let input = graph.value(node.inputs.first().copied()?).shape;
+        let (kernel, channels, matrix) = match &node.op {
+            Op::BinaryConv(conv) => {
+                let channels = input.channels / conv.params.groups;
+                (conv.params.kernel, channels, &conv.weights)
+            }
+            Op::BinaryDense(weights) => ([input.height, input.width], input.channels, weights),
+            _ => return None,
+        };
+        Some((kernel, channels, matrix))
+    });
+    let layers = nodes
+        .enumerate()
+        .map(|(index, (kernel, channels, matrix))| {
+            let each = match kernel {
+                [1, 1] => format!("{channels} weights"),
+                [high, wide] => {
+                    let plural = if channels == 1 { "" } else { "s" };
+                    format!("{high}×{wide} weights for {channels} channel{plural}")
+                }
+            };
+            let caption = format!(
+                "Layer {}: {} units, each of {each}",
+                index + 1,
+                matrix.rows()
+            );
+            Weights::new(kernel, channels, matrix.rows(), caption, |unit, column| {
+                matrix.get(unit, column)
+            })
+        });
+    Section::new("What it has learned").weights(
+        layers,
+        "All weights, a pixel each: black is +1, white −1. A frame is a unit, with a tile for each channel that it reads.",
+    )
 }
 
 fn misread(finished: &Finished<'_>, wrong: usize) -> Section {

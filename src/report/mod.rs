@@ -29,6 +29,7 @@ mod picture;
 mod scale;
 mod table;
 mod tensorboard;
+mod weights;
 
 pub use bars::{Bar, bars_svg};
 pub use chart::Chart;
@@ -39,6 +40,7 @@ pub use page::{Report, Section};
 pub use picture::Picture;
 pub use table::{Align, Table};
 pub use tensorboard::EventWriter;
+pub use weights::Weights;
 
 use crate::durable;
 use std::{io, path::Path};

@@ -1,6 +1,6 @@
 //! The HTML file.
 
-use super::{Chart, Confusion, Picture, Table, escape};
+use super::{Chart, Confusion, Picture, Table, Weights, escape};
 use std::io;
 use std::path::Path;
 
@@ -164,6 +164,16 @@ impl Section {
                 .collect::<String>(),
             caption,
         )
+    }
+
+    /// Adds the weights of layers, one picture below the other.
+    pub fn weights(
+        self,
+        layers: impl IntoIterator<Item = Weights>,
+        caption: impl AsRef<str>,
+    ) -> Self {
+        let html: String = layers.into_iter().map(|layer| layer.to_html()).collect();
+        self.block("weights", &html, caption)
     }
 
     fn block(mut self, class: &str, html: &str, caption: impl AsRef<str>) -> Self {
