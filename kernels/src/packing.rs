@@ -83,7 +83,17 @@ pub fn at_least<'a>(
     threshold: u8,
     out: impl Into<BitViewMut<'a>>,
 ) -> Result<(), Error> {
-    lines(level, values, |value| value >= threshold, out.into())
+    bytes_at_least(level, values, threshold, out.into())
+}
+
+// Compiled once, in this crate: the entry point is compiled where it is called.
+fn bytes_at_least(
+    level: Level,
+    values: &[u8],
+    threshold: u8,
+    out: BitViewMut<'_>,
+) -> Result<(), Error> {
+    lines(level, values, |value| value >= threshold, out)
 }
 
 /// The signs of a tensor's numbers.

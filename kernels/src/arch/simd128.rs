@@ -25,6 +25,19 @@ impl Tile for Simd128 {
         xnor_count::<R, V>(self, patches, starts, panel, counts)
     }
 
+    const SHALLOW: usize = 8 * <Self as Bytes>::STEPS;
+
+    #[inline(always)]
+    fn below<const R: usize, const V: usize>(
+        self,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        bounds: &[u8; MAX_COLUMNS],
+    ) -> [u64; R] {
+        xnor_below::<R, V>(self, patches, starts, panel, bounds)
+    }
+
     fn peak_throughput(self, rounds: u64) -> u64 {
         peak_throughput(rounds);
         8 * 8 * Self::LANES as u64
@@ -119,6 +132,26 @@ compiled_for! { Simd128,
         counts: &mut [Counts; R],
     ) {
         bytes::count::<_, R, V>(level, patches, starts, panel, counts);
+    }
+}
+
+compiled_for! { Simd128,
+    /// As [`xnor_count`], for so little depth that no byte of counts overflows: a comparison of bytes is the result, and
+    /// nothing is widened.
+    #[inline]
+    fn xnor_below<const R: usize, const V: usize>(
+        level: Simd128,
+        patches: &Patches<'_>,
+        starts: &[usize; R],
+        panel: &[u8],
+        bounds: &[u8; MAX_COLUMNS],
+    ) -> [u64; R] {
+        bytes::shallow::<_, R, V>(level, patches, starts, panel).map(|counts| {
+            let pairs = counts.iter().zip(bounds.as_chunks::<16>().0).enumerate();
+            pairs.fold(0, |bits, (v, (&count, bounds))| {
+                bits | u64::from(u8x16_bitmask(u8x16_lt(count, load(bounds)))) << (v * Simd128::LANES)
+            })
+        })
     }
 }
 
