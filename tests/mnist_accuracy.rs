@@ -13,35 +13,28 @@ use bernet_runtime::{
 };
 use std::io::Write;
 
-/// The nets of `models/`, and how many of the 10 000 test digits each reads right. The embedded digits are black and white; of their
-/// grey values, which are in MNIST's IDX files, `mnist-grey.bnet` reads 9 816 right, and `mnist-small.bnet` 9 765.
-const NETS: [(&str, &[u8], usize); 6] = [
-    ("mnist.bnet", include_bytes!("../models/mnist.bnet"), 9_792),
-    (
-        "mnist-bernoulli.bnet",
-        include_bytes!("../models/mnist-bernoulli.bnet"),
-        9_783,
-    ),
-    (
-        "mnist-exact.bnet",
-        include_bytes!("../models/mnist-exact.bnet"),
-        9_767,
-    ),
-    (
-        "mnist-lenet.bnet",
-        include_bytes!("../models/mnist-lenet.bnet"),
-        9_899,
-    ),
-    (
-        "mnist-grey.bnet",
-        include_bytes!("../models/mnist-grey.bnet"),
-        9_752,
-    ),
-    (
-        "mnist-small.bnet",
-        include_bytes!("../models/mnist-small.bnet"),
-        9_729,
-    ),
+/// A net of `models/`, and how many of the 10 000 test digits it reads right.
+macro_rules! shipped {
+    ($name:literal, $correct:literal) => {
+        (
+            $name,
+            include_bytes!(concat!("../models/", $name, ".bnet")) as &[u8],
+            $correct,
+        )
+    };
+}
+
+/// The embedded digits are black and white. Of their grey values, which are in MNIST's IDX files, `mnist-grey` reads 9 816 right,
+/// `mnist-small` 9 765, `mnist-small-4k` 9 893, `mnist-small-8k` 9 910.
+const NETS: [(&str, &[u8], usize); 8] = [
+    shipped!("mnist", 9_792),
+    shipped!("mnist-bernoulli", 9_783),
+    shipped!("mnist-exact", 9_767),
+    shipped!("mnist-lenet", 9_899),
+    shipped!("mnist-grey", 9_752),
+    shipped!("mnist-small", 9_729),
+    shipped!("mnist-small-4k", 9_845),
+    shipped!("mnist-small-8k", 9_887),
 ];
 
 fn nets() -> impl Iterator<Item = (&'static str, Graph, usize)> {

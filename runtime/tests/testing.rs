@@ -20,6 +20,6 @@ fn random_graphs_are_valid_and_run() {
         }
     }
     // Every name in `Op::name`.
-    assert_eq!(operators.len(), 55, "{operators:?}");
+    assert_eq!(operators.len(), 56, "{operators:?}");
     assert_eq!(finite, outputs);
 }

@@ -269,6 +269,8 @@ fn the_shipped_grey_net_predicts() {
         "mnist-exact",
         "mnist-lenet",
         "mnist-small",
+        "mnist-small-4k",
+        "mnist-small-8k",
     ] {
         let mut predict = bernet();
         predict

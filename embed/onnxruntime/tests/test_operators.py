@@ -316,7 +316,7 @@ def test_max_pool(random):
 
 @pytest.mark.parametrize(
     "net, expected",
-    [("mnist", 9792), ("mnist-bernoulli", 9783), ("mnist-grey", 9752), ("mnist-lenet", 9899), ("mnist-small", 9729)],
+    [("mnist", 9792), ("mnist-bernoulli", 9783), ("mnist-grey", 9752), ("mnist-lenet", 9899), ("mnist-small", 9729), ("mnist-small-8k", 9887)],
 )
 def test_trained_nets_exported_both_ways(net, expected):
     """A shipped net on the whole test set: all logits identical, and as many digits right as everywhere else."""

@@ -93,25 +93,27 @@ pub(crate) fn load(
     Model::new(net.graph, net.notes, level, threads)
 }
 
+/// A net of `models/`, and its name.
+macro_rules! shipped {
+    ($name:literal) => {
+        ($name, include_bytes!(concat!("../../../models/", $name, ".bnet")) as &[u8])
+    };
+}
+
 /// The nets that come along, by name.
-const PRETRAINED: [(&str, &[u8]); 4] = [
-    ("mnist", include_bytes!("../../../models/mnist.bnet")),
-    (
-        "mnist-bernoulli",
-        include_bytes!("../../../models/mnist-bernoulli.bnet"),
-    ),
-    (
-        "mnist-grey",
-        include_bytes!("../../../models/mnist-grey.bnet"),
-    ),
-    (
-        "mnist-lenet",
-        include_bytes!("../../../models/mnist-lenet.bnet"),
-    ),
+const PRETRAINED: [(&str, &[u8]); 8] = [
+    shipped!("mnist"),
+    shipped!("mnist-bernoulli"),
+    shipped!("mnist-exact"),
+    shipped!("mnist-grey"),
+    shipped!("mnist-lenet"),
+    shipped!("mnist-small"),
+    shipped!("mnist-small-4k"),
+    shipped!("mnist-small-8k"),
 ];
 
-/// A net that comes along: "mnist", "mnist-bernoulli", "mnist-grey" or "mnist-lenet", trained on MNIST's digits. What made it is in its
-/// metadata.
+/// A net that comes along, trained on MNIST's digits: "mnist", "mnist-bernoulli", "mnist-exact", "mnist-grey", "mnist-lenet",
+/// "mnist-small", "mnist-small-4k" or "mnist-small-8k". What made it is in its metadata.
 #[pyfunction]
 #[pyo3(signature = (name="mnist"))]
 pub(crate) fn pretrained(name: &str) -> PyResult<Model> {

@@ -199,7 +199,9 @@ def test_wrong_files_of_other_tools(tmp_path):
 
 def test_nets_that_come_along():
     images, labels = bernet.mnist()[1]
-    for name, least in [("mnist", 0.96), ("mnist-bernoulli", 0.96), ("mnist-grey", 0.9), ("mnist-lenet", 0.98)]:
+    nets = [("mnist", 0.96), ("mnist-bernoulli", 0.96), ("mnist-exact", 0.96), ("mnist-grey", 0.9), ("mnist-lenet", 0.98)]
+    nets += [("mnist-small", 0.95), ("mnist-small-4k", 0.96), ("mnist-small-8k", 0.97)]
+    for name, least in nets:
         net = bernet.pretrained(name)
         assert (net.predict(images[:2000]) == labels[:2000]).mean() > least, name
         assert net.to_bytes() == bernet.load(ROOT / "models" / f"{name}.bnet").to_bytes()

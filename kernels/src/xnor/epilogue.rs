@@ -169,19 +169,20 @@ pub enum Residual<'a> {
 ///
 /// ```
 /// use bernet_kernels::{
-///     bits::{BitMatrix, BitTensor},
+///     bits::{BitMatrix, BitTensor, Shape},
 ///     isa::Level,
-///     xnor::{Conv2d, ConvParams, Epilogue, PixelBias, Transform},
+///     xnor::{Conv2d, ConvParams, Epilogue, PixelBias, Transform, Workspace},
 /// };
 ///
 /// let weights = BitMatrix::all_minus_one(1, 2);
 /// let conv = Conv2d::new(Level::best(), 2, ConvParams::valid([1, 1]), &weights)?;
-/// let image = BitTensor::all_minus_one(1, 1, 3, 2);
+/// let image = BitTensor::all_minus_one(Shape { batch: 1, height: 1, width: 3, channels: 2 });
 /// // One line of kind 0, whose last two pixels are of kinds 2 and 1.
 /// let pixel_bias = PixelBias { lines: &[0], pixels: &[0, 2, 1], bias: &[0.5, -1.0] };
 /// let transform = Transform { pixel_bias: Some(pixel_bias), ..Transform::default() };
 /// let mut numbers = [0.0; 3];
-/// conv.forward(image.view(), Epilogue::Numbers { transform, out: (&mut numbers).into() })?;
+/// let epilogue = Epilogue::Numbers { transform, out: (&mut numbers).into() };
+/// conv.run(&mut Workspace::default(), image.view(), epilogue)?;
 /// assert_eq!(numbers, [2.0, 1.0, 2.5]);
 /// # Ok::<(), bernet_kernels::Error>(())
 /// ```

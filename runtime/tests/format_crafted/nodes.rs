@@ -21,8 +21,18 @@ pub(crate) fn cases() -> Vec<Case> {
         ),
         (
             "an unknown operator",
-            floats(&[&[25, 0]]),
-            "operator: expected at most 24, found 25",
+            floats(&[&[26, 0]]),
+            "operator: expected at most 25, found 26",
+        ),
+        (
+            "a pixel bias with a run of nothing",
+            floats(&[&[25, 0, 0]]),
+            "length of a run of kinds of lines: expected at most 2, found 0",
+        ),
+        (
+            "a pixel bias with terms for kind 0",
+            floats(&[&[25, 0, 2, 0, 1, 0, 1, 3, 0, 0x3c]]),
+            "terms: expected 0, found 1",
         ),
         (
             "a named node without a name",

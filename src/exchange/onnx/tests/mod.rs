@@ -204,6 +204,8 @@ fn exports_of_shipped_nets_are_tidy() {
         "mnist-grey",
         "mnist-lenet",
         "mnist-small",
+        "mnist-small-4k",
+        "mnist-small-8k",
     ] {
         let graph = bernet_runtime::format::read(format!("models/{net}.bnet")).expect("a net");
         for dialect in [Dialect::Standard, Dialect::Qonnx, Dialect::Bernet] {
