@@ -30,9 +30,9 @@ pub(crate) fn cases() -> Vec<Case> {
             "length of a run of kinds of lines: expected at most 2, found 0",
         ),
         (
-            "a pixel bias with terms for kind 0",
+            "a pixel bias without the terms of its kinds",
             floats(&[&[25, 0, 2, 0, 1, 0, 1, 3, 0, 0x3c]]),
-            "terms: expected 0, found 1",
+            "terms: expected 3, found 0",
         ),
         (
             "a named node without a name",
