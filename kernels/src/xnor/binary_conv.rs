@@ -70,7 +70,7 @@ impl BinaryConv2d {
     /// The activations, packed.
     ///
     /// # Errors
-    /// As [`ConvParams::output_shape`]; [`Error::Size`] where the shape of `out` differs.
+    /// As [`ConvParams::output_shape`](super::ConvParams::output_shape); [`Error::Size`] where the shape of `out` differs.
     pub fn activations_in<'v>(
         &self,
         workspace: &mut Workspace,
