@@ -96,7 +96,10 @@ pub(crate) fn load(
 /// A net of `models/`, and its name.
 macro_rules! shipped {
     ($name:literal) => {
-        ($name, include_bytes!(concat!("../../../models/", $name, ".bnet")) as &[u8])
+        (
+            $name,
+            include_bytes!(concat!("../../../models/", $name, ".bnet")) as &[u8],
+        )
     };
 }
 
