@@ -26,7 +26,7 @@
 use core::{
     error::Error,
     fmt, ptr,
-    sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering},
+    sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
 };
 use std::{
     boxed::Box,
@@ -187,49 +187,6 @@ pub fn install<R: Send>(work: impl FnOnce() -> R + Send) -> Result<R, ThreadsErr
         return Ok(work());
     }
     Ok(SHARED.threads(shared_number())?.pool.install(work))
-}
-
-/// [`install`], for work that is split again and again: up to `threads` threads of the pool stay awake for it.
-///
-/// A thread that has nothing to do goes to sleep within microseconds, and to wake it takes as long as a small layer of a net. Here
-/// the others look for work until all is done.
-///
-/// # Errors
-/// As [`install`].
-pub fn install_awake<R: Send>(
-    threads: usize,
-    work: impl FnOnce() -> R + Send,
-) -> Result<R, ThreadsError> {
-    install(|| {
-        let here = rayon::current_thread_index();
-        let done = AtomicBool::new(false);
-        rayon::scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(|_| {
-                    // This thread may take it while it waits for others: it is awake as it is.
-                    while rayon::current_thread_index() != here && !done.load(Ordering::Acquire) {
-                        if rayon::yield_now() != Some(rayon::Yield::Executed) {
-                            core::hint::spin_loop();
-                        }
-                    }
-                });
-            }
-            // Set also where the work panics, or the others would look for ever.
-            let end = SetAtEnd(&done);
-            let result = work();
-            drop(end);
-            result
-        })
-    })
-}
-
-/// Sets a flag when it is dropped.
-struct SetAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for SetAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
 }
 
 /// Over how many threads [`install`] shares work, which makes the pool; 1 where it cannot be made.

@@ -231,9 +231,8 @@ impl Program {
         self.check_edges(batch, inputs, outputs)?;
         #[cfg(feature = "threads")]
         if workspace.threads > 1 && bernet_kernels::threads::number() > 1 {
-            let threads = workspace.threads;
             let mut run = || self.run_checked(workspace, batch, inputs, outputs, after);
-            if bernet_kernels::threads::install_awake(threads, &mut run).is_ok() {
+            if bernet_kernels::threads::install(&mut run).is_ok() {
                 return Ok(());
             }
         }
