@@ -195,7 +195,7 @@ impl Bytes for Avx2 {
 
 /// The table in both halves of a register.
 #[inline(always)]
-pub(super) fn broadcast(_: Avx2, table: &[u8; 16]) -> __m256i {
+fn broadcast(_: Avx2, table: &[u8; 16]) -> __m256i {
     // SAFETY: an unaligned load of the array; the token proves AVX2.
     unsafe { _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast())) }
 }

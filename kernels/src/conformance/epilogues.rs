@@ -52,10 +52,13 @@ impl Case {
         let mut kinds =
             |count: usize| -> Vec<u8> { (0..count).map(|_| generator.below(3) as u8).collect() };
         let kinds = [kinds(shape.height), kinds(shape.width)];
-        let [lines, pixels] = kinds
-            .each_ref()
-            .map(|kinds| kinds.iter().max().map_or(0, |&most| usize::from(most) + 1));
-        let terms = terms[..(lines * pixels - 1) * outputs].to_vec();
+        let [lines, pixels] = &kinds;
+        let without_terms = PixelBias {
+            lines,
+            pixels,
+            bias: &[],
+        };
+        let terms = terms[..without_terms.terms_len(outputs)].to_vec();
         Self {
             clamp,
             scale,
@@ -149,6 +152,7 @@ impl Case {
         let bits = together(&words, clear.view(), stride)?;
         let mut expected_numbers = self.added.clone();
         let mut expected_bits = clear.clone();
+        let terms = transform.pixel_bias.map(|bias| bias.terms(outputs));
         for (index, &sum) in sums.iter().enumerate() {
             let (row, channel) = (index / outputs, index % outputs);
             let at = row * self.stride + channel;
@@ -156,7 +160,7 @@ impl Case {
                 row / self.shape.width % self.shape.height,
                 row % self.shape.width,
             ];
-            let terms = (transform.pixel_bias.as_ref()).and_then(|bias| bias.terms(place, outputs));
+            let terms = terms.as_ref().and_then(|terms| terms(place));
             let term = terms.map(|terms| terms[channel]);
             let x = transform.apply(sum, channel, term, self.added[at]);
             let least = self.at_least.as_ref().map_or(0.0, |values| values[channel]);

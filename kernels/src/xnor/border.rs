@@ -67,7 +67,7 @@ impl BandBorder<'_> {
     fn corners(&self, y: usize, x: usize) -> [usize; 4] {
         let kernel = self.spec.params.kernel;
         let inside = |axis: usize, position: usize, size: usize| {
-            let taps = self.spec.inside(axis, position, size);
+            let taps = self.spec.params.inside(axis, position, size);
             [taps.start, taps.end]
         };
         let (lines, pixels) = (

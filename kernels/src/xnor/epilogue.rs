@@ -197,20 +197,36 @@ pub struct PixelBias<'a> {
     pub bias: &'a [f32],
 }
 
-/// One more than the largest.
-fn kinds(list: &[u8]) -> usize {
-    list.iter().max().map_or(0, |&most| usize::from(most) + 1)
-}
-
 impl<'a> PixelBias<'a> {
-    /// The terms of a pixel, of `outputs` channels; `None` where nothing is added.
+    /// How many kinds of lines and of pixels there are: one more than the largest.
+    fn kinds(&self) -> [usize; 2] {
+        [self.lines, self.pixels]
+            .map(|kinds| kinds.iter().max().map_or(1, |&most| usize::from(most) + 1))
+    }
+
+    /// How many terms there must be for `outputs` channels; saturates.
+    pub fn terms_len(&self, outputs: usize) -> usize {
+        let [lines, pixels] = self.kinds();
+        (lines * pixels - 1).saturating_mul(outputs)
+    }
+
+    /// What finds the terms of a pixel, by its line and its place in the line, of `outputs`
+    /// channels; `None` where nothing is added.
     ///
     /// # Panics
-    /// Outside the image, or where terms are missing.
-    pub fn terms(&self, [y, x]: [usize; 2], outputs: usize) -> Option<&'a [f32]> {
-        let kind = usize::from(self.lines[y]) * kinds(self.pixels) + usize::from(self.pixels[x]);
-        let first = kind.checked_sub(1)? * outputs;
-        Some(&self.bias[first..][..outputs])
+    /// What it returns panics outside the image, and where terms are missing.
+    pub fn terms(&self, outputs: usize) -> impl Fn([usize; 2]) -> Option<&'a [f32]> + use<'a> {
+        let [_, across] = self.kinds();
+        let Self {
+            lines,
+            pixels,
+            bias,
+        } = *self;
+        move |[y, x]| {
+            let kind = usize::from(lines[y]) * across + usize::from(pixels[x]);
+            let first = kind.checked_sub(1)? * outputs;
+            Some(&bias[first..][..outputs])
+        }
     }
 
     /// It must suit an image of that shape.
@@ -225,11 +241,9 @@ impl<'a> PixelBias<'a> {
             shape.width,
             self.pixels.len(),
         )?;
-        let kinds = kinds(self.lines) * kinds(self.pixels) - 1;
-        let needed = kinds.saturating_mul(shape.channels);
         Error::check_size(
             "terms of the pixel bias (kinds · outputs)",
-            needed,
+            self.terms_len(shape.channels),
             self.bias.len(),
         )
     }

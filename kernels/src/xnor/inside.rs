@@ -124,7 +124,11 @@ impl<'a> Inside<'a> {
             positions.end
         };
         let Shape { height, width, .. } = self.input.shape();
-        let taps = |position| self.spec.inside(axis, position, [height, width][axis]);
+        let taps = |position| {
+            self.spec
+                .params
+                .inside(axis, position, [height, width][axis])
+        };
         let of_class = taps(start);
         let mut end = start + 1;
         while end < stop && taps(end) == of_class {

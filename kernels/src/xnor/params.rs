@@ -78,6 +78,24 @@ impl ConvParams {
         })
     }
 
+    /// The taps of an axis (0 down, 1 across) that lie inside an image of that size, of the window
+    /// at a position; none may.
+    pub fn inside(&self, axis: usize, position: usize, size: usize) -> Range<usize> {
+        let Self {
+            kernel,
+            stride,
+            dilation,
+            padding,
+            ..
+        } = *self;
+        let taps = |end: usize| {
+            end.saturating_sub(position * stride[axis])
+                .div_ceil(dilation[axis])
+                .min(kernel[axis])
+        };
+        taps(padding[axis])..taps(padding[axis] + size)
+    }
+
     /// The shape of the output for an input shape and a number of output channels.
     ///
     /// # Errors
@@ -181,23 +199,6 @@ impl ConvSpec {
     pub(super) fn output_shape(&self, input: Shape) -> Result<Shape, Error> {
         Error::check_size("channels", self.channels, input.channels)?;
         self.params.output_shape(input, self.outputs)
-    }
-
-    /// The taps of an axis that lie inside an image of that size, of the window at a position; none may.
-    pub(super) fn inside(&self, axis: usize, position: usize, size: usize) -> Range<usize> {
-        let ConvParams {
-            kernel,
-            stride,
-            dilation,
-            padding,
-            ..
-        } = self.params;
-        let taps = |end: usize| {
-            end.saturating_sub(position * stride[axis])
-                .div_ceil(dilation[axis])
-                .min(kernel[axis])
-        };
-        taps(padding[axis])..taps(padding[axis] + size)
     }
 
     /// The positions of an axis whose taps all lie inside an image of that size.

@@ -319,9 +319,10 @@ impl<T: Real> EpilogueWriter for Reals<'_, T> {
             }
         }
         if let Some(bias) = self.transform.pixel_bias {
+            let of_pixel = bias.terms(self.outputs);
             for (terms, place) in self.terms.iter_mut().zip(places) {
                 let (line, pixel) = (row(place) / self.line_rows, row(place) % self.line_rows);
-                *terms = bias.terms([line % bias.lines.len(), pixel], self.outputs);
+                *terms = of_pixel([line % bias.lines.len(), pixel]);
             }
         }
     }

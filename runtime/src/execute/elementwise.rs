@@ -263,8 +263,9 @@ fn apply(level: Level, element: &Element, channels: usize, line: &mut [f32]) {
 
 /// The terms of a line's pixels.
 fn pixel_bias(bias: &PixelBias, (shape, y): (Shape, usize), line: &mut [f32]) {
+    let terms = bias.view().terms(shape.channels);
     for (x, pixel) in line.chunks_exact_mut(shape.channels).enumerate() {
-        if let Some(terms) = bias.view().terms([y, x], shape.channels) {
+        if let Some(terms) = terms([y, x]) {
             for (value, term) in pixel.iter_mut().zip(terms) {
                 *value += term;
             }

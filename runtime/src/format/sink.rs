@@ -71,14 +71,11 @@ impl Sink for Compare<'_> {
     fn bytes(&mut self, bytes: &[u8]) {
         if self.first.is_none() {
             let there = self.file.get(self.at..).unwrap_or(&[]);
-            if there.starts_with(bytes) {
-                self.at += bytes.len();
-                return;
+            if !there.starts_with(bytes) {
+                let mut pairs = bytes.iter().zip(there);
+                let unequal = pairs.position(|(a, b)| a != b);
+                self.first = Some(self.at + unequal.unwrap_or(there.len()));
             }
-            let mut pairs = bytes.iter().zip(there);
-            let unequal = pairs.position(|(a, b)| a != b);
-            let short = (there.len() < bytes.len()).then_some(there.len());
-            self.first = unequal.or(short).map(|offset| self.at + offset);
         }
         self.at += bytes.len();
     }

@@ -129,11 +129,12 @@ fn of_one(op: &Op, input: Value, place: &Place) -> Result<Value, GraphError> {
             check_finite(place, "bias", bias)?;
             same(Kind::F32)
         }
-        Op::PixelBias(PixelBias {
-            lines,
-            pixels,
-            bias,
-        }) => {
+        Op::PixelBias(pixel_bias) => {
+            let PixelBias {
+                lines,
+                pixels,
+                bias,
+            } = pixel_bias;
             check_kind(place, "input", input, &[Kind::F32])?;
             place.check(
                 lines.len() == shape.height,
@@ -147,9 +148,7 @@ fn of_one(op: &Op, input: Value, place: &Place) -> Result<Value, GraphError> {
                 shape.width,
                 pixels.len(),
             )?;
-            let [lines, pixels] = [lines, pixels]
-                .map(|kinds| kinds.iter().max().map_or(0, |&most| usize::from(most) + 1));
-            let terms = (lines * pixels - 1).saturating_mul(shape.channels);
+            let terms = pixel_bias.view().terms_len(shape.channels);
             place.check(bias.len() == terms, "terms", terms, bias.len())?;
             check_finite(place, "term", bias)?;
             same(Kind::F32)

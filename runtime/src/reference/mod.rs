@@ -214,11 +214,12 @@ fn pixel_bias(bias: &PixelBias, input: &Tensor) -> Tensor {
         width,
         channels,
     } = input.shape();
+    let terms = bias.view().terms(channels);
     let values = (0..input.data().len()).map(|index| {
         let (pixel, channel) = (index / channels, index % channels);
         let place = [pixel / width % height, pixel % width];
         let x = number(input, index).real();
-        match bias.view().terms(place, channels) {
+        match terms(place) {
             Some(terms) => x + terms[channel],
             None => x,
         }

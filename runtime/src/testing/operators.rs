@@ -224,16 +224,13 @@ impl Builder {
         } = self.shape(input);
         let mut kinds =
             |count: usize| -> Vec<u8> { (0..count).map(|_| self.source.below(3) as u8).collect() };
-        let (lines, pixels) = (kinds(height), kinds(width));
-        let [of_lines, of_pixels] = [&lines, &pixels]
-            .map(|kinds| kinds.iter().max().map_or(0, |&most| usize::from(most) + 1));
-        let terms = (of_lines * of_pixels - 1) * channels;
-        let bias = (0..terms).map(|_| self.source.float()).collect();
-        let bias = PixelBias {
-            lines,
-            pixels,
-            bias,
+        let mut bias = PixelBias {
+            lines: kinds(height),
+            pixels: kinds(width),
+            bias: Vec::new(),
         };
+        let terms = bias.view().terms_len(channels);
+        bias.bias = (0..terms).map(|_| self.source.float()).collect();
         self.add(Op::PixelBias(bias), &[input])
     }
 

@@ -21,24 +21,6 @@ pub(super) struct Border {
     outside: Vec<Vec<i32>>,
 }
 
-/// Taps of an axis that lie inside an image of that size, of each position.
-fn inside(
-    params: &ConvParams,
-    axis: usize,
-    size: usize,
-    positions: usize,
-) -> impl Iterator<Item = Range<usize>> {
-    (0..positions).map(move |position| {
-        let reach = |end: usize| {
-            let steps = end.saturating_sub(position * params.stride[axis]);
-            steps
-                .div_ceil(params.dilation[axis])
-                .min(params.kernel[axis])
-        };
-        reach(params.padding[axis])..reach(params.padding[axis] + size)
-    })
-}
-
 /// The kind of each position, and of each kind the taps inside: of kind 0 all of so many.
 fn kinds(
     inside: impl Iterator<Item = Range<usize>>,
@@ -73,8 +55,8 @@ impl Border {
         };
         let output = params.output_shape(batch, weights.rows()).ok()?;
         let [tall, wide] = params.kernel;
-        let lines = inside(params, 0, input.height, output.height);
-        let pixels = inside(params, 1, input.width, output.width);
+        let lines = (0..output.height).map(|y| params.inside(0, y, input.height));
+        let pixels = (0..output.width).map(|x| params.inside(1, x, input.width));
         let (lines, kinds_of_lines) = kinds(lines, tall)?;
         let (pixels, kinds_of_pixels) = kinds(pixels, wide)?;
         let depth = weights.columns() / (tall * wide);

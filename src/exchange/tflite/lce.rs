@@ -100,11 +100,12 @@ impl<'a> Step<'_, 'a> {
         };
         let depth = weights.columns();
         let activation = self.option(options, "fused_activation_function")?;
+        let mut border = None;
         // LCE has no activation there.
-        self.spend(input.height + input.width)?;
-        let border = (kind == FLOAT32 && activation == 0)
-            .then(|| Border::new(&params, input, &weights))
-            .flatten();
+        if kind == FLOAT32 && activation == 0 {
+            self.spend(input.height + input.width)?;
+            border = Border::new(&params, input, &weights);
+        }
         if border.is_some() {
             params.padding_value = PaddingValue::PlusOne;
         }

@@ -117,13 +117,12 @@ impl Exporter<'_> {
                     width,
                     channels,
                 } = from;
+                let of_pixel = bias.view().terms(channels);
                 let terms = (0..channels).flat_map(|channel| {
-                    (0..height * width).map(move |pixel| {
-                        bias.view()
-                            .terms([pixel / width, pixel % width], channels)
-                            .map_or(0.0, |terms| terms[channel])
-                    })
+                    (0..height * width).map(move |pixel| (channel, [pixel / width, pixel % width]))
                 });
+                let terms =
+                    terms.map(|(channel, at)| of_pixel(at).map_or(0.0, |terms| terms[channel]));
                 let terms = self.builder.floats(&[1, channels, height, width], terms);
                 self.builder.node("Add", &[x, &terms], vec![])
             }
