@@ -171,7 +171,7 @@ fn wrong_calls_get_one_line() {
     for (arguments, says) in [
         (
             &["--net", "sed"][..],
-            "--net sed: expected one of talk, talk-24, talk-grey, small-grey, small-grey-4k, small-grey-8k, lenet-binary, lenet-wide, dense-3x1024, lenet-grey, digits, cifar-small, cifar-cnv, or a TOML file",
+            "--net sed: expected one of talk, talk-24, talk-grey, small-grey, small-grey-4k, small-grey-8k, lenet-binary, lenet-wide, dense-3x1024, lenet-grey, digits, cifar-small, cifar-cnv, cifar-residual, or a TOML file",
         ),
         (&["--net", "."], "net .: Is a directory"),
         (

@@ -223,6 +223,15 @@ impl Config {
                 found: "true".into(),
             });
         }
+        if takes_bits && let Some((number, what)) = self.network.beyond_bits() {
+            return Err(TrainError::Config {
+                what: format!("network.layer {number}"),
+                expected: "a conv that is not residual, dense, or pool: the method computes with distributions of ±1; others are for ste, bnn, \
+                           bnn-plus, real and the sampled bernoulli"
+                    .into(),
+                found: what.into(),
+            });
+        }
         let hard = self.activations != Activations::Mean;
         if hard && self.normalises_probabilities() {
             return Err(TrainError::Config {
@@ -288,6 +297,7 @@ impl Config {
         }
         Self {
             shift_probability: 0.5,
+            first_layer: Some(FirstLayer::FIRST_HALF),
             temperature: Geometric {
                 from: 0.3,
                 to: 0.02,
@@ -388,7 +398,13 @@ impl Config {
                 }
             }
         }
-        let [ours, theirs] = [self, other].map(|config| {
+        // What is missing here cannot be said by leaving it out.
+        let first_layer = other.first_layer.map(|_| FirstLayer::AS_OTHERS);
+        let ours = Self {
+            first_layer: self.first_layer.or(first_layer),
+            ..self.clone()
+        };
+        let [ours, theirs] = [&ours, other].map(|config| {
             let table = toml::from_str(&config.to_toml());
             let mut settings = Vec::new();
             leaves("", table.expect("it was written as TOML"), &mut settings);
@@ -415,7 +431,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::{Config, MethodName, Normalisation};
-    use crate::train::{Network, TALK_24};
+    use crate::train::{Activations, Distribution, FirstLayer, Network, TALK_24};
 
     fn config(method: MethodName) -> Config {
         let network = Network::from_toml(TALK_24).expect("the embedded net is well-formed");
@@ -458,5 +474,19 @@ mod tests {
         ] {
             assert!(base.with(wrong).is_err(), "{wrong}");
         }
+    }
+
+    /// Its first layer is trained as the others are, which an exact one's is not today.
+    #[test]
+    fn settings_say_that_a_first_layer_is_as_the_others() {
+        let exact = config(MethodName::Bernoulli).exact(Distribution::Three, Activations::Mode);
+        let old = Config {
+            first_layer: None,
+            ..exact.clone()
+        };
+        let settings = old.beyond(&exact);
+        assert!(!settings.is_empty());
+        let again = exact.with(&settings.join("\n")).expect("settings");
+        assert_eq!(again.first_layer, Some(FirstLayer::AS_OTHERS));
     }
 }

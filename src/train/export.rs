@@ -3,13 +3,14 @@
 //! In training a channel's activation is `sign(γ (S − μ)/σ + β)`, where μ and σ² are the moments of its sums `S` over a batch. In the
 //! graph all weights are signs; the moments are measured anew, exactly (sums are integers), over many training images,
 //! layer after layer, since each layer's moments depend on the thresholds of those before. With `c = μ − β σ/γ` the activation is
-//! `S ≥ c` for γ > 0 and `S ≤ c` for γ < 0; for γ = 0 it is the sign of β whatever the image.
+//! `S ≥ c` for γ > 0 and `S ≤ c` for γ < 0; for γ = 0 it is the sign of β whatever the image. Where a layer adds the sums of the one before to
+//! its own, those are kept for all images, and the moments are those of as many images, evenly taken, as [`KEPT`] has room for.
 
 use super::{
     error::TrainError,
     kernel::{Grey, Kernel},
-    layer::{EPSILON, LayerState, Norm, Place},
-    max_pool::Pooled,
+    layer::{EPSILON, LayerState, Norm, Place, Window},
+    max_pool::{Pool, Pooled},
     network::{LayerSpec, Network},
     trainer::Trainer,
 };
@@ -21,13 +22,15 @@ use bernet_kernels::{
     xnor::{ByteConv2d, Conv2d, PaddingValue, Threshold, max_pool},
 };
 use bernet_runtime::graph::{
-    self, ArrayLayout, Axis, BinaryConv, ConvParams, Graph, Kind, Op, Pixels, PoolKind, PoolParams,
-    ReduceKind,
+    self, ArrayLayout, Axis, BinaryConv, BinaryOp, ConvParams, Graph, Kind, Op, Pixels, PoolKind,
+    PoolParams, ReduceKind,
 };
 use rayon::prelude::*;
 
 /// Images a task: their sums take a few megabytes.
 const CHUNK: usize = 250;
+/// Most sums that are kept for the next layer: a gigabyte.
+const KEPT: usize = 1 << 28;
 
 impl Trainer {
     /// The binary net as it stands: every weight the sign of its latent, moments measured on `data`, the size of whose images
@@ -86,35 +89,57 @@ impl Trainer {
                 value = graph.add_node(slice, &[value])?;
             }
         }
+        let centre = self.measured_by(centre);
         let parts: Vec<Dataset> = (0..centre.len())
             .step_by(CHUNK)
             .map(|start| centre.subset(start..centre.len().min(start + CHUNK)))
             .collect();
         let mut chunks: Vec<BitTensor> = parts.iter().map(|part| part.images().clone()).collect();
+        // The sums of the layer before, and their value in the graph.
+        let mut totals: Vec<Vec<i32>> = Vec::new();
+        let mut summed = value;
         for (index, (place, layer)) in self.places.iter().zip(&self.layers).enumerate() {
             let weights = signs(place, layer);
-            let Some(norm) = &layer.norm else {
+            let Some(norm) = layer
+                .norm
+                .as_ref()
+                .filter(|_| index + 1 < self.places.len())
+            else {
                 value = add_expectation(&mut graph, weights, value)?;
+                if let Some(scaling) = self.scaling() {
+                    let (scale, bias) = scaling
+                        .into_iter()
+                        .map(|[factor, summand]| (factor, summand))
+                        .unzip();
+                    value = graph.add_node(Op::Affine { scale, bias }, &[value])?;
+                }
                 break;
             };
-            let thresholds;
             let channels = place.input.channels;
-            (thresholds, chunks) = if grey && index == 0 {
+            let kept = self.places[index + 1].residual;
+            let deployed = if grey && index == 0 {
                 let kernel = ByteConv2d::new(level, channels, place.params, &weights)?;
                 let images = |part: &Dataset| Grey {
                     shape: part.images().shape(),
                     values: part.bytes().into_owned(),
                 };
                 let images: Vec<Grey> = parts.iter().map(images).collect();
-                self.deploy(&kernel, place, norm, &images)?
+                self.deploy(&Sums::new(&kernel, place, &images, &totals), norm, kept)?
             } else {
                 let kernel = Conv2d::new(level, channels, place.params, &weights)?;
-                self.deploy(&kernel, place, norm, &chunks)?
+                self.deploy(&Sums::new(&kernel, place, &chunks, &totals), norm, kept)?
             };
             let params = params(place, graph.value(value).kind);
             let conv = Op::BinaryConv(BinaryConv { params, weights });
-            let sums = graph.add_node(conv, &[value])?;
-            value = graph.add_node(Op::Threshold(thresholds), &[sums])?;
+            let mut sums = graph.add_node(conv, &[value])?;
+            if let Some(window) = place.average {
+                sums = graph.add_node(pool_of(PoolKind::Sum, window), &[sums])?;
+            }
+            if place.residual {
+                sums = graph.add_node(Op::Binary(BinaryOp::Add), &[sums, summed])?;
+            }
+            value = graph.add_node(Op::Threshold(deployed.thresholds), &[sums])?;
+            (summed, totals, chunks) = (sums, deployed.totals, deployed.activations);
             if let Some(Pooled { pool, .. }) = &self.pools[index] {
                 let window = pool.window;
                 chunks = chunks
@@ -129,13 +154,7 @@ impl Trainer {
                         Ok(out)
                     })
                     .collect::<Result<_, bernet_kernels::Error>>()?;
-                let params = PoolParams {
-                    kind: PoolKind::Max,
-                    kernel: window.kernel,
-                    stride: window.stride,
-                    padding: [0; 4],
-                };
-                value = graph.add_node(Op::Pool(params), &[value])?;
+                value = graph.add_node(pool_of(PoolKind::Max, window), &[value])?;
             }
         }
         graph.add_output("logits", value)?;
@@ -143,17 +162,31 @@ impl Trainer {
         Ok(graph)
     }
 
-    /// A layer's thresholds, by the moments of its sums, and its activations.
+    /// All images, or as many of them, evenly taken, as there is room for sums that the next layer adds to its own.
+    fn measured_by(&self, data: Dataset) -> Dataset {
+        let pairs = self.places.iter().zip(self.places.iter().skip(1));
+        let kept = pairs.filter(|(_, next)| next.residual);
+        let values = kept.map(|(place, _)| place.positions() * place.outputs());
+        let room = values
+            .max()
+            .map_or(usize::MAX, |values| (KEPT / values).max(1));
+        if data.len() <= room {
+            return data;
+        }
+        let places: Vec<usize> = (0..room).map(|image| image * data.len() / room).collect();
+        data.select(&places)
+    }
+
+    /// A layer's thresholds, by the moments of its sums, its activations, and, where they are `kept`, its sums.
     fn deploy<K: Kernel>(
         &self,
-        kernel: &K,
-        place: &Place,
+        sums: &Sums<K>,
         norm: &Norm,
-        chunks: &[K::Images],
-    ) -> Result<(Vec<Threshold>, Vec<BitTensor>), bernet_kernels::Error> {
+        kept: bool,
+    ) -> Result<Deployed, bernet_kernels::Error> {
         let literal = self.config.normalises_probabilities();
         let value = if literal { hard } else { i64::from };
-        let thresholds: Vec<Threshold> = moments(kernel, place, chunks, value)?
+        let thresholds: Vec<Threshold> = moments(sums, value)?
             .into_iter()
             .enumerate()
             .map(|(channel, moments)| {
@@ -165,20 +198,109 @@ impl Trainer {
                 }
             })
             .collect();
-        let activations = chunks
-            .par_iter()
-            .map(|chunk| {
-                let mut out = BitTensor::all_minus_one(
-                    place
-                        .params
-                        .output_shape(K::shape(chunk), place.outputs())?,
-                );
-                kernel.activations(chunk, &thresholds, &mut out)?;
-                Ok(out)
-            })
+        let chunks: Vec<(BitTensor, Vec<i32>)> = (0..sums.chunks.len())
+            .into_par_iter()
+            .map(|chunk| sums.activations(chunk, &thresholds, kept))
             .collect::<Result<_, bernet_kernels::Error>>()?;
-        Ok((thresholds, activations))
+        let (activations, totals) = chunks.into_iter().unzip();
+        Ok(Deployed {
+            thresholds,
+            activations,
+            totals,
+        })
     }
+}
+
+/// What a layer becomes.
+struct Deployed {
+    thresholds: Vec<Threshold>,
+    /// For each chunk of images.
+    activations: Vec<BitTensor>,
+    /// For each chunk of images; empty lists where they are not kept.
+    totals: Vec<Vec<i32>>,
+}
+
+/// A layer's sums as they are normalised, of chunks of images.
+struct Sums<'a, K: Kernel> {
+    kernel: &'a K,
+    place: &'a Place,
+    chunks: &'a [K::Images],
+    /// The sums of the layer before, where this one adds them to its own.
+    before: &'a [Vec<i32>],
+}
+
+impl<'a, K: Kernel> Sums<'a, K> {
+    fn new(
+        kernel: &'a K,
+        place: &'a Place,
+        chunks: &'a [K::Images],
+        before: &'a [Vec<i32>],
+    ) -> Self {
+        Self {
+            kernel,
+            place,
+            chunks,
+            before,
+        }
+    }
+
+    fn of(&self, chunk: usize) -> Result<Vec<i32>, bernet_kernels::Error> {
+        let images = &self.chunks[chunk];
+        let n = self.place.outputs();
+        let shape = self.place.params.output_shape(K::shape(images), n)?;
+        let mut sums = vec![0; shape.batch * shape.height * shape.width * n];
+        self.kernel.sums(images, &mut sums)?;
+        if let Some(window) = self.place.average {
+            let pool = Pool {
+                window,
+                input: Shape { batch: 1, ..shape },
+                output: self.place.output,
+            };
+            sums = pool.sums(&sums);
+        }
+        if self.place.residual {
+            for (sum, before) in sums.iter_mut().zip(&self.before[chunk]) {
+                *sum += before;
+            }
+        }
+        Ok(sums)
+    }
+
+    /// The activations of a chunk, and the sums if they are wanted.
+    fn activations(
+        &self,
+        chunk: usize,
+        thresholds: &[Threshold],
+        wanted: bool,
+    ) -> Result<(BitTensor, Vec<i32>), bernet_kernels::Error> {
+        let images = &self.chunks[chunk];
+        let shape = Shape {
+            batch: K::shape(images).batch,
+            ..self.place.output
+        };
+        if !wanted && !self.place.residual && self.place.average.is_none() {
+            let mut bits = BitTensor::all_minus_one(shape);
+            self.kernel.activations(images, thresholds, &mut bits)?;
+            return Ok((bits, Vec::new()));
+        }
+        let sums = self.of(chunk)?;
+        let columns = shape.width * shape.channels;
+        let lines = BitMatrix::from_fn(shape.batch * shape.height, columns, |line, column| {
+            thresholds[column % shape.channels].apply(sums[line * columns + column])
+        });
+        let bits = BitTensor::from_lines(shape, lines)?;
+        Ok((bits, if wanted { sums } else { Vec::new() }))
+    }
+}
+
+/// A pool without padding.
+fn pool_of(kind: PoolKind, window: Window) -> Op {
+    Op::Pool(PoolParams {
+        kind,
+        kernel: window.kernel,
+        stride: window.stride,
+        padding: [0; 4],
+    })
 }
 
 /// Kernel, stride and padding as a graph has them. Bytes are padded with 0.
@@ -238,19 +360,15 @@ fn of_bits(threshold: Threshold) -> Threshold {
 
 /// Mean and variance of each channel's values, which follow from its sums, over all images and positions.
 fn moments<K: Kernel>(
-    kernel: &K,
-    place: &Place,
-    chunks: &[K::Images],
+    sums: &Sums<K>,
     value: fn(i32) -> i64,
 ) -> Result<Vec<[f64; 2]>, bernet_kernels::Error> {
-    let n = place.outputs();
-    let totals = chunks
-        .par_iter()
+    let n = sums.place.outputs();
+    let totals = (0..sums.chunks.len())
+        .into_par_iter()
         .map(|chunk| {
-            let mut sums = vec![0; K::shape(chunk).batch * place.positions() * n];
-            kernel.sums(chunk, &mut sums)?;
             let mut totals = vec![[0i64; 2]; n];
-            for row in sums.chunks_exact(n) {
+            for row in sums.of(chunk)?.chunks_exact(n) {
                 for (total, &sum) in totals.iter_mut().zip(row) {
                     let value = value(sum);
                     total[0] += value;
@@ -269,6 +387,7 @@ fn moments<K: Kernel>(
                 Ok(left)
             },
         )?;
+    let (chunks, place) = (sums.chunks, sums.place);
     let rows = chunks
         .iter()
         .map(|chunk| K::shape(chunk).batch * place.positions())
@@ -314,15 +433,29 @@ pub(crate) fn describe(network: &Network) -> String {
             outputs,
             kernel: [height, width],
             stride: [down, across],
+            padding,
+            residual,
         } => {
-            format!("conv {outputs} {height}×{width}/{down}×{across}")
+            let padding = match padding {
+                [0, 0] => String::new(),
+                [down, across] => format!("+{down}×{across}"),
+            };
+            let residual = if *residual { " residual" } else { "" };
+            format!("conv {outputs} {height}×{width}/{down}×{across}{padding}{residual}")
         }
         LayerSpec::Dense { outputs } => format!("dense {outputs}"),
         LayerSpec::Pool {
             kernel: [height, width],
             stride: [down, across],
         } => format!("pool {height}×{width}/{down}×{across}"),
-        LayerSpec::Expectation { classes } => format!("expectation {classes}"),
+        LayerSpec::AveragePool {
+            kernel: [height, width],
+            stride: [down, across],
+        } => format!("average-pool {height}×{width}/{down}×{across}"),
+        LayerSpec::Expectation { classes, scaled } => {
+            let scaled = if *scaled { " scaled" } else { "" };
+            format!("expectation {classes}{scaled}")
+        }
     };
     network
         .layers

@@ -20,6 +20,18 @@ impl FirstLayer {
         until: 0.0,
     };
 
+    /// As the others.
+    pub const AS_OTHERS: Self = Self {
+        rate: 1.0,
+        until: 1.0,
+    };
+
+    /// As the others, until half of the training is done.
+    pub const FIRST_HALF: Self = Self {
+        rate: 1.0,
+        until: 0.5,
+    };
+
     /// Its learning rate at a step of so many, with the peak of the others'.
     pub(super) fn rate_at(self, step: u64, steps: u64, peak: f32, warm_up: u64) -> f32 {
         if self.is_held_at(step, steps) {

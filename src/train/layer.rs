@@ -16,12 +16,27 @@ use std::{any::Any, fmt};
 /// Added to a variance before its root is taken.
 pub(crate) const EPSILON: f32 = 1e-4;
 
+/// The windows of a pool: without padding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Window {
+    /// Height and width.
+    pub(crate) kernel: [usize; 2],
+    /// From one to the next, down and across.
+    pub(crate) stride: [usize; 2],
+}
+
 /// The place of a layer in its net; shapes are those of one image.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Place {
     pub(crate) params: ConvParams,
     pub(crate) input: Shape,
+    /// The windows whose sums are added up before they are normalised.
+    pub(crate) average: Option<Window>,
     pub(crate) output: Shape,
+    /// Whether the sums of the layer before are added to this one's.
+    pub(crate) residual: bool,
+    /// Whether each of the last layer's logits has a factor and a summand.
+    pub(crate) scaled: bool,
 }
 
 impl Place {
@@ -42,7 +57,23 @@ impl Place {
 
     /// Whether a window is one pixel and the windows are all pixels, in order.
     fn is_pointwise(&self) -> bool {
-        self.params.kernel == [1, 1] && self.params.stride == [1, 1]
+        self.params.kernel == [1, 1]
+            && self.params.stride == [1, 1]
+            && self.params.padding == [0; 4]
+            && self.average.is_none()
+    }
+
+    /// Convolution windows whose sums one sum of the layer is.
+    fn windows(&self) -> Window {
+        self.average.unwrap_or(Window {
+            kernel: [1, 1],
+            stride: [1, 1],
+        })
+    }
+
+    /// What a summand of a logit is multiplied by: the deviation of a sum of random signs, so that summands move as fast as factors.
+    pub(crate) fn unit(&self) -> f32 {
+        ((self.depth() * self.positions()) as f32).sqrt()
     }
 }
 
@@ -92,7 +123,7 @@ pub(crate) struct LayerState {
     pub(crate) latent: Parameter,
     /// Which weights are binary for good, `K × N`.
     pub(crate) frozen: Vec<bool>,
-    /// Batch normalisation; the last layer has none.
+    /// Batch normalisation; of the last layer, where it is scaled, the logits' factors γ and summands β alone.
     pub(crate) norm: Option<Norm>,
     /// What else the method learns of the layer; mostly nothing.
     pub(crate) learned: Parameter,
@@ -134,7 +165,7 @@ impl LayerState {
         let mut layer = Self {
             latent: Parameter::new(values),
             frozen: vec![false; k * n],
-            norm: (!last).then(|| Norm::new(n)),
+            norm: (!last || place.scaled).then(|| Norm::new(n)),
             learned: Parameter::default(),
             weights: Vec::new(),
             uncertainty: Vec::new(),
@@ -199,6 +230,10 @@ pub(crate) struct Cache {
     pub(crate) patches: Vec<f32>,
     /// The sums, `R × N`; after normalisation, `(S − μ)/σ`.
     pub(crate) sums: Vec<f32>,
+    /// The sums as they were, where the next layer adds them to its own; else empty.
+    pub(crate) totals: Vec<f32>,
+    /// dLoss/d(totals) by the next layer's sums; else empty.
+    pub(crate) totals_gradient: Vec<f32>,
     /// The activations, `R × N`.
     pub(crate) output: Vec<f32>,
     /// dLoss/d(output) on the way in, dLoss/d(sums) after it, `R × N`.
@@ -256,18 +291,35 @@ impl Cache {
     }
 }
 
-/// im2col: every window of `input` (`B` images, NHWC) as a row of `patches` (`R × K`).
+/// im2col: every window of `input` (`B` images, NHWC) as a row of `patches` (`R × K`); where sums are added up, the sum of their windows.
+/// Padding is −1, as the values of paper are.
 pub(crate) fn unfold(place: &Place, input: &[f32], patches: &mut [f32]) {
     if place.is_pointwise() {
         patches.copy_from_slice(input);
         return;
     }
+    let Window {
+        kernel: [down, across],
+        ..
+    } = place.windows();
+    let padded = place.params.padding != [0; 4];
     let images = input.par_chunks(place.input.height * place.input.width * place.input.channels);
     let rows = patches.par_chunks_mut(place.positions() * place.depth());
     images.zip(rows).for_each(|(image, rows)| {
+        if padded || place.average.is_some() {
+            rows.fill(-((down * across) as f32));
+        }
         for_each_run(place, |row, column, pixel, length| {
-            rows[row * place.depth() + column..][..length]
-                .copy_from_slice(&image[pixel..][..length]);
+            let taps = &mut rows[row * place.depth() + column..][..length];
+            let values = &image[pixel..][..length];
+            if place.average.is_some() {
+                // In place of the padding that was counted: whole numbers, hence exact, for bits.
+                for (tap, value) in taps.iter_mut().zip(values) {
+                    *tap += value + 1.0;
+                }
+            } else {
+                taps.copy_from_slice(values);
+            }
         });
     });
 }
@@ -300,14 +352,41 @@ pub(crate) fn fold(place: &Place, patches: &[f32], input: &mut [f32]) {
 /// Calls `run(row, column, pixel, length)` for each run of values that lie side by side both in an image and in a patch.
 #[inline(always)]
 fn for_each_run(place: &Place, mut run: impl FnMut(usize, usize, usize, usize)) {
-    let ConvParams { kernel, stride, .. } = place.params;
-    let channels = place.input.channels;
+    let ConvParams {
+        kernel,
+        stride,
+        padding: [top, left, ..],
+        ..
+    } = place.params;
+    let Shape {
+        height,
+        width,
+        channels,
+        ..
+    } = place.input;
     let length = kernel[1] * channels;
+    let windows = place.windows();
     for y in 0..place.output.height {
         for x in 0..place.output.width {
-            for line in 0..kernel[0] {
-                let pixel = ((y * stride[0] + line) * place.input.width + x * stride[1]) * channels;
-                run(y * place.output.width + x, line * length, pixel, length);
+            for window in 0..windows.kernel[0] * windows.kernel[1] {
+                let down = y * windows.stride[0] + window / windows.kernel[1];
+                let across = x * windows.stride[1] + window % windows.kernel[1];
+                // The first tap that lies inside, and the one after the last.
+                let from = left.saturating_sub(across * stride[1]);
+                let to = kernel[1].min((width + left).saturating_sub(across * stride[1]));
+                for line in 0..kernel[0] {
+                    let padded = down * stride[0] + line;
+                    if padded < top || padded >= top + height || from >= to {
+                        continue;
+                    }
+                    let first = (padded - top) * width + across * stride[1] + from - left;
+                    run(
+                        y * place.output.width + x,
+                        line * length + from * channels,
+                        first * channels,
+                        (to - from) * channels,
+                    );
+                }
             }
         }
     }

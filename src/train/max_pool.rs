@@ -9,7 +9,10 @@
 //!
 //! Shapes: `B` images of `height × width × N` activations in, `B` of the pool's output size and `N` out; NHWC.
 
-use super::{layer::Cache, matrix};
+use super::{
+    layer::{Cache, Window},
+    matrix,
+};
 use bernet_kernels::bits::Shape;
 use rayon::prelude::*;
 
@@ -21,15 +24,6 @@ pub(crate) enum Pooling {
     Values,
     /// Means of independent ±1 variables.
     Means,
-}
-
-/// The windows of a pool: without padding.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Window {
-    /// Height and width.
-    pub(crate) kernel: [usize; 2],
-    /// From one to the next, down and across.
-    pub(crate) stride: [usize; 2],
 }
 
 /// A pool with the shapes (of one image) before and after it.
@@ -55,6 +49,25 @@ impl Pool {
                 }
             }
         }
+    }
+
+    /// The sum of each window, channel by channel, of images of this pool's input.
+    pub(crate) fn sums(&self, values: &[i32]) -> Vec<i32> {
+        let n = self.output.channels;
+        let (inside, outside) = (Self::values(self.input), Self::values(self.output));
+        let mut sums = vec![0; values.len() / inside * outside];
+        for (sums, values) in sums
+            .chunks_exact_mut(outside)
+            .zip(values.chunks_exact(inside))
+        {
+            self.for_each_tap(|to, _, from| {
+                let taps = &values[from * n..][..n];
+                for (sum, tap) in sums[to * n..][..n].iter_mut().zip(taps) {
+                    *sum += tap;
+                }
+            });
+        }
+        sums
     }
 
     fn values(shape: Shape) -> usize {

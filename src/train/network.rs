@@ -1,8 +1,8 @@
 //! A net's layers as a person writes them, in TOML, and their shapes.
 
 use super::{
-    layer::Place,
-    max_pool::{Pool, Window},
+    layer::{Place, Window},
+    max_pool::Pool,
 };
 use bernet_kernels::{
     bits::Shape,
@@ -10,7 +10,10 @@ use bernet_kernels::{
 };
 use serde::{Deserialize, Serialize};
 
+mod spec;
 pub(super) mod stored;
+
+pub use spec::LayerSpec;
 
 /// Most values of an image in any layer, and most weights of one.
 const VALUES_LIMIT: usize = 1 << 24;
@@ -21,7 +24,7 @@ pub const TALK: &str = include_str!("../../nets/talk.toml");
 pub const TALK_24: &str = include_str!("../../nets/talk-24.toml");
 
 /// The nets that come with the crate, by name: the files of `nets/`.
-pub const NETS: [(&str, &str); 13] = [
+pub const NETS: [(&str, &str); 14] = [
     ("talk", TALK),
     ("talk-24", TALK_24),
     ("talk-grey", include_str!("../../nets/talk-grey.toml")),
@@ -41,6 +44,10 @@ pub const NETS: [(&str, &str); 13] = [
     ("digits", include_str!("../../nets/digits.toml")),
     ("cifar-small", include_str!("../../nets/cifar-small.toml")),
     ("cifar-cnv", include_str!("../../nets/cifar-cnv.toml")),
+    (
+        "cifar-residual",
+        include_str!("../../nets/cifar-residual.toml"),
+    ),
 ];
 
 /// The names that nets of [`NETS`] had before, each with the one that it has now.
@@ -97,81 +104,6 @@ fn one() -> usize {
     1
 }
 
-/// A layer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", from = "Written")]
-pub enum LayerSpec {
-    /// A convolution without padding, batch normalisation and sign.
-    Conv {
-        /// Output channels.
-        outputs: usize,
-        /// Height and width.
-        kernel: [usize; 2],
-        /// Down and across; TOML may leave it out, which means 1.
-        stride: [usize; 2],
-    },
-    /// Every output has a weight for each value of the layer before, at all positions; batch normalisation and sign.
-    Dense {
-        /// Outputs, at one position.
-        outputs: usize,
-    },
-    /// The largest activation of each window, channel by channel; right after a convolution.
-    Pool {
-        /// Height and width.
-        kernel: [usize; 2],
-        /// Down and across; TOML may leave it out, which means windows side by side: the kernel's size.
-        stride: [usize; 2],
-    },
-    /// The last layer: its sums, over all positions, are the logits.
-    Expectation {
-        /// Number of classes.
-        classes: usize,
-    },
-}
-
-/// A layer as TOML has it, where strides may be missing.
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-enum Written {
-    Conv {
-        outputs: usize,
-        kernel: [usize; 2],
-        stride: Option<[usize; 2]>,
-    },
-    Dense {
-        outputs: usize,
-    },
-    Pool {
-        kernel: [usize; 2],
-        stride: Option<[usize; 2]>,
-    },
-    Expectation {
-        classes: usize,
-    },
-}
-
-impl From<Written> for LayerSpec {
-    fn from(written: Written) -> Self {
-        match written {
-            Written::Conv {
-                outputs,
-                kernel,
-                stride,
-            } => Self::Conv {
-                outputs,
-                kernel,
-                stride: stride.unwrap_or([1, 1]),
-            },
-            Written::Dense { outputs } => Self::Dense { outputs },
-            Written::Pool { kernel, stride } => Self::Pool {
-                kernel,
-                stride: stride.unwrap_or(kernel),
-            },
-            Written::Expectation { classes } => Self::Expectation { classes },
-        }
-    }
-}
-
 /// What is wrong with a description of a net.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
@@ -188,18 +120,6 @@ pub enum NetworkError {
         /// Expected and found.
         reason: String,
     },
-}
-
-impl LayerSpec {
-    /// Its name in the description.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Conv { .. } => "conv",
-            Self::Dense { .. } => "dense",
-            Self::Pool { .. } => "pool",
-            Self::Expectation { .. } => "expectation",
-        }
-    }
 }
 
 impl Network {
@@ -235,7 +155,7 @@ impl Network {
         }
     }
 
-    /// The layers with weights, each as a convolution, with the pool that follows it.
+    /// The layers with weights, each as a convolution, with the pools that follow it.
     ///
     /// # Errors
     /// [`NetworkError::Layer`] for the first layer that does not fit.
@@ -259,65 +179,48 @@ impl Network {
                     "expected a conv or dense layer before it, which makes bits of grey values, found none".into(),
                 ));
             }
-            let (outputs, kernel, stride) = match *layer {
-                LayerSpec::Conv {
-                    outputs,
-                    kernel,
-                    stride,
-                } => (outputs, kernel, stride),
-                LayerSpec::Dense { outputs } => (outputs, [shape.height, shape.width], [1, 1]),
-                LayerSpec::Expectation { classes: outputs } => (outputs, [1, 1], [1, 1]),
+            shape = match *layer {
                 LayerSpec::Pool { kernel, stride } => {
-                    let before = stages.last_mut().filter(|stage| stage.pool.is_none());
-                    let stage = before.ok_or_else(|| {
+                    let stage = stages.last_mut().filter(|stage| stage.pool.is_none());
+                    let stage = stage.ok_or_else(|| {
                         error("expected right after a conv or dense layer, found elsewhere".into())
                     })?;
                     let pool = pool(shape, kernel, stride).map_err(error)?;
-                    stage.pool = Some(pool);
-                    shape = pool.output;
-                    continue;
+                    stage.pool.insert(pool).output
+                }
+                LayerSpec::AveragePool { kernel, stride } => {
+                    let stage = stages.last_mut().filter(|stage| {
+                        let Place {
+                            average, residual, ..
+                        } = stage.place;
+                        stage.pool.is_none() && average.is_none() && !residual
+                    });
+                    let stage = stage.ok_or_else(|| {
+                        error("expected right after a conv layer that is not residual, found elsewhere".into())
+                    })?;
+                    let pool = pool(shape, kernel, stride).map_err(error)?;
+                    stage.place.average = Some(pool.window);
+                    stage.place.output = pool.output;
+                    pool.output
+                }
+                LayerSpec::Conv { .. }
+                | LayerSpec::Dense { .. }
+                | LayerSpec::Expectation { .. } => {
+                    let bytes = index == 0 && self.input.grey;
+                    let place = place(layer, shape, bytes).map_err(error)?;
+                    let before = stages.last().map(|stage| stage.place.output);
+                    if place.residual && before != Some(place.output) {
+                        return Err(error(residual_mismatch(before, place.output)));
+                    }
+                    if place.residual && self.input.grey && stages.len() == 1 {
+                        return Err(error(
+                            "residual: expected sums of bits before it, found those of values of 8 bits, which are on another scale".into(),
+                        ));
+                    }
+                    stages.push(Stage { place, pool: None });
+                    place.output
                 }
             };
-            if outputs == 0 {
-                return Err(error("it has no outputs".into()));
-            }
-            let params = ConvParams {
-                stride,
-                padding_value: PaddingValue::MinusOne,
-                ..ConvParams::valid(kernel)
-            };
-            let after = params
-                .output_shape(shape, outputs)
-                .map_err(|reason| error(reason.to_string()))?;
-            // What a model cannot be need not be trained; and no description can ask for the whole memory.
-            let values = |shape: Shape| {
-                shape
-                    .height
-                    .checked_mul(shape.width)?
-                    .checked_mul(shape.channels)
-            };
-            let sizes = [
-                ("values an image", values(shape)),
-                ("weights", outputs.checked_mul(params.depth(shape.channels))),
-                ("activations an image", values(after)),
-            ];
-            for (what, size) in sizes {
-                if size.is_none_or(|size| size > VALUES_LIMIT) {
-                    return Err(error(format!(
-                        "expected at most {VALUES_LIMIT} {what}, found {}",
-                        size.map_or("more".into(), |size| size.to_string())
-                    )));
-                }
-            }
-            stages.push(Stage {
-                place: Place {
-                    params,
-                    input: shape,
-                    output: after,
-                },
-                pool: None,
-            });
-            shape = after;
         }
         if stages.is_empty() {
             return Err(NetworkError::Layer {
@@ -329,10 +232,26 @@ impl Network {
         Ok(stages)
     }
 
+    /// Whether a layer's sums are not those of its own weights and of bits alone: the number of the first such layer, and what it
+    /// is.
+    pub(crate) fn beyond_bits(&self) -> Option<(usize, &'static str)> {
+        let beyond = |layer: &LayerSpec| match layer {
+            LayerSpec::Conv { residual: true, .. } => Some("a residual conv"),
+            LayerSpec::AveragePool { .. } => Some("an average-pool"),
+            _ => None,
+        };
+        (1..)
+            .zip(&self.layers)
+            .find_map(|(number, layer)| Some((number, beyond(layer)?)))
+    }
+
     /// The shape of what goes into a layer; none where those before it do not fit.
     fn shape_before(&self, index: usize) -> Option<Shape> {
         let mut layers = self.layers[..index].to_vec();
-        layers.push(LayerSpec::Expectation { classes: 1 });
+        layers.push(LayerSpec::Expectation {
+            classes: 1,
+            scaled: false,
+        });
         let input = Input {
             grey: false,
             ..self.input
@@ -368,6 +287,82 @@ impl Network {
 pub(crate) struct Stage {
     pub(crate) place: Place,
     pub(crate) pool: Option<Pool>,
+}
+
+/// Where a layer with weights stands, on images of this shape (`bytes` where their values have 8 bits), or why it does not fit.
+fn place(layer: &LayerSpec, shape: Shape, bytes: bool) -> Result<Place, String> {
+    let (outputs, kernel, stride, padding) = match *layer {
+        LayerSpec::Conv {
+            outputs,
+            kernel,
+            stride,
+            padding,
+            ..
+        } => (outputs, kernel, stride, padding),
+        LayerSpec::Dense { outputs } => (outputs, [shape.height, shape.width], [1, 1], [0, 0]),
+        LayerSpec::Expectation { classes, .. } => (classes, [1, 1], [1, 1], [0, 0]),
+        LayerSpec::Pool { .. } | LayerSpec::AveragePool { .. } => unreachable!("it has no weights"),
+    };
+    if outputs == 0 {
+        return Err("it has no outputs".into());
+    }
+    let [down, across] = padding;
+    if down >= kernel[0].max(1) || across >= kernel[1].max(1) {
+        return Err(format!(
+            "expected a padding smaller than the kernel, {}×{}, found {down}×{across}",
+            kernel[0], kernel[1]
+        ));
+    }
+    let params = ConvParams {
+        stride,
+        padding: [down, across, down, across],
+        padding_value: if bytes {
+            PaddingValue::Zero
+        } else {
+            PaddingValue::MinusOne
+        },
+        ..ConvParams::valid(kernel)
+    };
+    let output = params
+        .output_shape(shape, outputs)
+        .map_err(|reason| reason.to_string())?;
+    // What a model cannot be need not be trained; and no description can ask for the whole memory.
+    let values = |shape: Shape| {
+        shape
+            .height
+            .checked_mul(shape.width)?
+            .checked_mul(shape.channels)
+    };
+    let sizes = [
+        ("values an image", values(shape)),
+        ("weights", outputs.checked_mul(params.depth(shape.channels))),
+        ("activations an image", values(output)),
+    ];
+    for (what, size) in sizes {
+        if size.is_none_or(|size| size > VALUES_LIMIT) {
+            return Err(format!(
+                "expected at most {VALUES_LIMIT} {what}, found {}",
+                size.map_or("more".into(), |size| size.to_string())
+            ));
+        }
+    }
+    Ok(Place {
+        params,
+        input: shape,
+        average: None,
+        output,
+        residual: matches!(layer, LayerSpec::Conv { residual: true, .. }),
+        scaled: matches!(layer, LayerSpec::Expectation { scaled: true, .. }),
+    })
+}
+
+fn residual_mismatch(before: Option<Shape>, own: Shape) -> String {
+    let size = |shape: Shape| format!("{}×{}×{}", shape.height, shape.width, shape.channels);
+    format!(
+        "residual: expected {} sums of the layer before, found {}",
+        size(own),
+        before.map_or("no layer".into(), size)
+    )
 }
 
 /// A pool on images of this shape, or why it does not fit.
@@ -458,6 +453,12 @@ mod tests {
         let network = grey(&format!("{CONV},")).expect("a net");
         let text = toml::to_string(&network).expect("TOML");
         assert_eq!(Network::from_toml(&text).expect("as written"), network);
+        let residual = CONV
+            .replace("[3, 3]", "[1, 1]")
+            .replace(" }", ", residual = true }");
+        let error = grey(&format!("{CONV}, {residual},")).expect_err("refused");
+        assert!(error.contains("values of 8 bits"), "{error}");
+        grey(&format!("{CONV}, {CONV}, {residual},")).expect("sums of bits");
         let error = grey("").expect_err("refused");
         assert!(
             error.starts_with("layer 1 (expectation): expected a conv or dense layer"),
@@ -485,6 +486,26 @@ mod tests {
                     r#"{CONV}, {CONV}, {{ kind = "conv", outputs = 4, kernel = [5, 1], stride = [1, 1] }}"#
                 ),
                 "layer 3 (conv): height",
+            ),
+            (
+                format!(
+                    r#"{CONV}, {{ kind = "conv", outputs = 4, kernel = [3, 3], residual = true }}"#
+                ),
+                "layer 2 (conv): residual: expected 4×4×4 sums of the layer before, found 6×6×4",
+            ),
+            (
+                r#"{ kind = "conv", outputs = 4, kernel = [1, 1], residual = true }"#.into(),
+                "layer 1 (conv): residual: expected 8×8×4 sums of the layer before, found no layer",
+            ),
+            (
+                r#"{ kind = "conv", outputs = 4, kernel = [3, 2], padding = [1, 2] }"#.into(),
+                "layer 1 (conv): expected a padding smaller than the kernel, 3×2, found 1×2",
+            ),
+            (
+                format!(
+                    r#"{CONV}, {{ kind = "conv", outputs = 4, kernel = [1, 1], residual = true }}, {{ kind = "average-pool", kernel = [2, 2] }}"#
+                ),
+                "layer 3 (average-pool): expected right after a conv layer that is not residual",
             ),
             (
                 r#"{ kind = "dense", outputs = 300000 }"#.into(),

@@ -3,8 +3,9 @@
 use super::{
     batch::{self, Pick},
     binary,
-    layer::{self, Cache},
+    layer::{self, Cache, Norm},
     loss::{self, Loss},
+    matrix,
     max_pool::Pooled,
     methods::ScheduleState,
     trainer::Trainer,
@@ -34,14 +35,20 @@ impl Trainer {
             }
             let input = input(&self.images, before, &self.pools);
             let layer = &mut self.layers[index];
-            let binary = self.method.is_binary();
             if takes_bits {
                 binary::sums(&place, input, &layer.weights, &mut cache.sums);
-            } else if binary {
-                cache.unfold(&place, input);
-                layer::linear(&place, layer, cache);
             } else {
                 cache.unfold(&place, input);
+                if index == last || self.method.is_linear() {
+                    layer::linear(&place, layer, cache);
+                }
+            }
+            if place.residual {
+                let previous = before.last().expect("a residual layer has one before it");
+                matrix::add(&mut cache.sums, &previous.totals);
+            }
+            if self.places.get(index + 1).is_some_and(|next| next.residual) {
+                cache.totals.clone_from(&cache.sums);
             }
             if index < last {
                 self.method.forward(&place, layer, cache, schedule, measure);
@@ -49,35 +56,83 @@ impl Trainer {
                     let norm = layer.norm.as_ref().expect("a hidden layer is normalised");
                     pooled.forward(self.method.pooling(), &norm.gamma.values, cache);
                 }
-            } else if !binary {
-                layer::linear(&place, layer, cache);
             }
         }
     }
 
-    /// Whether a layer's inputs and weights are bits, whose sums need no windows. Grey values are none, but their layer is linear all the
-    /// same.
+    /// Whether a layer's inputs and weights are bits, whose sums need no windows. Grey values are none, nor are sums of windows, but their
+    /// layers are linear all the same.
     fn takes_bits(&self, index: usize) -> bool {
-        self.method.is_binary() && !(index == 0 && self.config.network.input.grey)
+        self.method.is_binary()
+            && self.places[index].average.is_none()
+            && !(index == 0 && self.config.network.input.grey)
     }
 
     /// The last layer's sums, added up over its positions.
-    pub(super) fn logits(&self, images: usize) -> Vec<f32> {
+    fn totals(&self, images: usize) -> Vec<f32> {
         let (place, cache) = (
             self.places.last().expect("a net has layers"),
             self.caches.last().expect("a net has layers"),
         );
         let (classes, positions) = (place.outputs(), place.positions());
-        let mut logits = vec![0.0; images * classes];
-        for (logits, rows) in logits
+        let mut totals = vec![0.0; images * classes];
+        for (totals, rows) in totals
             .chunks_exact_mut(classes)
             .zip(cache.sums.chunks_exact(positions * classes))
         {
             for row in rows.chunks_exact(classes) {
-                super::matrix::add(logits, row);
+                matrix::add(totals, row);
+            }
+        }
+        totals
+    }
+
+    /// The logits: the last layer's sums over its positions, each times a factor plus a summand where that layer is scaled.
+    pub(super) fn logits(&self, images: usize) -> Vec<f32> {
+        let mut logits = self.totals(images);
+        if let Some(scaling) = self.scaling() {
+            for logits in logits.chunks_exact_mut(scaling.len()) {
+                for (logit, [factor, summand]) in logits.iter_mut().zip(&scaling) {
+                    *logit = factor * *logit + summand;
+                }
             }
         }
         logits
+    }
+
+    /// The logits' factors and summands, where the last layer is scaled.
+    pub(super) fn scaling(&self) -> Option<Vec<[f32; 2]>> {
+        let norm = self.layers.last()?.norm.as_ref()?;
+        let unit = self.places.last()?.unit();
+        let pairs = norm.gamma.values.iter().zip(&norm.beta.values);
+        Some(
+            pairs
+                .map(|(&factor, &summand)| [factor, unit * summand])
+                .collect(),
+        )
+    }
+
+    /// From dLoss/d(logits) to the gradients of factors and summands, and to dLoss/d(the last layer's sums).
+    fn scaling_backward(&mut self, gradient: &mut [f32]) {
+        let totals = self.totals(gradient.len() / self.classes());
+        let unit = self.places.last().expect("a net has layers").unit();
+        let layer = self.layers.last_mut().expect("a net has layers");
+        let Some(Norm { gamma, beta, .. }) = &mut layer.norm else {
+            return;
+        };
+        let classes = gamma.values.len();
+        gamma.gradient.fill(0.0);
+        beta.gradient.fill(0.0);
+        for (gradient, totals) in gradient
+            .chunks_exact_mut(classes)
+            .zip(totals.chunks_exact(classes))
+        {
+            for (class, (gradient, total)) in gradient.iter_mut().zip(totals).enumerate() {
+                gamma.gradient[class] += *gradient * total;
+                beta.gradient[class] += *gradient * unit;
+                *gradient *= gamma.values[class];
+            }
+        }
     }
 
     /// The backward pass, which leaves every gradient in its parameter, from the last layer down to the one with the index `lowest`.
@@ -97,6 +152,7 @@ impl Trainer {
         let objective = self.config.objective;
         let loss = loss::loss_and_grad(objective, &logits, &labels, classes, scale, &mut gradient);
         self.scale.gradient[0] = loss.scale_gradient as f32;
+        self.scaling_backward(&mut gradient);
         for (place, cache) in self.places.iter().zip(&mut self.caches) {
             cache.reserve(place, picks.len() * place.positions());
         }
@@ -130,6 +186,9 @@ impl Trainer {
                     .backward(&place, layer, cache, schedule, wants_input);
             }
             if let Some(previous) = before.last_mut().filter(|_| wants_input) {
+                if place.residual {
+                    previous.totals_gradient.clone_from(&cache.gradient);
+                }
                 let pooled = self.pools[index - 1].as_mut();
                 let gradient = pooled.map_or(&mut previous.gradient, |pooled| &mut pooled.gradient);
                 layer::fold(&place, &cache.patch_gradient, gradient);

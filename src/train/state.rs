@@ -56,7 +56,7 @@ pub(super) fn check(
         let hidden = index + 1 < places.len();
         equal(
             what("batch normalisations"),
-            usize::from(hidden),
+            usize::from(hidden || place.scaled),
             usize::from(layer.norm.is_some()),
         )?;
         if let Some(norm) = &layer.norm {

@@ -227,9 +227,9 @@ impl Trainer {
                 cache.sums.iter().any(|sum| !sum.is_finite()) || !layer.is_finite()
             });
         // As a person counts them, pools among them.
-        let mut layers = (1..)
-            .zip(&self.config.network.layers)
-            .filter(|(_, kind)| !matches!(kind, LayerSpec::Pool { .. }));
+        let mut layers = (1..).zip(&self.config.network.layers).filter(|(_, kind)| {
+            !matches!(kind, LayerSpec::Pool { .. } | LayerSpec::AveragePool { .. })
+        });
         let layer = bad
             .and_then(|index| layers.nth(index))
             .map_or("none, but the loss itself".into(), |(number, kind)| {

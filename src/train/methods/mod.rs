@@ -27,6 +27,7 @@ use super::{
     choices::{Activations, Distribution, MethodName},
     config::Config,
     layer::{self, Cache, EPSILON, LayerState, Place},
+    matrix,
     max_pool::Pooling,
     random::Random,
 };
@@ -90,13 +91,17 @@ pub(crate) trait Method: Sync + Send {
         }
     }
 
-    /// Whether weights and activations are ±1 in training already. The sums then come from the binary kernels, and
-    /// [`forward`](Self::forward) begins with them.
+    /// Whether weights and activations are ±1 in training already. The sums then come from the binary kernels.
     fn is_binary(&self) -> bool {
         false
     }
 
-    /// From `cache.patches`, or `cache.sums` of a method that is binary, to `cache.output`. With `measure`, the sums' moments are the batch's
+    /// Whether sums are the products of windows and `layer.weights`. [`forward`](Self::forward) then begins with them.
+    fn is_linear(&self) -> bool {
+        self.is_binary()
+    }
+
+    /// From `cache.patches`, or `cache.sums` of a method that is linear, to `cache.output`. With `measure`, the sums' moments are the batch's
     /// own and are kept in the layer; without, those kept are used. Activations are the signs of normalised sums, unless the method has others.
     fn forward(
         &self,
@@ -223,6 +228,9 @@ pub(crate) fn backward_activated(
 ) {
     let norm = layer.norm.as_mut().expect("a hidden layer is normalised");
     layer::normalise_backward(norm, cache, slope);
+    if !cache.totals_gradient.is_empty() {
+        matrix::add(&mut cache.gradient, &cache.totals_gradient);
+    }
     layer::linear_backward(place, layer, cache, wants_input);
 }
 

@@ -1,7 +1,7 @@
 //! The real-valued net of the same layers: the line that binary ones are held against.
 
 use super::{
-    super::layer::{self, Cache, LayerState, Place},
+    super::layer::{Cache, LayerState, Place},
     Method, ScheduleState, activate, backward_activated,
 };
 
@@ -34,15 +34,18 @@ impl Method for Real {
         layer.weights.copy_from_slice(&layer.latent.values);
     }
 
+    fn is_linear(&self) -> bool {
+        true
+    }
+
     fn forward(
         &self,
-        place: &Place,
+        _: &Place,
         layer: &mut LayerState,
         cache: &mut Cache,
         _: &ScheduleState,
         measure: bool,
     ) {
-        layer::linear(place, layer, cache);
         activate(layer, cache, measure, tanh);
     }
 

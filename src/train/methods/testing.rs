@@ -26,7 +26,10 @@ pub(crate) fn setting(method: &dyn Method, depth: usize) -> (Place, LayerState, 
     let place = Place {
         params: ConvParams::valid([1, 1]),
         input: shape(depth),
+        average: None,
         output: shape(OUTPUTS),
+        residual: false,
+        scaled: false,
     };
     let mut random = Random::new(9, Purpose::Initial, 0);
     let mut layer = LayerState::new(place, false, Initial::Uniform(0.5), &mut random);

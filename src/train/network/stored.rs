@@ -83,6 +83,8 @@ fn as_first(network: &Network) -> Option<Network> {
                 outputs,
                 kernel: [1, 1],
                 stride: [1, 1],
+                padding: [0, 0],
+                residual: false,
             };
         }
     }

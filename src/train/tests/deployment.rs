@@ -8,7 +8,7 @@ use super::super::{
     schedule::Geometric,
     trainer::Trainer,
 };
-use super::{NETS, digits, train, ways};
+use super::{NETS, RESIDUAL, digits, train, ways};
 use crate::{classify::Classifier, data::Dataset};
 use bernet_kernels::{bits::Shape, isa::Level};
 use bernet_runtime::graph::Pixels;
@@ -184,4 +184,55 @@ fn colours_deploy_to_the_net_that_is_evaluated() {
         let predicted = predicted(&mut classifier, &data);
         assert_eq!(predicted, evaluated, "{what}");
     }
+}
+
+/// Residual sums, sums of windows, padding of bits and of bytes, and scaled logits.
+#[test]
+fn sums_of_several_layers_deploy_to_the_net_that_is_evaluated() {
+    let data = digits(&mut Random::new(1, Purpose::Initial, 0));
+    // Sums of bytes are no summands of those of bits.
+    let grey = RESIDUAL
+        .replace("channels = 1", "channels = 1, grey = true")
+        .replacen("residual = true", "residual = false", 1);
+    let (mut learnt, mut varied) = (0, 0);
+    for net in [RESIDUAL, &grey] {
+        let network = Network::from_toml(net).expect("well-formed");
+        for method in [
+            MethodName::Ste,
+            MethodName::Bnn,
+            MethodName::BnnPlus,
+            MethodName::Bernoulli,
+        ] {
+            let config = Config {
+                batch: 10,
+                ..Config::new(method, network.clone(), 20, 3)
+            };
+            let text = config.to_toml();
+            assert_eq!(Config::from_toml(&text).as_ref(), Ok(&config), "{text}");
+            let mut trainer = Trainer::new(config).expect("its layers fit");
+            train(&mut trainer, &data, |_| {});
+            let loss = |epoch: usize| trainer.history[epoch].loss;
+            learnt += usize::from(loss(19) < loss(0));
+            let scaling = trainer.scaling().expect("its last layer is scaled");
+            assert!(
+                scaling
+                    .iter()
+                    .all(|[factor, summand]| *factor != 1.0 && *summand != 0.0)
+            );
+            let evaluated = trainer.answers(&data, &data);
+            let model = trainer.binarise(&data, crate::data::THRESHOLD, Level::best());
+            let model = model.expect("the images suit the net");
+            let mut classifier = Classifier::new(&model, Level::best()).expect("a classifier");
+            assert_eq!(
+                predicted(&mut classifier, &data),
+                evaluated,
+                "{}",
+                method.name()
+            );
+            let distinct: std::collections::BTreeSet<_> = evaluated.iter().collect();
+            varied += usize::from(distinct.len() > 1);
+        }
+    }
+    // So small a net does not learn these images by every method; what it has become is deployed all the same.
+    assert!(learnt >= 5 && varied >= 5, "{learnt} and {varied} of 8");
 }

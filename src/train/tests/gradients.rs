@@ -9,7 +9,7 @@ use super::super::{
     random::{Purpose, Random},
     trainer::Trainer,
 };
-use super::{NETS, digits};
+use super::{NETS, RESIDUAL, digits};
 use crate::data::Dataset;
 
 fn trainer(net: &str, random: &mut Random) -> Trainer {
@@ -88,7 +88,7 @@ impl Agreement {
 
 #[test]
 fn every_gradient_of_a_real_net_is_that_of_finite_differences() {
-    for (net, most) in NETS.into_iter().zip([0, 10]) {
+    for (net, most) in NETS.into_iter().chain([RESIDUAL]).zip([0, 10, 20]) {
         let agreement = check_gradients(net);
         assert!(
             agreement.kinks <= most && agreement.smooth >= 20,

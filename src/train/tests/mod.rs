@@ -36,6 +36,22 @@ pub(super) const NETS: [&str; 2] = [
 "#,
 ];
 
+/// What sums of more than a layer's own weights and bits are made of: padding, residual sums, sums of windows; and logits with factors and
+/// summands.
+pub(super) const RESIDUAL: &str = r#"
+    input = { height = 7, width = 6, channels = 1 }
+    layer = [
+        { kind = "conv", outputs = 3, kernel = [3, 3], padding = [1, 1] },
+        { kind = "conv", outputs = 3, kernel = [3, 1], padding = [1, 0], residual = true },
+        { kind = "pool", kernel = [2, 2] },
+        { kind = "conv", outputs = 4, kernel = [2, 2], padding = [1, 0] },
+        { kind = "average-pool", kernel = [2, 1], stride = [1, 1] },
+        { kind = "conv", outputs = 4, kernel = [1, 1], residual = true },
+        { kind = "conv", outputs = 4, kernel = [3, 1], stride = [2, 1], padding = [1, 0] },
+        { kind = "expectation", classes = 3, scaled = true },
+    ]
+"#;
+
 pub(super) fn digits(random: &mut Random) -> Dataset {
     let lines = BitMatrix::from_fn(40 * 7, 6, |_, _| random.uniform() < 0.5);
     let shape = Shape {
@@ -102,6 +118,7 @@ fn what_is_binary_stays_binary_while_the_rest_is_trained() {
             let what = format!("{} {}", config.method.name(), way.name());
             let config = Config {
                 freezing,
+                first_layer: None,
                 ..config.clone()
             };
             let mut trainer = Trainer::new(config).expect("its layers fit");
@@ -166,6 +183,30 @@ fn grey_values_are_refused_where_they_cannot_be() {
     let error = trainer.epoch(&data, |_| ControlFlow::Continue(()));
     let error = error.expect_err("refused").to_string();
     assert!(error.contains("6×6") && error.contains("7×6"), "{error}");
+}
+
+#[test]
+fn what_is_no_sum_of_bits_is_refused_where_it_cannot_be() {
+    let network = Network::from_toml(RESIDUAL).expect("well-formed");
+    let average = RESIDUAL.replace("residual = true", "residual = false");
+    let average = Network::from_toml(&average).expect("well-formed");
+    for (network, says) in [
+        (
+            network,
+            "network.layer 2: expected a conv that is not residual",
+        ),
+        (average, "network.layer 5: expected"),
+    ] {
+        for config in [
+            Config::new(MethodName::Gaussian, network.clone(), 1, 1),
+            Config::new(MethodName::GaussianSampled, network.clone(), 1, 1),
+            Config::new(MethodName::Bernoulli, network.clone(), 1, 1)
+                .exact(Distribution::Three, Activations::Mode),
+        ] {
+            let error = Trainer::new(config).err().expect("refused").to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
 }
 
 #[test]
