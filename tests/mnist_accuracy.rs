@@ -29,7 +29,7 @@ macro_rules! shipped {
 const NETS: [(&str, &[u8], usize); 8] = [
     shipped!("mnist", 9_792),
     shipped!("mnist-bernoulli", 9_783),
-    shipped!("mnist-exact", 9_767),
+    shipped!("mnist-exact", 9_781),
     shipped!("mnist-lenet", 9_899),
     shipped!("mnist-grey", 9_752),
     shipped!("mnist-small", 9_729),

@@ -8,7 +8,7 @@ const METHODS: [&str; 8] = [
     "real",
     "ste, searched, warped",
     "ste, grey, searched, warped",
-    "bernoulli, three equations",
+    "bernoulli, three equations, warped",
     "bernoulli, part by part",
     "bernoulli, searched, warped",
     "bernoulli, grey, searched, warped",
@@ -54,10 +54,11 @@ const MOST_LINES: usize = 150;
 const RECORD: &str = "benches/record/amd-epyc-family-26-model-2/2026-11-27";
 
 /// The folders of the accuracies, the latest last.
-const ACCURACIES: [&str; 3] = [
+const ACCURACIES: [&str; 4] = [
     RECORD,
     "benches/record/amd-epyc-family-26-model-2/2026-11-30",
     "benches/record/amd-epyc-family-25-model-17/2026-12-01",
+    "benches/record/amd-epyc-family-25-model-1/2026-12-01",
 ];
 
 fn rows(name: &str) -> Vec<BTreeMap<String, String>> {
