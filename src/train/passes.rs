@@ -114,13 +114,14 @@ impl Trainer {
 
     /// From dLoss/d(logits) to the gradients of factors and summands, and to dLoss/d(the last layer's sums).
     fn scaling_backward(&mut self, gradient: &mut [f32]) {
-        let totals = self.totals(gradient.len() / self.classes());
-        let unit = self.places.last().expect("a net has layers").unit();
-        let layer = self.layers.last_mut().expect("a net has layers");
-        let Some(Norm { gamma, beta, .. }) = &mut layer.norm else {
+        let (classes, last) = (self.classes(), self.places.len() - 1);
+        if !self.places[last].scaled {
             return;
-        };
-        let classes = gamma.values.len();
+        }
+        let totals = self.totals(gradient.len() / classes);
+        let unit = self.places[last].unit();
+        let norm = self.layers[last].norm.as_mut();
+        let Norm { gamma, beta, .. } = norm.expect("a scaled layer has factors and summands");
         gamma.gradient.fill(0.0);
         beta.gradient.fill(0.0);
         for (gradient, totals) in gradient

@@ -45,9 +45,7 @@ fn every_method_deploys_to_the_net_that_it_evaluates() {
             until: 1.0,
         };
         let evaluated = trainer.answers(&data, &data);
-        let model = trainer.binarise(&data, crate::data::THRESHOLD, Level::best());
-        let model = model.expect("the images suit the net");
-        let mut classifier = Classifier::new(&model, Level::best()).expect("a classifier");
+        let mut classifier = deployed(&trainer, &data);
         let predicted = predicted(&mut classifier, &data);
         assert_eq!(predicted, evaluated, "{what}");
         let distinct: std::collections::BTreeSet<_> = predicted.into_iter().collect();
@@ -58,6 +56,13 @@ fn every_method_deploys_to_the_net_that_it_evaluates() {
         2 * varied > count,
         "{varied} of {count} nets say more than one thing"
     );
+}
+
+/// The net that a training has come to, its moments measured on these images.
+fn deployed(trainer: &Trainer, data: &Dataset) -> Classifier {
+    let model = trainer.binarise(data, crate::data::THRESHOLD, Level::best());
+    let model = model.expect("the images suit the net");
+    Classifier::new(&model, Level::best()).expect("a classifier")
 }
 
 /// The classes that a deployed net says of images.
@@ -178,9 +183,7 @@ fn colours_deploy_to_the_net_that_is_evaluated() {
             until: 1.0,
         };
         let evaluated = trainer.answers(&data, &data);
-        let model = trainer.binarise(&data, crate::data::THRESHOLD, Level::best());
-        let model = model.expect("the images suit the net");
-        let mut classifier = Classifier::new(&model, Level::best()).expect("a classifier");
+        let mut classifier = deployed(&trainer, &data);
         let predicted = predicted(&mut classifier, &data);
         assert_eq!(predicted, evaluated, "{what}");
     }
@@ -220,9 +223,7 @@ fn sums_of_several_layers_deploy_to_the_net_that_is_evaluated() {
                     .all(|[factor, summand]| *factor != 1.0 && *summand != 0.0)
             );
             let evaluated = trainer.answers(&data, &data);
-            let model = trainer.binarise(&data, crate::data::THRESHOLD, Level::best());
-            let model = model.expect("the images suit the net");
-            let mut classifier = Classifier::new(&model, Level::best()).expect("a classifier");
+            let mut classifier = deployed(&trainer, &data);
             assert_eq!(
                 predicted(&mut classifier, &data),
                 evaluated,
